@@ -1,0 +1,85 @@
+/**
+ * The error types that kites agree on. `methodNotFound` … `genericError` travel in answers;
+ * `timeout` … `invalidResponse` arise on the caller's own side; the rest are refusals of bad input
+ * that never leave the process. A handler may throw any other type of its own: it travels as it is.
+ */
+export type KiteErrorType =
+  | "methodNotFound"
+  | "argumentError"
+  | "authenticationError"
+  | "requestLimitError"
+  | "genericError"
+  | "timeout"
+  | "aborted"
+  | "disconnect"
+  | "sendError"
+  | "invalidResponse"
+  | "limitError"
+  | "protocolError"
+  | "configError";
+
+/** A name of {@linkcode KiteErrorType}, or a type that a handler made up. */
+// deno-lint-ignore ban-types -- keeps completion for the known names
+export type AnyErrorType = KiteErrorType | (string & {});
+
+/** The shape of an error inside an answer (wire.md 4). */
+export interface ErrorObject {
+  readonly type: string;
+  readonly message: string;
+  readonly code: string;
+  readonly id: string;
+}
+
+/** What can be said of a {@linkcode KiteError} beside its type and message. */
+export interface KiteErrorOptions {
+  /** A finer code of the thrower's own. @default "" */
+  readonly code?: string;
+  /** The request that failed, 16 hex digits. @default "" */
+  readonly id?: string;
+  /** What led to it; stays in this process. */
+  readonly cause?: unknown;
+}
+
+/**
+ * Every error that this library throws or answers with.
+ *
+ * @example A handler's own type and code reach the caller
+ * ```ts
+ * import { KiteError } from "@kite/kite";
+ *
+ * const error = new KiteError("quotaError", "no seats left", { code: "E42" });
+ * console.assert(String(error) === "quotaError: no seats left");
+ * ```
+ */
+export class KiteError extends Error {
+  override readonly name: string = "KiteError";
+  /** What kind of error it is. */
+  readonly type: AnyErrorType;
+  /** A finer code of the thrower's own, or `""`. */
+  readonly code: string;
+  /** The request that failed, or `""`. */
+  readonly id: string;
+
+  constructor(type: AnyErrorType, message: string, options: KiteErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.type = type;
+    this.code = options.code ?? "";
+    this.id = options.id ?? "";
+  }
+
+  /** `type: message (id)`, without the type for `genericError` (wire.md 4). */
+  override toString(): string {
+    const type = this.type === "genericError" ? "" : `${this.type}: `;
+    return `${type}${this.message}${this.id === "" ? "" : ` (${this.id})`}`;
+  }
+
+  /** True if the error's code is one of `codes`. */
+  codeIs(...codes: readonly string[]): boolean {
+    return codes.includes(this.code);
+  }
+
+  /** True if the error's code is none of `codes`. */
+  codeIsnt(...codes: readonly string[]): boolean {
+    return !codes.includes(this.code);
+  }
+}

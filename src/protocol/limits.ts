@@ -1,0 +1,46 @@
+/**
+ * Every bound a kite keeps, with its unit. Passing one is answered with a `limitError`, or ends the
+ * session with the close code named at the field; nothing is ever buffered without end.
+ */
+export interface Limits {
+  /** One dnode message, bytes of UTF-8, checked before it is parsed. Close code 1009. @default 4_194_304 */
+  readonly messageBytes: number;
+  /** Depth of arrays and objects in one message. The message is refused. @default 512 */
+  readonly nesting: number;
+  /** Functions in one message. The message is refused. @default 256 */
+  readonly callbacksPerMessage: number;
+  /** Functions that one remote may still call. Further calls fail with `limitError`. @default 10_000 */
+  readonly callbacksPerSession: number;
+  /** Invocations of async callbacks waiting for their turn, per session. Close code 1008. @default 10_000 */
+  readonly queuedCallbacks: number;
+  /** Requests of one remote that run at once. Further ones are answered `requestLimitError`. @default 4_096 */
+  readonly inFlightRequests: number;
+  /** Calls of ours on one connection that wait for an answer. Further ones fail with `limitError`. @default 65_536 */
+  readonly pendingCalls: number;
+  /** Calls that wait while a client redials. Further ones fail with `disconnect`. @default 1_000 */
+  readonly waitingCalls: number;
+  /** Bytes accepted but not yet taken by the network, per session. Close code 1013 (slow reader). @default 16_777_216 */
+  readonly outgoingBytes: number;
+  /** Sessions of one server. Further ones are refused with HTTP 503. @default 20_000 */
+  readonly sessions: number;
+  /** Milliseconds in which a new session must see its first message, either way; 0 for no bound. Close code 1008. @default 300_000 */
+  readonly firstMessage: number;
+  /** Characters of a method's name, and of each field of an identity. @default 256 */
+  readonly nameLength: number;
+}
+
+/** The default of every limit. */
+export const DEFAULT_LIMITS: Limits = Object.freeze({
+  messageBytes: 4_194_304,
+  nesting: 512,
+  callbacksPerMessage: 256,
+  callbacksPerSession: 10_000,
+  queuedCallbacks: 10_000,
+  inFlightRequests: 4_096,
+  pendingCalls: 65_536,
+  waitingCalls: 1_000,
+  outgoingBytes: 16_777_216,
+  sessions: 20_000,
+  firstMessage: 300_000,
+  nameLength: 256,
+});
