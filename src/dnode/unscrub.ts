@@ -1,0 +1,91 @@
+import type { Callback, Step } from "./scrub.ts";
+import { putAt, readPath, valueAt } from "./path.ts";
+
+/** A callback id with the path of its function. */
+export interface CallbackPlace {
+  readonly id: number;
+  readonly path: readonly Step[];
+}
+
+const NO_PLACES: readonly CallbackPlace[] = Object.freeze([]);
+
+/**
+ * Reads a message's `callbacks`. Ids that are no decimal numbers and paths that are none are skipped.
+ *
+ * @returns the places, or undefined when there are more than `most`
+ */
+export function readCallbacks(
+  callbacks: unknown,
+  most: number,
+  nesting: number,
+): readonly CallbackPlace[] | undefined {
+  if (typeof callbacks !== "object" || callbacks === null) return NO_PLACES;
+  const places: CallbackPlace[] = [];
+  let count = 0;
+  for (const key in callbacks) {
+    if (++count > most) return undefined;
+    const id = readId(key);
+    if (id === undefined) continue;
+    const path = readPath((callbacks as Record<string, unknown>)[key], nesting);
+    if (path !== undefined) places.push({ id, path });
+  }
+  return places;
+}
+
+function readId(text: string): number | undefined {
+  if (text.length > 15) return undefined;
+  const id = Number(text);
+  return Number.isInteger(id) && id >= 0 && String(id) === text ? id : undefined;
+}
+
+/**
+ * Puts functions in their places. A place that does not exist is skipped.
+ *
+ * A kite.js server folds `arguments` into one `{error, result}` but leaves the paths as they were:
+ * a path that starts with 1, or with 0 and leads nowhere, is tried there as well (wire.md 4).
+ */
+export function placeCallbacks(
+  args: unknown[],
+  places: readonly CallbackPlace[],
+  make: (id: number) => Callback,
+): void {
+  for (const { id, path } of places) {
+    if (args.length === 1 && valueAt(args, path) === undefined) {
+      const folded = foldedPath(path);
+      if (folded !== undefined && valueAt(args, folded) !== undefined) {
+        putAt(args, folded, make(id));
+        continue;
+      }
+    }
+    putAt(args, path, make(id));
+  }
+}
+
+function foldedPath(path: readonly Step[]): Step[] | undefined {
+  const [first, ...rest] = path;
+  switch (Number(first)) {
+    case 0:
+      return [0, "error", ...rest];
+    case 1:
+      return [0, "result", ...rest];
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Rebuilds shared and cyclic references from a message's `links` (kite.js only): what stands at
+ * `from` is put at `to` as well. Links that leave `arguments` or are none are skipped.
+ */
+export function placeLinks(args: unknown[], links: unknown, most: number, nesting: number): void {
+  if (!Array.isArray(links)) return;
+  for (const link of links.slice(0, most)) {
+    if (typeof link !== "object" || link === null) continue;
+    const from = readPath((link as { from?: unknown }).from, nesting);
+    const to = readPath((link as { to?: unknown }).to, nesting);
+    if (from === undefined || to === undefined) continue;
+    const target = valueAt(args, from) ?? valueAt(args, foldedPath(from) ?? from);
+    if (typeof target !== "object" || target === null) continue;
+    if (!putAt(args, to, target)) putAt(args, foldedPath(to) ?? to, target);
+  }
+}

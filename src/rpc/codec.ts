@@ -1,0 +1,84 @@
+import type { Callback, FoundFunction } from "../dnode/scrub.ts";
+import type { KiteErrorType } from "../protocol/errors.ts";
+import type { KiteIdentity } from "../protocol/identity.ts";
+
+/** What a caller shows of itself: the name of an authenticator and the key for it (wire.md 3). */
+export interface Authentication {
+  /** `token`, `kiteKey`, or the name of one of the owner's own. */
+  readonly type: string;
+  /** The JWT, or whatever the authenticator of that type reads. */
+  readonly key: string;
+}
+
+/** The constant part of every request of one caller, encoded once. */
+export interface RequestHead {
+  /** The encoded text, in the codec's own form. */
+  readonly text: string;
+}
+
+/** A request to send. */
+export interface OutgoingRequest {
+  readonly method: string;
+  readonly head: RequestHead;
+  readonly args: readonly unknown[];
+  /** The id under which the answer is awaited. */
+  readonly responseId: number;
+  /** The functions in `args`, paths within `args`, with the id of each. */
+  readonly functions: readonly FoundFunction[];
+  readonly ids: readonly number[];
+}
+
+/** A message that came in. */
+export type Incoming =
+  | IncomingRequest
+  | { readonly kind: "invoke"; readonly id: number; readonly args: unknown[] }
+  | {
+    /** A message that cannot be served; answered where `responseId` is known. */
+    readonly kind: "broken";
+    readonly type: KiteErrorType;
+    readonly reason: string;
+    readonly responseId: number | undefined;
+  };
+
+/** A method call that came in. `kite` and `authentication` are as they came: unchecked. */
+export interface IncomingRequest {
+  readonly kind: "request";
+  readonly method: string;
+  readonly kite: unknown;
+  readonly authentication: unknown;
+  readonly args: unknown[];
+  readonly responseId: number | undefined;
+}
+
+/**
+ * How messages become text and back: the one thing to replace for another framing. A codec belongs
+ * to one conversation and may remember what it saw there.
+ */
+export interface Codec {
+  /** Encodes what every request of this caller repeats. */
+  head(kite: KiteIdentity, authentication: Authentication | undefined): RequestHead;
+  /** The text of a request. */
+  request(request: OutgoingRequest): string;
+  /** The text of a successful answer. */
+  result(
+    responseId: number,
+    result: unknown,
+    functions: readonly FoundFunction[],
+    ids: readonly number[],
+  ): string;
+  /** The text of a failed answer. */
+  error(responseId: number, error: Readonly<Record<string, unknown>>): string;
+  /** The text that invokes a function which the remote handed out. */
+  invoke(
+    id: number,
+    args: readonly unknown[],
+    functions: readonly FoundFunction[],
+    ids: readonly number[],
+  ): string;
+  /**
+   * Reads a message. Never throws.
+   *
+   * @param remoteFunction makes the function that invokes callback `id` of the remote
+   */
+  decode(text: string, remoteFunction: (id: number) => Callback): Incoming;
+}

@@ -1,0 +1,181 @@
+import type { Callback, FoundFunction } from "../dnode/scrub.ts";
+import { stringify } from "../dnode/scrub.ts";
+import { nestsDeeperThan } from "../dnode/nesting.ts";
+import { type CallbackPlace, placeCallbacks, placeLinks, readCallbacks } from "../dnode/unscrub.ts";
+import type { KiteIdentity } from "../protocol/identity.ts";
+import type { Limits } from "../protocol/limits.ts";
+import type { Authentication, Codec, Incoming, OutgoingRequest, RequestHead } from "./codec.ts";
+import { HeadMemo } from "./head_memo.ts";
+
+/** Kite requests inside dnode messages, as the Go kite and kite.js speak them (wire.md 2–4). */
+export class DnodeCodec implements Codec {
+  readonly #limits: Limits;
+  readonly #memo = new HeadMemo();
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  head(kite: KiteIdentity, authentication: Authentication | undefined): RequestHead {
+    const text = `"kite":${JSON.stringify(kite)},"authentication":${
+      JSON.stringify(authentication ?? null)
+    },`;
+    return { text };
+  }
+
+  request({ method, head, args, responseId, functions, ids }: OutgoingRequest): string {
+    const places = callbacksText(functions, ids, '0,"withArgs",');
+    return `{"method":${JSON.stringify(method)},"arguments":[{${head.text}"withArgs":` +
+      `${stringify(args, functions)},"responseCallback":"[Function]"}],` +
+      `"callbacks":{"${responseId}":[0,"responseCallback"]${places === "" ? "" : "," + places}}}`;
+  }
+
+  result(
+    responseId: number,
+    result: unknown,
+    functions: readonly FoundFunction[],
+    ids: readonly number[],
+  ): string {
+    return `{"method":${responseId},"arguments":[{"error":null,"result":${
+      stringify(result, functions)
+    }}],"callbacks":{${callbacksText(functions, ids, '0,"result",')}}}`;
+  }
+
+  error(responseId: number, error: Readonly<Record<string, unknown>>): string {
+    return `{"method":${responseId},"arguments":[{"error":${
+      JSON.stringify(error)
+    },"result":null}],"callbacks":{}}`;
+  }
+
+  invoke(
+    id: number,
+    args: readonly unknown[],
+    functions: readonly FoundFunction[],
+    ids: readonly number[],
+  ): string {
+    return `{"method":${id},"arguments":${stringify(args, functions)},"callbacks":{${
+      callbacksText(functions, ids, "")
+    }}}`;
+  }
+
+  decode(text: string, remoteFunction: (id: number) => Callback): Incoming {
+    if (nestsDeeperThan(text, this.#limits.nesting)) {
+      const reason = `message nested deeper than ${this.#limits.nesting} (limit: nesting)`;
+      return { kind: "broken", type: "limitError", reason, responseId: undefined };
+    }
+    const reduced = this.#memo.reduce(text);
+    let message: unknown;
+    try {
+      message = JSON.parse(reduced ?? text);
+    } catch {
+      return broken("message is not JSON");
+    }
+    if (typeof message !== "object" || message === null || Array.isArray(message)) {
+      return broken("message is not an object");
+    }
+    return this.#read(message, reduced === undefined ? text : undefined, remoteFunction);
+  }
+
+  /** @param whole the message's text, unless its head was already known */
+  #read(
+    message: { method?: unknown; arguments?: unknown; callbacks?: unknown; links?: unknown },
+    whole: string | undefined,
+    remoteFunction: (id: number) => Callback,
+  ): Incoming {
+    const { method } = message;
+    if (typeof method !== "string" && !isId(method)) return broken("method is no string and no id");
+    const { callbacksPerMessage, nesting } = this.#limits;
+    const places = readCallbacks(message.callbacks, callbacksPerMessage, nesting);
+    if (places === undefined) {
+      const reason = `more than ${callbacksPerMessage} callbacks (limit: callbacksPerMessage)`;
+      const responseId = findResponseId(
+        readCallbacks(message.callbacks, Infinity, nesting) ?? [],
+      );
+      return { kind: "broken", type: "limitError", reason, responseId };
+    }
+    const args = message.arguments;
+    if (typeof method === "number") {
+      if (!Array.isArray(args)) return broken("arguments is not an array");
+      this.#place(args, places, message.links, undefined, remoteFunction);
+      return { kind: "invoke", id: method, args };
+    }
+    const responseId = findResponseId(places);
+    const request: unknown = Array.isArray(args) ? args[0] : undefined;
+    if (typeof request !== "object" || request === null || Array.isArray(request)) {
+      return broken("arguments must be an array of one request object", responseId);
+    }
+    this.#place(args as unknown[], places, message.links, responseId, remoteFunction);
+    return this.#request(method, request, responseId, whole);
+  }
+
+  #request(
+    method: string,
+    request: { kite?: unknown; authentication?: unknown; withArgs?: unknown },
+    responseId: number | undefined,
+    whole: string | undefined,
+  ): Incoming {
+    const { withArgs } = request;
+    const args = Array.isArray(withArgs)
+      ? withArgs
+      : withArgs === undefined || withArgs === null
+      ? []
+      : [withArgs];
+    let { kite, authentication } = request;
+    if (whole === undefined) {
+      if (!Object.hasOwn(request, "kite")) kite = this.#memo.kite;
+      if (!Object.hasOwn(request, "authentication")) authentication = this.#memo.authentication;
+    } else {
+      this.#memo.learn(whole, method, kite, authentication);
+    }
+    return { kind: "request", method, kite, authentication, args, responseId };
+  }
+
+  #place(
+    args: unknown[],
+    places: readonly CallbackPlace[],
+    links: unknown,
+    responseId: number | undefined,
+    remoteFunction: (id: number) => Callback,
+  ): void {
+    if (places.length > (responseId === undefined ? 0 : 1)) {
+      const functions = responseId === undefined
+        ? places
+        : places.filter((place) => place.id !== responseId);
+      placeCallbacks(args, functions, remoteFunction);
+    }
+    if (Array.isArray(links) && links.length > 0) {
+      const { callbacksPerMessage, nesting } = this.#limits;
+      placeLinks(args, links, callbacksPerMessage, nesting);
+    }
+  }
+}
+
+function broken(reason: string, responseId?: number): Incoming {
+  return { kind: "broken", type: "argumentError", reason, responseId };
+}
+
+function isId(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function findResponseId(places: readonly CallbackPlace[]): number | undefined {
+  for (const { id, path } of places) {
+    if (path.length === 2 && path[1] === "responseCallback" && Number(path[0]) === 0) return id;
+  }
+  return undefined;
+}
+
+/** The members of a message's `callbacks`, with `prefix` put in front of each path. */
+function callbacksText(
+  functions: readonly FoundFunction[],
+  ids: readonly number[],
+  prefix: string,
+): string {
+  let text = "";
+  for (let i = 0; i < functions.length; i++) {
+    const path = JSON.stringify(functions[i]!.path).slice(1, -1);
+    const steps = path === "" ? prefix.slice(0, -1) : prefix + path;
+    text += `${text === "" ? "" : ","}"${ids[i]}":[${steps}]`;
+  }
+  return text;
+}
