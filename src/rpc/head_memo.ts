@@ -63,7 +63,7 @@ function headText(kite: unknown, authentication: unknown): string {
 function headStart(text: string): number {
   if (!text.startsWith(METHOD)) return -1;
   const end = text.indexOf('"', METHOD.length);
-  if (end < 0 || text.charCodeAt(end) !== QUOTE || text.charCodeAt(end - 1) === BACKSLASH) {
+  if (end < 0 || text.charCodeAt(end - 1) === BACKSLASH) {
     return -1;
   }
   return text.startsWith(ARGUMENTS, end + 1) ? end + 1 + ARGUMENTS.length : -1;

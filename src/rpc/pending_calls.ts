@@ -1,5 +1,8 @@
 import { KiteError } from "../protocol/errors.ts";
 
+/** Milliseconds; `setTimeout` counts in 31 bits and fires at once beyond. */
+const LONGEST_TIMER = 2_147_483_647;
+
 /** A call that waits for its answer. */
 export interface PendingCall {
   readonly method: string;
@@ -51,7 +54,8 @@ export class PendingCalls {
   #arm(deadline: number): void {
     clearTimeout(this.#timer);
     this.#timerAt = deadline;
-    this.#timer = setTimeout(this.#expire, Math.max(0, deadline - performance.now()));
+    const wait = Math.min(LONGEST_TIMER, Math.max(0, deadline - performance.now()));
+    this.#timer = setTimeout(this.#expire, wait);
   }
 
   #disarm(): void {

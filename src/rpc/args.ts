@@ -1,0 +1,158 @@
+import type { Callback } from "../dnode/scrub.ts";
+import { KiteError } from "../protocol/errors.ts";
+
+/**
+ * One argument of a call, read with a check of its type. A wrong type is answered as an
+ * `argumentError` that names the argument, what came and what would be right.
+ *
+ * @example
+ * ```ts
+ * import { Kite } from "@kite/kite";
+ *
+ * const kite = new Kite("greeter", "1.0.0");
+ * kite.handle("greet", ({ args }) => `hello, ${args.one().object().field("name").string()}`);
+ * ```
+ */
+export class Argument {
+  /** The value as it came, unchecked. */
+  readonly value: unknown;
+  readonly #name: string;
+
+  constructor(value: unknown, name: string) {
+    this.value = value;
+    this.#name = name;
+  }
+
+  /** True if the value is missing or null. */
+  get isNull(): boolean {
+    return this.value === null || this.value === undefined;
+  }
+
+  /** The value if it is a string. */
+  string(): string {
+    return typeof this.value === "string" ? this.value : this.#refuse("a string");
+  }
+
+  /** The value if it is a finite number. */
+  number(): number {
+    return typeof this.value === "number" && Number.isFinite(this.value)
+      ? this.value
+      : this.#refuse("a number");
+  }
+
+  /** The value if it is a boolean. */
+  boolean(): boolean {
+    return typeof this.value === "boolean" ? this.value : this.#refuse("a boolean");
+  }
+
+  /** The elements if it is an array. */
+  array(): Argument[] {
+    if (!Array.isArray(this.value)) return this.#refuse("an array");
+    return this.value.map((element, i) => new Argument(element, `${this.#name}[${i}]`));
+  }
+
+  /** The elements if it is an array of exactly `length`. */
+  sliceOfLength(length: number): Argument[] {
+    const elements = this.array();
+    return elements.length === length
+      ? elements
+      : this.#refuse(`an array of ${length}, not of ${elements.length}`);
+  }
+
+  /** Its fields if it is an object. */
+  object(): ObjectArgument {
+    const { value } = this;
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      return this.#refuse("an object");
+    }
+    return new ObjectArgument(value as Record<string, unknown>, this.#name);
+  }
+
+  /** The function if it is one: calling it calls the function on the remote's side. */
+  function(): Callback {
+    return typeof this.value === "function" ? this.value as Callback : this.#refuse("a function");
+  }
+
+  #refuse(right: string): never {
+    throw new KiteError(
+      "argumentError",
+      `${this.#name} must be ${right}, got ${kindOf(this.value)}`,
+    );
+  }
+}
+
+/** The fields of an object argument. */
+export class ObjectArgument {
+  /** The object as it came. */
+  readonly value: Readonly<Record<string, unknown>>;
+  readonly #name: string;
+
+  constructor(value: Readonly<Record<string, unknown>>, name: string) {
+    this.value = value;
+    this.#name = name;
+  }
+
+  /** An own field, to be read with a check of its type; null when it is not there. */
+  field(name: string): Argument {
+    const value = Object.hasOwn(this.value, name) ? this.value[name] : undefined;
+    return new Argument(value, `${this.#name}.${name}`);
+  }
+
+  /** True if the object has the field. */
+  has(name: string): boolean {
+    return Object.hasOwn(this.value, name);
+  }
+}
+
+/** The arguments of a call. Iterate it, or ask for the number that the method takes. */
+export class Args implements Iterable<Argument> {
+  /** The values as they came, unchecked. */
+  readonly values: readonly unknown[];
+
+  constructor(values: readonly unknown[]) {
+    this.values = values;
+  }
+
+  /** How many came. */
+  get length(): number {
+    return this.values.length;
+  }
+
+  /** The only argument. @throws {KiteError} `argumentError` when there are none or more */
+  one(): Argument {
+    this.#expect(1);
+    return new Argument(this.values[0], "argument");
+  }
+
+  /** The arguments when there are exactly `length`. @throws {KiteError} `argumentError` otherwise */
+  sliceOfLength(length: number): Argument[] {
+    this.#expect(length);
+    return [...this];
+  }
+
+  /** The argument at an index, null when it did not come. */
+  at(index: number): Argument {
+    return new Argument(this.values[index], `argument ${index + 1}`);
+  }
+
+  /** Each argument in turn. */
+  *[Symbol.iterator](): Generator<Argument> {
+    for (let i = 0; i < this.values.length; i++) yield this.at(i);
+  }
+
+  #expect(length: number): void {
+    if (this.values.length === length) return;
+    throw new KiteError(
+      "argumentError",
+      `expected ${length} argument${length === 1 ? "" : "s"}, got ${this.values.length}`,
+    );
+  }
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  const type = typeof value;
+  return type === "object" ? "an object" : `a ${type}`;
+}

@@ -1,0 +1,50 @@
+import type { Callback } from "../dnode/scrub.ts";
+import type { KiteIdentity } from "../protocol/identity.ts";
+
+/** How one call is made. */
+export interface TellOptions {
+  /**
+   * Milliseconds in which the answer must come; 0 for no bound.
+   * @default the kite's `timeout`, 15_000
+   */
+  readonly timeout?: number;
+  /** Gives the call up: it fails with `aborted`. The remote is not told. */
+  readonly signal?: AbortSignal;
+  /**
+   * How long the remote may call functions in the arguments: until the session ends or they are
+   * released (`"session"`), or until the call has its answer (`"call"`).
+   * @default "session"
+   */
+  readonly callbacks?: "session" | "call";
+}
+
+/** A kite at the other end of a session, whichever side dialled. */
+export interface RemoteKite {
+  /** What the remote last said of itself, unchecked unless it authenticated; undefined before. */
+  readonly identity: KiteIdentity | undefined;
+  /** The remote's address, `host:port` where known, else `""`. */
+  readonly remoteAddress: string;
+  /**
+   * Calls a method of the remote and gives its result. Functions anywhere in the arguments travel.
+   *
+   * @throws {KiteError} the remote's error, or `timeout`, `disconnect`, `sendError`, `argumentError`
+   * (what JSON cannot carry), `limitError`, `invalidResponse`
+   */
+  tell<Result = unknown>(method: string, ...args: unknown[]): Promise<Result>;
+  /** The same with options. */
+  tellWith<Result = unknown>(
+    options: TellOptions,
+    method: string,
+    ...args: unknown[]
+  ): Promise<Result>;
+  /**
+   * Takes a function back that was handed to the remote: later invocations are ignored.
+   *
+   * @returns whether the remote held it
+   */
+  release(callback: Callback): boolean;
+  /** Hears of the end of the session. @returns a function that removes the listener */
+  onDisconnect(listener: () => unknown): () => void;
+  /** Ends the session; idempotent. */
+  close(): void;
+}
