@@ -1,0 +1,102 @@
+import { KiteError } from "./errors.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import { quote } from "./quote.ts";
+
+/** A version, taken apart. */
+export interface Version {
+  /** Its numbers, at least three: `1.2` has 1, 2, 0. */
+  readonly numbers: readonly number[];
+  /** How many of them the text gave. */
+  readonly given: number;
+  /** What follows `-`, or `""`. */
+  readonly prerelease: string;
+  /** What follows `+`, or `""`. It never counts in a comparison. */
+  readonly metadata: string;
+}
+
+const NUMBERS = String.raw`\d+(?:\.\d+)*`;
+const PARTS = String.raw`[\dA-Za-z~-]*(?:\.[\dA-Za-z~-]+)*`;
+// A prerelease may do without its "-" when it begins with a letter: 1.2beta.
+const PRERELEASE = String.raw`-(\d${PARTS})|-?([A-Za-z~-]${PARTS})`;
+const VERSION = new RegExp(
+  String.raw`^v?(${NUMBERS})(?:${PRERELEASE})?(?:\+([\dA-Za-z~-]+(?:\.[\dA-Za-z~-]+)*))?$`,
+);
+const INTEGER = /^-?\d+$/;
+
+/**
+ * Takes a version apart: `1.2.3`, also with a leading `v`, with fewer or more numbers, a prerelease
+ * (`1.2.3-beta.1`) and metadata (`1.2.3+linux`).
+ *
+ * @throws {KiteError} `argumentError`
+ */
+export function parseVersion(text: string): Version {
+  const version = readVersion(text);
+  if (version === undefined) {
+    throw new KiteError(
+      "argumentError",
+      `${quote(text)} is not a version; right is for example 1.2.3 or 1.2.3-beta.1`,
+    );
+  }
+  return version;
+}
+
+/** {@linkcode parseVersion} for what may well not be a version: then `undefined`. */
+export function readVersion(text: string): Version | undefined {
+  if (text.length > DEFAULT_LIMITS.nameLength) return undefined;
+  const match = VERSION.exec(text);
+  if (match === null) return undefined;
+  const numbers = (match[1] ?? "").split(".").map(Number);
+  if (!numbers.every(Number.isSafeInteger)) return undefined;
+  const given = numbers.length;
+  while (numbers.length < 3) numbers.push(0);
+  return { numbers, given, prerelease: match[2] ?? match[3] ?? "", metadata: match[4] ?? "" };
+}
+
+/** True for the version that a kite may have: exactly three numbers, and no leading `v`. */
+export function isThreePartVersion(text: string): boolean {
+  return !text.startsWith("v") && readVersion(text)?.given === 3;
+}
+
+/**
+ * Orders two versions: below 0 when `a` comes before `b`, 0 when neither does, above 0 otherwise. A
+ * prerelease comes before its release, metadata does not count.
+ */
+export function compareVersions(a: Version, b: Version): number {
+  return compareNumbers(a, b) || comparePrereleases(a.prerelease, b.prerelease);
+}
+
+function compareNumbers(a: Version, b: Version): number {
+  const length = Math.max(a.numbers.length, b.numbers.length);
+  for (let index = 0; index < length; index++) {
+    const difference = (a.numbers[index] ?? 0) - (b.numbers[index] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function comparePrereleases(a: string, b: string): number {
+  if (a === b) return 0;
+  if (a === "") return 1;
+  if (b === "") return -1;
+  const aParts = a.split(".");
+  const bParts = b.split(".");
+  const length = Math.max(aParts.length, bParts.length);
+  for (let index = 0; index < length; index++) {
+    const difference = compareParts(aParts[index], bParts[index]);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/**
+ * Numbers come before words. A missing part comes before a number but after a word: that is how
+ * hashicorp/go-version orders them (alpha.beta < alpha < alpha.1), and what Go's Kontrol does.
+ */
+function compareParts(a: string | undefined, b: string | undefined): number {
+  if (a === undefined) return b === undefined ? 0 : INTEGER.test(b) ? -1 : 1;
+  if (b === undefined) return INTEGER.test(a) ? 1 : -1;
+  const aIsNumber = INTEGER.test(a);
+  if (aIsNumber !== INTEGER.test(b)) return aIsNumber ? -1 : 1;
+  if (aIsNumber) return Number(a) - Number(b);
+  return a === b ? 0 : a < b ? -1 : 1;
+}

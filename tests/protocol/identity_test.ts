@@ -1,0 +1,102 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { KiteError } from "../../src/protocol/errors.ts";
+import {
+  formatIdentity,
+  IDENTITY_FIELDS,
+  type KiteIdentity,
+  parseIdentity,
+  readIdentity,
+  validateField,
+  validateIdentity,
+} from "../../src/protocol/identity.ts";
+
+const identity: KiteIdentity = {
+  username: "devrim",
+  environment: "production",
+  name: "math",
+  version: "1.0.0",
+  region: "europe",
+  hostname: "host-4",
+  id: "6a1c7a6e-3b5f-4d1c-9c2e-0d1f6b7a8c9d",
+};
+const path = "/devrim/production/math/1.0.0/europe/host-4/6a1c7a6e-3b5f-4d1c-9c2e-0d1f6b7a8c9d";
+
+Deno.test("an identity is written as a path and read again", () => {
+  assertEquals(formatIdentity(identity), path);
+  assertEquals(parseIdentity(path), identity);
+});
+
+Deno.test("every identity survives its path", () => {
+  const text = fc.string({ minLength: 1, maxLength: 40 }).filter((each) => !each.includes("/"));
+  const identities = fc.record({
+    username: text,
+    environment: text,
+    name: text,
+    version: fc.tuple(fc.nat(), fc.nat(), fc.nat()).map((parts) => parts.join(".")),
+    region: text,
+    hostname: text,
+    id: fc.uuid(),
+  });
+  fc.assert(fc.property(identities, (each) => {
+    assertEquals(parseIdentity(formatIdentity(each)), { ...each });
+  }));
+});
+
+Deno.test("a path that is none is refused, and shown shortened", () => {
+  for (
+    const wrong of [
+      "",
+      "/",
+      "devrim",
+      path.slice(1),
+      `${path}/`,
+      `${path}/more`,
+      `/more${path}`,
+      "/devrim/production/math",
+      "/".repeat(100_000),
+    ]
+  ) {
+    const error = assertThrows(() => parseIdentity(wrong), KiteError, "right is /username/");
+    assertEquals(error.type, "argumentError");
+    assert(error.message.length < 200);
+  }
+});
+
+Deno.test("each field is checked and named", () => {
+  validateIdentity(identity);
+  for (const field of IDENTITY_FIELDS) {
+    const refuse = (value: string, message: string) =>
+      assertThrows(() => validateIdentity({ ...identity, [field]: value }), KiteError, message);
+    refuse("", `${field} is empty`);
+    refuse("a/b", `${field}: "a/b" is not right; it takes text without "/"`);
+    const long = refuse("x".repeat(257), `${field}: "xxxx`);
+    assert(long.message.includes("(257 characters)"));
+    assert(long.message.endsWith("at most 256 characters"));
+  }
+  const missing = { ...identity, region: undefined } as unknown as KiteIdentity;
+  assertThrows(() => validateIdentity(missing), KiteError, "region: a value of type undefined");
+  for (const version of ["1.0", "v1.0.0", "1.0.0.0", "one.two.three"]) {
+    assertThrows(() => validateIdentity({ ...identity, version }), KiteError, "of three parts");
+  }
+  for (const id of ["1", `${identity.id}0`, identity.id.replaceAll("-", ""), "g".repeat(36)]) {
+    assertThrows(() => validateIdentity({ ...identity, id }), KiteError, "it takes a UUID");
+  }
+});
+
+Deno.test("the longest field is a matter of the limits", () => {
+  validateField("name", "12345678", 8);
+  assertThrows(() => validateField("name", "123456789", 8), KiteError, "at most 8 characters");
+  assertThrows(() => validateIdentity(identity, 5), KiteError, "username");
+});
+
+Deno.test("what a peer claims is taken as far as it goes", () => {
+  assertEquals(readIdentity({ ...identity, password: "x" }), identity);
+  const nothing = Object.fromEntries(IDENTITY_FIELDS.map((field) => [field, ""]));
+  for (const value of [undefined, null, 5, "devrim", true, [], {}, { username: 5, id: {} }]) {
+    assertEquals({ ...readIdentity(value) }, nothing);
+  }
+  assertEquals(readIdentity({ username: "devrim", name: null }).username, "devrim");
+  assertEquals(readIdentity({ name: "x".repeat(1_000_000) }).name, "x".repeat(256));
+  assertEquals(readIdentity({ name: "abcdef" }, 3).name, "abc");
+});

@@ -1,0 +1,93 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { KiteError } from "../../src/protocol/errors.ts";
+import { IDENTITY_FIELDS, type KiteIdentity } from "../../src/protocol/identity.ts";
+import {
+  isEmptyQuery,
+  type KontrolQuery,
+  queryMatcher,
+  readQuery,
+} from "../../src/protocol/query.ts";
+
+const identity: KiteIdentity = {
+  username: "devrim",
+  environment: "production",
+  name: "math",
+  version: "1.2.3",
+  region: "europe",
+  hostname: "local",
+  id: "6a1c7a6e-3b5f-4d1c-9c2e-0d1f6b7a8c9d",
+};
+
+Deno.test("a query means the kites that have each field as it is given", () => {
+  assert(queryMatcher(identity)(identity));
+  for (const field of IDENTITY_FIELDS) {
+    const matches = queryMatcher({ [field]: identity[field] });
+    assert(matches(identity));
+    assert(!matches({ ...identity, [field]: "9.9.9" }), field);
+    assert(!matches({ ...identity, [field]: `${identity[field]}2` }), field);
+  }
+});
+
+Deno.test("fields that are not given, or empty, may be anything", () => {
+  const matches = queryMatcher({ username: "", name: "math", region: "" });
+  assert(matches(identity));
+  assert(matches({ ...identity, username: "fatih", region: "asia" }));
+  assert(!matches({ ...identity, name: "fs" }));
+});
+
+Deno.test("a version constraint goes together with other fields", () => {
+  const matches = queryMatcher({ name: "math", version: ">= 1.2, < 2.0", hostname: "local" });
+  assert(matches(identity));
+  assert(!matches({ ...identity, version: "2.0.0" }));
+  assert(!matches({ ...identity, version: "1.3.0-beta" }));
+  assert(!matches({ ...identity, hostname: "local2" }));
+  assert(!queryMatcher({ version: "1.2" })(identity));
+  assertThrows(() => queryMatcher({ version: "abc" }), KiteError, 'Malformed constraint: "abc"');
+});
+
+Deno.test("an id that is no UUID matches nothing", () => {
+  assertEquals(readQuery({ id: "5" }), { id: "5" });
+  assert(!queryMatcher({ id: "5" })(identity));
+});
+
+Deno.test("a query off the wire keeps what was set", () => {
+  const sent = {
+    username: "devrim",
+    environment: "",
+    name: "math",
+    version: "~> 1.2",
+    region: null,
+    hostname: undefined,
+    force: true,
+    toString: 5,
+  };
+  assertEquals(readQuery(sent), { username: "devrim", name: "math", version: "~> 1.2" });
+  assertEquals(readQuery(JSON.parse('{"__proto__":{"username":"devrim"},"name":"math"}')), {
+    name: "math",
+  });
+});
+
+Deno.test("a query that asks for nothing, or nonsense, is refused", () => {
+  const refused: [unknown, string][] = [
+    [{}, "all query fields are empty"],
+    [{ username: "", id: null, other: "x" }, "all query fields are empty"],
+    [null, "the query is a value of type null"],
+    [undefined, "the query is a value of type undefined"],
+    [["math"], "the query is a value of type object"],
+    ["math", 'the query is "math"'],
+    [{ name: 5 }, "the query's name is a value of type number"],
+    [{ name: "a/b" }, `the query's name is "a/b"; right is text of at most 256`],
+    [{ name: "x".repeat(257) }, "(257 characters)"],
+    [{ name: "math", version: "abc" }, 'Malformed constraint: "abc"'],
+  ];
+  for (const [value, message] of refused) {
+    const error = assertThrows(() => readQuery(value), KiteError, message);
+    assertEquals(error.type, "argumentError");
+  }
+});
+
+Deno.test("an empty query is known as such", () => {
+  const empty: KontrolQuery[] = [{}, { username: "" }];
+  for (const query of empty) assert(isEmptyQuery(query));
+  assert(!isEmptyQuery({ id: "x" }));
+});
