@@ -1,0 +1,62 @@
+// The methods that every peer of the tests has, whichever side dialled.
+// kite.js gives a handler its arguments, then the answer's callback, then who called.
+
+import { Buffer } from "node:buffer";
+import process from "node:process";
+
+/** Writes one line of JSON on stdout. */
+export function say(event) {
+  process.stdout.write(Buffer.from(JSON.stringify(event) + "\n"));
+}
+
+/**
+ * The methods. `tellCaller(method, args)` calls a method of the kite at the other end.
+ */
+export function methods(tellCaller) {
+  return {
+    square: (n, answer) => answer(null, n * n),
+    cube: (n, answer) => answer(null, n * n * n),
+    echo: (...all) => {
+      const [answer] = all.splice(-2);
+      answer(null, all);
+    },
+    log: (message, answer) => {
+      say({ event: "method", method: "log", args: [message] });
+      answer(null);
+    },
+    fail: (answer) => answer({ type: "genericError", message: "boom" }),
+    failTyped: (answer) =>
+      answer({ type: "teapotError", message: "short and stout", code: "418" }),
+    panic: () => {
+      throw new Error("out of cheese");
+    },
+    slow: (ms, answer) => setTimeout(() => answer(null, ms), ms),
+    callback: (value, fn, answer) => {
+      fn(value);
+      answer(null, "called");
+    },
+    countdown: (from, fn, answer) => {
+      for (let n = from; n > 0; n--) fn(n);
+      answer(null, "liftoff");
+    },
+    fnResult: (answer) => answer(null, { f: (x, reply) => reply(x + 1) }),
+    nested: (fn, answer) => {
+      fn((x, reply) => reply(x * 10));
+      answer(null, "nested");
+    },
+    reverse: (...all) => {
+      const [answer] = all.splice(-2);
+      const [method, ...args] = all;
+      tellCaller(method, args).then(
+        (result) => answer(null, result),
+        ({ type, message, code }) => answer({ type, message, code }),
+      );
+    },
+    whoami: (answer, { kite, authentication }) =>
+      answer(null, {
+        username: kite.username,
+        authType: authentication ? authentication.type : "",
+        kite,
+      }),
+  };
+}
