@@ -1,0 +1,87 @@
+import { KiteError } from "../protocol/errors.ts";
+
+/** What a token or a kite.key says (RFC 7519, kontrol.md); times in whole seconds since 1970. */
+export interface JwtClaims {
+  /** Who issued it: Kontrol's username. */
+  readonly iss?: string;
+  /** Whom it speaks for: a username. */
+  readonly sub?: string;
+  /** Which kites it is good for. */
+  readonly aud?: string | readonly string[];
+  /** When it ends, seconds. */
+  readonly exp?: number;
+  /** When it begins, seconds. */
+  readonly nbf?: number;
+  /** When it was issued, seconds. */
+  readonly iat?: number;
+  /** Its own id. */
+  readonly jti?: string;
+  /** In a kite.key: Kontrol's URL. */
+  readonly kontrolURL?: string;
+  /** In a kite.key: Kontrol's public key, PEM. */
+  readonly kontrolKey?: string;
+  readonly [name: string]: unknown;
+}
+
+/** A claim set that {@linkcode signToken} takes: `aud` one string, for the Go kite's sake. */
+export type SignableClaims = JwtClaims & { readonly aud?: string };
+
+const STRINGS = ["iss", "sub", "jti", "kontrolURL", "kontrolKey"] as const;
+const TIMES = ["exp", "nbf", "iat"] as const;
+
+/**
+ * The claims that a parsed JSON value holds. A registered claim that is null counts as absent.
+ *
+ * @throws {KiteError} `authenticationError`, naming the claim whose type is wrong.
+ */
+export function readClaims(value: unknown): JwtClaims {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw bad("token claims are not an object");
+  }
+  const claims = Object.assign(Object.create(null), value) as Record<string, unknown>;
+  for (const name of [...STRINGS, ...TIMES, "aud"]) {
+    if (claims[name] === null) delete claims[name];
+  }
+  for (const name of STRINGS) {
+    const claim = claims[name];
+    if (claim !== undefined && typeof claim !== "string") {
+      throw bad(`token claim "${name}" is not a string`);
+    }
+  }
+  for (const name of TIMES) {
+    if (claims[name] !== undefined && !Number.isFinite(claims[name])) {
+      throw bad(`token claim "${name}" is not a number`);
+    }
+  }
+  if (claims.aud !== undefined && typeof claims.aud !== "string" && !isStrings(claims.aud)) {
+    throw bad('token claim "aud" is neither a string nor an array of strings');
+  }
+  return Object.freeze(claims);
+}
+
+/**
+ * Refuses to sign what a Go kite cannot read: times that are no integers, an `aud` that is no
+ * string.
+ *
+ * @throws {KiteError} `configError`, naming the claim.
+ */
+export function checkSignable(claims: SignableClaims): void {
+  for (const name of TIMES) {
+    if (claims[name] !== undefined && !Number.isSafeInteger(claims[name])) {
+      throw new KiteError("configError", `claim "${name}" must be whole seconds since 1970`);
+    }
+  }
+  for (const name of [...STRINGS, "aud"]) {
+    if (claims[name] !== undefined && typeof claims[name] !== "string") {
+      throw new KiteError("configError", `claim "${name}" must be a string`);
+    }
+  }
+}
+
+function isStrings(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
+}
+
+function bad(message: string): KiteError {
+  return new KiteError("authenticationError", message);
+}

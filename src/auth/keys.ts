@@ -1,0 +1,184 @@
+import { KiteError } from "../protocol/errors.ts";
+import {
+  type KeyKind,
+  kindOfPkcs8,
+  kindOfSpki,
+  pkcs1PrivateToPkcs8,
+  pkcs1PublicToSpki,
+  sec1ToPkcs8,
+} from "./der.ts";
+import { readPem, writePem } from "./pem.ts";
+
+/**
+ * The signature algorithms that kites use (RFC 7518, RFC 8037). The Go and JavaScript kites know
+ * `RS256` alone.
+ */
+export type KeyAlgorithm = "RS256" | "ES256" | "EdDSA";
+
+/** Every {@linkcode KeyAlgorithm}. */
+export const KEY_ALGORITHMS: readonly KeyAlgorithm[] = Object.freeze(["RS256", "ES256", "EdDSA"]);
+
+/** A key that checks signatures. */
+export interface PublicKey {
+  /** The one algorithm that this key may be used with. */
+  readonly algorithm: KeyAlgorithm;
+  readonly key: CryptoKey;
+}
+
+/** A key that signs; its material cannot be read back. */
+export interface PrivateKey {
+  /** The one algorithm that this key may be used with. */
+  readonly algorithm: KeyAlgorithm;
+  readonly key: CryptoKey;
+}
+
+/** A key pair as text. */
+export interface KeyPairPem {
+  readonly algorithm: KeyAlgorithm;
+  /** `BEGIN PUBLIC KEY`, without a last line feed. */
+  readonly publicKey: string;
+  /** `BEGIN PRIVATE KEY`, without a last line feed. */
+  readonly privateKey: string;
+}
+
+/** RSA keys below this many bits are refused (RFC 7518, 3.3). */
+const MIN_RSA_BITS = 2048;
+/** WebCrypto takes no longer ones everywhere, and checking them costs milliseconds. */
+const MAX_RSA_BITS = 8192;
+
+interface WebCryptoParameters {
+  readonly name: string;
+  readonly hash?: string;
+  readonly namedCurve?: string;
+  readonly modulusLength?: number;
+  readonly publicExponent?: Uint8Array<ArrayBuffer>;
+}
+
+/** What WebCrypto must be told to make or import a key for an algorithm. */
+const PARAMETERS: ReadonlyMap<KeyAlgorithm, WebCryptoParameters> = new Map([
+  ["RS256", {
+    name: "RSASSA-PKCS1-v1_5",
+    hash: "SHA-256",
+    modulusLength: MIN_RSA_BITS,
+    publicExponent: new Uint8Array([1, 0, 1]),
+  }],
+  ["ES256", { name: "ECDSA", namedCurve: "P-256" }],
+  ["EdDSA", { name: "Ed25519" }],
+]);
+
+const ALGORITHM_OF_KIND: Readonly<Record<KeyKind, KeyAlgorithm>> = {
+  rsa: "RS256",
+  ec: "ES256",
+  ed25519: "EdDSA",
+};
+
+/**
+ * Imports a public key from PEM: `BEGIN PUBLIC KEY` or `BEGIN RSA PUBLIC KEY`; RSA from 2048 to
+ * 8192 bits, P-256 or Ed25519. The key itself says which algorithm it is for.
+ *
+ * @throws {KiteError} `configError`, never quoting the key.
+ */
+export async function importPublicKey(pem: string): Promise<PublicKey> {
+  const { label, der } = readPem(pem, ["PUBLIC KEY", "RSA PUBLIC KEY"]);
+  const spki = label === "RSA PUBLIC KEY" ? pkcs1PublicToSpki(der) : der;
+  return await importKey("spki", spki, kindOfSpki(spki), "verify");
+}
+
+/**
+ * Imports a private key from PEM: `BEGIN PRIVATE KEY`, `BEGIN RSA PRIVATE KEY` or
+ * `BEGIN EC PRIVATE KEY`; RSA from 2048 to 8192 bits, P-256 or Ed25519.
+ *
+ * @throws {KiteError} `configError`, never quoting the key.
+ */
+export async function importPrivateKey(pem: string): Promise<PrivateKey> {
+  const pkcs8 = readPkcs8(pem);
+  return await importKey("pkcs8", pkcs8, kindOfPkcs8(pkcs8), "sign");
+}
+
+/**
+ * The public half of a private key, as `BEGIN PUBLIC KEY` without a last line feed.
+ *
+ * @throws {KiteError} `configError`, never quoting the key.
+ */
+export async function publicKeyOf(privateKeyPem: string): Promise<string> {
+  const pkcs8 = readPkcs8(privateKeyPem);
+  const { key, algorithm } = await importKey("pkcs8", pkcs8, kindOfPkcs8(pkcs8), "sign", true);
+  const { kty, n, e, crv, x, y } = await crypto.subtle.exportKey("jwk", key);
+  const half: JsonWebKey = JSON.parse(JSON.stringify({ kty, n, e, crv, x, y }));
+  const parameters = parametersOf(algorithm);
+  return await exportPublicKey(
+    await crypto.subtle.importKey("jwk", half, parameters, true, ["verify"]),
+  );
+}
+
+/**
+ * Makes a key pair.
+ *
+ * @param algorithm @default "RS256", which every kite understands; 2048 bits
+ *
+ * @example
+ * ```ts
+ * import { generateKeyPair } from "@kite/kite";
+ *
+ * const { publicKey, privateKey } = await generateKeyPair("RS256");
+ * console.assert(publicKey.startsWith("-----BEGIN PUBLIC KEY-----"));
+ * console.assert(privateKey.startsWith("-----BEGIN PRIVATE KEY-----"));
+ * ```
+ */
+export async function generateKeyPair(algorithm: KeyAlgorithm = "RS256"): Promise<KeyPairPem> {
+  const pair = await crypto.subtle.generateKey(parametersOf(algorithm), true, [
+    "sign",
+    "verify",
+  ]) as CryptoKeyPair;
+  const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", pair.privateKey));
+  return {
+    algorithm,
+    publicKey: await exportPublicKey(pair.publicKey),
+    privateKey: writePem("PRIVATE KEY", pkcs8),
+  };
+}
+
+function readPkcs8(pem: string): Uint8Array<ArrayBuffer> {
+  const { label, der } = readPem(pem, ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"]);
+  if (label === "RSA PRIVATE KEY") return pkcs1PrivateToPkcs8(der);
+  return label === "EC PRIVATE KEY" ? sec1ToPkcs8(der) : der;
+}
+
+async function importKey(
+  format: "spki" | "pkcs8",
+  der: Uint8Array<ArrayBuffer>,
+  kind: KeyKind | undefined,
+  usage: KeyUsage,
+  extractable = usage === "verify",
+): Promise<PublicKey & PrivateKey> {
+  if (kind === undefined) throw bad("it is neither RSA, nor P-256, nor Ed25519");
+  const algorithm = ALGORITHM_OF_KIND[kind];
+  let key: CryptoKey;
+  try {
+    const parameters = parametersOf(algorithm);
+    key = await crypto.subtle.importKey(format, der, parameters, extractable, [usage]);
+  } catch {
+    // The reason is left out on purpose: it could quote the key.
+    throw bad(kind === "ec" ? "it is damaged, or not of the curve P-256" : "it is damaged");
+  }
+  const bits = (key.algorithm as Partial<RsaHashedKeyAlgorithm>).modulusLength;
+  if (bits !== undefined && (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)) {
+    throw bad(`an RSA key has ${MIN_RSA_BITS} to ${MAX_RSA_BITS} bits, this one ${bits}`);
+  }
+  return { algorithm, key };
+}
+
+async function exportPublicKey(key: CryptoKey): Promise<string> {
+  return writePem("PUBLIC KEY", new Uint8Array(await crypto.subtle.exportKey("spki", key)));
+}
+
+function parametersOf(algorithm: KeyAlgorithm): WebCryptoParameters {
+  const parameters = PARAMETERS.get(algorithm);
+  if (parameters !== undefined) return parameters;
+  const known = KEY_ALGORITHMS.join(", ");
+  throw new KiteError("configError", `unknown key algorithm; expected one of ${known}`);
+}
+
+function bad(what: string): KiteError {
+  return new KiteError("configError", `bad key: ${what}`);
+}

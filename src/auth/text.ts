@@ -1,0 +1,20 @@
+const MAX_SHOWN = 256;
+
+/** A foreign text as an error may show it: short, and without control characters. */
+export function clip(text: string): string {
+  let shown = "";
+  for (const character of text.slice(0, MAX_SHOWN)) {
+    const code = character.codePointAt(0) ?? 0;
+    shown += code < 0x20 || (code >= 0x7f && code < 0xa0) ? "\ufffd" : character;
+  }
+  return text.length > MAX_SHOWN ? `${shown}…` : shown;
+}
+
+/** Whole seconds as Go writes a duration: `12s`, `1m0s`, `26h3m9s`. */
+export function formatSeconds(seconds: number): string {
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  const rest = `${seconds % 60}s`;
+  if (hours > 0) return `${hours}h${minutes}m${rest}`;
+  return minutes > 0 ? `${minutes}m${rest}` : rest;
+}

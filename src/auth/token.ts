@@ -1,0 +1,105 @@
+import { KiteError } from "../protocol/errors.ts";
+import { type AudienceCheck, type AudienceIdentity, refuseAudience } from "./audience.ts";
+import type { JwtClaims } from "./claims.ts";
+import { hasSignatureOf, refusal, type UnverifiedToken } from "./jwt.ts";
+import { clip } from "./text.ts";
+import { CachingVerifier, usernameOf, type VerifierOptions } from "./verifier.ts";
+
+/** What a {@linkcode TokenVerifier} must know. */
+export interface TokenVerifierOptions extends VerifierOptions {
+  /** Our Kontrol's username; no other issuer is trusted. */
+  readonly kontrolUser: () => string;
+  /** Who we are, for the audience. */
+  readonly identity: () => AudienceIdentity;
+  /** Decides on the audience. @default {@linkcode refuseAudience}: wire.md 5 */
+  readonly audience?: AudienceCheck;
+  /** Takes tokens that never end, as the Go kite does. @default false */
+  readonly allowWithoutExpiry?: boolean;
+}
+
+/**
+ * The `token` authenticator: a JWT that our Kontrol signed for a caller of this kite (wire.md 5).
+ *
+ * Good when the algorithm is allowed and fits the key, the issuer is our Kontrol's user, one of the
+ * trusted keys made the signature, the times hold, and `sub` and `aud` say who may call whom.
+ * A bad signature is refused as "token is expired", so that clients fetch a new token.
+ *
+ * @example
+ * ```ts
+ * import { generateKeyPair, importPrivateKey, signToken, TokenVerifier } from "@kite/kite";
+ *
+ * const { publicKey, privateKey } = await generateKeyPair();
+ * const verifier = new TokenVerifier({
+ *   trustedKeys: () => [publicKey],
+ *   kontrolUser: () => "kontrol",
+ *   identity: () => ({ username: "bob", environment: "prod", name: "math" }),
+ * });
+ * const token = await signToken(
+ *   { iss: "kontrol", sub: "alice", aud: "/bob/prod", exp: Math.floor(Date.now() / 1000) + 60 },
+ *   await importPrivateKey(privateKey),
+ * );
+ * const caller = verifier.cached(token) ?? await verifier.verify(token);
+ * console.assert(caller.username === "alice");
+ * ```
+ */
+export class TokenVerifier extends CachingVerifier {
+  readonly #options: TokenVerifierOptions;
+
+  constructor(options: TokenVerifierOptions) {
+    super(options);
+    this.#options = options;
+  }
+
+  protected override trust(): readonly string[] {
+    const { username, environment, name } = this.#options.identity();
+    return [...super.trust(), this.#options.kontrolUser(), username, environment, name];
+  }
+
+  protected override async checkSigner(token: UnverifiedToken): Promise<number> {
+    const keys = this.trustedKeys();
+    const kontrolUser = this.#options.kontrolUser();
+    if (keys.length === 0) throw refusal("kontrol key is not set");
+    const issuer = token.claims.iss ?? "";
+    if (issuer === "" || issuer !== kontrolUser) {
+      throw refusal(`issuer is not trusted: ${clip(issuer)}`);
+    }
+    let unusable: unknown;
+    for (const pem of keys) {
+      try {
+        if (await hasSignatureOf(token, await this.import(pem))) return Infinity;
+      } catch (error) {
+        // One damaged key must not keep the others from being tried.
+        unusable = error;
+      }
+    }
+    if (unusable !== undefined) throw refusal("a trusted kontrol key cannot be used", unusable);
+    throw refusal("token is expired");
+  }
+
+  protected override checkClaims(claims: JwtClaims): void {
+    const audiences = typeof claims.aud === "string" ? [claims.aud] : claims.aud ?? [];
+    if (!audiences.some((audience) => audience !== "")) throw refusal("token has no audience");
+    usernameOf(claims);
+    if (claims.exp === undefined && this.#options.allowWithoutExpiry !== true) {
+      throw refusal("token has no expiry");
+    }
+    let reason: string | undefined;
+    for (const audience of audiences) {
+      const refused = this.#refuse(audience);
+      if (refused === undefined) return;
+      reason ??= refused;
+    }
+    throw refusal(reason ?? "token has no audience");
+  }
+
+  #refuse(audience: string): string | undefined {
+    const { audience: check, identity } = this.#options;
+    if (check === undefined) return refuseAudience(identity(), audience);
+    try {
+      return check(identity(), audience) ? undefined : `audience: not allowed (${clip(audience)})`;
+    } catch (error) {
+      if (error instanceof KiteError) throw refusal(error.message, error);
+      throw refusal("audience could not be checked", error);
+    }
+  }
+}
