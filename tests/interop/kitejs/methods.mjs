@@ -25,8 +25,7 @@ export function methods(tellCaller) {
       answer(null);
     },
     fail: (answer) => answer({ type: "genericError", message: "boom" }),
-    failTyped: (answer) =>
-      answer({ type: "teapotError", message: "short and stout", code: "418" }),
+    failTyped: (answer) => answer({ type: "teapotError", message: "short and stout", code: "418" }),
     panic: () => {
       throw new Error("out of cheese");
     },

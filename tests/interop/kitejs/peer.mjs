@@ -3,13 +3,13 @@
 //   call -url URL [-transport raw|SockJS|XHRPolling|XHRStreaming] [-token T] [-forever]
 // Events and answers are lines of JSON on stdout, commands lines of JSON on stdin.
 
-import kitejs from "kite.js";
+import { createRequire } from "node:module";
 import process from "node:process";
 import readline from "node:readline";
 import { parseArgs } from "node:util";
 import { methods, say } from "./methods.mjs";
 
-const { Kite, KiteServer } = kitejs;
+const { Kite, KiteServer } = createRequire(import.meta.url)("kite.js");
 const SILENT = -1;
 const SOCKJS_TRANSPORTS = {
   SockJS: ["websocket"],
@@ -33,9 +33,7 @@ function serve({ port, transport, prefix }) {
     logLevel: SILENT,
     prefix,
     transportClass: onLoopback(
-      transport === "raw"
-        ? KiteServer.transport.WebSocket
-        : KiteServer.transport.SockJS,
+      transport === "raw" ? KiteServer.transport.WebSocket : KiteServer.transport.SockJS,
     ),
     api: methods((method, args) => last.kite.tell(method, args)),
   });
@@ -62,9 +60,7 @@ function call({ url, transport, token, forever }) {
     autoConnect: false,
     autoReconnect: forever,
     backoff: { initialDelayMs: 100, maxDelayMs: 500 },
-    transportClass: transport === "raw"
-      ? Kite.transport.WebSocket
-      : Kite.transport.SockJS,
+    transportClass: transport === "raw" ? Kite.transport.WebSocket : Kite.transport.SockJS,
     transportOptions: { transports: SOCKJS_TRANSPORTS[transport] },
     api: methods((method, args) => kite.tell(method, args)),
   };
@@ -92,8 +88,7 @@ function call({ url, transport, token, forever }) {
       return;
     }
     kite.tell(command.method, args).timeout(command.timeout || 10_000).then(
-      (result) =>
-        say({ id: command.id, result: plain(result, received) ?? null }),
+      (result) => say({ id: command.id, result: plain(result, received) ?? null }),
       ({ type, message, code, name }) =>
         say({
           id: command.id,
@@ -121,8 +116,7 @@ function wire(value, received) {
   if (value === null || typeof value !== "object") return value;
   const name = value["@fn"];
   if (typeof name === "string") {
-    return (...args) =>
-      say({ event: "callback", fn: name, args: plain(args, received) });
+    return (...args) => say({ event: "callback", fn: name, args: plain(args, received) });
   }
   return Object.fromEntries(
     Object.entries(value).map(([key, one]) => [key, wire(one, received)]),

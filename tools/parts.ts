@@ -1,0 +1,104 @@
+/**
+ * The programs outside this project that some tests need: where they are, and what to do without.
+ *
+ * @module
+ */
+
+import { fromFileUrl, ROOT } from "./paths.ts";
+
+/** A program or folder that a test may need. */
+export type Part = "go" | "node" | "etcd" | "postgres" | "chromium";
+
+interface Recipe {
+  /** Names to look for on the path, the first found counts. */
+  readonly programs: readonly string[];
+  /** Further folders to look in, the last one first. */
+  readonly folders?: () => readonly string[];
+  /** What `deno task test` prepares from the program; the part is there when this file is. */
+  readonly product?: URL;
+  /** What to do about it. */
+  readonly remedy: string;
+}
+
+/** The Go kite for the tests, as `deno task test` builds it. */
+export const GO_PEER: URL = new URL(".cache/interop/peer", ROOT);
+/** The folder of the kite.js peer. */
+export const KITEJS_PEER: URL = new URL("tests/interop/kitejs/", ROOT);
+
+const RECIPES: Record<Part, Recipe> = {
+  go: {
+    programs: ["go"],
+    product: GO_PEER,
+    remedy: "install Go 1.24 or newer, then run `deno task test`",
+  },
+  node: {
+    programs: ["node"],
+    product: new URL("node_modules/kite.js/package.json", KITEJS_PEER),
+    remedy: "install Node 20 or newer with npm, then run `deno task test`",
+  },
+  etcd: { programs: ["etcd"], remedy: "install the package etcd-server" },
+  postgres: {
+    programs: ["postgres"],
+    folders: debianPostgres,
+    remedy: "install the package postgresql",
+  },
+  chromium: {
+    programs: ["chromium", "chromium-browser", "google-chrome"],
+    remedy: "install the package chromium",
+  },
+};
+
+/** All parts, in the order in which they are reported. */
+export const PARTS: readonly Part[] = Object.keys(RECIPES) as Part[];
+
+/** The path of the program of a part, if it is installed. */
+export function programOf(part: Part): string | undefined {
+  const { programs, folders } = RECIPES[part];
+  for (const name of programs) {
+    for (const folder of [...pathFolders(), ...(folders?.() ?? [])]) {
+      const path = `${folder}/${name}`;
+      if (isFile(path)) return path;
+    }
+  }
+  return undefined;
+}
+
+/** Why a part cannot be used, as one line; undefined when it can. */
+export function lack(part: Part): string | undefined {
+  const { programs, product, remedy } = RECIPES[part];
+  if (programOf(part) === undefined) return `${part}: no ${programs.join(" or ")} here; ${remedy}`;
+  if (product && !isFile(fromFileUrl(product))) return `${part}: not prepared; ${remedy}`;
+  return undefined;
+}
+
+/** Whether a missing part is a failure. */
+export function isStrict(): boolean {
+  return Deno.env.get("CI") === "true";
+}
+
+function pathFolders(): string[] {
+  return (Deno.env.get("PATH") ?? "").split(Deno.build.os === "windows" ? ";" : ":");
+}
+
+/** Debian keeps the server programs off the path, in a folder per version. */
+function debianPostgres(): string[] {
+  const versions = "/usr/lib/postgresql";
+  try {
+    const names = Array.from(Deno.readDirSync(versions), (entry) => entry.name);
+    return names.sort((a, b) => Number(b) - Number(a)).map((name) => `${versions}/${name}/bin`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
+}
