@@ -1,0 +1,100 @@
+import { readKiteKeyClaims } from "./auth/kite_key.ts";
+import { checkName, checkObject, checkPath, checkPem, checkUrls, refuse } from "./config_values.ts";
+import { KiteError } from "./protocol/errors.ts";
+
+/** Reads a file; `undefined` if it is not there. */
+export type ReadFile = (path: string) => string | undefined;
+
+/** What a kite.key says of its owner and of Kontrol. */
+export interface KiteKeySettings {
+  readonly kiteKey?: string;
+  readonly username?: string;
+  readonly kontrolUser?: string;
+  readonly kontrolUrl?: readonly string[];
+  readonly kontrolKey?: string;
+}
+
+/** A certificate (chain) and its private key, both PEM. */
+export interface TlsPair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Where a certificate (chain) and its private key are. */
+export interface TlsFiles {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+/**
+ * What a kite.key gives, unverified: it is the user's own.
+ *
+ * @param given its text, `""` for none at all; else it is read from the directory `home`
+ * @throws {KiteError} `configError`, naming the file (or the option) and what is wrong with it.
+ */
+export function readKiteKey(
+  given: string | undefined,
+  home: string,
+  readFile: ReadFile,
+): KiteKeySettings {
+  const path = `${home}/kite.key`;
+  const text = given ?? (home === "" ? "" : readFile(path)?.trim() ?? "");
+  if (text === "") return {};
+  const name = given === undefined ? path : "kiteKey";
+  const { sub, iss, kontrolURL, kontrolKey } = claimsOf(name, text);
+  return {
+    kiteKey: text,
+    ...(sub && { username: checkName(`${name}: its user`, sub) }),
+    ...(iss && { kontrolUser: checkName(`${name}: its issuer`, iss) }),
+    ...(kontrolURL && { kontrolUrl: checkUrls(`${name}: its kontrolURL`, kontrolURL) }),
+    ...(kontrolKey && { kontrolKey: checkPem(`${name}: its kontrolKey`, kontrolKey) }),
+  };
+}
+
+function claimsOf(name: string, text: string): ReturnType<typeof readKiteKeyClaims> {
+  try {
+    return readKiteKeyClaims(text);
+  } catch (cause) {
+    const message = `${name} is no kite.key; right is the text that Kontrol gave when registering`;
+    throw new KiteError("configError", message, { cause });
+  }
+}
+
+/**
+ * A certificate and its key, from their text or from their files.
+ *
+ * @throws {KiteError} `configError`, naming the part that is missing or wrong.
+ */
+export function readTls(given: unknown, readFile: ReadFile): TlsPair {
+  const { cert, key, certFile, keyFile } = checkObject("tls", given, [
+    "cert",
+    "key",
+    "certFile",
+    "keyFile",
+  ]);
+  const inline = cert !== undefined && key !== undefined;
+  const files = certFile !== undefined && keyFile !== undefined;
+  if (inline && certFile === undefined && keyFile === undefined) {
+    return { cert: checkPem("tls.cert", cert), key: checkPem("tls.key", key) };
+  }
+  if (files && cert === undefined && key === undefined) {
+    return {
+      cert: readPem("tls.certFile", certFile, readFile),
+      key: readPem("tls.keyFile", keyFile, readFile),
+    };
+  }
+  throw refuse("tls", "it is incomplete or mixed", "{ cert, key } or { certFile, keyFile }");
+}
+
+function readPem(
+  name: string,
+  given: unknown,
+  readFile: ReadFile,
+): string {
+  const path = checkPath(name, given);
+  const text = readFile(path);
+  if (text === undefined) {
+    throw refuse(name, `${path} is not there, or may not be read`, "the path of a PEM file");
+  }
+  return checkPem(`${name}: ${path}`, text);
+}
