@@ -1,0 +1,192 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { hasSignatureOf, parseToken, signToken } from "../../src/auth/jwt.ts";
+import {
+  generateKeyPair,
+  importPrivateKey,
+  importPublicKey,
+  KEY_ALGORITHMS,
+  type KeyAlgorithm,
+  publicKeyOf,
+} from "../../src/auth/keys.ts";
+import { writePem } from "../../src/auth/pem.ts";
+import { KiteError } from "../../src/protocol/errors.ts";
+
+const rsa = await generateKeyPair("RS256");
+
+/** The DER inside a PEM text. */
+function derOf(pem: string): Uint8Array {
+  const base64 = pem.split("\n").filter((line) => !line.startsWith("-")).join("");
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+async function refusal(work: () => Promise<unknown>): Promise<string> {
+  const error = await assertRejects(work);
+  assertInstanceOf(error, KiteError);
+  assertEquals(error.type, "configError");
+  return error.message;
+}
+
+async function fits(publicPem: string, privatePem: string): Promise<boolean> {
+  const text = await signToken({ sub: "alice" }, await importPrivateKey(privatePem));
+  return await hasSignatureOf(parseToken(text, KEY_ALGORITHMS), await importPublicKey(publicPem));
+}
+
+for (const algorithm of KEY_ALGORITHMS) {
+  Deno.test(`${algorithm}: a new pair signs and verifies, and its public half can be found`, async () => {
+    const pair = await generateKeyPair(algorithm);
+    assertEquals(pair.publicKey, pair.publicKey.trim());
+    assertEquals(pair.publicKey.split("\n")[0], "-----BEGIN PUBLIC KEY-----");
+    assertEquals((await importPublicKey(pair.publicKey)).algorithm, algorithm);
+    assertEquals((await importPrivateKey(pair.privateKey)).key.extractable, false);
+    assert(await fits(pair.publicKey, pair.privateKey));
+    assert(!await fits((await generateKeyPair(algorithm)).publicKey, pair.privateKey));
+    assertEquals(await publicKeyOf(pair.privateKey), pair.publicKey);
+  });
+}
+
+Deno.test("PKCS#1 and SEC 1: the older forms of a key, taken out of the newer", async () => {
+  // PKCS#8 of an RSA key: 26 bytes of version, algorithm and OCTET STRING, then PKCS#1.
+  const pkcs1 = writePem("RSA PRIVATE KEY", derOf(rsa.privateKey).slice(26));
+  assertEquals(await publicKeyOf(pkcs1), rsa.publicKey);
+  // SPKI: 24 bytes of algorithm and BIT STRING, then PKCS#1.
+  const pkcs1Public = writePem("RSA PUBLIC KEY", derOf(rsa.publicKey).slice(24));
+  assert(await fits(pkcs1Public, pkcs1));
+  const ec = await generateKeyPair("ES256");
+  // PKCS#8 of a P-256 key: 29 bytes, then SEC 1. OpenSSL puts the parameters before it.
+  const sec1 = writePem("EC PRIVATE KEY", derOf(ec.privateKey).slice(29));
+  const parameters = writePem(
+    "EC PARAMETERS",
+    new Uint8Array([6, 8, 42, 134, 72, 206, 61, 3, 1, 7]),
+  );
+  assert(await fits(ec.publicKey, `${parameters}\n${sec1}\n`));
+});
+
+Deno.test("text around a key, and Windows line ends, do no harm", async () => {
+  const windows = `My key\r\n${rsa.privateKey.replaceAll("\n", "\r\n")}\r\n`;
+  assertEquals(await publicKeyOf(windows), rsa.publicKey);
+});
+
+Deno.test("RSA keys of less than 2048 bits are refused", async () => {
+  const parameters = {
+    name: "RSASSA-PKCS1-v1_5",
+    hash: "SHA-256",
+    modulusLength: 1024,
+    publicExponent: new Uint8Array([1, 0, 1]),
+  };
+  const weak = await crypto.subtle.generateKey(parameters, true, ["sign", "verify"]);
+  const spki = new Uint8Array(await crypto.subtle.exportKey("spki", weak.publicKey));
+  const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", weak.privateKey));
+  const message = "bad key: an RSA key has 2048 to 8192 bits, this one 1024";
+  assertEquals(await refusal(() => importPublicKey(writePem("PUBLIC KEY", spki))), message);
+  assertEquals(await refusal(() => importPrivateKey(writePem("PRIVATE KEY", pkcs8))), message);
+});
+
+Deno.test("a curve other than P-256 is refused", async () => {
+  const curve = { name: "ECDSA", namedCurve: "P-384" };
+  const pair = await crypto.subtle.generateKey(curve, true, ["sign", "verify"]);
+  const spki = new Uint8Array(await crypto.subtle.exportKey("spki", pair.publicKey));
+  const message = await refusal(() => importPublicKey(writePem("PUBLIC KEY", spki)));
+  assertEquals(message, "bad key: it is damaged, or not of the curve P-256");
+});
+
+Deno.test("a bad PEM: the error says what is wrong, what would be right, and no key", async () => {
+  const body = rsa.privateKey.split("\n")[3] ?? "";
+  const encrypted = writePem("RSA PRIVATE KEY", derOf(rsa.privateKey))
+    .replace("KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\n\n");
+  const cases: readonly (readonly [string, string])[] = [
+    ["", "it holds no key"],
+    ["nonsense", "it holds no key"],
+    [body, "it holds no key"],
+    [`-----BEGIN ${body}-----`, "it holds no key"],
+    [rsa.publicKey, "it holds a block PUBLIC KEY"],
+    [writePem("CERTIFICATE", new Uint8Array(9)), "it holds a block CERTIFICATE"],
+    [writePem("ENCRYPTED PRIVATE KEY", new Uint8Array(9)), "ENCRYPTED PRIVATE KEY"],
+    [encrypted, "the key is encrypted"],
+    [rsa.privateKey.slice(0, 900), '"-----END PRIVATE KEY-----" is missing'],
+    [rsa.privateKey.replace("\nM", "\n*"), "is not base64"],
+    [rsa.privateKey + " ".repeat(32_768), "longer than 32768 characters"],
+    [writePem("PRIVATE KEY", derOf(rsa.privateKey).slice(0, 600)), "it is damaged"],
+    [writePem("PRIVATE KEY", new Uint8Array(0)), "neither RSA, nor P-256, nor Ed25519"],
+    [writePem("PRIVATE KEY", new Uint8Array(600).fill(0x30)), "neither RSA"],
+  ];
+  for (const [pem, expected] of cases) {
+    const message = await refusal(() => importPrivateKey(pem));
+    assert(message.includes(expected), `${message} // ${expected}`);
+    for (const line of rsa.privateKey.split("\n").slice(1, -1)) assert(!message.includes(line));
+  }
+});
+
+Deno.test("an algorithm that no kite knows is refused by its name's list", async () => {
+  const message = await refusal(() => generateKeyPair("HS256" as KeyAlgorithm));
+  assertEquals(message, "unknown key algorithm; expected one of RS256, ES256, EdDSA");
+});
+
+Deno.test("signToken refuses what a Go kite cannot read", async () => {
+  const key = await importPrivateKey(rsa.privateKey);
+  const unreadable: readonly (readonly [string, unknown])[] = [
+    ["exp", 1.5],
+    ["iat", Infinity],
+    ["nbf", "1"],
+    ["aud", ["/"]],
+    ["sub", 1],
+  ];
+  for (const [name, value] of unreadable) {
+    const claims: Record<string, unknown> = { [name]: value };
+    const message = await refusal(() => signToken(claims, key));
+    assert(message.startsWith(`claim "${name}" must be `), message);
+  }
+});
+
+Deno.test("signToken names its key in the header only if told to", async () => {
+  const key = await importPrivateKey(rsa.privateKey);
+  const headerOf = (text: string): unknown => JSON.parse(atob(text.split(".")[0] ?? ""));
+  const plain = await signToken({ sub: "alice" }, key);
+  assertEquals(headerOf(plain), { alg: "RS256", typ: "JWT" });
+  const named = await signToken({ sub: "alice" }, key, { keyId: "k1" });
+  assertEquals(headerOf(named), { alg: "RS256", typ: "JWT", kid: "k1" });
+});
+
+Deno.test("keys that OpenSSL wrote", async (test) => {
+  const forms: Readonly<Record<string, readonly string[]>> = {
+    "RSA, PKCS#1": ["genrsa", "-traditional", "2048"],
+    "RSA, PKCS#8": ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+    "P-256, SEC 1": ["ecparam", "-name", "prime256v1", "-genkey"],
+    "Ed25519, PKCS#8": ["genpkey", "-algorithm", "ed25519"],
+  };
+  for (const [name, args] of Object.entries(forms)) {
+    const made = await openssl(args);
+    if (made === undefined) {
+      if (Deno.env.get("CI") === "true") throw new Error("openssl is missing");
+      // deno-lint-ignore no-console -- the one line that tells of what was not tested
+      console.log("skipped: openssl is missing");
+      return;
+    }
+    await test.step(name, async () => {
+      const own = await openssl(["pkey", "-pubout"], made) ?? "";
+      assertEquals(await publicKeyOf(made), own.trim());
+      assert(await fits(own, made));
+    });
+  }
+});
+
+async function openssl(args: readonly string[], input = ""): Promise<string | undefined> {
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command("openssl", {
+      args: [...args],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+      signal: AbortSignal.timeout(20_000),
+    }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { stdout, success } = await child.output();
+  if (!success) throw new Error(`openssl ${args[0]} failed`);
+  return new TextDecoder().decode(stdout);
+}
