@@ -1,0 +1,91 @@
+/** The opcodes of WebSocket frames (RFC 6455 5.2). */
+export const OPCODE = {
+  continuation: 0,
+  text: 1,
+  binary: 2,
+  close: 8,
+  ping: 9,
+  pong: 10,
+} as const;
+
+/** Room before the payload: the longest header is 14 bytes, and 16 keeps the payload on a word. */
+const HEADER_ROOM = 16;
+const KEY_OFFSET = 12;
+const KEYS_AT_ONCE = 256;
+
+/** Writes the frames of a WebSocket client: whole messages, masked. */
+export class FrameEncoder {
+  readonly #encoder = new TextEncoder();
+  readonly #keys = new Uint32Array(KEYS_AT_ONCE);
+  #nextKey = KEYS_AT_ONCE;
+
+  /** One text message as one frame. */
+  text(message: string): Uint8Array<ArrayBuffer> {
+    const units = message.length;
+    let frame = new Uint8Array(frameSize(units));
+    let { read, written } = this.#encoder.encodeInto(message, frame.subarray(HEADER_ROOM));
+    if (read < units) { // not ASCII alone: three bytes for each further unit at most
+      const wide = new Uint8Array(frameSize(written + (units - read) * 3));
+      wide.set(frame.subarray(0, HEADER_ROOM + written));
+      const rest = wide.subarray(HEADER_ROOM + written);
+      written += this.#encoder.encodeInto(message.slice(read), rest).written;
+      frame = wide;
+    }
+    return this.#seal(frame, OPCODE.text, written);
+  }
+
+  /** A control frame. @param payload at most 125 bytes. */
+  control(opcode: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
+    const frame = new Uint8Array(frameSize(payload.length));
+    frame.set(payload, HEADER_ROOM);
+    return this.#seal(frame, opcode, payload.length);
+  }
+
+  /** A close frame. @param reason is cut at 123 bytes. */
+  close(code: number, reason: string): Uint8Array<ArrayBuffer> {
+    const payload = new Uint8Array(125);
+    payload[0] = code >>> 8;
+    payload[1] = code & 0xff;
+    const { written } = this.#encoder.encodeInto(reason, payload.subarray(2));
+    return this.control(OPCODE.close, payload.subarray(0, 2 + written));
+  }
+
+  #seal(
+    frame: Uint8Array<ArrayBuffer>,
+    opcode: number,
+    length: number,
+  ): Uint8Array<ArrayBuffer> {
+    const words = new Uint32Array(frame.buffer);
+    const key = this.#takeKey();
+    words[KEY_OFFSET / 4] = key;
+    const end = (HEADER_ROOM + length + 3) >>> 2;
+    // By words, in the machine's own order on both sides; the bytes past the payload do not leave.
+    for (let at = HEADER_ROOM / 4; at < end; at++) words[at]! ^= key;
+    const extended = length < 126 ? 0 : length < 0x10000 ? 2 : 8;
+    const start = KEY_OFFSET - 2 - extended;
+    frame[start] = 0x80 | opcode;
+    frame[start + 1] = 0x80 | (extended === 0 ? length : extended === 2 ? 126 : 127);
+    if (extended === 2) {
+      frame[start + 2] = length >>> 8;
+      frame[start + 3] = length & 0xff;
+    } else if (extended === 8) {
+      const view = new DataView(frame.buffer);
+      view.setUint32(start + 2, Math.floor(length / 0x1_0000_0000));
+      view.setUint32(start + 6, length >>> 0);
+    }
+    return frame.subarray(start, HEADER_ROOM + length);
+  }
+
+  /** RFC 6455 5.3 wants keys that cannot be foreseen; asking for many at once makes them cheap. */
+  #takeKey(): number {
+    if (this.#nextKey === KEYS_AT_ONCE) {
+      crypto.getRandomValues(this.#keys);
+      this.#nextKey = 0;
+    }
+    return this.#keys[this.#nextKey++]!;
+  }
+}
+
+function frameSize(payload: number): number {
+  return HEADER_ROOM + ((payload + 3) & ~3);
+}

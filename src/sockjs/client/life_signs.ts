@@ -1,0 +1,47 @@
+/**
+ * Watches over a peer's silence with one timer: after half the allowed time it asks for a sign of
+ * life, after the whole it gives the peer up.
+ */
+export class LifeSigns {
+  #last = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #idleTimeout: number;
+  readonly #ask: () => void;
+  readonly #lost: () => void;
+  readonly #check = (): void => {
+    const silent = performance.now() - this.#last;
+    if (silent >= this.#idleTimeout) {
+      this.#timer = undefined;
+      return this.#lost();
+    }
+    const half = this.#idleTimeout / 2;
+    this.#arm(silent < half ? half - silent : this.#idleTimeout - silent);
+    if (silent >= half) this.#ask();
+  };
+
+  /** @param idleTimeout milliseconds. */
+  constructor(idleTimeout: number, ask: () => void, lost: () => void) {
+    this.#idleTimeout = idleTimeout;
+    this.#ask = ask;
+    this.#lost = lost;
+  }
+
+  start(): void {
+    this.heard();
+    this.#arm(this.#idleTimeout / 2);
+  }
+
+  /** The peer is alive. */
+  heard(): void {
+    this.#last = performance.now();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #arm(delay: number): void {
+    this.#timer = setTimeout(this.#check, Math.ceil(delay));
+  }
+}
