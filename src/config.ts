@@ -35,7 +35,7 @@ const TRANSPORTS: readonly TransportChoice[] = Object.freeze(["auto", "WebSocket
  * The settings of a kite. What is not given comes from the environment variable named here, else
  * from the user's `kite.key`, else it is the default.
  */
-export interface KiteOptions {
+export interface ConfigOptions {
   /** Whose kite it is. `KITE_USERNAME`. @default the kite.key's user, else "unknown" */
   readonly username?: string;
   /** Such as "production" or "testing". `KITE_ENVIRONMENT`. @default "unknown" */
@@ -113,7 +113,7 @@ export interface ConfigSources {
   readonly homeDirectory?: () => string;
 }
 
-type Settings = { -readonly [Name in keyof KiteOptions]?: unknown };
+type Settings = { -readonly [Name in keyof ConfigOptions]?: unknown };
 
 const DEFAULT_VERIFY_TTL = 300_000;
 
@@ -137,45 +137,48 @@ const DEFAULTS = Object.freeze({
   limits: DEFAULT_LIMITS,
 });
 
-const OPTIONS: { readonly [Name in keyof Required<KiteOptions>]: Check<unknown> } = Object.freeze({
-  username: checkName,
-  environment: checkName,
-  region: checkName,
-  ip: checkHost,
-  port: checkPort,
-  tls: (_name, value) => value,
-  kontrolUrl: checkUrls,
-  kontrolKey: checkPem,
-  kontrolUser: checkName,
-  kiteKey: checkSecret,
-  kiteHome: checkPath,
-  transport: checkWord(TRANSPORTS),
-  timeout: checkWait,
-  handshakeTimeout: checkWait,
-  verifyTtl: checkTtl,
-  logLevel: checkWord(LOG_LEVELS),
-  logNoColor: checkBoolean,
-  proxyUrl: checkUrl,
-  limits: checkLimits,
-});
+const OPTIONS: { readonly [Name in keyof Required<ConfigOptions>]: Check<unknown> } = Object.freeze(
+  {
+    username: checkName,
+    environment: checkName,
+    region: checkName,
+    ip: checkHost,
+    port: checkPort,
+    tls: (_name, value) => value,
+    kontrolUrl: checkUrls,
+    kontrolKey: checkPem,
+    kontrolUser: checkName,
+    kiteKey: checkSecret,
+    kiteHome: checkPath,
+    transport: checkWord(TRANSPORTS),
+    timeout: checkWait,
+    handshakeTimeout: checkWait,
+    verifyTtl: checkTtl,
+    logLevel: checkWord(LOG_LEVELS),
+    logNoColor: checkBoolean,
+    proxyUrl: checkUrl,
+    limits: checkLimits,
+  },
+);
 
 /** What each environment variable sets, and how its text is read. */
-const VARIABLES: readonly [string, keyof KiteOptions, (name: string, text: string) => unknown][] = [
-  ["KITE_USERNAME", "username", checkName],
-  ["KITE_ENVIRONMENT", "environment", checkName],
-  ["KITE_REGION", "region", checkName],
-  ["KITE_IP", "ip", checkHost],
-  ["KITE_PORT", "port", readPort],
-  ["KITE_KONTROL_URL", "kontrolUrl", (name, text) => checkUrls(name, text.split(","))],
-  ["KITE_HOME", "kiteHome", checkPath],
-  ["KITE_TRANSPORT", "transport", OPTIONS.transport],
-  ["KITE_TIMEOUT", "timeout", readWait],
-  ["KITE_HANDSHAKE_TIMEOUT", "handshakeTimeout", readWait],
-  ["KITE_VERIFY_TTL", "verifyTtl", readVerifyTtl],
-  ["KITE_LOG_LEVEL", "logLevel", OPTIONS.logLevel],
-  ["KITE_LOG_NOCOLOR", "logNoColor", () => true],
-  ["KITE_PROXY_URL", "proxyUrl", checkUrl],
-];
+const VARIABLES: readonly [string, keyof ConfigOptions, (name: string, text: string) => unknown][] =
+  [
+    ["KITE_USERNAME", "username", checkName],
+    ["KITE_ENVIRONMENT", "environment", checkName],
+    ["KITE_REGION", "region", checkName],
+    ["KITE_IP", "ip", checkHost],
+    ["KITE_PORT", "port", readPort],
+    ["KITE_KONTROL_URL", "kontrolUrl", (name, text) => checkUrls(name, text.split(","))],
+    ["KITE_HOME", "kiteHome", checkPath],
+    ["KITE_TRANSPORT", "transport", OPTIONS.transport],
+    ["KITE_TIMEOUT", "timeout", readWait],
+    ["KITE_HANDSHAKE_TIMEOUT", "handshakeTimeout", readWait],
+    ["KITE_VERIFY_TTL", "verifyTtl", readVerifyTtl],
+    ["KITE_LOG_LEVEL", "logLevel", OPTIONS.logLevel],
+    ["KITE_LOG_NOCOLOR", "logNoColor", () => true],
+    ["KITE_PROXY_URL", "proxyUrl", checkUrl],
+  ];
 
 /**
  * Brings a kite's settings together: `kite.key`, then environment variables over it, then the
@@ -184,7 +187,7 @@ const VARIABLES: readonly [string, keyof KiteOptions, (name: string, text: strin
  * @throws {KiteError} `configError`, naming the option, variable or file that is wrong, and what
  * would be right.
  */
-export function resolveConfig(options: KiteOptions = {}, sources: ConfigSources = {}): Config {
+export function resolveConfig(options: ConfigOptions = {}, sources: ConfigSources = {}): Config {
   const readFile = sources.readTextFile ?? readTextFileSync;
   const settings: Settings = {
     ...readVariables(sources.env ?? env),
@@ -218,11 +221,11 @@ function readVariables(read: (name: string) => string | undefined): Settings {
   return settings;
 }
 
-function readOptions(options: KiteOptions): Settings {
+function readOptions(options: ConfigOptions): Settings {
   const settings: Settings = {};
   const given = checkObject("options", options, Object.keys(OPTIONS));
   for (const [name, value] of Object.entries(given)) {
-    const option = name as keyof KiteOptions;
+    const option = name as keyof ConfigOptions;
     settings[option] = OPTIONS[option](name, value);
   }
   return settings;

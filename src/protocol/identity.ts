@@ -66,9 +66,9 @@ export function parseIdentity(path: string): KiteIdentity {
     );
   }
   // `id` is the last of the seven, so the six before it are there.
-  const identity = { username, environment, name, version, region, hostname, id } as KiteIdentity;
-  validateIdentity(identity);
-  return identity;
+  return checkIdentity(
+    { username, environment, name, version, region, hostname, id } as KiteIdentity,
+  );
 }
 
 /**
@@ -76,17 +76,19 @@ export function parseIdentity(path: string): KiteIdentity {
  * UUID for the id.
  *
  * @param nameLength the most characters that a field may have. @default 256
+ * @returns the identity that was given
  * @throws {KiteError} `argumentError`, naming the field, what it holds, and what would be right.
  */
-export function validateIdentity(
+export function checkIdentity(
   identity: KiteIdentity,
   nameLength: number = DEFAULT_LIMITS.nameLength,
-): void {
+): KiteIdentity {
   for (const field of IDENTITY_FIELDS) validateField(field, identity[field], nameLength);
   if (!isThreePartVersion(identity.version)) {
     throw wrong("version", identity.version, "a version of three parts, such as 1.0.0");
   }
   if (!isUuid(identity.id)) throw wrong("id", identity.id, "a UUID");
+  return identity;
 }
 
 /**

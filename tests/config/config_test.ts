@@ -2,9 +2,9 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { createKiteKey } from "../../src/auth/kite_key.ts";
 import { generateKeyPair, importPrivateKey } from "../../src/auth/keys.ts";
 import {
+  type ConfigOptions,
   type ConfigSources,
   isVersionRequested,
-  type KiteOptions,
   resolveConfig,
 } from "../../src/config.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
@@ -91,7 +91,7 @@ Deno.test("variables are stronger than the kite.key, options stronger than both"
     "http://c:1/kite",
     "https://d/kite",
   ]]);
-  const unset = { username: undefined } as unknown as KiteOptions;
+  const unset = { username: undefined } as unknown as ConfigOptions;
   assertEquals(resolveConfig(unset, machine(variables, files)).username, "fatih");
   assertEquals(resolveConfig({}, machine({ KITE_USERNAME: "" }, files)).username, "devrim");
 });
@@ -214,7 +214,7 @@ Deno.test("a wrong option is refused by its name", () => {
   ];
   for (const [options, message] of refused) {
     const error = assertThrows(
-      () => resolveConfig(options as KiteOptions, machine()),
+      () => resolveConfig(options as ConfigOptions, machine()),
       KiteError,
       message,
     );
@@ -222,7 +222,7 @@ Deno.test("a wrong option is refused by its name", () => {
     assert(!error.message.includes("secret"));
   }
   assertThrows(
-    () => resolveConfig(null as unknown as KiteOptions, machine()),
+    () => resolveConfig(null as unknown as ConfigOptions, machine()),
     KiteError,
     "options",
   );

@@ -2,13 +2,13 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { KiteError } from "../../src/protocol/errors.ts";
 import {
+  checkIdentity,
   formatIdentity,
   IDENTITY_FIELDS,
   type KiteIdentity,
   parseIdentity,
   readIdentity,
   validateField,
-  validateIdentity,
 } from "../../src/protocol/identity.ts";
 
 const identity: KiteIdentity = {
@@ -64,10 +64,10 @@ Deno.test("a path that is none is refused, and shown shortened", () => {
 });
 
 Deno.test("each field is checked and named", () => {
-  validateIdentity(identity);
+  assertEquals(checkIdentity(identity), identity);
   for (const field of IDENTITY_FIELDS) {
     const refuse = (value: string, message: string) =>
-      assertThrows(() => validateIdentity({ ...identity, [field]: value }), KiteError, message);
+      assertThrows(() => checkIdentity({ ...identity, [field]: value }), KiteError, message);
     refuse("", `${field} is empty`);
     refuse("a/b", `${field}: "a/b" is not right; it takes text without "/"`);
     const long = refuse("x".repeat(257), `${field}: "xxxx`);
@@ -75,19 +75,19 @@ Deno.test("each field is checked and named", () => {
     assert(long.message.endsWith("at most 256 characters"));
   }
   const missing = { ...identity, region: undefined } as unknown as KiteIdentity;
-  assertThrows(() => validateIdentity(missing), KiteError, "region: a value of type undefined");
+  assertThrows(() => checkIdentity(missing), KiteError, "region: a value of type undefined");
   for (const version of ["1.0", "v1.0.0", "1.0.0.0", "one.two.three"]) {
-    assertThrows(() => validateIdentity({ ...identity, version }), KiteError, "of three parts");
+    assertThrows(() => checkIdentity({ ...identity, version }), KiteError, "of three parts");
   }
   for (const id of ["1", `${identity.id}0`, identity.id.replaceAll("-", ""), "g".repeat(36)]) {
-    assertThrows(() => validateIdentity({ ...identity, id }), KiteError, "it takes a UUID");
+    assertThrows(() => checkIdentity({ ...identity, id }), KiteError, "it takes a UUID");
   }
 });
 
 Deno.test("the longest field is a matter of the limits", () => {
   validateField("name", "12345678", 8);
   assertThrows(() => validateField("name", "123456789", 8), KiteError, "at most 8 characters");
-  assertThrows(() => validateIdentity(identity, 5), KiteError, "username");
+  assertThrows(() => checkIdentity(identity, 5), KiteError, "username");
 });
 
 Deno.test("what a peer claims is taken as far as it goes", () => {
