@@ -1,0 +1,206 @@
+import {
+  canonicalId,
+  checkKeyPair,
+  checkKnownPair,
+  checkRegistration,
+  idTakenError,
+} from "./check.ts";
+import { storageError, throwIfAborted } from "./failure.ts";
+import { RegistrationIndex } from "./index.ts";
+import { createMatcher } from "./matcher.ts";
+import {
+  DEFAULT_TIME_TO_LIVE,
+  type DeleteOptions,
+  type GetOptions,
+  type KeyPair,
+  type KeyPairs,
+  type OperationOptions,
+  type Registration,
+  type Storage,
+  type StorageListener,
+  type StorageOptions,
+  type StoredKeyPair,
+  type Watch,
+} from "./storage.ts";
+import type { KontrolQuery } from "../../src/protocol/query.ts";
+import { plain, WatchHub } from "./watch_hub.ts";
+
+interface Entry extends Registration {
+  updatedAt: number;
+}
+
+/**
+ * Registrations and key pairs of one process, forgotten when it ends. For tests, and for a Kontrol
+ * whose kites may register again after its restart.
+ */
+export class MemoryStorage implements Storage {
+  readonly kind = "memory";
+  readonly keyPairs: KeyPairs = new MemoryKeyPairs();
+  readonly #timeToLive: number;
+  // Ordered by age: what is refreshed moves to the end.
+  readonly #entries = new RegistrationIndex<Entry>();
+  readonly #hub: WatchHub<Entry>;
+  #sweeper: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  constructor(options: StorageOptions = {}) {
+    this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
+    this.#hub = new WatchHub(this.#entries, { onError: options.onError ?? ignoreError });
+  }
+
+  // deno-lint-ignore require-await -- what it throws has to arrive as a rejection
+  async get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]> {
+    this.#begin("read the registrations", options);
+    const oldest = now() - this.#timeToLive;
+    const isLive = (entry: Entry): boolean => entry.updatedAt > oldest;
+    return this.#entries.find(createMatcher(query), options?.limit ?? Infinity, isLive).map(plain);
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async upsert(registration: Registration, options?: OperationOptions): Promise<void> {
+    this.#begin("add a registration", options);
+    const { kite, url, keyId } = checkRegistration(registration);
+    this.#sweep();
+    const known = this.#entries.get(kite.id);
+    if (known !== undefined && known.kite.username !== kite.username) throw idTakenError(kite.id);
+    this.#hub.put({ kite, url, keyId, updatedAt: now() });
+    this.#sweepLater();
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async refresh(ids: readonly string[], options?: OperationOptions): Promise<string[]> {
+    this.#begin("refresh the registrations", options);
+    this.#sweep();
+    const time = now();
+    return ids.filter((id) => {
+      const entry = this.#entries.get(canonicalId(id));
+      if (entry === undefined) return true;
+      entry.updatedAt = time;
+      this.#entries.moveToEnd(entry);
+      return false;
+    });
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async delete(id: string, options?: DeleteOptions): Promise<boolean> {
+    this.#begin("delete a registration", options);
+    this.#sweep();
+    return this.#hub.remove(canonicalId(id)) !== undefined;
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async watch(
+    query: KontrolQuery,
+    listener: StorageListener,
+    options?: OperationOptions,
+  ): Promise<Watch> {
+    this.#begin("watch the registrations", options);
+    const matcher = createMatcher(query);
+    this.#sweep();
+    return this.#hub.add(matcher, listener, options?.signal);
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async count(options?: OperationOptions): Promise<Map<string, number>> {
+    this.#begin("count the registrations", options);
+    this.#sweep();
+    return this.#entries.countByEnvironment();
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async ready(options?: OperationOptions): Promise<void> {
+    this.#begin("answer", options);
+  }
+
+  // deno-lint-ignore require-await -- the interface is that of storages with a server
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#sweeper);
+    this.#hub.close();
+  }
+
+  #begin(what: string, options: OperationOptions | undefined): void {
+    throwIfAborted(options, what);
+    if (this.#closed) throw storageError(this.kind, "closed", `could not ${what}: it is closed`);
+  }
+
+  /** Removes what has outlived its time. */
+  #sweep(): void {
+    const oldest = now() - this.#timeToLive;
+    for (const entry of this.#entries.values()) {
+      if (entry.updatedAt > oldest) break;
+      this.#hub.remove(entry.kite.id);
+    }
+  }
+
+  #sweepLater(): void {
+    if (this.#sweeper !== undefined || this.#closed) return;
+    const first = this.#entries.values().next().value;
+    if (first === undefined) return;
+    this.#sweeper = setTimeout(() => {
+      this.#sweeper = undefined;
+      this.#sweep();
+      this.#sweepLater();
+    }, Math.max(first.updatedAt + this.#timeToLive - now(), SHORTEST_SWEEP));
+  }
+}
+
+/** Milliseconds between two sweeps, at the least. */
+const SHORTEST_SWEEP = 10;
+
+class MemoryKeyPairs implements KeyPairs {
+  readonly #byId = new Map<string, StoredKeyPair>();
+  readonly #byPublic = new Map<string, string>();
+
+  // deno-lint-ignore require-await -- what it throws has to arrive as a rejection
+  async add(pair: KeyPair): Promise<StoredKeyPair> {
+    const checked = checkKeyPair(pair);
+    const known = this.#find(checked.public) ?? this.#byId.get(checked.id) ??
+      this.#byPrivate(checked.private);
+    if (known !== undefined) return checkKnownPair(checked, known);
+    const stored = { ...checked, createdAt: Date.now() };
+    this.#byId.set(stored.id, stored);
+    this.#byPublic.set(stored.public, stored.id);
+    return stored;
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async softDelete(id: string): Promise<boolean> {
+    const known = this.#byId.get(canonicalId(id));
+    if (known === undefined || known.deletedAt !== undefined) return false;
+    this.#byId.set(known.id, { ...known, deletedAt: Date.now() });
+    return true;
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async list(): Promise<StoredKeyPair[]> {
+    return [...this.#byId.values()].reverse();
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async byId(id: string): Promise<StoredKeyPair | undefined> {
+    return this.#byId.get(canonicalId(id));
+  }
+
+  // deno-lint-ignore require-await -- as above
+  async byPublic(publicKey: string): Promise<StoredKeyPair | undefined> {
+    return this.#find(publicKey.trim());
+  }
+
+  #byPrivate(privateKey: string): StoredKeyPair | undefined {
+    return this.#byId.values().find((pair) => pair.private === privateKey);
+  }
+
+  #find(publicKey: string): StoredKeyPair | undefined {
+    return this.#byId.get(this.#byPublic.get(publicKey) ?? "");
+  }
+}
+
+/** Milliseconds since 1970 by a clock that nobody sets: a kite must not outlive or miss its time. */
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+function ignoreError(): void {
+  // Whoever wants to hear of it gives onError.
+}

@@ -1,0 +1,302 @@
+import type { KontrolQuery } from "../../src/protocol/query.ts";
+import type { SqliteRow, SqliteStatement } from "../../src/runtime/sqlite.ts";
+import { afterTurn } from "../../src/runtime/turn.ts";
+import { canonicalId, checkRegistration, idTakenError } from "./check.ts";
+import { RegistrationIndex } from "./index.ts";
+import { createMatcher, type Matcher } from "./matcher.ts";
+import { Repeater } from "./repeater.ts";
+import { SqliteEvents } from "./sqlite_events.ts";
+import { SqliteKeyPairs } from "./sqlite_key_pairs.ts";
+import { SqliteRunner } from "./sqlite_runner.ts";
+import {
+  DEFAULT_OPERATION_TIMEOUT,
+  DEFAULT_TIME_TO_LIVE,
+  type DeleteOptions,
+  type GetOptions,
+  type KeyPairs,
+  type OperationOptions,
+  type Registration,
+  type Storage,
+  type StorageListener,
+  type StorageOptions,
+  type Watch,
+} from "./storage.ts";
+import { isSameKite, WatchHub } from "./watch_hub.ts";
+
+/** What {@linkcode SqliteStorage} takes. */
+export interface SqliteStorageOptions extends StorageOptions {
+  /** A file, which other Kontrols on this machine may share, or `":memory:"`. */
+  readonly path: string;
+  /**
+   * Milliseconds between two looks for what other processes changed and what has outlived its time;
+   * only while somebody watches.
+   * @default 250
+   */
+  readonly pollInterval?: number;
+}
+
+const DEFAULT_POLL_INTERVAL = 250;
+
+/** Rows refreshed in one transaction; between two of them, others have their turn. */
+const REFRESH_BATCH = 500;
+
+/**
+ * Registrations and key pairs in an SQLite database: the storage that needs no server. Several
+ * Kontrols on one machine may share the file.
+ */
+export class SqliteStorage implements Storage {
+  readonly kind = "sqlite";
+  readonly keyPairs: KeyPairs;
+  readonly #owner: string = crypto.randomUUID();
+  readonly #timeToLive: number;
+  readonly #onError: (error: unknown) => void;
+  readonly #runner: SqliteRunner;
+  readonly #events: SqliteEvents;
+  readonly #known = new RegistrationIndex<Registration>();
+  readonly #hub: WatchHub;
+  readonly #selects = new Map<string, SqliteStatement>();
+  readonly #find: SqliteStatement;
+  readonly #put: SqliteStatement;
+  readonly #touch: SqliteStatement;
+  readonly #remove: SqliteStatement;
+  readonly #counts: SqliteStatement;
+  readonly #all: SqliteStatement;
+  readonly #outlived: SqliteStatement;
+  readonly #anyOutlived: SqliteStatement;
+  readonly #poller: Repeater;
+  #sweptAt = 0;
+
+  /** @throws {KiteError} `configError` or `storageError`: the file cannot be opened or set up. */
+  constructor(options: SqliteStorageOptions) {
+    this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
+    this.#onError = options.onError ?? ignoreError;
+    const pollInterval = options.pollInterval ?? DEFAULT_POLL_INTERVAL;
+    this.#poller = new Repeater(pollInterval, () => this.#poll(), this.#onError);
+    this.#hub = new WatchHub(this.#known, {
+      onError: this.#onError,
+      onIdle: () => this.#stopPolling(),
+    });
+    this.#runner = new SqliteRunner(
+      options.path,
+      options.operationTimeout ?? DEFAULT_OPERATION_TIMEOUT,
+    );
+    const { database } = this.#runner;
+    this.keyPairs = new SqliteKeyPairs(this.#runner);
+    this.#events = new SqliteEvents(database);
+    this.#find = database.prepare("SELECT * FROM registration WHERE id = ?");
+    this.#put = database.prepare(
+      "INSERT OR REPLACE INTO registration VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+    );
+    this.#touch = database.prepare(
+      "UPDATE registration SET updated_at = ? WHERE id = ? AND updated_at > ?",
+    );
+    this.#remove = database.prepare("DELETE FROM registration WHERE id = ?");
+    this.#all = database.prepare("SELECT * FROM registration");
+    this.#outlived = database.prepare("SELECT * FROM registration WHERE updated_at <= ?");
+    this.#anyOutlived = database.prepare(
+      "SELECT 1 FROM registration WHERE updated_at <= ? LIMIT 1",
+    );
+    this.#counts = database.prepare(
+      "SELECT environment, count(*) AS kites FROM registration WHERE +updated_at > ? GROUP BY environment",
+    );
+  }
+
+  async get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]> {
+    const matcher = createMatcher(query);
+    return await this.#runner.read("read the registrations", options, () => {
+      return this.#select(matcher, options?.limit ?? Infinity);
+    });
+  }
+
+  async upsert(registration: Registration, options?: OperationOptions): Promise<void> {
+    const checked = checkRegistration(registration);
+    await this.#runner.write("add a registration", options, () => {
+      this.#sweepNowAndThen();
+      this.#upsert(checked);
+    });
+    this.#readEvents();
+  }
+
+  async refresh(ids: readonly string[], options?: OperationOptions): Promise<string[]> {
+    const missing: string[] = [];
+    const touch = (id: string): boolean => {
+      const time = Date.now();
+      return this.#touch.run(time, canonicalId(id), time - this.#timeToLive) > 0;
+    };
+    for (let start = 0; start < ids.length; start += REFRESH_BATCH) {
+      if (start > 0) await new Promise<void>(afterTurn);
+      const batch = ids.slice(start, start + REFRESH_BATCH);
+      const gone = await this.#runner.write("refresh the registrations", options, () => {
+        this.#sweepNowAndThen();
+        return batch.filter((id) => !touch(id));
+      });
+      missing.push(...gone);
+    }
+    return missing;
+  }
+
+  async delete(id: string, options?: DeleteOptions): Promise<boolean> {
+    const isDeleted = await this.#runner.write("delete a registration", options, () => {
+      const row = this.#find.get(canonicalId(id));
+      if (row === undefined || (options?.ifOurs === true && row.owner !== this.#owner)) {
+        return false;
+      }
+      this.#forget(toRegistration(row));
+      return this.#isLive(row);
+    });
+    this.#readEvents();
+    return isDeleted;
+  }
+
+  async watch(
+    query: KontrolQuery,
+    listener: StorageListener,
+    options?: OperationOptions,
+  ): Promise<Watch> {
+    const matcher = createMatcher(query);
+    await this.#runner.write("remove what is too old", options, () => this.#sweep());
+    return await this.#runner.write("watch the registrations", options, () => {
+      if (this.#hub.isIdle) {
+        this.#readEverything();
+        this.#poller.start();
+      } else if (!this.#events.readInto(this.#hub)) {
+        this.#readEverything();
+      }
+      return this.#hub.add(matcher, listener, options?.signal);
+    });
+  }
+
+  async count(options?: OperationOptions): Promise<Map<string, number>> {
+    const rows = await this.#runner.read("count the registrations", options, () => {
+      return this.#counts.all(this.#oldest());
+    });
+    return new Map(rows.map((row) => [String(row.environment), Number(row.kites)]));
+  }
+
+  async ready(options?: OperationOptions): Promise<void> {
+    await this.#runner.write("write to the database", options, () => this.#find.get(""));
+  }
+
+  // deno-lint-ignore require-await -- the interface is that of storages with a server
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#hub.close();
+    this.#stopPolling();
+    this.#runner.close();
+  }
+
+  #select(matcher: Matcher, limit: number): Registration[] {
+    const fields = Object.keys(matcher.equal) as (keyof typeof matcher.equal)[];
+    const key = fields.join();
+    let statement = this.#selects.get(key);
+    if (statement === undefined) {
+      // The + keeps SQLite from walking along updated_at: nearly every row is young enough.
+      const conditions = ["+updated_at > ?", ...fields.map((field) => `${field} = ?`)];
+      statement = this.#runner.database.prepare(
+        `SELECT * FROM registration WHERE ${conditions.join(" AND ")} LIMIT ?`,
+      );
+      this.#selects.set(key, statement);
+    }
+    const values = fields.map((field) => matcher.equal[field] ?? "");
+    const isFinal = !matcher.hasConstraint && Number.isFinite(limit);
+    const rows = statement.all(this.#oldest(), ...values, isFinal ? Math.max(limit, 0) : -1);
+    const found = rows.map(toRegistration);
+    if (!matcher.hasConstraint) return found;
+    return found.filter(({ kite }) => matcher.accepts(kite)).slice(0, limit);
+  }
+
+  #upsert(registration: Registration): void {
+    const { kite, url, keyId } = registration;
+    const row = this.#find.get(kite.id);
+    let isNews = true;
+    if (row !== undefined) {
+      const known = toRegistration(row);
+      const isLive = this.#isLive(row);
+      if (isLive && known.kite.username !== kite.username) throw idTakenError(kite.id);
+      if (isLive && isSameKite(known, registration)) isNews = known.url !== url;
+      else this.#forget(known);
+    }
+    const time = Date.now();
+    const fields = [kite.username, kite.environment, kite.name, kite.version, kite.region];
+    this.#put.run(kite.id, ...fields, kite.hostname, url, keyId, this.#owner, time);
+    if (isNews) this.#events.write("REGISTER", { ...registration, updatedAt: time });
+  }
+
+  /** Removes a row and says so to every watcher, here and elsewhere. */
+  #forget(registration: Registration): void {
+    this.#remove.run(registration.kite.id);
+    this.#events.write("DEREGISTER", registration);
+  }
+
+  /** Tells the hub all there is. Inside a transaction only. */
+  #readEverything(): void {
+    this.#hub.reset(this.#all.all().map(toRegistration));
+    this.#events.skip();
+  }
+
+  /** Removes what has outlived its time. Inside a transaction only. */
+  #sweep(): void {
+    this.#sweptAt = Date.now();
+    for (const row of this.#outlived.all(this.#oldest())) this.#forget(toRegistration(row));
+    this.#events.prune();
+  }
+
+  #sweepNowAndThen(): void {
+    if (Math.abs(Date.now() - this.#sweptAt) > this.#timeToLive) this.#sweep();
+  }
+
+  /** What was just done is done: should reading it back fail, the next poll reads it. */
+  #readEvents(): void {
+    if (this.#hub.isIdle) return;
+    try {
+      this.#events.readInto(this.#hub);
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+
+  async #poll(): Promise<void> {
+    const isUpToDate = await this.#runner.read("look for changes", undefined, () => {
+      return this.#anyOutlived.get(this.#oldest()) === undefined &&
+        this.#events.readInto(this.#hub);
+    });
+    if (isUpToDate) return;
+    await this.#runner.write("remove what is too old", undefined, () => this.#sweep());
+    await this.#runner.write("look for changes", undefined, () => {
+      if (!this.#hub.isIdle && !this.#events.readInto(this.#hub)) this.#readEverything();
+    });
+  }
+
+  #stopPolling(): void {
+    this.#poller.stop();
+    this.#known.clear();
+  }
+
+  #oldest(): number {
+    return Date.now() - this.#timeToLive;
+  }
+
+  #isLive(row: SqliteRow): boolean {
+    return Number(row.updated_at) > this.#oldest();
+  }
+}
+
+function toRegistration(row: SqliteRow): Registration {
+  return {
+    kite: {
+      username: String(row.username),
+      environment: String(row.environment),
+      name: String(row.name),
+      version: String(row.version),
+      region: String(row.region),
+      hostname: String(row.hostname),
+      id: String(row.id),
+    },
+    url: String(row.url),
+    keyId: String(row.key_id),
+    updatedAt: Number(row.updated_at),
+  };
+}
+
+function ignoreError(): void {
+  // Whoever wants to hear of it gives onError.
+}

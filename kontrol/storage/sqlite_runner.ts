@@ -1,0 +1,94 @@
+import { KiteError } from "../../src/protocol/errors.ts";
+import { isSqliteBusy, openSqlite, type SqliteDatabase } from "../../src/runtime/sqlite.ts";
+import { messageOf, storageError, throwIfAborted } from "./failure.ts";
+import { setUpDatabase } from "./sqlite_schema.ts";
+import type { OperationOptions } from "./storage.ts";
+
+/** Milliseconds that SQLite itself may wait for a lock: nothing else runs meanwhile. */
+const BUSY_TIMEOUT = 5;
+
+/** Milliseconds between two attempts to get the lock, at the most. */
+const LONGEST_PAUSE = 50;
+
+/**
+ * An open database and the one way to work with it. SQLite works at once or not at all: when another
+ * process holds the lock, the work is tried again a little later, and this process goes on meanwhile.
+ */
+export class SqliteRunner {
+  /** The database, for preparing statements. */
+  readonly database: SqliteDatabase;
+  readonly #timeout: number;
+  #closed = false;
+
+  constructor(path: string, timeout: number) {
+    this.#timeout = timeout;
+    this.database = openSqlite(path);
+    try {
+      setUpDatabase(this.database, BUSY_TIMEOUT);
+    } catch (error) {
+      this.database.close();
+      throw failure("set up the database", error);
+    }
+  }
+
+  /** Runs `work`, which only reads; several statements see the same state only in `write`. */
+  read<T>(what: string, options: OperationOptions | undefined, work: () => T): Promise<T> {
+    return this.#attempt(what, options, work);
+  }
+
+  /** Runs `work` in a transaction of its own, undone when it throws. */
+  write<T>(what: string, options: OperationOptions | undefined, work: () => T): Promise<T> {
+    return this.#attempt(what, options, () => this.#transact(work));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.database.close();
+  }
+
+  #transact<T>(work: () => T): T {
+    this.database.execute("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.database.execute("COMMIT");
+      return result;
+    } catch (error) {
+      this.database.execute("ROLLBACK");
+      throw error;
+    }
+  }
+
+  async #attempt<T>(
+    what: string,
+    options: OperationOptions | undefined,
+    work: () => T,
+  ): Promise<T> {
+    const deadline = performance.now() + this.#timeout;
+    for (let pause = 1;; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+      throwIfAborted(options, what);
+      if (this.#closed) {
+        throw storageError("sqlite", "closed", `could not ${what}: it is closed`);
+      }
+      try {
+        return work();
+      } catch (error) {
+        if (!isSqliteBusy(error)) throw failure(what, error);
+        if (performance.now() + pause > deadline) {
+          throw storageError(
+            "sqlite",
+            "timeout",
+            `could not ${what} within ${this.#timeout} ms: another process holds the database locked`,
+            error,
+          );
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+}
+
+function failure(what: string, error: unknown): KiteError {
+  if (error instanceof KiteError) return error;
+  const code = isSqliteBusy(error) ? "timeout" : "failed";
+  return storageError("sqlite", code, `could not ${what}: ${messageOf(error)}`, error);
+}

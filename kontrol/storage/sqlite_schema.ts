@@ -1,0 +1,73 @@
+import type { SqliteDatabase } from "../../src/runtime/sqlite.ts";
+import { storageError } from "./failure.ts";
+
+/** The number of the schema below, kept in the file's `user_version`. */
+const SCHEMA_VERSION = 1;
+
+// Any mix of username, environment and name is a prefix of one of the first three indexes. `event`
+// is what the watchers of other processes read: every appearance, change of url and disappearance,
+// numbered without gaps, each written in the transaction that made it.
+const SCHEMA = `
+CREATE TABLE registration (
+  id TEXT PRIMARY KEY,
+  username TEXT NOT NULL,
+  environment TEXT NOT NULL,
+  name TEXT NOT NULL,
+  version TEXT NOT NULL,
+  region TEXT NOT NULL,
+  hostname TEXT NOT NULL,
+  url TEXT NOT NULL,
+  key_id TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  updated_at REAL NOT NULL
+) STRICT;
+CREATE INDEX registration_username ON registration (username, environment, name);
+CREATE INDEX registration_name ON registration (name, username);
+CREATE INDEX registration_environment ON registration (environment, name);
+CREATE INDEX registration_version ON registration (version);
+CREATE INDEX registration_region ON registration (region);
+CREATE INDEX registration_hostname ON registration (hostname);
+CREATE INDEX registration_updated_at ON registration (updated_at);
+CREATE TABLE event (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  action TEXT NOT NULL,
+  registration TEXT NOT NULL,
+  happened_at REAL NOT NULL
+) STRICT;
+CREATE TABLE key_pair (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  public TEXT NOT NULL UNIQUE,
+  private TEXT NOT NULL UNIQUE,
+  created_at REAL NOT NULL,
+  deleted_at REAL
+) STRICT;
+PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
+/** Sets the database up: write-ahead log, and the schema where there is none yet. */
+export function setUpDatabase(database: SqliteDatabase, busyTimeout: number): void {
+  // While setting up there is nobody yet whom waiting inside SQLite could hold up.
+  database.execute(`PRAGMA busy_timeout = ${SET_UP_BUSY_TIMEOUT}`);
+  database.execute("PRAGMA journal_mode = WAL");
+  database.execute("PRAGMA synchronous = NORMAL");
+  database.execute("BEGIN IMMEDIATE");
+  try {
+    const version = Number(database.prepare("PRAGMA user_version").get()?.user_version ?? 0);
+    if (version > SCHEMA_VERSION) {
+      throw storageError(
+        "sqlite",
+        "failed",
+        `the file has schema ${version}, this program knows up to ${SCHEMA_VERSION}`,
+      );
+    }
+    if (version === 0) database.execute(SCHEMA);
+    database.execute("COMMIT");
+  } catch (error) {
+    database.execute("ROLLBACK");
+    throw error;
+  }
+  database.execute(`PRAGMA busy_timeout = ${busyTimeout}`);
+}
+
+const SET_UP_BUSY_TIMEOUT = 2_000;
