@@ -1,8 +1,8 @@
 import { CompactSign, compactVerify } from "jose";
+import { formatDuration } from "../protocol/duration.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { checkSignable, type JwtClaims, readClaims, type SignableClaims } from "./claims.ts";
 import type { KeyAlgorithm, PrivateKey, PublicKey } from "./keys.ts";
-import { formatSeconds } from "./text.ts";
 
 /** A longer text is refused before anything looks into it, characters. */
 export const MAX_TOKEN_LENGTH = 16_384;
@@ -63,7 +63,7 @@ export function checkTimes(claims: JwtClaims, now: number, tolerance: number): v
   if (nbf !== undefined && now + tolerance < nbf * 1000) throw refusal("token is not valid yet");
   if (iat !== undefined && now + tolerance < iat * 1000) throw refusal("Token used before issued");
   if (exp !== undefined && now - tolerance >= exp * 1000) {
-    throw refusal(`token is expired by ${formatSeconds(Math.floor(now / 1000 - exp))}`);
+    throw refusal(`token is expired by ${formatDuration(Math.floor(now / 1000 - exp) * 1000)}`);
   }
 }
 

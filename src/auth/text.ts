@@ -9,12 +9,3 @@ export function clip(text: string): string {
   }
   return text.length > MAX_SHOWN ? `${shown}…` : shown;
 }
-
-/** Whole seconds as Go writes a duration: `12s`, `1m0s`, `26h3m9s`. */
-export function formatSeconds(seconds: number): string {
-  const hours = Math.floor(seconds / 3600);
-  const minutes = Math.floor(seconds / 60) % 60;
-  const rest = `${seconds % 60}s`;
-  if (hours > 0) return `${hours}h${minutes}m${rest}`;
-  return minutes > 0 ? `${minutes}m${rest}` : rest;
-}

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { audienceOf, refuseAudience } from "../../src/auth/audience.ts";
-import { clip, formatSeconds } from "../../src/auth/text.ts";
+import { clip } from "../../src/auth/text.ts";
 import { OWN } from "./support.ts";
 
 Deno.test("audiences that cover us", () => {
@@ -48,18 +48,6 @@ Deno.test("a kite without a username is covered by / alone", () => {
   for (const audience of ["//", "///", "", "//test"]) {
     assertEquals(typeof refuseAudience(nobody, audience), "string");
   }
-});
-
-Deno.test("durations are written as Go writes them", () => {
-  const cases: readonly (readonly [number, string])[] = [
-    [0, "0s"],
-    [12, "12s"],
-    [60, "1m0s"],
-    [3_599, "59m59s"],
-    [3_600, "1h0m0s"],
-    [93_789, "26h3m9s"],
-  ];
-  for (const [seconds, text] of cases) assertEquals(formatSeconds(seconds), text);
 });
 
 Deno.test("foreign texts are shown short and without control characters", () => {

@@ -3,7 +3,7 @@ import { SharedCache } from "../../src/auth/cache.ts";
 import type { TokenVerifierOptions } from "../../src/auth/token.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { createTestKeys } from "../../src/testing/keys.ts";
-import { OWN, refusalOf, seconds, tokenVerifier } from "./support.ts";
+import { OWN, refusalOf, seconds, signRaw, tokenVerifier } from "./support.ts";
 
 const kontrol = await createTestKeys({ algorithm: "EdDSA" });
 const other = await createTestKeys({ algorithm: "EdDSA" });
@@ -100,8 +100,23 @@ Deno.test("a remembered token ends at its own time", async () => {
   now = expires;
   assertEquals(verifier.cached(token), undefined);
   assertEquals(await refusalOf(verifier, token), "token is expired by 0s");
+  now = expires + 93_789_500;
+  assertEquals(await refusalOf(verifier, token), "token is expired by 26h3m9s");
   now = expires + 61_500;
   assertEquals(await refusalOf(verifier, token), "token is expired by 1m1s");
+});
+
+Deno.test("times of all sizes are taken for what they are", async () => {
+  const verifier = tokenVerifier(kontrol);
+  const claims = { iss: "testuser", sub: "testuser", aud: "/" };
+  const sign = (times: Record<string, number>) =>
+    signRaw({ alg: "EdDSA" }, { ...claims, ...times }, kontrol.privateKey.key);
+  assertEquals((await verifier.verify(await sign({ exp: 1e300, nbf: -1e300 }))).expires, 1e303);
+  for (const exp of [0, -1, -1e300, 0.5]) {
+    const message = await refusalOf(verifier, await sign({ exp }));
+    assert(message.startsWith("token is expired by "), message);
+  }
+  assertEquals(await refusalOf(verifier, await sign({ nbf: 1e300 })), "token is not valid yet");
 });
 
 Deno.test("every change of what is trusted drops what was remembered", async () => {
