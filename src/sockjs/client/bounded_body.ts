@@ -3,7 +3,7 @@
  *
  * @param onChunk called for each piece that comes.
  * @returns `undefined` when it is longer than `maxBytes`; the rest is then cancelled.
- * @throws {TypeError} when it is no UTF-8, or the connection breaks.
+ * @throws {TypeError} when the connection breaks.
  */
 export async function readBody(
   response: Response,
@@ -11,7 +11,7 @@ export async function readBody(
   onChunk: () => void,
 ): Promise<string | undefined> {
   if (response.body === null) return "";
-  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decoder = new TextDecoder();
   const reader = response.body.getReader();
   let text = "";
   let length = 0;
@@ -24,11 +24,6 @@ export async function readBody(
       await reader.cancel();
       return undefined;
     }
-    try {
-      text += decoder.decode(value, { stream: true });
-    } catch (error) {
-      await reader.cancel();
-      throw error;
-    }
+    text += decoder.decode(value, { stream: true });
   }
 }
