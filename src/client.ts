@@ -89,8 +89,9 @@ export type ClientState = "idle" | "connecting" | "open" | "redialling" | "close
  * ```
  */
 export class Client implements RemoteKite, AsyncDisposable {
-  /** The remote's URL. */
-  readonly url: string;
+  readonly #urls: readonly string[];
+  /** Counts tries that failed and connections that went: the next try goes to the next URL. */
+  #turn = 0;
   readonly #host: ClientHost;
   readonly #options: ClientOptions;
   readonly #events: Events<ClientEvents>;
@@ -107,8 +108,13 @@ export class Client implements RemoteKite, AsyncDisposable {
   #dialling: Promise<void> | undefined;
 
   /** Made by {@linkcode Kite.newClient}. */
-  constructor(host: ClientHost, url: string | URL, options: ClientOptions = {}) {
-    this.url = String(url);
+  constructor(
+    host: ClientHost,
+    url: string | URL | readonly string[],
+    options: ClientOptions = {},
+  ) {
+    this.#urls = typeof url === "string" || url instanceof URL ? [String(url)] : url;
+    if (this.#urls.length === 0) throw new KiteError("configError", "a client needs a URL");
     this.#host = host;
     this.#options = options;
     this.#authentication = options.authentication;
@@ -118,6 +124,11 @@ export class Client implements RemoteKite, AsyncDisposable {
     this.#events = new Events((event, error) =>
       host.report(`a listener of the client's "${event}" event failed`, error)
     );
+  }
+
+  /** The remote's URL: of several, the one in use. */
+  get url(): string {
+    return this.#urls[this.#turn % this.#urls.length]!;
   }
 
   /** Where the client stands. */
@@ -315,16 +326,7 @@ export class Client implements RemoteKite, AsyncDisposable {
   }
 
   async #open(timeout: number | undefined, signal: AbortSignal | undefined): Promise<void> {
-    const { transport, handshakeTimeout } = this.#host.clientDefaults;
-    const session = await dialSession(this.url, {
-      transport: this.#options.transport ?? transport,
-      handshakeTimeout: timeout ?? this.#options.handshakeTimeout ?? handshakeTimeout,
-      ...(this.#options.idleTimeout === undefined
-        ? {}
-        : { idleTimeout: this.#options.idleTimeout }),
-      limits: this.#host.limits,
-      signal: anySignal(this.#lifetime.signal, signal),
-    });
+    const session = await this.#dialSession(timeout, signal);
     if (this.#isClosed()) {
       session.close();
       throw notConnected("the client was closed");
@@ -347,7 +349,28 @@ export class Client implements RemoteKite, AsyncDisposable {
     this.#waiting.resolveAll();
   }
 
+  async #dialSession(
+    timeout: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Session> {
+    const { transport, handshakeTimeout } = this.#host.clientDefaults;
+    const { idleTimeout } = this.#options;
+    try {
+      return await dialSession(this.url, {
+        transport: this.#options.transport ?? transport,
+        handshakeTimeout: timeout ?? this.#options.handshakeTimeout ?? handshakeTimeout,
+        ...(idleTimeout === undefined ? {} : { idleTimeout }),
+        limits: this.#host.limits,
+        signal: anySignal(this.#lifetime.signal, signal),
+      });
+    } catch (error) {
+      this.#turn++;
+      throw error;
+    }
+  }
+
   #closed(info: CloseInfo): void {
+    this.#turn++;
     this.#identity = this.#conversation?.remoteIdentity;
     this.#conversation = undefined;
     this.#session = undefined;

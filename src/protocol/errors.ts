@@ -8,6 +8,7 @@ export type KiteErrorType =
   | "argumentError"
   | "authenticationError"
   | "requestLimitError"
+  | "notAllowed"
   | "genericError"
   | "timeout"
   | "aborted"

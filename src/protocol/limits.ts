@@ -11,7 +11,7 @@ export interface Limits {
   readonly callbacksPerMessage: number;
   /** Functions that one remote may still call. Further calls fail with `limitError`. @default 10_000 */
   readonly callbacksPerSession: number;
-  /** Invocations of async callbacks waiting for their turn, per session. Close code 1008. @default 10_000 */
+  /** Invocations of async callbacks waiting for their turn, per session. Close code 3008. @default 10_000 */
   readonly queuedCallbacks: number;
   /** Requests of one remote that run at once. Further ones are answered `requestLimitError`. @default 4_096 */
   readonly inFlightRequests: number;
@@ -23,7 +23,7 @@ export interface Limits {
   readonly outgoingBytes: number;
   /** Sessions of one server. Further ones are refused with HTTP 503. @default 20_000 */
   readonly sessions: number;
-  /** Milliseconds in which a new session must see its first message, either way; 0 for no bound. Close code 1008. @default 300_000 */
+  /** Milliseconds in which a new session must see its first message, either way; 0 for no bound. Close code 3008. @default 300_000 */
   readonly firstMessage: number;
   /** Characters of a method's name, and of each field of an identity. @default 256 */
   readonly nameLength: number;

@@ -65,6 +65,7 @@ export class Conversation implements SessionHandler, RequestOrigin {
   #authentication: Authentication | undefined;
   #running = 0;
   #hadRequest = false;
+  #hadMessage = false;
   #abort: AbortController | undefined;
   #isOpen = true;
   #onIdle: (() => void) | undefined;
@@ -100,6 +101,11 @@ export class Conversation implements SessionHandler, RequestOrigin {
     this.#abort ??= new AbortController();
     if (!this.#isOpen) this.#abort.abort(disconnected());
     return this.#abort.signal;
+  }
+
+  /** True once a message has come or gone. */
+  get hadMessage(): boolean {
+    return this.#hadMessage;
   }
 
   /** The sizes of its tables, for those who watch for leaks. */
@@ -140,6 +146,7 @@ export class Conversation implements SessionHandler, RequestOrigin {
   }
 
   onMessage(text: string): void {
+    this.#hadMessage = true;
     const message = this.#codec.decode(text, this.#remoteFunction);
     switch (message.kind) {
       case "invoke":
@@ -257,6 +264,7 @@ export class Conversation implements SessionHandler, RequestOrigin {
           `a message of ${text.length} bytes, at most ${messageBytes} may be (limit: messageBytes)`,
         );
       }
+      this.#hadMessage = true;
       this.#session.send(text);
     } catch (error) {
       this.#callbacks.takeBack(functions);

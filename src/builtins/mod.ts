@@ -1,0 +1,82 @@
+import { KiteError } from "../protocol/errors.ts";
+import type { Method } from "../rpc/method.ts";
+import type { Handler } from "../rpc/method.ts";
+import type { KiteRequest } from "../rpc/request.ts";
+import { systemInfo } from "../runtime/system.ts";
+import { getPass, notify, print, prompt } from "../runtime/terminal.ts";
+import { Heartbeats } from "./heartbeat.ts";
+import { WebRtcSignalling } from "./webrtc.ts";
+
+/** The built-in methods that reach the owner's terminal or network. */
+export type RiskyBuiltin =
+  | "kite.print"
+  | "kite.prompt"
+  | "kite.getPass"
+  | "kite.notify"
+  | "kite.tunnel";
+
+/** Who may call a risky built-in: everyone that authenticates, no one, or those for whom it is true. */
+export type Permission = boolean | ((request: KiteRequest) => boolean | Promise<boolean>);
+
+/** Which of the risky built-ins answer, and to whom. @default none of them */
+export type BuiltinPermissions = Partial<Readonly<Record<RiskyBuiltin, Permission>>>;
+
+/** What the built-ins need from their kite. */
+export interface BuiltinHost {
+  handle(name: string, handler: Handler): Method;
+  readonly permissions: BuiltinPermissions;
+  /** True when the kite passes WebRTC signalling messages on. */
+  readonly webrtc: boolean;
+  /** Logs a message of a remote. */
+  logRemote(name: string, message: string): void;
+  /** Dials a tunnel and serves the session that comes through it. */
+  tunnel(url: string): Promise<void>;
+}
+
+/** The built-in methods of one kite (wire.md 6). */
+export class Builtins {
+  readonly #heartbeats = new Heartbeats();
+  readonly #webrtc = new WebRtcSignalling();
+
+  constructor(host: BuiltinHost) {
+    host.handle("kite.ping", () => "pong").disableAuthentication();
+    host.handle("kite.echo", ({ args }) => args.values[0] ?? null).disableAuthentication();
+    host.handle("kite.heartbeat", this.#heartbeats.handle);
+    host.handle("kite.systemInfo", () => systemInfo());
+    host.handle("kite.log", ({ args, kite }) => {
+      host.logRemote(kite.name, args.one().string());
+      return null;
+    });
+    guarded(host, "kite.print", ({ args }) => print(args.one().string()));
+    guarded(host, "kite.prompt", ({ args, signal }) => prompt(args.one().string(), { signal }));
+    guarded(host, "kite.getPass", ({ args, signal }) => getPass(args.one().string(), { signal }));
+    guarded(host, "kite.notify", async ({ args }) => {
+      const texts = args.sliceOfLength(3).map((text) => text.string());
+      await notify(texts[0]!, texts[1]!, texts[2]!);
+      return null;
+    });
+    guarded(host, "kite.tunnel", async ({ args }) => {
+      await host.tunnel(args.one().object().field("url").string());
+      return null;
+    });
+    if (host.webrtc) host.handle("kite.handleWebRTC", this.#webrtc.handle);
+  }
+
+  /** Stops every timer. */
+  stop(): void {
+    this.#heartbeats.stop();
+    this.#webrtc.stop();
+  }
+}
+
+/** A built-in that answers only when the owner enabled it for the caller. */
+function guarded(host: BuiltinHost, name: RiskyBuiltin, handler: Handler): void {
+  host.handle(name, async (request) => {
+    const permission = host.permissions[name] ?? false;
+    const isAllowed = typeof permission === "function" ? await permission(request) : permission;
+    if (!isAllowed) {
+      throw new KiteError("notAllowed", `${name} is not enabled here for this caller`);
+    }
+    return await handler(request);
+  });
+}

@@ -1,0 +1,71 @@
+import { KiteError } from "../protocol/errors.ts";
+import type { RemoteKite } from "../rpc/remote.ts";
+import type { KiteRequest } from "../rpc/request.ts";
+
+/** The kinds of signalling messages. */
+const TYPES: readonly string[] = ["ANSWER", "OFFER", "CANDIDATE", "LEAVE"];
+
+/** Milliseconds that a peer is remembered after it has gone. */
+const GRACE = 2_000;
+
+interface Peer {
+  readonly remote: RemoteKite;
+  readonly username: string;
+  /** Runs while the peer is gone. */
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** `kite.handleWebRTC`: passes signalling messages between kites that are connected here. */
+export class WebRtcSignalling {
+  readonly #peers = new Map<string, Peer>();
+  readonly #remotes = new WeakSet<RemoteKite>();
+
+  /** Serves `kite.handleWebRTC({type, src, dst, payload})`. */
+  readonly handle = async ({ args, client, kite }: KiteRequest): Promise<null> => {
+    const message = args.one().object();
+    const type = message.field("type").string();
+    if (!TYPES.includes(type)) {
+      throw new KiteError("argumentError", `type must be one of ${TYPES.join(", ")}`);
+    }
+    if (kite.id === "") {
+      throw new KiteError("argumentError", "a caller without an id has no address");
+    }
+    this.#remember(kite.id, kite.username, client);
+    const dst = message.field("dst");
+    if (dst.isNull || dst.string() === "") throw new KiteError("genericError", "dst not set");
+    const peer = this.#peers.get(dst.string());
+    if (peer === undefined || peer.timer !== undefined) {
+      throw new KiteError("genericError", "dst not registered");
+    }
+    await peer.remote.tell("kite.handleWebRTC", { ...message.value, src: kite.id });
+    return null;
+  };
+
+  /** Forgets everyone. */
+  stop(): void {
+    for (const { timer } of this.#peers.values()) clearTimeout(timer);
+    this.#peers.clear();
+  }
+
+  /** A remote has one address, its first; only its own user may take an address over. */
+  #remember(id: string, username: string, remote: RemoteKite): void {
+    const known = this.#peers.get(id);
+    if (known?.remote === remote) return;
+    if (known !== undefined && known.username !== username) {
+      throw new KiteError("genericError", "src belongs to another user");
+    }
+    if (this.#remotes.has(remote)) {
+      throw new KiteError("argumentError", "one connection cannot speak for two kites");
+    }
+    this.#remotes.add(remote);
+    clearTimeout(known?.timer);
+    const peer: Peer = { remote, username, timer: undefined };
+    this.#peers.set(id, peer);
+    const remove = remote.onDisconnect(() => {
+      remove();
+      this.#remotes.delete(remote);
+      if (this.#peers.get(id) !== peer) return;
+      peer.timer = setTimeout(() => this.#peers.delete(id), GRACE);
+    });
+  }
+}

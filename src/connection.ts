@@ -1,0 +1,111 @@
+import type { Callback } from "./dnode/scrub.ts";
+import type { KiteIdentity } from "./protocol/identity.ts";
+import { IdCounter } from "./rpc/callback_table.ts";
+import { Conversation, type ConversationHost } from "./rpc/conversation.ts";
+import { DnodeCodec } from "./rpc/dnode_codec.ts";
+import { Events } from "./rpc/events.ts";
+import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
+import type { KiteRequest } from "./rpc/request.ts";
+import type { CloseInfo, Session, TransportName } from "./sockjs/session.ts";
+
+/** Who hears of the life of connections: the kite that was dialled. */
+export interface ConnectionHost extends ConversationHost {
+  /** Start callbacks without waiting for an async one before them to finish. */
+  readonly concurrentCallbacks: boolean;
+  /** The first request came. */
+  connectionHadRequest(connection: Connection, request: KiteRequest): void;
+  /** The connection is gone. */
+  connectionClosed(connection: Connection, info: CloseInfo): void;
+}
+
+/** A remote kite that dialled us: its calls are authenticated, and we may call it back. */
+export class Connection implements RemoteKite {
+  /** What carries it. */
+  readonly transport: TransportName;
+  readonly #host: ConnectionHost;
+  readonly #session: Session;
+  readonly #conversation: Conversation;
+  #events: Events<{ disconnect: CloseInfo }> | undefined;
+
+  /** Made for each session that comes in. */
+  constructor(host: ConnectionHost, session: Session) {
+    this.#host = host;
+    this.#session = session;
+    this.transport = session.transport;
+    this.#conversation = new Conversation(host, session, {
+      remote: this,
+      codec: new DnodeCodec(host.limits),
+      ids: new IdCounter(),
+      authenticates: true,
+      credentials: noCredentials,
+      concurrentCallbacks: host.concurrentCallbacks,
+      onClose: (info) => this.#closed(info),
+      onFirstRequest: (request) => host.connectionHadRequest(this, request),
+    });
+  }
+
+  get identity(): KiteIdentity | undefined {
+    return this.#conversation.remoteIdentity;
+  }
+
+  get remoteAddress(): string {
+    return this.#session.remoteAddress;
+  }
+
+  /** Sizes of the connection's tables, for those who watch for leaks. */
+  get load(): { pending: number; callbacks: number; running: number } {
+    return this.#conversation.load;
+  }
+
+  /** True once a message has come or gone. */
+  get hadMessage(): boolean {
+    return this.#conversation.hadMessage;
+  }
+
+  /** Begins to hear of messages. */
+  start(): void {
+    this.#conversation.start();
+  }
+
+  tell<Result = unknown>(method: string, ...args: unknown[]): Promise<Result> {
+    return this.#conversation.tell({}, method, args) as Promise<Result>;
+  }
+
+  tellWith<Result = unknown>(
+    options: TellOptions,
+    method: string,
+    ...args: unknown[]
+  ): Promise<Result> {
+    return this.#conversation.tell(options, method, args) as Promise<Result>;
+  }
+
+  release(callback: Callback): boolean {
+    return this.#conversation.release(callback);
+  }
+
+  onDisconnect(listener: () => unknown): () => void {
+    this.#events ??= new Events((_event, error) =>
+      this.#host.report("a listener of a connection's end failed", error)
+    );
+    return this.#events.on("disconnect", listener);
+  }
+
+  close(code?: number, reason?: string): void {
+    this.#conversation.close(code, reason);
+  }
+
+  /** Resolves when none of its requests runs, or after `deadline` milliseconds. */
+  idle(deadline: number): Promise<void> {
+    return this.#conversation.idle(deadline);
+  }
+
+  #closed(info: CloseInfo): void {
+    this.#events?.emit("disconnect", info);
+    this.#host.connectionClosed(this, info);
+  }
+}
+
+/** A kite that dialled us is never shown credentials of ours (wire.md 3). */
+function noCredentials(): undefined {
+  return undefined;
+}

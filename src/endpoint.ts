@@ -1,0 +1,124 @@
+import { Connection, type ConnectionHost } from "./connection.ts";
+import { SockJsServer, type SockJsServerOptions } from "./sockjs/server/mod.ts";
+import type { Session } from "./sockjs/session.ts";
+
+/** Settings of a kite's SockJS side. */
+export type SockJsOptions = Omit<SockJsServerOptions, "limits" | "onSession">;
+
+/** Serves a path beside the kite's own. */
+export type HttpHandler = (request: Request) => Response | Promise<Response>;
+
+/** What is known of a request beside the request itself. */
+export interface RequestInfo {
+  /** The peer's `host:port`. */
+  readonly remoteAddress?: string;
+}
+
+/** What an endpoint needs from its kite. */
+export interface EndpointHost extends ConnectionHost {
+  /** A session came in, and is ready. */
+  connectionOpened(connection: Connection): void;
+}
+
+/** The path of a kite's URL. */
+export const KITE_PATH = "/kite";
+
+/** How often connections that never said anything are looked for, at most, milliseconds. */
+const LONGEST_SWEEP = 5_000;
+
+/** The side of a kite that is dialled: SockJS, own HTTP routes, and the connections that came in. */
+export class Endpoint {
+  readonly #host: EndpointHost;
+  readonly #sockjs: SockJsServer;
+  readonly #connections = new Set<Connection>();
+  /** Connections that have not had a message yet, oldest first, with the time they came. */
+  readonly #silent = new Map<Connection, number>();
+  readonly #routes: { pattern: URLPattern; handler: HttpHandler }[] = [];
+  #sweeper: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(host: EndpointHost, options: SockJsOptions) {
+    this.#host = host;
+    this.#sockjs = new SockJsServer({
+      ...options,
+      limits: host.limits,
+      onSession: (session) => this.#accept(session),
+    });
+  }
+
+  /** Connections that are there. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#connections;
+  }
+
+  /** Serves a path beside the kite's own. */
+  addRoute(pathname: string, handler: HttpHandler): void {
+    this.#routes.push({ pattern: new URLPattern({ pathname }), handler });
+  }
+
+  /** Answers an HTTP request: SockJS, an own route, or 404. */
+  fetch(request: Request, info: RequestInfo): Response | Promise<Response> {
+    if (this.#routes.length > 0) {
+      for (const { pattern, handler } of this.#routes) {
+        if (pattern.test(request.url)) return handler(request);
+      }
+    }
+    return this.#sockjs.fetch(request, info);
+  }
+
+  /** Takes a session in, as if it had been dialled. */
+  accept(session: Session): Connection {
+    const connection = new Connection(this.#host, session);
+    this.#connections.add(connection);
+    if (this.#host.limits.firstMessage > 0) {
+      this.#silent.set(connection, performance.now());
+      this.#armSweeper();
+    }
+    this.#host.connectionOpened(connection);
+    connection.start();
+    return connection;
+  }
+
+  /** Forgets a connection that has ended. */
+  forget(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#silent.delete(connection);
+  }
+
+  /**
+   * Waits until no request is running, then ends every session.
+   *
+   * @param deadline milliseconds to wait for running requests
+   */
+  async close(deadline: number): Promise<void> {
+    await Promise.all([...this.#connections].map((connection) => connection.idle(deadline)));
+    clearTimeout(this.#sweeper);
+    this.#sweeper = undefined;
+    this.#silent.clear();
+    await this.#sockjs.close();
+    for (const connection of this.#connections) connection.close();
+  }
+
+  #accept(session: Session): void {
+    this.accept(session);
+  }
+
+  #armSweeper(): void {
+    if (this.#sweeper !== undefined) return;
+    const { firstMessage } = this.#host.limits;
+    this.#sweeper = setTimeout(this.#sweep, Math.min(LONGEST_SWEEP, firstMessage));
+  }
+
+  readonly #sweep = (): void => {
+    this.#sweeper = undefined;
+    const { firstMessage } = this.#host.limits;
+    const now = performance.now();
+    for (const [connection, since] of this.#silent) {
+      if (connection.hadMessage) this.#silent.delete(connection);
+      else if (now - since >= firstMessage) {
+        this.#silent.delete(connection);
+        connection.close(3008, `no message within ${firstMessage} ms (limit: firstMessage)`);
+      }
+    }
+    if (this.#silent.size > 0) this.#armSweeper();
+  };
+}

@@ -1,0 +1,449 @@
+import { KiteKeyVerifier, type KontrolKeyCheck } from "./auth/kite_key_verifier.ts";
+import type { AudienceCheck } from "./auth/audience.ts";
+import { TokenVerifier } from "./auth/token.ts";
+import { Trust } from "./auth/trust.ts";
+import { type Authenticator, Authenticators } from "./authenticators.ts";
+import { type BuiltinPermissions, Builtins } from "./builtins/mod.ts";
+import { Client, type ClientHost, type ClientOptions } from "./client.ts";
+import { type Config, type ConfigOptions, isVersionRequested, resolveConfig } from "./config.ts";
+import type { Connection } from "./connection.ts";
+import { Endpoint, type EndpointHost, type HttpHandler, type RequestInfo } from "./endpoint.ts";
+import type { SockJsOptions } from "./endpoint.ts";
+import { createLogger, KiteLogger, type Logger, toggleDebugOnSignal } from "./log.ts";
+import { KiteError } from "./protocol/errors.ts";
+import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
+import type { Limits } from "./protocol/limits.ts";
+import { Events, type Listener } from "./rpc/events.ts";
+import {
+  type FinalHandler,
+  type Handler,
+  Hooks,
+  Method,
+  type MethodHandling,
+} from "./rpc/method.ts";
+import type { RemoteKite } from "./rpc/remote.ts";
+import type { KiteRequest } from "./rpc/request.ts";
+import { hostname } from "./runtime/env.ts";
+import { exit, onInterrupt, printLine } from "./runtime/process.ts";
+import { Server } from "./server.ts";
+import { dialSession } from "./sockjs/client/mod.ts";
+import type { CloseInfo } from "./sockjs/session.ts";
+
+/** The settings of a kite: where and as whom it runs, whom it trusts, how it serves. */
+export interface KiteOptions extends ConfigOptions {
+  /** The kite's id, a UUID. @default a new one */
+  readonly id?: string;
+  /** Let anyone call every method. @default false */
+  readonly disableAuthentication?: boolean;
+  /** Whose result answers a call when hooks return something too. @default "method" */
+  readonly methodHandling?: MethodHandling;
+  /** Start callbacks without waiting for an async one before them to finish. @default false */
+  readonly concurrentCallbacks?: boolean;
+  /** Which of the built-ins that reach the terminal or the network answer, and to whom. @default none */
+  readonly builtins?: BuiltinPermissions;
+  /** Pass WebRTC signalling messages on (`kite.handleWebRTC`). @default false */
+  readonly webrtc?: boolean;
+  /** Decides whether a Kontrol key other than our own is trusted, for `kiteKey` authentication. @default none is */
+  readonly verify?: KontrolKeyCheck;
+  /** Decides whether a token's audience covers this kite. @default the rule of the Go kite */
+  readonly audience?: AudienceCheck;
+  /**
+   * Milliseconds for which a Kontrol key that was replaced is still trusted; the default covers every
+   * token signed before the change. @default 176_400_000 (49 h)
+   */
+  readonly keyOverlap?: number;
+  /** Takes tokens that never end, as the Go kite does. @default false */
+  readonly allowTokensWithoutExpiry?: boolean;
+  /** How far the clocks of two machines may differ, milliseconds. @default 0 */
+  readonly clockTolerance?: number;
+  /** Heartbeat, raw WebSocket and other settings of the SockJS side. */
+  readonly sockjs?: SockJsOptions;
+  /** A logger of your own. @default lines of text to standard error */
+  readonly logger?: Logger;
+}
+
+/** What a kite tells its listeners. */
+export interface KiteEvents {
+  /** A remote dialled us. */
+  connect: { readonly client: Connection };
+  /** A remote made its first call on a connection. */
+  firstRequest: { readonly request: KiteRequest };
+  /** A remote that dialled us is gone. */
+  disconnect: CloseInfo & { readonly client: Connection };
+  /** The kite listens. */
+  listen: { readonly server: Server };
+  /** The kite has stopped listening. */
+  close: Record<never, never>;
+}
+
+/** How {@linkcode Kite.close} ends what is running. */
+export interface CloseOptions {
+  /** Milliseconds that running calls are given to finish. @default 5_000 */
+  readonly deadline?: number;
+}
+
+const DEFAULT_DEADLINE = 5_000;
+
+/**
+ * A kite: methods that others call, and clients that call others.
+ *
+ * @example A kite that squares numbers for everyone
+ * ```ts
+ * import { Kite } from "@kite/kite";
+ *
+ * const math = new Kite("math", "1.0.0", { ip: "127.0.0.1" });
+ * math.handle("square", ({ args }) => args.one().number() ** 2).disableAuthentication();
+ * await using server = await math.listen();
+ *
+ * await using remote = new Kite("exp2", "1.0.0").newClient(server.url);
+ * await remote.dial();
+ * console.assert(await remote.tell("square", 4) === 16);
+ * ```
+ */
+export class Kite implements AsyncDisposable {
+  /** The kite's settings, complete. */
+  readonly config: Config;
+  /** Where the kite's messages go. */
+  readonly log: Logger;
+  readonly #identity: KiteIdentity;
+  readonly #trust: Trust;
+  readonly #options: KiteOptions;
+  readonly #methods = new Map<string, Method>();
+  readonly #hooks = new Hooks();
+  readonly #authenticators = new Authenticators();
+  readonly #events: Events<KiteEvents>;
+  readonly #builtins: Builtins;
+  readonly #clients = new Set<Client>();
+  readonly #routes: [string, HttpHandler][] = [];
+  /** The face of this kite toward its clients and connections. */
+  readonly #host: ClientHost & EndpointHost;
+  #authenticates: boolean;
+  #endpoint: Endpoint | undefined;
+  #server: Server | undefined;
+  #isClosing = false;
+
+  /**
+   * @param name what others find it by
+   * @param version three numbers, such as "1.0.0"
+   * @throws {KiteError} `configError` that names what is wrong and what would be right
+   */
+  constructor(name: string, version: string, options: KiteOptions = {}) {
+    this.#options = options;
+    this.config = resolveConfig(configPart(options));
+    const { username, environment, region } = this.config;
+    const id = options.id ?? crypto.randomUUID();
+    this.#identity = checkIdentity(
+      { username, environment, name, version, region, hostname: hostname(), id },
+      this.config.limits.nameLength,
+    );
+    this.log = options.logger ?? createLogger(name, this.config);
+    this.#authenticates = !(options.disableAuthentication ?? false);
+    this.#events = new Events((event, error) =>
+      this.#report(`a listener of the kite's "${event}" event failed`, error)
+    );
+    const { kiteKey, kontrolKey, kontrolUser } = this.config;
+    this.#trust = new Trust({ kiteKey, kontrolKey, kontrolUser, keyOverlap: options.keyOverlap });
+    this.#trust.onChange(() => this.#authenticators.trustChanged());
+    this.#host = this.#makeHost();
+    this.#addVerifiers();
+    this.#builtins = new Builtins({
+      handle: (method, handler) => this.handle(method, handler),
+      permissions: options.builtins ?? {},
+      webrtc: options.webrtc ?? false,
+      logRemote: (from, message) => this.log.info(`${from}: ${message}`),
+      tunnel: (url) => this.#tunnel(url),
+    });
+  }
+
+  /** What the kite says of itself in every call. */
+  get identity(): KiteIdentity {
+    return this.#identity;
+  }
+
+  /** The kite's id: a UUID, new at each start. */
+  get id(): string {
+    return this.#identity.id;
+  }
+
+  /** The connections of those that dialled us. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#endpoint?.connections ?? new Set();
+  }
+
+  /** Serves a method, in place of a former one of that name. */
+  handle(name: string, handler: Handler): Method {
+    const { nameLength } = this.config.limits;
+    if (typeof name !== "string" || name === "" || name.length > nameLength) {
+      throw new KiteError("configError", `a method's name has 1 to ${nameLength} characters`);
+    }
+    if (typeof handler !== "function") {
+      throw new KiteError("configError", `the handler of "${name}" must be a function`);
+    }
+    const method = new Method(
+      name,
+      handler,
+      this.#hooks,
+      () => this.#options.methodHandling ?? "method",
+    );
+    this.#methods.set(name, method);
+    return method;
+  }
+
+  /** Stops serving a method. @returns whether there was one */
+  unhandle(name: string): boolean {
+    return this.#methods.delete(name);
+  }
+
+  /** Adds a handler that runs before that of every method. */
+  preHandle(handler: Handler): this {
+    this.#hooks.pre.push(handler);
+    return this;
+  }
+
+  /** Adds a handler that runs after that of every method, unless there was an error. */
+  postHandle(handler: Handler): this {
+    this.#hooks.post.push(handler);
+    return this;
+  }
+
+  /** Adds a function that runs last for every method, also after an error. */
+  finalFunc(handler: FinalHandler): this {
+    this.#hooks.final.push(handler);
+    return this;
+  }
+
+  /** Lets anyone call every method. */
+  disableAuthentication(): this {
+    this.#authenticates = false;
+    return this;
+  }
+
+  /** Takes callers that show an authentication of this type; replaces `token` and `kiteKey` too. */
+  authenticator(type: string, authenticator: Authenticator): this {
+    this.#authenticators.set(type, authenticator);
+    return this;
+  }
+
+  /** Takes no callers of this type any more. @returns whether it did */
+  removeAuthenticator(type: string): boolean {
+    return this.#authenticators.delete(type);
+  }
+
+  /** Serves a path of HTTP beside the kite's own; `pathname` as in `URLPattern`, such as "/files/*". */
+  handleHttp(pathname: string, handler: HttpHandler): this {
+    this.#routes.push([pathname, handler]);
+    this.#endpoint?.addRoute(pathname, handler);
+    return this;
+  }
+
+  /** Hears of an event. @returns a function that removes the listener */
+  on<Name extends keyof KiteEvents>(
+    name: Name,
+    listener: Listener<KiteEvents[Name]>,
+  ): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /** Hears of each remote that dials us. @returns a function that removes the listener */
+  onConnect(listener: (client: RemoteKite) => unknown): () => void {
+    return this.on("connect", ({ client }) => listener(client));
+  }
+
+  /** Hears of the first call on each connection. @returns a function that removes the listener */
+  onFirstRequest(listener: (request: KiteRequest) => unknown): () => void {
+    return this.on("firstRequest", ({ request }) => listener(request));
+  }
+
+  /** Hears of the end of each connection. @returns a function that removes the listener */
+  onDisconnect(listener: (client: RemoteKite) => unknown): () => void {
+    return this.on("disconnect", ({ client }) => listener(client));
+  }
+
+  /**
+   * A client for the kite at a URL, not dialled yet.
+   *
+   * @param url such as "http://localhost:3636/kite"
+   */
+  newClient(url: string | URL, options: ClientOptions = {}): Client {
+    return new Client(this.#host, url, options);
+  }
+
+  /**
+   * Answers an HTTP request, so that the kite may be mounted in any server that speaks
+   * `(Request) => Response`: the kite's own path is `/kite`.
+   */
+  readonly fetch = (request: Request, info: RequestInfo = {}): Response | Promise<Response> =>
+    this.#openEndpoint().fetch(request, info);
+
+  /**
+   * Listens on the configured address and port.
+   *
+   * @throws {KiteError} `configError` when the port is taken, or the kite listens already
+   */
+  async listen(): Promise<Server> {
+    if (this.#server !== undefined) {
+      throw new KiteError("configError", `the kite listens already, at ${this.#server.url}`);
+    }
+    const { ip, port, tls } = this.config;
+    const server = await Server.listen({
+      hostname: ip,
+      port,
+      ...(tls === undefined ? {} : { tls }),
+      fetch: this.fetch,
+      onError: (error) => this.#report("an HTTP request failed", error),
+      close: (options) => this.close(options),
+    });
+    this.#server = server;
+    this.log.info(`${this.#identity.name} listens at ${server.url}`);
+    this.#events.emit("listen", { server });
+    return server;
+  }
+
+  /**
+   * Listens until the process is told to stop (Ctrl-C, SIGTERM), then closes.
+   * With `KITE_VERSION` set it prints the version and exits instead.
+   */
+  async run(): Promise<void> {
+    if (isVersionRequested()) {
+      printLine(this.#identity.version);
+      exit(0);
+    }
+    const server = await this.listen();
+    const closed = Promise.withResolvers<void>();
+    const releases = [onInterrupt(() => server.close().then(closed.resolve, closed.reject))];
+    if (this.log instanceof KiteLogger) releases.push(toggleDebugOnSignal(this.log));
+    try {
+      await Promise.race([closed.promise, server.finished]);
+    } finally {
+      for (const release of releases) release();
+    }
+  }
+
+  /** Refuses new calls, lets running ones finish, then ends every session, client and the server. */
+  async close({ deadline = DEFAULT_DEADLINE }: CloseOptions = {}): Promise<void> {
+    this.#isClosing = true;
+    const server = this.#server;
+    const endpoint = this.#endpoint;
+    this.#server = undefined;
+    this.#endpoint = undefined;
+    const stopped = server?.stop();
+    await endpoint?.close(deadline);
+    await Promise.all([...this.#clients].map((client) => client[Symbol.asyncDispose]()));
+    this.#builtins.stop();
+    await stopped;
+    this.#isClosing = false;
+    if (server !== undefined) this.#events.emit("close", {});
+  }
+
+  /** Closes, see {@linkcode Kite.close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #serve(request: KiteRequest): unknown {
+    const method = this.#methods.get(request.method);
+    if (method === undefined) {
+      const name = request.method.slice(0, this.config.limits.nameLength);
+      throw new KiteError("methodNotFound", `Method not found: ${name}`);
+    }
+    if (this.#isClosing) throw new KiteError("disconnect", "the kite is closing");
+    if (request.authenticates && this.#authenticates && method.authenticates) {
+      const authenticated = this.#authenticators.authenticate(request);
+      if (authenticated !== undefined) return authenticated.then(() => method.run(request));
+    }
+    return method.run(request);
+  }
+
+  #addVerifiers(): void {
+    const { verifyTtl } = this.config;
+    const { verify, audience, clockTolerance = 0 } = this.#options;
+    const trust = { trustedKeys: this.#trust.trustedKeys, clockTolerance };
+    this.#authenticators.setVerifier(
+      "token",
+      new TokenVerifier({
+        ...trust,
+        kontrolUser: () => this.#trust.kontrolUser,
+        identity: () => this.#identity,
+        allowWithoutExpiry: this.#options.allowTokensWithoutExpiry ?? false,
+        ...(audience === undefined ? {} : { audience }),
+      }),
+    );
+    this.#authenticators.setVerifier(
+      "kiteKey",
+      new KiteKeyVerifier({ ...trust, verifyTtl, ...(verify === undefined ? {} : { verify }) }),
+    );
+  }
+
+  #openEndpoint(): Endpoint {
+    if (this.#endpoint !== undefined) return this.#endpoint;
+    const endpoint = new Endpoint(this.#host, this.#options.sockjs ?? {});
+    for (const [pathname, handler] of this.#routes) endpoint.addRoute(pathname, handler);
+    return this.#endpoint = endpoint;
+  }
+
+  /** Dials a proxy's tunnel: what comes through it counts as having dialled us (wire.md 5). */
+  async #tunnel(url: string): Promise<void> {
+    const { handshakeTimeout, limits } = this.config;
+    const session = await dialSession(url, {
+      transport: "WebSocket",
+      handshakeTimeout,
+      limits,
+    });
+    this.#openEndpoint().accept(session);
+  }
+
+  #report(what: string, error?: unknown): void {
+    this.log.warning(error === undefined ? what : `${what}: ${describe(error)}`);
+  }
+
+  #makeHost(): ClientHost & EndpointHost {
+    const { config } = this;
+    const kite = this;
+    return {
+      get identity(): KiteIdentity {
+        return kite.#identity;
+      },
+      limits: config.limits as Limits,
+      timeout: config.timeout,
+      concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
+      clientDefaults: config,
+      serve: (request) => this.#serve(request),
+      report: (what, error) => this.#report(what, error),
+      clientOpened: (client) => void this.#clients.add(client),
+      clientClosed: (client) => void this.#clients.delete(client),
+      connectionOpened: (client) => this.#events.emit("connect", { client }),
+      connectionHadRequest: (_client, request) => this.#events.emit("firstRequest", { request }),
+      connectionClosed: (client, info) => {
+        this.#endpoint?.forget(client);
+        this.#events.emit("disconnect", { ...info, client });
+      },
+    };
+  }
+}
+
+/** The options that {@linkcode resolveConfig} knows. */
+function configPart(options: KiteOptions): ConfigOptions {
+  const {
+    id: _id,
+    disableAuthentication: _disableAuthentication,
+    methodHandling: _methodHandling,
+    concurrentCallbacks: _concurrentCallbacks,
+    builtins: _builtins,
+    webrtc: _webrtc,
+    verify: _verify,
+    audience: _audience,
+    allowTokensWithoutExpiry: _allowTokensWithoutExpiry,
+    clockTolerance: _clockTolerance,
+    sockjs: _sockjs,
+    keyOverlap: _keyOverlap,
+    logger: _logger,
+    ...config
+  } = options;
+  return config;
+}
+
+function describe(error: unknown): string {
+  return error instanceof KiteError || !(error instanceof Error)
+    ? String(error)
+    : `${error.name}: ${error.message}`;
+}

@@ -1,0 +1,43 @@
+import { builtinModule, denoNamespace } from "./host.ts";
+
+/** Ends the process with an exit code. */
+export function exit(code: number): never {
+  const { process } = globalThis as { process?: { exit(code: number): never } };
+  if (process === undefined) throw new Error(`exit with code ${code}`);
+  return process.exit(code);
+}
+
+/** Prints a line to standard output. */
+export function printLine(text: string): void {
+  console.log(text);
+}
+
+/**
+ * Hears when the process is told to stop: SIGINT (Ctrl-C) and SIGTERM. The second of them ends the
+ * process at once, with code 130.
+ *
+ * @returns a function that stops listening
+ */
+export function onInterrupt(listener: () => void): () => void {
+  let wasTold = false;
+  return onSignals(["SIGINT", "SIGTERM"], () => {
+    if (wasTold) exit(130);
+    wasTold = true;
+    listener();
+  });
+}
+
+/** Hears of signals where there are any (not in browsers). @returns a function that stops listening */
+export function onSignals(signals: readonly ProcessSignal[], listener: () => void): () => void {
+  const deno = denoNamespace();
+  if (deno !== undefined) {
+    for (const signal of signals) deno.addSignalListener(signal, listener);
+    return () => signals.forEach((signal) => deno.removeSignalListener(signal, listener));
+  }
+  const process = builtinModule("node:process");
+  for (const signal of signals) process?.on(signal, listener);
+  return () => signals.forEach((signal) => process?.off(signal, listener));
+}
+
+/** The signals that are listened to. */
+export type ProcessSignal = "SIGINT" | "SIGTERM" | "SIGUSR2";
