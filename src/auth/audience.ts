@@ -6,7 +6,8 @@ export type AudienceIdentity = Pick<KiteIdentity, "username" | "environment" | "
 
 /**
  * Decides whether a token's audience covers this kite, in place of {@linkcode refuseAudience}.
- * Its answer is remembered as long as the token, so it should depend on its arguments alone.
+ * Its answer is remembered as long as the token, so it should depend on its arguments alone. May
+ * throw an `authenticationError` with a message of its own for the caller.
  */
 export type AudienceCheck = (own: AudienceIdentity, audience: string) => boolean;
 

@@ -113,6 +113,11 @@ export function refusal(message: string, cause?: unknown): KiteError {
   return new KiteError("authenticationError", message, cause === undefined ? {} : { cause });
 }
 
+/** True for what {@linkcode refusal} makes: an error whose message is meant for the caller. */
+export function isRefusal(error: unknown): error is KiteError {
+  return error instanceof KiteError && error.type === "authenticationError";
+}
+
 function splitToken(text: string): { header: Record<string, unknown>; claims: JwtClaims } {
   if (typeof text !== "string") throw refusal("token is not a string");
   if (text.length > MAX_TOKEN_LENGTH) {

@@ -1,13 +1,14 @@
 import { KiteError } from "../protocol/errors.ts";
 import { type Remembered, SharedCache } from "./cache.ts";
 import type { JwtClaims } from "./claims.ts";
-import { hasSignatureOf, refusal, type UnverifiedToken } from "./jwt.ts";
+import { hasSignatureOf, isRefusal, refusal, type UnverifiedToken } from "./jwt.ts";
 import type { KeyAlgorithm } from "./keys.ts";
 import { CachingVerifier, usernameOf, type VerifierOptions } from "./verifier.ts";
 
 /**
  * Tells whether a public key is a Kontrol that we trust; asked for keys other than our own
- * Kontrol's. May throw a {@linkcode KiteError} with a message of its own for the caller.
+ * Kontrol's. May throw an `authenticationError` with a message of its own for the caller; what
+ * else it throws stays here.
  */
 export type KontrolKeyCheck = (kontrolKey: string) => boolean | Promise<boolean>;
 
@@ -99,7 +100,7 @@ export class KiteKeyVerifier extends CachingVerifier {
     try {
       return (await Promise.race([this.#verify?.(kontrolKey), late])) === true;
     } catch (error) {
-      if (error instanceof KiteError) throw refusal(error.message, error);
+      if (isRefusal(error)) throw error;
       throw refusal("kontrol key could not be verified", error);
     } finally {
       clearTimeout(timer);

@@ -1,7 +1,6 @@
-import { KiteError } from "../protocol/errors.ts";
 import { type AudienceCheck, type AudienceIdentity, refuseAudience } from "./audience.ts";
 import type { JwtClaims } from "./claims.ts";
-import { hasSignatureOf, refusal, type UnverifiedToken } from "./jwt.ts";
+import { hasSignatureOf, isRefusal, refusal, type UnverifiedToken } from "./jwt.ts";
 import { clip } from "./text.ts";
 import { CachingVerifier, usernameOf, type VerifierOptions } from "./verifier.ts";
 
@@ -98,7 +97,7 @@ export class TokenVerifier extends CachingVerifier {
     try {
       return check(identity(), audience) ? undefined : `audience: not allowed (${clip(audience)})`;
     } catch (error) {
-      if (error instanceof KiteError) throw refusal(error.message, error);
+      if (isRefusal(error)) throw error;
       throw refusal("audience could not be checked", error);
     }
   }

@@ -202,7 +202,7 @@ Deno.test("the owner's audience check replaces ours; only true lets a token in",
   assertEquals(await refusalOf(throwing, token), "audience could not be checked");
   const telling = tokenVerifier(kontrol, {
     audience: () => {
-      throw new KiteError("genericError", "closed on Sundays");
+      throw new KiteError("authenticationError", "closed on Sundays");
     },
   });
   assertEquals(await refusalOf(telling, token), "closed on Sundays");

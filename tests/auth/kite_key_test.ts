@@ -78,6 +78,10 @@ Deno.test("a verify that throws, hangs or answers nonsense lets nobody in", asyn
   assertEquals(await refusalOf(failing, text), "kontrol key could not be verified");
   assertEquals(await refusalOf(failing, text), "kontrol key could not be verified");
   assertEquals(calls, 2);
+  const away = verifier({
+    verify: () => Promise.reject(new KiteError("storageError", "10.0.0.7 does not answer")),
+  });
+  assertEquals(await refusalOf(away, text), "kontrol key could not be verified");
   const telling = verifier({
     verify: () => Promise.reject(new KiteError("authenticationError", "no key pair found")),
   });

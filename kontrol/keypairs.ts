@@ -1,0 +1,193 @@
+import { hasSignatureOf, parseToken, refusal, signToken } from "../src/auth/jwt.ts";
+import {
+  importPrivateKey,
+  importPublicKey,
+  KEY_ALGORITHMS,
+  type PrivateKey,
+  type PublicKey,
+  publicKeyOf,
+} from "../src/auth/keys.ts";
+import { createKiteKey } from "../src/auth/kite_key.ts";
+import { KiteError } from "../src/protocol/errors.ts";
+import type { KeyPairs, StoredKeyPair } from "./storage/storage.ts";
+
+/** A key pair that {@linkcode KeyRing.add} takes, as `generateKeyPair` gives it. */
+export interface NewKeyPair {
+  /** A UUID. @default a new one */
+  readonly id?: string;
+  /** PEM; must be the other half of `privateKey`. @default derived from it */
+  readonly publicKey?: string;
+  /** PEM. */
+  readonly privateKey: string;
+}
+
+/** What a {@linkcode KeyRing} must know. */
+export interface KeyRingOptions {
+  /** Where the pairs are; best a `CachedKeyPairs`, since every token asks for one. */
+  readonly keyPairs: KeyPairs;
+  /** Kontrol's own kite.key; `""` while there is none. */
+  readonly kiteKey: () => string;
+  /** Kontrol's username, the issuer of every kite.key. */
+  readonly kontrolUser: () => string;
+  /** Kontrol's URL, as it goes into kite.keys. */
+  readonly kontrolUrl: () => string;
+}
+
+/** Imported keys that are kept at hand. */
+const MAX_IMPORTED = 256;
+
+/**
+ * Kontrol's key pairs and what follows from them: which one is Kontrol's own, which one signs,
+ * whose kite.keys count, and who has to get a new one (kontrol.md, "Key pairs").
+ */
+export class KeyRing {
+  /** The pairs themselves: listing and soft deletion go straight to them. */
+  readonly keyPairs: KeyPairs;
+  readonly #options: KeyRingOptions;
+  readonly #signers = new Map<string, Promise<PrivateKey>>();
+  readonly #verifiers = new Map<string, Promise<PublicKey>>();
+  #own: { readonly kiteKey: string; readonly publicKey: string } | undefined;
+
+  constructor(options: KeyRingOptions) {
+    this.keyPairs = options.keyPairs;
+    this.#options = options;
+  }
+
+  /**
+   * Adds a pair, once it is clear that its halves belong together. A `BEGIN RSA PUBLIC KEY` is
+   * stored as the `BEGIN PUBLIC KEY` that kites read.
+   *
+   * @throws {KiteError} `configError`: no key, a weak one, or halves of two pairs.
+   */
+  async add(pair: NewKeyPair): Promise<StoredKeyPair> {
+    const derived = await publicKeyOf(pair.privateKey);
+    const given = pair.publicKey?.trim() ?? derived;
+    const probe = await signToken({}, await importPrivateKey(pair.privateKey));
+    const token = parseToken(probe, KEY_ALGORITHMS);
+    if (!await hasSignatureOf(token, await importPublicKey(given))) {
+      throw new KiteError("configError", "the public key is not that of the private key");
+    }
+    return await this.keyPairs.add({
+      id: pair.id ?? crypto.randomUUID(),
+      public: given.startsWith("-----BEGIN PUBLIC KEY-----") ? given : derived,
+      private: pair.privateKey.trim(),
+    });
+  }
+
+  /** Every pair that still signs, the last added first. */
+  async valid(): Promise<StoredKeyPair[]> {
+    return (await this.keyPairs.list()).filter(isValid);
+  }
+
+  /**
+   * Kontrol's own pair: the one that verifies its own kite.key, searched last-added first.
+   *
+   * @throws {KiteError} `configError`: none does.
+   */
+  async own(): Promise<StoredKeyPair> {
+    const kiteKey = this.#options.kiteKey().trim();
+    if (kiteKey === "") {
+      throw new KiteError("configError", "Kontrol has no kite.key; `-initial` makes the first one");
+    }
+    if (this.#own?.kiteKey === kiteKey) {
+      const known = await this.keyPairs.byPublic(this.#own.publicKey);
+      if (known !== undefined && isValid(known)) return known;
+    }
+    const token = parseToken(kiteKey, KEY_ALGORITHMS);
+    for (const pair of await this.valid()) {
+      const key = await this.#verifier(pair).catch(() => undefined);
+      if (key === undefined || !await hasSignatureOf(token, key)) continue;
+      this.#own = { kiteKey, publicKey: pair.public };
+      return pair;
+    }
+    const message = "no key pair that is still valid verifies Kontrol's own kite.key";
+    throw new KiteError("configError", message);
+  }
+
+  /** Who signs the tokens for a kite: the pair it registered under, or Kontrol's own if that is deleted. */
+  async signerFor(keyId: string): Promise<StoredKeyPair> {
+    const pair = keyId === "" ? undefined : await this.keyPairs.byId(keyId);
+    return pair !== undefined && isValid(pair) ? pair : await this.own();
+  }
+
+  /**
+   * The pair that a caller's kite.key belongs to, deleted or not.
+   *
+   * @param kontrolKey The `kontrolKey` claim of its **verified** kite.key.
+   * @throws {KiteError} `authenticationError`, "no key pair found".
+   */
+  async pairOf(kontrolKey: string): Promise<StoredKeyPair> {
+    const pair = await this.keyPairs.byPublic(kontrolKey);
+    if (pair === undefined) throw refusal("no key pair found");
+    return pair;
+  }
+
+  /** The `verify` option of Kontrol's `KiteKeyVerifier`: its own keys count, deleted ones too. */
+  async trusts(kontrolKey: string): Promise<boolean> {
+    await this.pairOf(kontrolKey);
+    return true;
+  }
+
+  /** The public key that a caller is to trust now: its own while that is valid, else Kontrol's own. */
+  async currentKey(kontrolKey: string): Promise<string> {
+    const pair = await this.pairOf(kontrolKey);
+    return isValid(pair) ? pair.public : (await this.own()).public;
+  }
+
+  /**
+   * A new kite.key for a caller that came with a deleted key; `undefined` while its key is valid.
+   *
+   * @param kontrolKey As in {@linkcode KeyRing.pairOf}.
+   * @param username The authenticated one.
+   */
+  async renew(
+    kontrolKey: string,
+    username: string,
+  ): Promise<{ readonly kiteKey: string; readonly publicKey: string } | undefined> {
+    if (isValid(await this.pairOf(kontrolKey))) return undefined;
+    const pair = await this.own();
+    return { kiteKey: await this.signKiteKey(username, pair), publicKey: pair.public };
+  }
+
+  /** Signs a kite.key for a user. @param pair @default Kontrol's own */
+  async signKiteKey(username: string, pair?: StoredKeyPair): Promise<string> {
+    const signer = pair ?? await this.own();
+    if (!isValid(signer)) {
+      throw new KiteError("configError", `the key pair ${signer.id} is deleted, it signs no more`);
+    }
+    return await createKiteKey({
+      username,
+      kontrolUser: this.#options.kontrolUser(),
+      kontrolUrl: this.#options.kontrolUrl(),
+      privateKey: await this.privateKey(signer),
+      publicKeyPem: signer.public,
+    });
+  }
+
+  /** The private key of a pair, imported once. */
+  privateKey(pair: StoredKeyPair): Promise<PrivateKey> {
+    return once(this.#signers, pair.private, () => importPrivateKey(pair.private));
+  }
+
+  #verifier(pair: StoredKeyPair): Promise<PublicKey> {
+    return once(this.#verifiers, pair.public, () => importPublicKey(pair.public));
+  }
+}
+
+/** True while the pair signs: it is not deleted. */
+export function isValid(pair: StoredKeyPair): boolean {
+  return pair.deletedAt === undefined;
+}
+
+function once<Key>(
+  imported: Map<string, Promise<Key>>,
+  name: string,
+  make: () => Promise<Key>,
+): Promise<Key> {
+  const known = imported.get(name);
+  if (known !== undefined) return known;
+  if (imported.size >= MAX_IMPORTED) imported.clear();
+  const key = make();
+  imported.set(name, key);
+  return key;
+}

@@ -1,0 +1,122 @@
+import { SharedCache } from "../src/auth/cache.ts";
+import { signToken } from "../src/auth/jwt.ts";
+import { KiteError } from "../src/protocol/errors.ts";
+import type { KeyRing } from "./keypairs.ts";
+import type { StoredKeyPair } from "./storage/storage.ts";
+
+/** Which token is asked for. */
+export interface TokenRequest {
+  /** `/username/environment/name` of the kite that was found (`audienceOf`), never from a query. */
+  readonly audience: string;
+  /** The caller, authenticated. */
+  readonly username: string;
+  /** The key pair that the target kite registered under. */
+  readonly keyId: string;
+  /** Signs a new one even if one is at hand. @default false */
+  readonly force?: boolean;
+}
+
+/** What a {@linkcode TokenIssuer} must know. */
+export interface TokenIssuerOptions {
+  /** The key pairs. */
+  readonly keys: KeyRing;
+  /** Kontrol's username, the issuer of every token. */
+  readonly issuer: () => string;
+  /** How long a token is good, milliseconds; with the leeway less than 24 days. @default 172_800_000, 48 h */
+  readonly timeToLive?: number;
+  /** By how much it begins earlier and ends later, for clocks that differ, milliseconds. @default 300_000 */
+  readonly leeway?: number;
+  /** Puts `nbf` in. @default true */
+  readonly notBefore?: boolean;
+  /** How many tokens are remembered; 0 for none. @default 10_000 */
+  readonly cacheSize?: number;
+  /** The clock, milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
+}
+
+const HOUR = 3_600_000;
+/** kite.js sets one timer for the renewal; beyond 24.8 days it would fire at once, for ever. */
+const MAX_LIFE = 24 * 24 * HOUR;
+/**
+ * Renewers ask up to 5 minutes before the end, and spin if they get the same token again: a token
+ * this close to its end is not handed out any more, milliseconds.
+ */
+const LAST_STRETCH = 360_000;
+
+/**
+ * Signs the tokens with which kites call each other (kontrol.md, "Tokens and kite.key"). One token
+ * serves every call of one user for one kind of kite, until near its end.
+ */
+export class TokenIssuer {
+  readonly #options: TokenIssuerOptions;
+  readonly #timeToLive: number;
+  readonly #leeway: number;
+  readonly #now: () => number;
+  readonly #tokens: SharedCache<string>;
+
+  constructor(options: TokenIssuerOptions) {
+    const { timeToLive = 48 * HOUR, leeway = 300_000, cacheSize = 10_000 } = options;
+    if (!(timeToLive >= 1_000)) throw bad("timeToLive", "milliseconds, at least 1000");
+    if (!(leeway >= 0)) throw bad("leeway", "milliseconds, 0 or more");
+    if (!(timeToLive + leeway < MAX_LIFE)) {
+      throw bad("timeToLive", `with the leeway below 24 days (${MAX_LIFE} milliseconds)`);
+    }
+    if (!Number.isSafeInteger(cacheSize) || cacheSize < 0) {
+      throw bad("cacheSize", "a whole number, 0 or more");
+    }
+    this.#options = options;
+    this.#timeToLive = timeToLive;
+    this.#leeway = leeway;
+    this.#now = options.now ?? Date.now;
+    this.#tokens = new SharedCache(cacheSize, this.#now);
+  }
+
+  /**
+   * A token for the request: the one at hand unless it is near its end or `force` is set, else a
+   * new one. Requests alike at the same time share one signature.
+   *
+   * @throws {KiteError} `configError`: there is no key to sign with, or a field is empty.
+   */
+  async issue(request: TokenRequest): Promise<string> {
+    const { audience, username, keyId, force = false } = request;
+    const issuer = this.#options.issuer();
+    if (audience === "" || username === "" || issuer === "") {
+      throw new KiteError("configError", "a token needs an audience, a username and an issuer");
+    }
+    const pair = await this.#options.keys.signerFor(keyId);
+    const name = JSON.stringify([audience, username, issuer, pair.id]);
+    const sign = async () => {
+      const issued = this.#now();
+      const token = await this.#sign(pair, { iss: issuer, sub: username, aud: audience }, issued);
+      const end = issued + this.#timeToLive;
+      return {
+        value: token,
+        until: Math.min(end - this.#leeway, end + this.#leeway - LAST_STRETCH),
+      };
+    };
+    return await (force ? this.#tokens.renew(name, sign) : this.#tokens.obtain(name, sign));
+  }
+
+  async #sign(
+    pair: StoredKeyPair,
+    who: { readonly iss: string; readonly sub: string; readonly aud: string },
+    issued: number,
+  ): Promise<string> {
+    const begin = Math.floor((issued - this.#leeway) / 1000);
+    return await signToken(
+      {
+        ...who,
+        exp: Math.floor((issued + this.#timeToLive + this.#leeway) / 1000),
+        iat: begin,
+        ...(this.#options.notBefore === false ? {} : { nbf: begin }),
+        jti: crypto.randomUUID(),
+      },
+      await this.#options.keys.privateKey(pair),
+      { keyId: pair.id },
+    );
+  }
+}
+
+function bad(option: string, expected: string): KiteError {
+  return new KiteError("configError", `option ${option} must be ${expected}`);
+}
