@@ -1,0 +1,117 @@
+/** The programs that are measured against each other, and how each is started. */
+import { type Credentials, ISSUER, USER } from "./credentials.ts";
+import {
+  denoProgram,
+  freePort,
+  type Program,
+  type ServerProcess,
+  startServer,
+} from "./processes.ts";
+
+/** Whose server, or whose client and server. */
+export type Contender = "ours" | "floor" | "go" | "kitejs";
+
+/** What a run needs to start the contenders. */
+export interface Setting {
+  readonly credentials: Credentials;
+  /** The Go program of tests/interop/go; undefined where there is no Go. */
+  readonly goPeer: string | undefined;
+  /** The folder whose node_modules holds kite.js; undefined where there is none. */
+  readonly kitejsFolder: string | undefined;
+}
+
+/** Whether the contender's programs are there. */
+export function isPresent(contender: Contender, setting: Setting): boolean {
+  if (contender === "go") return setting.goPeer !== undefined;
+  if (contender === "kitejs") return setting.kitejsFolder !== undefined;
+  return true;
+}
+
+/** A fresh server of the contender's. @param token whether it asks for a token with every call */
+export function startContender(
+  contender: Contender,
+  token: boolean,
+  setting: Setting,
+): Promise<ServerProcess> {
+  const port = freePort();
+  return startServer(serverProgram(contender, port, token, setting), port);
+}
+
+/** Where the contender's server takes WebSockets. SESSION stands for the session's name. */
+export function socketPath(): string {
+  return "/kite/100/SESSION/websocket";
+}
+
+/** The URL that a kite's client dials. */
+export function kiteUrl(server: ServerProcess): string {
+  return `http://127.0.0.1:${server.port}/kite`;
+}
+
+/** The Go client. */
+export function goCaller(
+  server: ServerProcess,
+  inFlight: number,
+  calls: number,
+  setting: Setting,
+): Program {
+  const { credentials, goPeer = "" } = setting;
+  return {
+    command: goPeer,
+    args: [
+      "bench-call",
+      ...["-url", kiteUrl(server), "-inflight", `${inFlight}`, "-conns", "1"],
+      ...["-calls", `${calls}`, "-token", credentials.token],
+    ],
+  };
+}
+
+/** kite.js' client, on Node. */
+export function kitejsCaller(
+  server: ServerProcess,
+  inFlight: number,
+  warmup: number,
+  seconds: number,
+  setting: Setting,
+): Program {
+  const numbers = [server.port, inFlight, warmup, seconds].map(String);
+  return kitejsProgram(["call", ...numbers], setting);
+}
+
+function serverProgram(
+  contender: Contender,
+  port: number,
+  token: boolean,
+  setting: Setting,
+): Program {
+  const { credentials, goPeer = "" } = setting;
+  switch (contender) {
+    case "ours":
+      return denoProgram("serve.ts", {
+        port,
+        ...(token ? { kontrolkey: credentials.kontrolKeyFile } : {}),
+      });
+    case "floor":
+      return denoProgram("floor.ts", { port });
+    case "go":
+      return {
+        command: goPeer,
+        args: [
+          ...["bench-serve", "-port", `${port}`],
+          ...(token
+            ? ["-kontrolkey", credentials.kontrolKeyFile, "-username", USER, "-issuer", ISSUER]
+            : []),
+        ],
+      };
+    case "kitejs":
+      return kitejsProgram(["serve", `${port}`], setting);
+  }
+}
+
+function kitejsProgram(words: readonly string[], setting: Setting): Program {
+  const script = new URL("kitejs.cjs", import.meta.url).pathname;
+  return {
+    command: "node",
+    args: [script, ...words],
+    env: { NODE_PATH: `${setting.kitejsFolder}/node_modules` },
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * What an idle connection costs a server: resident memory before and after opening many.
+ *
+ * `--port --path --pid (of the server) --connections [--collect=yes]` (a Deno server collects its
+ * garbage when asked by signal); prints one line of JSON, {@linkcode IdleReport}.
+ *
+ * @module
+ */
+import { printLine } from "./output.ts";
+import { boundLifetime, PeerOptions } from "./peer.ts";
+import { pause } from "./statistics.ts";
+import { residentKibibytes } from "./usage.ts";
+import { LightSocket } from "./websocket.ts";
+
+/** What one run found. */
+export interface IdleReport {
+  /** KiB of resident memory for each connection. */
+  readonly kibibytesEach: number;
+}
+
+/** Connections opened and closed first, so that code and pools are there before memory is read. */
+const WARMUP_CONNECTIONS = 100;
+/** Seconds that a server gets to settle before its memory is read. */
+const SETTLE = 0.7;
+const BUFFER_BYTES = 4_096;
+
+async function settledMemory(pid: number, collect: boolean): Promise<number> {
+  for (let round = 0; round < 2; round++) {
+    await pause(SETTLE);
+    if (collect) Deno.kill(pid, "SIGWINCH");
+  }
+  await pause(SETTLE);
+  return residentKibibytes(pid);
+}
+
+async function main(): Promise<void> {
+  boundLifetime();
+  const options = new PeerOptions(Deno.args);
+  const port = options.number("port");
+  const pid = options.number("pid");
+  const collect = options.find("collect") === "yes";
+  const open = async (name: string, count: number): Promise<LightSocket[]> => {
+    const sockets: LightSocket[] = [];
+    for (let index = 0; index < count; index++) {
+      const path = options.text("path").replace("SESSION", `${name}${index}`);
+      sockets.push(await LightSocket.open(port, path, BUFFER_BYTES));
+    }
+    return sockets;
+  };
+  for (const socket of await open("warm", WARMUP_CONNECTIONS)) socket.close();
+  const before = await settledMemory(pid, collect);
+  const connections = options.number("connections");
+  const sockets = await open("idle", connections);
+  const after = await settledMemory(pid, collect);
+  for (const socket of sockets) socket.close();
+  const report: IdleReport = { kibibytesEach: (after - before) / connections };
+  printLine(JSON.stringify(report));
+}
+
+if (import.meta.main) await main();

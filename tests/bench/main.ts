@@ -1,0 +1,135 @@
+/**
+ * `deno task bench [--rounds N] [--only NAME] [--quick] [--strict]`: how fast this kite is beside
+ * the least Deno program that could answer the same frames ("the floor"), the Go kite and kite.js.
+ *
+ * Every measurement has fresh processes; the order is reversed each round; the table shows medians
+ * over the rounds. Exits with 1 when a measurement could not run, or, with `--strict`, on a miss.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import type { Setting } from "./contenders.ts";
+import { makeCredentials } from "./credentials.ts";
+import { allMeasures, type Figures, FULL, type Measure, QUICK } from "./measures.ts";
+import { printLine, reportLine } from "./output.ts";
+import { median } from "./statistics.ts";
+import { makeTable, type Source } from "./table.ts";
+
+const INTEROP = new URL("../interop/", import.meta.url).pathname;
+
+interface Choice {
+  readonly rounds: number;
+  readonly only: string | undefined;
+  readonly quick: boolean;
+  readonly strict: boolean;
+}
+
+function readArguments(words: string[]): Choice {
+  const { values } = parseArgs({
+    args: words,
+    options: {
+      rounds: { type: "string", default: "3" },
+      only: { type: "string" },
+      quick: { type: "boolean", default: false },
+      strict: { type: "boolean", default: false },
+    },
+  });
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) {
+    throw new Error(`--rounds is "${values.rounds}": a whole number from 1 on is wanted`);
+  }
+  return { rounds, only: values.only, quick: values.quick, strict: values.strict };
+}
+
+/** Builds the Go program; undefined where Go, or what it needs, is missing. */
+async function buildGoPeer(folder: string): Promise<string | undefined> {
+  const target = `${folder}/peer`;
+  try {
+    const { success } = await new Deno.Command("go", {
+      args: ["build", "-o", target, "."],
+      cwd: `${INTEROP}go`,
+      stdin: "null",
+      stdout: "null",
+      stderr: "inherit",
+      signal: AbortSignal.timeout(300_000),
+    }).output();
+    return success ? target : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+async function findKitejs(): Promise<string | undefined> {
+  try {
+    await Deno.stat(`${INTEROP}kitejs/node_modules/kite.js/package.json`);
+    await new Deno.Command("node", { args: ["--version"], stdout: "null" }).output();
+    return `${INTEROP}kitejs`;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Runs every measurement once in each round. @returns what each found, and how many failed */
+async function measure(
+  measures: readonly Measure[],
+  setting: Setting,
+  rounds: number,
+): Promise<{ found: Map<Measure, Figures[]>; failures: number }> {
+  const found = new Map<Measure, Figures[]>(measures.map((one) => [one, []]));
+  let failures = 0;
+  for (let round = 0; round < rounds; round++) {
+    const order = round % 2 === 0 ? measures : measures.toReversed();
+    for (const one of order) {
+      reportLine(`round ${round + 1} of ${rounds}: ${one.name}, ${one.contender}`);
+      try {
+        const figures = await one.run(setting);
+        found.get(one)?.push(figures);
+        reportLine(`  ${JSON.stringify(figures)}`);
+      } catch (error) {
+        failures++;
+        reportLine(`  could not run: ${error instanceof Error ? error.message : error}`);
+      }
+    }
+  }
+  return { found, failures };
+}
+
+async function main(): Promise<number> {
+  const { rounds, only, quick, strict } = readArguments(Deno.args);
+  const folder = await Deno.makeTempDir({ prefix: "kite_bench_" });
+  try {
+    const setting: Setting = {
+      credentials: await makeCredentials(folder),
+      goPeer: await buildGoPeer(folder),
+      kitejsFolder: await findKitejs(),
+    };
+    const everything = allMeasures(quick ? QUICK : FULL, setting);
+    const measures = everything.filter(({ name }) => only === undefined || name === only);
+    if (measures.length === 0) {
+      const names = [...new Set(everything.map(({ name }) => name))];
+      throw new Error(`--only is "${only}": one of ${names.join(", ")} is wanted`);
+    }
+    const { found, failures } = await measure(measures, setting, rounds);
+    const lookup = ({ measure, contender, figure }: Source): number | undefined => {
+      const one = measures.find((each) => each.name === measure && each.contender === contender);
+      const values = one && found.get(one)?.map((figures) => figures[figure] ?? NaN);
+      return values === undefined || values.length === 0 ? undefined : median(values);
+    };
+    const { lines, misses } = makeTable(lookup);
+    const { os, arch } = Deno.build;
+    printLine(
+      `${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}, ` +
+        `${os} ${Deno.osRelease()} ${arch}; medians of ${rounds} rounds` +
+        `${setting.goPeer === undefined ? "; no Go here" : ""}` +
+        `${setting.kitejsFolder === undefined ? "; no kite.js here" : ""}`,
+    );
+    for (const line of lines) printLine(line);
+    return failures > 0 || strict && misses > 0 ? 1 : 0;
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+if (import.meta.main) Deno.exit(await main());
