@@ -90,9 +90,6 @@ func call(args []string) error {
 
 	received := &functions{}
 	err = commands(func(c command) bool {
-		if c.Close {
-			return false
-		}
 		perform(client, received, c)
 		return true
 	})

@@ -33,7 +33,6 @@ type command struct {
 	Invoke  *int          `json:"invoke"`
 	Args    []interface{} `json:"args"`
 	Timeout int           `json:"timeout"`
-	Close   bool          `json:"close"`
 }
 
 // commands calls handle for every line of stdin, until it ends or handle returns false.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/koding/kite"
@@ -63,14 +65,38 @@ func (f *serverFlags) config() (*config.Config, error) {
 	return c, nil
 }
 
-// run serves until stdin ends or the process is told to stop.
+// run serves until stdin ends or the process is told to stop. Its commands are calls to the kite
+// that connected last.
 func run(k *kite.Kite) error {
+	var mu sync.Mutex
+	var last *kite.Client
+	k.OnConnect(func(c *kite.Client) {
+		mu.Lock()
+		last = c
+		mu.Unlock()
+		say(event{"event": "connect"})
+	})
+	k.OnDisconnect(func(*kite.Client) { say(event{"event": "disconnect"}) })
+
 	go k.Run()
 	<-k.ServerReadyNotify()
 	say(event{"event": "ready", "url": fmt.Sprintf("http://127.0.0.1:%d/kite", k.Port())})
 
 	done := make(chan error, 1)
-	go func() { done <- commands(func(c command) bool { return !c.Close }) }()
+	received := &functions{}
+	go func() {
+		done <- commands(func(c command) bool {
+			mu.Lock()
+			client := last
+			mu.Unlock()
+			if client == nil {
+				answer(c.ID, nil, errors.New("no kite has connected"))
+			} else {
+				perform(client, received, c)
+			}
+			return true
+		})
+	}()
 
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
@@ -100,7 +126,5 @@ func serve(args []string) error {
 
 	k := newKite(*name, c)
 	handleAll(k)
-	k.OnConnect(func(*kite.Client) { say(event{"event": "connect"}) })
-	k.OnDisconnect(func(*kite.Client) { say(event{"event": "disconnect"}) })
 	return run(k)
 }

@@ -24,8 +24,10 @@ export function methods(tellCaller) {
       say({ event: "method", method: "log", args: [message] });
       answer(null);
     },
+    // With one argument and with two: on the wire these are different shapes.
     fail: (answer) => answer({ type: "genericError", message: "boom" }),
-    failTyped: (answer) => answer({ type: "teapotError", message: "short and stout", code: "418" }),
+    failTyped: (answer) =>
+      answer({ type: "teapotError", message: "short and stout", code: "418" }, null),
     panic: () => {
       throw new Error("out of cheese");
     },

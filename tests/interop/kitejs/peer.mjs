@@ -49,10 +49,10 @@ function serve({ port, transport, prefix }) {
     const scheme = transport === "raw" ? "ws" : "http";
     say({ event: "ready", url: `${scheme}://127.0.0.1:${port}${prefix}` });
   });
+  return performer(() => last.kite);
 }
 
 function call({ url, transport, token, forever }) {
-  const received = [];
   const options = {
     url,
     name: "kitejscaller",
@@ -80,6 +80,12 @@ function call({ url, transport, token, forever }) {
   );
   kite.connect();
 
+  return performer(() => kite);
+}
+
+/** What a command does: calls a method of the other kite, or a function that came from it. */
+function performer(target) {
+  const received = [];
   return (command) => {
     const args = wire(command.args, received);
     if (command.invoke !== undefined) {
@@ -87,13 +93,10 @@ function call({ url, transport, token, forever }) {
       say({ id: command.id, result: null });
       return;
     }
-    kite.tell(command.method, args).timeout(command.timeout || 10_000).then(
+    target().tell(command.method, args).timeout(command.timeout || 10_000).then(
       (result) => say({ id: command.id, result: plain(result, received) ?? null }),
       ({ type, message, code, name }) =>
-        say({
-          id: command.id,
-          error: { type: type ?? name, message, code: code ?? "" },
-        }),
+        say({ id: command.id, error: { type: type ?? name, message, code: code ?? "" } }),
     );
   };
 }
@@ -139,9 +142,7 @@ const { values, positionals: [role] } = parseArgs({
 const perform = role === "serve" ? serve(values) : call(values);
 const lines = readline.createInterface({ input: process.stdin });
 lines.on("line", (line) => {
-  const command = JSON.parse(line);
-  if (command.close) process.exit(0);
-  perform(command);
+  perform(JSON.parse(line));
 });
 lines.on("close", () => process.exit(0));
 process.on("SIGTERM", () => process.exit(0));
