@@ -2,7 +2,7 @@ import { KiteKeyVerifier, type KontrolKeyCheck } from "./auth/kite_key_verifier.
 import type { AudienceCheck } from "./auth/audience.ts";
 import { TokenVerifier } from "./auth/token.ts";
 import { Trust } from "./auth/trust.ts";
-import { type Authenticator, Authenticators } from "./authenticators.ts";
+import type { Authenticator } from "./authenticators.ts";
 import { type BuiltinPermissions, Builtins } from "./builtins/mod.ts";
 import { Client, type ClientHost, type ClientOptions } from "./client.ts";
 import { type Config, type ConfigOptions, isVersionRequested, resolveConfig } from "./config.ts";
@@ -12,15 +12,9 @@ import type { SockJsOptions } from "./endpoint.ts";
 import { createLogger, KiteLogger, type Logger, toggleDebugOnSignal } from "./log.ts";
 import { KiteError } from "./protocol/errors.ts";
 import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
-import type { Limits } from "./protocol/limits.ts";
+import { Methods } from "./methods.ts";
 import { Events, type Listener } from "./rpc/events.ts";
-import {
-  type FinalHandler,
-  type Handler,
-  Hooks,
-  Method,
-  type MethodHandling,
-} from "./rpc/method.ts";
+import type { FinalHandler, Handler, Method, MethodHandling } from "./rpc/method.ts";
 import type { RemoteKite } from "./rpc/remote.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import { hostname } from "./runtime/env.ts";
@@ -108,19 +102,15 @@ export class Kite implements AsyncDisposable {
   readonly #identity: KiteIdentity;
   readonly #trust: Trust;
   readonly #options: KiteOptions;
-  readonly #methods = new Map<string, Method>();
-  readonly #hooks = new Hooks();
-  readonly #authenticators = new Authenticators();
+  readonly #methods: Methods;
   readonly #events: Events<KiteEvents>;
   readonly #builtins: Builtins;
   readonly #clients = new Set<Client>();
   readonly #routes: [string, HttpHandler][] = [];
   /** The face of this kite toward its clients and connections. */
   readonly #host: ClientHost & EndpointHost;
-  #authenticates: boolean;
   #endpoint: Endpoint | undefined;
   #server: Server | undefined;
-  #isClosing = false;
 
   /**
    * @param name what others find it by
@@ -137,13 +127,17 @@ export class Kite implements AsyncDisposable {
       this.config.limits.nameLength,
     );
     this.log = options.logger ?? createLogger(name, this.config);
-    this.#authenticates = !(options.disableAuthentication ?? false);
     this.#events = new Events((event, error) =>
       this.#report(`a listener of the kite's "${event}" event failed`, error)
     );
     const { kiteKey, kontrolKey, kontrolUser } = this.config;
     this.#trust = new Trust({ kiteKey, kontrolKey, kontrolUser, keyOverlap: options.keyOverlap });
-    this.#trust.onChange(() => this.#authenticators.trustChanged());
+    this.#trust.onChange(() => this.#methods.authenticators.trustChanged());
+    this.#methods = new Methods({
+      handling: options.methodHandling ?? "method",
+      authenticates: !(options.disableAuthentication ?? false),
+      nameLength: this.config.limits.nameLength,
+    });
     this.#host = this.#makeHost();
     this.#addVerifiers();
     this.#builtins = new Builtins({
@@ -172,61 +166,47 @@ export class Kite implements AsyncDisposable {
 
   /** Serves a method, in place of a former one of that name. */
   handle(name: string, handler: Handler): Method {
-    const { nameLength } = this.config.limits;
-    if (typeof name !== "string" || name === "" || name.length > nameLength) {
-      throw new KiteError("configError", `a method's name has 1 to ${nameLength} characters`);
-    }
-    if (typeof handler !== "function") {
-      throw new KiteError("configError", `the handler of "${name}" must be a function`);
-    }
-    const method = new Method(
-      name,
-      handler,
-      this.#hooks,
-      () => this.#options.methodHandling ?? "method",
-    );
-    this.#methods.set(name, method);
-    return method;
+    return this.#methods.handle(name, handler);
   }
 
   /** Stops serving a method. @returns whether there was one */
   unhandle(name: string): boolean {
-    return this.#methods.delete(name);
+    return this.#methods.unhandle(name);
   }
 
   /** Adds a handler that runs before that of every method. */
   preHandle(handler: Handler): this {
-    this.#hooks.pre.push(handler);
+    this.#methods.hooks.pre.push(handler);
     return this;
   }
 
   /** Adds a handler that runs after that of every method, unless there was an error. */
   postHandle(handler: Handler): this {
-    this.#hooks.post.push(handler);
+    this.#methods.hooks.post.push(handler);
     return this;
   }
 
   /** Adds a function that runs last for every method, also after an error. */
   finalFunc(handler: FinalHandler): this {
-    this.#hooks.final.push(handler);
+    this.#methods.hooks.final.push(handler);
     return this;
   }
 
   /** Lets anyone call every method. */
   disableAuthentication(): this {
-    this.#authenticates = false;
+    this.#methods.authenticates = false;
     return this;
   }
 
   /** Takes callers that show an authentication of this type; replaces `token` and `kiteKey` too. */
   authenticator(type: string, authenticator: Authenticator): this {
-    this.#authenticators.set(type, authenticator);
+    this.#methods.authenticators.set(type, authenticator);
     return this;
   }
 
   /** Takes no callers of this type any more. @returns whether it did */
   removeAuthenticator(type: string): boolean {
-    return this.#authenticators.delete(type);
+    return this.#methods.authenticators.delete(type);
   }
 
   /** Serves a path of HTTP beside the kite's own; `pathname` as in `URLPattern`, such as "/files/*". */
@@ -321,7 +301,7 @@ export class Kite implements AsyncDisposable {
 
   /** Refuses new calls, lets running ones finish, then ends every session, client and the server. */
   async close({ deadline = DEFAULT_DEADLINE }: CloseOptions = {}): Promise<void> {
-    this.#isClosing = true;
+    this.#methods.isClosing = true;
     const server = this.#server;
     const endpoint = this.#endpoint;
     this.#server = undefined;
@@ -331,7 +311,7 @@ export class Kite implements AsyncDisposable {
     await Promise.all([...this.#clients].map((client) => client[Symbol.asyncDispose]()));
     this.#builtins.stop();
     await stopped;
-    this.#isClosing = false;
+    this.#methods.isClosing = false;
     if (server !== undefined) this.#events.emit("close", {});
   }
 
@@ -340,25 +320,11 @@ export class Kite implements AsyncDisposable {
     await this.close();
   }
 
-  #serve(request: KiteRequest): unknown {
-    const method = this.#methods.get(request.method);
-    if (method === undefined) {
-      const name = request.method.slice(0, this.config.limits.nameLength);
-      throw new KiteError("methodNotFound", `Method not found: ${name}`);
-    }
-    if (this.#isClosing) throw new KiteError("disconnect", "the kite is closing");
-    if (request.authenticates && this.#authenticates && method.authenticates) {
-      const authenticated = this.#authenticators.authenticate(request);
-      if (authenticated !== undefined) return authenticated.then(() => method.run(request));
-    }
-    return method.run(request);
-  }
-
   #addVerifiers(): void {
     const { verifyTtl } = this.config;
     const { verify, audience, clockTolerance = 0 } = this.#options;
     const trust = { trustedKeys: this.#trust.trustedKeys, clockTolerance };
-    this.#authenticators.setVerifier(
+    this.#methods.authenticators.setVerifier(
       "token",
       new TokenVerifier({
         ...trust,
@@ -368,7 +334,7 @@ export class Kite implements AsyncDisposable {
         ...(audience === undefined ? {} : { audience }),
       }),
     );
-    this.#authenticators.setVerifier(
+    this.#methods.authenticators.setVerifier(
       "kiteKey",
       new KiteKeyVerifier({ ...trust, verifyTtl, ...(verify === undefined ? {} : { verify }) }),
     );
@@ -398,16 +364,13 @@ export class Kite implements AsyncDisposable {
 
   #makeHost(): ClientHost & EndpointHost {
     const { config } = this;
-    const kite = this;
     return {
-      get identity(): KiteIdentity {
-        return kite.#identity;
-      },
-      limits: config.limits as Limits,
+      identity: this.#identity,
+      limits: config.limits,
       timeout: config.timeout,
       concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
       clientDefaults: config,
-      serve: (request) => this.#serve(request),
+      serve: (request) => this.#methods.serve(request),
       report: (what, error) => this.#report(what, error),
       clientOpened: (client) => void this.#clients.add(client),
       clientClosed: (client) => void this.#clients.delete(client),

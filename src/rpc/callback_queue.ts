@@ -1,5 +1,10 @@
 import type { Callback } from "../dnode/scrub.ts";
 
+interface Invocation {
+  readonly callback: Callback;
+  readonly args: readonly unknown[];
+}
+
 /**
  * Invokes callbacks in the order in which they came, each after the one before it has finished.
  *
@@ -8,7 +13,10 @@ import type { Callback } from "../dnode/scrub.ts";
 export class CallbackQueue {
   readonly #most: number;
   readonly #onError: (error: unknown) => void;
-  #waiting: { callback: Callback; args: readonly unknown[] }[] = [];
+  #waiting: Invocation[] = [];
+  /** Those that the drain has begun with. */
+  #batch: Invocation[] = [];
+  #waitingCount = 0;
   #busy = false;
 
   /**
@@ -23,7 +31,8 @@ export class CallbackQueue {
   /** Invokes a callback, now or in its turn. @returns false when the queue is full */
   invoke(callback: Callback, args: readonly unknown[]): boolean {
     if (this.#busy) {
-      if (this.#waiting.length >= this.#most) return false;
+      if (this.#waitingCount >= this.#most) return false;
+      this.#waitingCount++;
       this.#waiting.push({ callback, args });
       return true;
     }
@@ -35,6 +44,8 @@ export class CallbackQueue {
   /** Forgets those that wait. */
   clear(): void {
     this.#waiting = [];
+    this.#batch.length = 0;
+    this.#waitingCount = 0;
   }
 
   /** @returns what to wait for, or undefined when it has finished */
@@ -52,9 +63,10 @@ export class CallbackQueue {
     this.#busy = true;
     await first.catch(this.#onError);
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting;
+      this.#batch = this.#waiting;
       this.#waiting = [];
-      for (const { callback, args } of batch) {
+      for (const { callback, args } of this.#batch) {
+        this.#waitingCount--;
         await this.#run(callback, args)?.catch(this.#onError);
       }
     }

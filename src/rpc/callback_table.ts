@@ -12,9 +12,13 @@ export class IdCounter {
 }
 
 interface Entry {
-  readonly id: number;
+  /** A message holds an id once: a function that stands in it twice goes under two. */
+  readonly ids: number[];
   /** How many unfinished or finished calls handed it out and did not take it back. */
   uses: number;
+  /** The last message that handed it out, and how often that one did. */
+  message: number;
+  usesInMessage: number;
 }
 
 const NO_IDS: readonly number[] = Object.freeze([]);
@@ -28,6 +32,7 @@ export class CallbackTable {
   readonly #byFunction = new Map<Callback, Entry>();
   readonly #ids: IdCounter;
   readonly #most: number;
+  #message = 0;
 
   /** @param most {@linkcode Limits.callbacksPerSession} */
   constructor(ids: IdCounter, most: number) {
@@ -53,23 +58,18 @@ export class CallbackTable {
   handOut(functions: readonly FoundFunction[]): readonly number[] {
     if (functions.length === 0) return NO_IDS;
     const ids: number[] = [];
+    this.#message++;
     for (const { callback } of functions) {
-      let entry = this.#byFunction.get(callback);
-      if (entry === undefined) {
-        if (this.#byId.size >= this.#most) {
-          this.takeBack(functions.slice(0, ids.length));
-          throw new KiteError(
-            "limitError",
-            `the remote holds ${this.#most} functions already (limit: callbacksPerSession); ` +
-              `release those it no longer needs`,
-          );
-        }
-        entry = { id: this.#ids.take(), uses: 0 };
-        this.#byFunction.set(callback, entry);
-        this.#byId.set(entry.id, callback);
+      const id = this.#handOutOne(callback);
+      if (id === undefined) {
+        this.takeBack(functions.slice(0, ids.length));
+        throw new KiteError(
+          "limitError",
+          `the remote holds ${this.#most} functions already (limit: callbacksPerSession); ` +
+            `release those it no longer needs`,
+        );
       }
-      entry.uses++;
-      ids.push(entry.id);
+      ids.push(id);
     }
     return ids;
   }
@@ -87,7 +87,7 @@ export class CallbackTable {
     const entry = this.#byFunction.get(callback);
     if (entry === undefined) return false;
     this.#byFunction.delete(callback);
-    this.#byId.delete(entry.id);
+    for (const id of entry.ids) this.#byId.delete(id);
     return true;
   }
 
@@ -95,5 +95,26 @@ export class CallbackTable {
   clear(): void {
     this.#byId.clear();
     this.#byFunction.clear();
+  }
+
+  /** @returns undefined when the table is full */
+  #handOutOne(callback: Callback): number | undefined {
+    const known = this.#byFunction.get(callback);
+    const entry = known ?? { ids: [], uses: 0, message: 0, usesInMessage: 0 };
+    if (entry.message !== this.#message) {
+      entry.message = this.#message;
+      entry.usesInMessage = 0;
+    }
+    let id = entry.ids[entry.usesInMessage];
+    if (id === undefined) {
+      if (this.#byId.size >= this.#most) return undefined;
+      id = this.#ids.take();
+      entry.ids.push(id);
+      this.#byId.set(id, callback);
+      if (known === undefined) this.#byFunction.set(callback, entry);
+    }
+    entry.usesInMessage++;
+    entry.uses++;
+    return id;
   }
 }

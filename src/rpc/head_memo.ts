@@ -10,11 +10,14 @@ const PATIENCE = 4;
  * is parsed once and not with every call.
  *
  * Sound because the remembered text is exactly two members, `kite` and `authentication`, that were
- * parsed at this very place before: cutting them out of a later request and adding their values to
- * what the rest gives is the same as parsing it whole. A later duplicate of a member wins, as in JSON.
+ * parsed at this very place before: putting a mark in their place and adding their values to the
+ * object that has the mark is the same as parsing it whole. A later duplicate of a member wins, as in
+ * JSON; so does a later `arguments`, which has no mark. No peer can guess the mark.
  */
 export class HeadMemo {
   #text = "";
+  /** The name of the member that stands in for the head. */
+  #mark = "";
   #kite: unknown;
   #authentication: unknown;
   #patience = PATIENCE;
@@ -29,12 +32,17 @@ export class HeadMemo {
     return this.#authentication;
   }
 
-  /** The message without its head if that is the remembered one, else undefined. */
+  /** Whether a request is the one whose head was cut. */
+  isCut(request: object): boolean {
+    return Object.hasOwn(request, this.#mark);
+  }
+
+  /** The message with a mark for its head if that is the remembered one, else undefined. */
   reduce(text: string): string | undefined {
     if (this.#text === "") return undefined;
     const start = headStart(text);
     if (start < 0 || !text.startsWith(this.#text, start)) return undefined;
-    return text.slice(0, start) + text.slice(start + this.#text.length);
+    return `${text.slice(0, start)}"${this.#mark}":0,${text.slice(start + this.#text.length)}`;
   }
 
   /** Remembers the head of a message that was parsed whole. */
@@ -44,6 +52,7 @@ export class HeadMemo {
     if (headStart(text) === start) {
       const head = headText(kite, authentication);
       if (text.startsWith(head, start)) {
+        if (this.#mark === "") this.#mark = newMark();
         this.#text = head;
         this.#kite = kite;
         this.#authentication = authentication;
@@ -57,6 +66,11 @@ export class HeadMemo {
 
 function headText(kite: unknown, authentication: unknown): string {
   return `"kite":${JSON.stringify(kite)},"authentication":${JSON.stringify(authentication)},`;
+}
+
+function newMark(): string {
+  const [high, low] = crypto.getRandomValues(new Uint32Array(2));
+  return `${high!.toString(36)}-${low!.toString(36)}`;
 }
 
 /** Where the members of a request begin, or -1 if the text is not of the usual form. */

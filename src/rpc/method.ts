@@ -56,12 +56,12 @@ export class Method {
   readonly #handler: Handler;
   readonly #hooks = new Hooks();
   readonly #kiteHooks: Hooks;
-  readonly #handling: () => MethodHandling;
+  readonly #handling: MethodHandling;
   #authenticates = true;
   #throttle: Throttle | undefined;
 
   /** Made by {@linkcode Kite.handle}. */
-  constructor(name: string, handler: Handler, kiteHooks: Hooks, handling: () => MethodHandling) {
+  constructor(name: string, handler: Handler, kiteHooks: Hooks, handling: MethodHandling) {
     this.name = name;
     this.#handler = handler;
     this.#kiteHooks = kiteHooks;
@@ -149,7 +149,7 @@ export class Method {
     note(own);
     for (const handler of this.#hooks.post) note(await handler(request));
     for (const handler of this.#kiteHooks.post) note(await handler(request));
-    switch (this.#handling()) {
+    switch (this.#handling) {
       case "method":
         return own;
       case "first":
