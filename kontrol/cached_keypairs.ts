@@ -35,6 +35,7 @@ export class CachedKeyPairs implements KeyPairs {
   #failedAt: number | undefined;
   #generation = 0;
 
+  /** @param store Where the pairs really are. */
   constructor(store: KeyPairs, options: CachedKeyPairsOptions = {}) {
     this.#store = store;
     this.#timeToLive = options.timeToLive ?? 30_000;

@@ -4,22 +4,29 @@ import type { StoredKeyPair } from "./storage/storage.ts";
 
 /** One public key as JSON (RFC 7517); `kid` is the key pair's id, as in the tokens' headers. */
 export interface PublicJwk {
+  /** `RSA`, `EC` or `OKP`. */
   readonly kty: string;
+  /** The key pair's id. */
   readonly kid: string;
+  /** For signatures alone. */
   readonly use: "sig";
+  /** The one algorithm that it is for. */
   readonly alg: KeyAlgorithm;
   /** RSA: modulus. */
   readonly n?: string;
   /** RSA: exponent. */
   readonly e?: string;
-  /** The curve. */
+  /** `P-256` or `Ed25519`. */
   readonly crv?: string;
+  /** The point on the curve. */
   readonly x?: string;
+  /** P-256: the other coordinate of the point. */
   readonly y?: string;
 }
 
 /** What `/.well-known/jwks.json` answers. */
 export interface PublicJwks {
+  /** The last added first. */
   readonly keys: readonly PublicJwk[];
 }
 

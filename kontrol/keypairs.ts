@@ -48,6 +48,7 @@ export class KeyRing {
   readonly #verifiers = new Map<string, Promise<PublicKey>>();
   #own: { readonly kiteKey: string; readonly publicKey: string } | undefined;
 
+  /** A ring over the pairs in `options.keyPairs`. */
   constructor(options: KeyRingOptions) {
     this.keyPairs = options.keyPairs;
     this.#options = options;

@@ -54,6 +54,7 @@ export class TokenIssuer {
   readonly #now: () => number;
   readonly #tokens: SharedCache<string>;
 
+  /** @throws {KiteError} `configError`, naming the option that is wrong. */
   constructor(options: TokenIssuerOptions) {
     const { timeToLive = 48 * HOUR, leeway = 300_000, cacheSize = 10_000 } = options;
     if (!(timeToLive >= 1_000)) throw bad("timeToLive", "milliseconds, at least 1000");

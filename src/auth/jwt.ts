@@ -9,8 +9,11 @@ export const MAX_TOKEN_LENGTH = 16_384;
 
 /** A token as its text claims to be; nothing of it is verified. */
 export interface UnverifiedToken {
+  /** The whole token. */
   readonly text: string;
+  /** The `alg` of its header, one of those allowed. */
   readonly algorithm: KeyAlgorithm;
+  /** What it claims. */
   readonly claims: JwtClaims;
 }
 

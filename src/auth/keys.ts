@@ -22,6 +22,7 @@ export const KEY_ALGORITHMS: readonly KeyAlgorithm[] = Object.freeze(["RS256", "
 export interface PublicKey {
   /** The one algorithm that this key may be used with. */
   readonly algorithm: KeyAlgorithm;
+  /** The key itself, as WebCrypto has it. */
   readonly key: CryptoKey;
 }
 
@@ -29,11 +30,13 @@ export interface PublicKey {
 export interface PrivateKey {
   /** The one algorithm that this key may be used with. */
   readonly algorithm: KeyAlgorithm;
+  /** The key itself, as WebCrypto has it. */
   readonly key: CryptoKey;
 }
 
 /** A key pair as text. */
 export interface KeyPairPem {
+  /** What it signs with. */
   readonly algorithm: KeyAlgorithm;
   /** `BEGIN PUBLIC KEY`, without a last line feed. */
   readonly publicKey: string;

@@ -48,6 +48,7 @@ export class KiteKeyVerifier extends CachingVerifier {
   readonly #timeout: number;
   readonly #answers: SharedCache<Answer>;
 
+  /** @throws {KiteError} `configError`, naming the option that is wrong. */
   constructor(options: KiteKeyVerifierOptions) {
     super(options);
     this.#verify = options.verify;

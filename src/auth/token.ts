@@ -44,6 +44,7 @@ export interface TokenVerifierOptions extends VerifierOptions {
 export class TokenVerifier extends CachingVerifier {
   readonly #options: TokenVerifierOptions;
 
+  /** @throws {KiteError} `configError`, naming the option that is wrong. */
   constructor(options: TokenVerifierOptions) {
     super(options);
     this.#options = options;

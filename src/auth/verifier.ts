@@ -59,6 +59,7 @@ export abstract class CachingVerifier implements Verifier {
   /** The clock, milliseconds since 1970. */
   protected readonly now: () => number;
 
+  /** @throws {KiteError} `configError`, naming the option that is wrong. */
   constructor(options: VerifierOptions) {
     const { algorithms = KEY_ALGORITHMS, clockTolerance = 0, cacheSize = 10_000 } = options;
     for (const algorithm of algorithms) {
@@ -79,11 +80,13 @@ export abstract class CachingVerifier implements Verifier {
     this.#cache = new SharedCache(cacheSize, this.now);
   }
 
+  /** See {@linkcode Verifier.cached}. */
   cached(token: string): Verified | undefined {
     this.#noticeTrust();
     return this.#cache.get(token);
   }
 
+  /** See {@linkcode Verifier.verify}. */
   async verify(token: string): Promise<Verified> {
     this.#noticeTrust();
     return await this.#cache.obtain(token, () => this.#check(token));

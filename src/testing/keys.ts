@@ -15,7 +15,7 @@ export interface TestKeysOptions {
   readonly kontrolUser?: string;
   /** Kontrol's URL in kite.keys. @default "http://127.0.0.1:4000/kite" */
   readonly kontrolUrl?: string;
-  /** @default "RS256" */
+  /** What it signs with. @default "RS256" */
   readonly algorithm?: KeyAlgorithm;
 }
 
@@ -33,7 +33,9 @@ export interface TestTokenOptions {
 
 /** A Kontrol's keys, without the Kontrol: signs the kite.keys and tokens that a test needs. */
 export interface TestKeys {
+  /** Kontrol's username. */
   readonly kontrolUser: string;
+  /** Kontrol's URL. */
   readonly kontrolUrl: string;
   /** The key pair, PEM. */
   readonly pair: KeyPairPem;
