@@ -7,7 +7,7 @@ type Callback = (...args: unknown[]) => unknown;
  * machine that it runs on.
  */
 export function ourKite(options: KiteOptions = {}): Kite {
-  const kite = new Kite("ours", "1.0.0", {
+  const kite = new Kite("target", "1.0.0", {
     ip: "127.0.0.1",
     port: 0,
     kiteKey: "",
