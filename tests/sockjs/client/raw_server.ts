@@ -33,6 +33,25 @@ export class RawPeer {
     while (await this.read());
   }
 
+  /** The opcodes of the client's frames seen so far, those below 64 KB. */
+  opcodes(): number[] {
+    const opcodes: number[] = [];
+    let at = 0;
+    while (at + 4 <= this.seen.length) {
+      opcodes.push(this.seen.charCodeAt(at) & 0x0f);
+      const length = this.seen.charCodeAt(at + 1) & 0x7f;
+      const long = length === 126;
+      const extended = (this.seen.charCodeAt(at + 2) << 8) | this.seen.charCodeAt(at + 3);
+      at += 2 + (long ? 2 + extended : length) + 4;
+    }
+    return opcodes;
+  }
+
+  /** Reads until the client's close frame, or its end. */
+  async farewell(): Promise<void> {
+    while (!this.opcodes().includes(8) && await this.read());
+  }
+
   /** Reads until the head of a request is complete. */
   async head(): Promise<string> {
     while (!this.seen.includes("\r\n\r\n")) {
