@@ -1,7 +1,10 @@
 import { builtinModule, denoNamespace, isAllowed } from "./host.ts";
 
 interface EnvScope {
-  readonly process?: { readonly env?: Readonly<Record<string, string | undefined>> };
+  readonly process?: {
+    readonly env?: Readonly<Record<string, string | undefined>>;
+    readonly platform?: string;
+  };
 }
 
 /**
@@ -26,4 +29,11 @@ export function homeDirectory(): string {
 export function hostname(): string {
   if (!isAllowed({ name: "sys", kind: "hostname" })) return "unknown";
   return builtinModule("node:os")?.hostname() || "unknown";
+}
+
+/** The operating system by Go's name for it (`linux`, `darwin`, `windows` …); `""` in browsers. */
+export function platform(): string {
+  const name = denoNamespace()?.build.os ?? (globalThis as EnvScope).process?.platform ?? "";
+  if (name === "win32") return "windows";
+  return name === "sunos" ? "solaris" : name;
 }

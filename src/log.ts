@@ -1,0 +1,172 @@
+import {
+  getAnsiColorFormatter,
+  getTextFormatter,
+  type LogRecord,
+  type TextFormatter,
+} from "@logtape/logtape";
+import { LOG_LEVELS, type LogLevel } from "./log_level.ts";
+import { redact, redactText } from "./redact.ts";
+import { env, platform } from "./runtime/env.ts";
+import { onSignals } from "./runtime/process.ts";
+import { isErrorTerminal, writeError } from "./runtime/terminal.ts";
+
+export type { LogLevel };
+
+/**
+ * Takes what a kite has to tell. A logger of LogTape is one: `getLogger(["my-app", "kite"])`.
+ *
+ * A message may name its details in braces, `"{who} called {method}"`. So nothing is put together
+ * for a level that is off, and a text from elsewhere is never taken for a part of the message.
+ */
+export interface Logger {
+  /** The kite cannot go on. */
+  fatal(message: string, details?: Record<string, unknown>): void;
+  /** Something failed. */
+  error(message: string, details?: Record<string, unknown>): void;
+  /** Something is odd, or failed in a way that is made up for. */
+  warning(message: string, details?: Record<string, unknown>): void;
+  /** What an owner wants to know. */
+  info(message: string, details?: Record<string, unknown>): void;
+  /** What a developer wants to know. */
+  debug(message: string, details?: Record<string, unknown>): void;
+}
+
+/** How a {@linkcode KiteLogger} begins. */
+export interface LoggerOptions {
+  /** This level and those before it are written. @default "INFO" */
+  readonly logLevel?: LogLevel;
+  /** Write without colours even to a terminal. @default false */
+  readonly logNoColor?: boolean;
+  /** Takes each line, without its end. @default standard error */
+  readonly write?: (line: string) => void;
+}
+
+/** What a logger tells of itself, beside {@linkcode Logger}. */
+interface Formatted {
+  readonly format: TextFormatter;
+  readonly write: (line: string) => void;
+}
+
+const FORMAT = {
+  timestamp: "date-time",
+  level: "FULL",
+  value: "bare",
+  // What comes from a remote must not look like a line of its own, or steer a terminal.
+  sanitize: { sgr: "escape", newlines: "escape" },
+} as const;
+const ERROR = LOG_LEVELS.indexOf("ERROR");
+const WARNING = LOG_LEVELS.indexOf("WARNING");
+const INFO = LOG_LEVELS.indexOf("INFO");
+const DEBUG = LOG_LEVELS.indexOf("DEBUG");
+const PLACEHOLDER = /\{(\w+)\}/g;
+
+/**
+ * A kite's own logger: lines of text on standard error, coloured on a terminal. Secrets in details,
+ * and tokens in any text, are not written.
+ */
+export class KiteLogger implements Logger {
+  readonly #category: readonly string[];
+  readonly #output: Formatted;
+  #level: LogLevel;
+  #rank: number;
+
+  /** @param name the kite's name, which stands in each line. */
+  constructor(name: string, options: LoggerOptions = {}) {
+    const { logLevel = "INFO", logNoColor = false, write } = options;
+    this.#category = [name];
+    this.#level = logLevel;
+    this.#rank = LOG_LEVELS.indexOf(logLevel);
+    const isPlain = logNoColor || write !== undefined || !isErrorTerminal() ||
+      (env("NO_COLOR") ?? "") !== "";
+    this.#output = {
+      format: isPlain ? getTextFormatter(FORMAT) : getAnsiColorFormatter(FORMAT),
+      write: write ?? writeError,
+    };
+  }
+
+  /** This level and those before it are written. */
+  get level(): LogLevel {
+    return this.#level;
+  }
+
+  /** Changes the level, at any time. */
+  setLevel(level: LogLevel): void {
+    this.#level = level;
+    this.#rank = LOG_LEVELS.indexOf(level);
+  }
+
+  /** True if messages of this level are written. */
+  isEnabled(level: LogLevel): boolean {
+    return LOG_LEVELS.indexOf(level) <= this.#rank;
+  }
+
+  fatal(message: string, details?: Record<string, unknown>): void {
+    this.#log("fatal", message, details);
+  }
+
+  error(message: string, details?: Record<string, unknown>): void {
+    if (this.#rank >= ERROR) this.#log("error", message, details);
+  }
+
+  warning(message: string, details?: Record<string, unknown>): void {
+    if (this.#rank >= WARNING) this.#log("warning", message, details);
+  }
+
+  info(message: string, details?: Record<string, unknown>): void {
+    if (this.#rank >= INFO) this.#log("info", message, details);
+  }
+
+  debug(message: string, details?: Record<string, unknown>): void {
+    if (this.#rank >= DEBUG) this.#log("debug", message, details);
+  }
+
+  #log(level: LogRecord["level"], message: string, details?: Record<string, unknown>): void {
+    const properties = (details === undefined ? {} : redact(details)) as Record<string, unknown>;
+    const line = this.#output.format({
+      category: this.#category,
+      level,
+      message: details === undefined ? [redactText(message)] : fill(message, properties),
+      rawMessage: message,
+      timestamp: Date.now(),
+      properties,
+    });
+    this.#output.write(line.trimEnd());
+  }
+}
+
+/** Makes the logger of a kite; see {@linkcode KiteLogger}. */
+export function createLogger(name: string, options: LoggerOptions = {}): KiteLogger {
+  return new KiteLogger(name, options);
+}
+
+/**
+ * Lets SIGUSR2 switch a logger to DEBUG, and the next one back to the level that it had. There is no
+ * such signal on Windows and in browsers: nothing happens there.
+ *
+ * @returns a function that stops listening
+ */
+export function toggleDebugOnSignal(logger: KiteLogger): () => void {
+  const system = platform();
+  if (system === "windows" || system === "") return () => {};
+  let before: LogLevel | undefined;
+  return onSignals(["SIGUSR2"], () => {
+    const level = before ?? "DEBUG";
+    before = before === undefined ? logger.level : undefined;
+    logger.setLevel(level);
+    logger.info("SIGUSR2: the log level is now {level}", { level });
+  });
+}
+
+/** The message with its details put in, as LogTape has it: texts and values by turns. */
+function fill(message: string, details: Readonly<Record<string, unknown>>): unknown[] {
+  const parts: unknown[] = [];
+  let end = 0;
+  for (const match of message.matchAll(PLACEHOLDER)) {
+    const [placeholder, name = ""] = match;
+    if (!Object.hasOwn(details, name)) continue;
+    parts.push(redactText(message.slice(end, match.index)), details[name]);
+    end = match.index + placeholder.length;
+  }
+  parts.push(redactText(message.slice(end)));
+  return parts;
+}

@@ -1,0 +1,149 @@
+import { KiteError } from "../protocol/errors.ts";
+
+/** The part of a standard input that is used here. */
+export interface InputStream {
+  readonly isTTY?: boolean;
+  readonly readableEnded?: boolean;
+  setRawMode?(isRaw: boolean): unknown;
+  read(): string | Uint8Array | null;
+  unshift(rest: Uint8Array): void;
+  on(event: "readable" | "end" | "error", listener: (error?: unknown) => void): unknown;
+  off(event: "readable" | "end" | "error", listener: (error?: unknown) => void): unknown;
+  listenerCount(event: "readable"): number;
+  pause(): unknown;
+  ref?(): unknown;
+  unref?(): unknown;
+}
+
+/** How a line is read. */
+export interface LineOptions {
+  /** Keep a terminal from showing what is typed. */
+  readonly isHidden: boolean;
+  /** Ends the reading. */
+  readonly signal: AbortSignal;
+}
+
+const LONGEST_LINE = 65_536;
+const BYTE = Object.freeze({
+  interrupt: 0x03,
+  end: 0x04,
+  backspace: 0x08,
+  newline: 0x0a,
+  return: 0x0d,
+  clear: 0x15,
+  delete: 0x7f,
+});
+
+/**
+ * Reads one line, without its end. What follows it stays in the stream for the next reader.
+ *
+ * @throws {KiteError} `genericError` when someone reads already or there is no more input, `aborted`
+ * by the signal or Ctrl-C, `limitError` for a line of more than 64 KiB.
+ */
+export function readLine(input: InputStream, { isHidden, signal }: LineOptions): Promise<string> {
+  if (input.listenerCount("readable") > 0) {
+    throw new KiteError("genericError", "the terminal is busy with another question");
+  }
+  const isRaw = isHidden && input.isTTY === true;
+  const line = new LineBuffer(isRaw);
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+
+  const onReadable = (): void => {
+    for (let chunk = input.read(); chunk !== null; chunk = input.read()) {
+      const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
+      const used = line.take(bytes);
+      if (used < bytes.length) input.unshift(bytes.subarray(used));
+      if (line.problem !== undefined) return reject(line.problem);
+      if (line.isComplete) return resolve(line.text());
+    }
+  };
+  const onEnd = (): void => {
+    if (line.length > 0) resolve(line.text());
+    else reject(new KiteError("genericError", "there is no more input"));
+  };
+  const onError = (cause: unknown): void =>
+    reject(new KiteError("genericError", "standard input cannot be read", { cause }));
+  const onAbort = (): void => reject(signal.reason);
+
+  if (isRaw) input.setRawMode?.(true);
+  input.ref?.();
+  input.on("end", onEnd);
+  input.on("error", onError);
+  signal.addEventListener("abort", onAbort);
+  input.on("readable", onReadable);
+  // What another reader left behind comes without an event, and so does an end that was reached.
+  onReadable();
+  if (input.readableEnded === true) onEnd();
+  return promise.finally(() => {
+    input.off("readable", onReadable);
+    input.off("end", onEnd);
+    input.off("error", onError);
+    signal.removeEventListener("abort", onAbort);
+    if (isRaw) input.setRawMode?.(false);
+    input.pause();
+    // A question that no one answered must not keep the program alive. (Where Deno's input is a pipe
+    // there is no way to: the read that began lasts until something comes, or the pipe is closed.)
+    input.unref?.();
+  });
+}
+
+/** A line that comes in piece by piece; on a raw terminal its keys are followed too. */
+class LineBuffer {
+  readonly #bytes: number[] = [];
+  readonly #isRaw: boolean;
+  isComplete = false;
+  problem: KiteError | undefined;
+
+  constructor(isRaw: boolean) {
+    this.#isRaw = isRaw;
+  }
+
+  get length(): number {
+    return this.#bytes.length;
+  }
+
+  text(): string {
+    return new TextDecoder().decode(Uint8Array.from(this.#bytes));
+  }
+
+  /** Takes bytes up to the end of the line. @returns how many it took */
+  take(bytes: Uint8Array): number {
+    for (const [index, byte] of bytes.entries()) {
+      this.#takeByte(byte);
+      if (this.isComplete || this.problem !== undefined) return index + 1;
+    }
+    return bytes.length;
+  }
+
+  #takeByte(byte: number): void {
+    if (byte === BYTE.newline || (this.#isRaw && byte === BYTE.return)) {
+      this.isComplete = true;
+      if (this.#bytes.at(-1) === BYTE.return) this.#bytes.pop();
+    } else if (this.#isRaw && this.#takeKey(byte)) {
+      return;
+    } else if (this.#bytes.length === LONGEST_LINE) {
+      this.problem = new KiteError("limitError", `a line has more than ${LONGEST_LINE} bytes`);
+    } else {
+      this.#bytes.push(byte);
+    }
+  }
+
+  #takeKey(byte: number): boolean {
+    if (byte === BYTE.interrupt || (byte === BYTE.end && this.length === 0)) {
+      this.problem = new KiteError("aborted", "the question was not answered");
+    } else if (byte === BYTE.backspace || byte === BYTE.delete) {
+      this.#removeCharacter();
+    } else if (byte === BYTE.clear) {
+      this.#bytes.length = 0;
+    } else {
+      return byte === BYTE.end;
+    }
+    return true;
+  }
+
+  /** A character's first byte is followed by as many of the form 10xxxxxx as it has left. */
+  #removeCharacter(): void {
+    let last = this.#bytes.pop();
+    while (last !== undefined && (last & 0b1100_0000) === 0b1000_0000) last = this.#bytes.pop();
+  }
+}
