@@ -47,9 +47,14 @@ export function idTakenError(id: string): KiteError {
   return argumentError(`the id ${id} belongs to a kite of another user`, "idTaken");
 }
 
+/** The error for a registration under a key pair that the storage does not have. */
+export function missingKeyPairError(keyId: string): KiteError {
+  return argumentError(`keyId: there is no key pair ${keyId}; add it first`, "noKeyPair");
+}
+
 /** What is there already when `pair` is added: the same public key, or the id of another pair. */
-export function checkKnownPair(pair: KeyPair, known: StoredKeyPair): StoredKeyPair {
-  if (known.public === pair.public) return known;
+export function checkKnownPair(pair: KeyPair, known: StoredKeyPair | undefined): StoredKeyPair {
+  if (known?.public === pair.public) return known;
   throw argumentError(`the id or the private key of the key pair ${pair.id} is another pair's`);
 }
 
@@ -59,8 +64,12 @@ function checkId(field: string, id: string): string {
 }
 
 /** PostgreSQL keeps no NUL, and none of them keeps half a surrogate pair. */
+export function isStorable(text: string): boolean {
+  return !text.includes("\0") && text.isWellFormed();
+}
+
 function checkStorable(field: string, text: string): void {
-  if (text.includes("\0") || !text.isWellFormed()) {
+  if (!isStorable(text)) {
     throw argumentError(`${field} holds a character that cannot be stored (NUL, half a surrogate)`);
   }
 }

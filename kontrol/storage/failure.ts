@@ -26,20 +26,22 @@ export function messageOf(error: unknown): string {
 }
 
 /** What {@linkcode bounded} needs to know of the operation. */
-export interface Bound extends OperationOptions {
+export interface Bound {
   /** Whose operation it is. */
   readonly kind: Storage["kind"];
   /** What it does, to name it in the error: "read the registrations". */
   readonly what: string;
   /** Milliseconds. */
   readonly timeout: number;
+  /** What the caller gave. */
+  readonly options: OperationOptions | undefined;
   /** Called once the wait is over without an answer, to give up what is under way. */
-  readonly giveUp?: (() => void) | undefined;
+  readonly giveUp?: () => void;
 }
 
 /** Waits for `operation`, at most as long as `bound` says. */
 export function bounded<T>(bound: Bound, operation: Promise<T>): Promise<T> {
-  const { signal } = bound;
+  const signal = bound.options?.signal;
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       clearTimeout(timer);

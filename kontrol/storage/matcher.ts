@@ -1,8 +1,8 @@
 import { isConstraint } from "../../src/protocol/constraint.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
-import { IDENTITY_FIELDS, type KiteIdentity } from "../../src/protocol/identity.ts";
+import { IDENTITY_FIELDS, isUuid, type KiteIdentity } from "../../src/protocol/identity.ts";
 import { isEmptyQuery, type KontrolQuery, queryMatcher } from "../../src/protocol/query.ts";
-import { canonicalId } from "./check.ts";
+import { canonicalId, isStorable } from "./check.ts";
 
 /** A query, taken apart once for many kites. */
 export interface Matcher {
@@ -10,6 +10,8 @@ export interface Matcher {
   readonly equal: Partial<KiteIdentity>;
   /** True if {@linkcode Matcher.equal} is not all: the version has to fit a constraint, too. */
   readonly hasConstraint: boolean;
+  /** False if no kite can match: an id that is no UUID, a character that is never stored. */
+  readonly canMatch: boolean;
   /** The whole check. */
   accepts(kite: KiteIdentity): boolean;
 }
@@ -29,5 +31,8 @@ export function createMatcher(query: KontrolQuery): Matcher {
   const accepts = queryMatcher(whole);
   const { version, ...others } = whole;
   const hasConstraint = version !== undefined && isConstraint(version);
-  return { equal: hasConstraint ? others : whole, hasConstraint, accepts };
+  const equal = hasConstraint ? others : whole;
+  const canMatch = (whole.id === undefined || isUuid(whole.id)) &&
+    Object.values(equal).every(isStorable);
+  return { equal, hasConstraint, canMatch, accepts };
 }

@@ -185,6 +185,7 @@ export class SqliteStorage implements Storage {
   }
 
   #select(matcher: Matcher, limit: number): Registration[] {
+    if (!matcher.canMatch) return [];
     const fields = Object.keys(matcher.equal) as (keyof typeof matcher.equal)[];
     const key = fields.join();
     let statement = this.#selects.get(key);

@@ -1,0 +1,283 @@
+import { isUuid } from "../../src/protocol/identity.ts";
+import type { KontrolQuery } from "../../src/protocol/query.ts";
+import { canonicalId, checkRegistration, idTakenError, missingKeyPairError } from "./check.ts";
+import { RegistrationIndex } from "./index.ts";
+import { createMatcher, type Matcher } from "./matcher.ts";
+import {
+  PostgresClient,
+  type PostgresConnection,
+  type PostgresRow,
+  type PostgresValue,
+  sqlStateOf,
+} from "./postgres_client.ts";
+import {
+  CHANNEL,
+  COLUMNS,
+  PostgresFeed,
+  type StampedRegistration,
+  toStamped,
+} from "./postgres_feed.ts";
+import { PostgresKeyPairs } from "./postgres_key_pairs.ts";
+import { microseconds, NOW, setUpSchema } from "./postgres_schema.ts";
+import { Repeater } from "./repeater.ts";
+import {
+  DEFAULT_OPERATION_TIMEOUT,
+  DEFAULT_TIME_TO_LIVE,
+  type DeleteOptions,
+  type GetOptions,
+  type KeyPairs,
+  type OperationOptions,
+  type Registration,
+  type Storage,
+  type StorageListener,
+  type StorageOptions,
+  type Watch,
+} from "./storage.ts";
+import { plain } from "./watch_hub.ts";
+import { WatchSource } from "./watch_source.ts";
+
+/** What {@linkcode PostgresStorage} takes. */
+export interface PostgresStorageOptions extends StorageOptions, PostgresConnection {
+  /** Connections at the same time, beside the one that watches. @default 10 */
+  readonly connections?: number;
+  /**
+   * Milliseconds between two looks for what Go Kontrols changed and what has outlived its time; only
+   * while somebody watches.
+   * @default 2_000
+   */
+  readonly pollInterval?: number;
+  /** Milliseconds between two readings of the whole table, likewise. @default 30_000 */
+  readonly fullInterval?: number;
+  /** Milliseconds between two removals of rows that have outlived their time. @default 120_000 */
+  readonly cleanInterval?: number;
+}
+
+const DEFAULTS = {
+  connections: 10,
+  pollInterval: 2_000,
+  fullInterval: 30_000,
+  cleanInterval: 120_000,
+} as const;
+
+/** Rows refreshed by one statement. */
+const REFRESH_BATCH = 1_000;
+
+/** Bytes that a notification may have, at the most (PostgreSQL refuses 8,000). */
+const MAX_PAYLOAD = 7_900;
+
+const FOREIGN_KEY_VIOLATION = "23503";
+
+/**
+ * Registrations and key pairs in PostgreSQL, in the very tables that a Go Kontrol uses; both kinds of
+ * Kontrol may use them at once. The schema is made when it is not there.
+ */
+export class PostgresStorage implements Storage {
+  readonly kind = "postgres";
+  readonly keyPairs: KeyPairs;
+  readonly #timeToLive: number;
+  readonly #client: PostgresClient;
+  readonly #watchClient: PostgresClient;
+  readonly #watches: WatchSource<StampedRegistration>;
+  readonly #cleaner: Repeater;
+  /** By id, the `updated_at` that we wrote last: who finds another one there was not alone. */
+  readonly #ours = new Map<string, string>();
+  #setUp: Promise<void> | undefined;
+
+  /** Nothing is opened before the first operation. */
+  constructor(options: PostgresStorageOptions) {
+    const { connections, pollInterval, fullInterval, cleanInterval } = { ...DEFAULTS, ...options };
+    const onError = options.onError ?? ignoreError;
+    const timeout = options.operationTimeout ?? DEFAULT_OPERATION_TIMEOUT;
+    const timeToLive = this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
+    this.#client = new PostgresClient(options, { connections, timeout });
+    const known = new RegistrationIndex<StampedRegistration>();
+    let feed: PostgresFeed | undefined;
+    this.#watchClient = new PostgresClient(options, {
+      connections: 1,
+      timeout,
+      onNotify: (payload) => feed?.hear(payload),
+      onClose: () => feed?.lost(),
+    });
+    this.#watches = new WatchSource(known, this.kind, timeout, onError, (hub) => {
+      const ready = (): Promise<void> => this.#ready();
+      const settings = { pollInterval, fullInterval, timeToLive, ready, onError };
+      return feed = new PostgresFeed(this.#watchClient, known, hub, settings);
+    });
+    this.keyPairs = new PostgresKeyPairs((...args) => this.#query(...args));
+    this.#cleaner = new Repeater(cleanInterval, () => this.#clean(), onError);
+  }
+
+  async get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]> {
+    const matcher = createMatcher(query);
+    const limit = options?.limit ?? Infinity;
+    const { statement, values } = this.#select(matcher, limit);
+    const rows = await this.#query("read the registrations", statement, values, options);
+    const found = rows.map(toStamped).map(plain);
+    if (!matcher.hasConstraint) return found;
+    return found.filter(({ kite }) => matcher.accepts(kite)).slice(0, Math.max(limit, 0));
+  }
+
+  async upsert(registration: Registration, options?: OperationOptions): Promise<void> {
+    const { kite, url, keyId } = checkRegistration(registration);
+    const payload = JSON.stringify({ kite, url, keyId });
+    const fits = new TextEncoder().encode(payload).length < MAX_PAYLOAD;
+    const values = [
+      ...[kite.username, kite.environment, kite.name, kite.version, kite.region, kite.hostname],
+      ...[kite.id, url, keyId, this.#timeToLive * 1_000, fits ? payload : null],
+    ];
+    let row: PostgresRow | undefined;
+    try {
+      [row] = await this.#query("add a registration", UPSERT, values, options);
+    } catch (error) {
+      throw sqlStateOf(error) === FOREIGN_KEY_VIOLATION ? missingKeyPairError(keyId) : error;
+    }
+    if (row === undefined) throw idTakenError(kite.id);
+    this.#ours.set(kite.id, String(row.stamp));
+  }
+
+  async refresh(ids: readonly string[], options?: OperationOptions): Promise<string[]> {
+    const missing: string[] = [];
+    for (let start = 0; start < ids.length; start += REFRESH_BATCH) {
+      const batch = ids.slice(start, start + REFRESH_BATCH);
+      const uuids = batch.filter(isUuid).join();
+      const values = [`{${uuids}}`, this.#timeToLive * 1_000];
+      const rows = await this.#query("refresh the registrations", REFRESH, values, options);
+      const alive = new Map(rows.map((row) => [String(row.id), row]));
+      for (const id of batch) {
+        const row = alive.get(canonicalId(id));
+        if (row === undefined) missing.push(id);
+        this.#keepOurs(canonicalId(id), row);
+      }
+    }
+    return missing;
+  }
+
+  async delete(id: string, options?: DeleteOptions): Promise<boolean> {
+    const canonical = canonicalId(id);
+    const stamp = options?.ifOurs === true ? this.#ours.get(canonical) ?? "0" : null;
+    const values = [isUuid(id) ? canonical : null, stamp, this.#timeToLive * 1_000];
+    const [row] = await this.#query("delete a registration", DELETE, values, options);
+    this.#ours.delete(canonical);
+    return row?.is_live === true;
+  }
+
+  async watch(
+    query: KontrolQuery,
+    listener: StorageListener,
+    options?: OperationOptions,
+  ): Promise<Watch> {
+    return await this.#watches.watch(createMatcher(query), listener, options);
+  }
+
+  async count(options?: OperationOptions): Promise<Map<string, number>> {
+    const values = [this.#timeToLive * 1_000];
+    const rows = await this.#query("count the registrations", COUNT, values, options);
+    return new Map(rows.map((row) => [String(row.environment), Number(row.kites)]));
+  }
+
+  async ready(options?: OperationOptions): Promise<void> {
+    await this.#query("reach the tables", READY, [], options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#cleaner.stop();
+    this.#watches.close();
+    await Promise.all([this.#client.close(), this.#watchClient.close()]);
+  }
+
+  async #query(
+    what: string,
+    statement: string,
+    values: readonly PostgresValue[],
+    options: OperationOptions | undefined,
+  ): Promise<PostgresRow[]> {
+    await this.#ready();
+    return await this.#client.query(what, statement, values, options);
+  }
+
+  /** Sees to the schema, once it works. */
+  #ready(): Promise<void> {
+    return this.#setUp ??= setUpSchema(this.#client).then(() => this.#cleaner.start(), (error) => {
+      this.#setUp = undefined;
+      throw error;
+    });
+  }
+
+  #select(matcher: Matcher, limit: number): { statement: string; values: PostgresValue[] } {
+    const values: PostgresValue[] = [this.#timeToLive * 1_000];
+    let statement = `select ${COLUMNS} from kite.kite k where ${liveSince("$1")}`;
+    if (!matcher.canMatch) return { statement: `${statement} and false`, values };
+    for (const [field, value] of Object.entries(matcher.equal)) {
+      const place = `$${values.push(value)}`;
+      const column = field === "name" ? "kitename" : field;
+      statement += ` and k.${column} = ${place}${field === "id" ? "::uuid" : ""}`;
+    }
+    if (!matcher.hasConstraint && Number.isFinite(limit)) {
+      statement += ` limit $${values.push(Math.max(Math.trunc(limit), 0))}`;
+    }
+    return { statement, values };
+  }
+
+  /** A refresh keeps a kite ours unless somebody else had written to its row since we did. */
+  #keepOurs(id: string, row: PostgresRow | undefined): void {
+    const stamp = this.#ours.get(id);
+    if (stamp === undefined) return;
+    if (row !== undefined && row.old_stamp === stamp) this.#ours.set(id, String(row.stamp));
+    else this.#ours.delete(id);
+  }
+
+  async #clean(): Promise<void> {
+    await this.#client.query("remove what is too old", CLEAN, [this.#timeToLive * 1_000]);
+    const oldest = Date.now() - OURS_KEPT * this.#timeToLive;
+    for (const [id, stamp] of this.#ours) {
+      if (Number(stamp) / 1_000 < oldest) this.#ours.delete(id);
+    }
+  }
+}
+
+/** Times to live after which a kite that nobody deleted is no longer ours to delete. */
+const OURS_KEPT = 10;
+
+/** The condition for a row that has not outlived its time; `place` holds it in microseconds. */
+function liveSince(place: string, table = "k"): string {
+  return `${table}.updated_at > ${NOW} - ${place}::bigint * interval '1 microsecond'`;
+}
+
+const STAMP = microseconds("updated_at");
+
+// A live row of another user stays as it is, and no row comes back.
+const UPSERT = `with put as (
+  insert into kite.kite as k (username, environment, kitename, version, region, hostname, id, url,
+    created_at, updated_at, key_id)
+  values ($1, $2, $3, $4, $5, $6, $7::uuid, $8, ${NOW}, ${NOW}, $9::uuid)
+  on conflict (id) do update set username = excluded.username, environment = excluded.environment,
+    kitename = excluded.kitename, version = excluded.version, region = excluded.region,
+    hostname = excluded.hostname, url = excluded.url, key_id = excluded.key_id, updated_at = ${NOW}
+  where k.username = excluded.username or not (${liveSince("$10")})
+  returning ${STAMP} as stamp)
+select stamp, pg_notify('${CHANNEL}', coalesce('R' || stamp || ':' || $11::text, '?')) from put`;
+
+// The rows are locked in one order, so that two refreshes at once do not wait for each other in turn.
+const REFRESH = `update kite.kite k set updated_at = ${NOW} from (
+  select id, updated_at from kite.kite k where id = any ($1::text::uuid[]) and ${liveSince("$2")}
+  order by id for update) old
+where k.id = old.id
+returning k.id::text as id, ${microseconds("old.updated_at")} as old_stamp,
+  ${microseconds("k.updated_at")} as stamp`;
+
+const DELETE = `with gone as (
+  delete from kite.kite k where id = $1::uuid and ($2::bigint is null or ${STAMP} = $2::bigint)
+  returning id, ${STAMP} as stamp, ${liveSince("$3")} as is_live)
+select is_live, pg_notify('${CHANNEL}', 'D' || stamp || ':' || id) from gone`;
+
+const COUNT = `select environment, count(*) as kites from kite.kite k
+  where ${liveSince("$1")} group by environment`;
+
+const CLEAN = `delete from kite.kite k where not (${liveSince("$1")})`;
+
+const READY = `select (select count(*) from (select from kite.kite limit 1) k),
+  (select count(*) from (select from kite.key limit 1) k)`;
+
+function ignoreError(): void {
+  // Whoever wants to hear of it gives onError.
+}

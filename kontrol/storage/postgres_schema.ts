@@ -1,0 +1,66 @@
+import type { PostgresClient } from "./postgres_client.ts";
+
+/** The present moment, as every timestamp of this schema is written (kontrol.md, "Storage"). */
+export const NOW = "(now() at time zone 'utc')";
+
+/** Microseconds since 1970, as text, of an expression that was written by way of {@linkcode NOW}. */
+export function microseconds(expression: string): string {
+  return `(extract(epoch from ${expression}::timestamp) * 1000000)::bigint`;
+}
+
+/** The row that a Go Kontrol without a key pair of its own leaves behind; it holds no key. */
+export const PLACEHOLDER_KEY = "kontrol-self";
+
+const IS_THERE = `select 1 from pg_catalog.pg_class c
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = 'kite' and c.relname in ('kite', 'key') and c.relkind in ('r', 'p')
+  having count(*) = 2`;
+
+// Tables and constraints have the names and columns that the Go Kontrol knows; it reads all columns
+// of kite.kite by position, so there can be no further one. The indexes are ours: any mix of username,
+// environment and kitename is a prefix of one of the first three. The lock keeps two Kontrols that
+// start at once from making the same thing.
+const SCHEMA = `do $$
+begin
+  perform pg_advisory_xact_lock(hashtext('kite.schema'));
+  create schema if not exists kite;
+  create table if not exists kite.key (
+    id uuid primary key default gen_random_uuid(),
+    public text not null constraint key_public_unique unique,
+    private text not null constraint key_private_unique unique,
+    created_at timestamptz not null default ${NOW},
+    deleted_at timestamptz,
+    constraint key_created_at_lte_deleted_at_check check (created_at <= deleted_at)
+  );
+  create unlogged table if not exists kite.kite (
+    username text not null,
+    environment text not null,
+    kitename text not null,
+    version text not null,
+    region text not null,
+    hostname text not null,
+    id uuid primary key,
+    url text not null,
+    created_at timestamptz not null default ${NOW},
+    updated_at timestamptz not null default ${NOW},
+    key_id uuid not null constraint kite_key_id_fkey references kite.key (id)
+  );
+  create index if not exists kite_updated_at_btree_idx on kite.kite (updated_at desc);
+  create index if not exists kite_username_idx on kite.kite (username, environment, kitename);
+  create index if not exists kite_kitename_idx on kite.kite (kitename, username);
+  create index if not exists kite_environment_idx on kite.kite (environment, kitename);
+  create index if not exists kite_version_idx on kite.kite (version);
+  create index if not exists kite_region_idx on kite.kite (region);
+  create index if not exists kite_hostname_idx on kite.kite (hostname);
+  if exists (select from pg_catalog.pg_roles where rolname = 'kontrol') then
+    grant usage on schema kite to kontrol;
+    grant select, insert, update on kite.key to kontrol;
+    grant select, insert, update, delete on kite.kite to kontrol;
+  end if;
+end $$`;
+
+/** Makes the schema where there is none; where there is one, not a word of it is changed. */
+export async function setUpSchema(client: PostgresClient): Promise<void> {
+  const there = await client.query("look for the schema", IS_THERE);
+  if (there.length === 0) await client.query("make the schema kite", SCHEMA);
+}
