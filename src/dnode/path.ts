@@ -48,7 +48,8 @@ export function putAt(root: unknown, path: readonly Step[], value: unknown): boo
   const step = path[path.length - 1]!;
   if (Array.isArray(container)) {
     const index = Number(step);
-    if (!Number.isInteger(index) || index < 0 || index > container.length) return false;
+    const isIndex = Number.isInteger(index) && String(index) === String(step);
+    if (!isIndex || index < 0 || index > container.length) return false;
     container[index] = value;
   } else {
     (container as Record<Step, unknown>)[step] = value;

@@ -18,37 +18,40 @@ export const FUNCTION_PLACEHOLDER = "[Function]";
 
 const NONE: readonly FoundFunction[] = Object.freeze([]);
 
+/** The bounds that {@linkcode findFunctions} keeps. */
+export interface ScrubBounds {
+  /** How deep a value may be. */
+  readonly nesting: number;
+  /** How many values it may hold: those that no message has room for are not walked to their end. */
+  readonly values: number;
+}
+
 /**
  * Finds the functions inside a value, and refuses what JSON cannot carry.
  *
  * Own enumerable properties only. An object with a `toJSON` method (a `Date`, a `URL`) is left to it.
  * Iterative: depth costs no stack.
  *
- * @param root the value to look through
- * @param nesting how deep it may be, {@linkcode Limits.nesting}
- * @param prefix steps put before each path
- * @throws {KiteError} `argumentError` for a number that is not finite, a bigint, a symbol, a cycle or
- * too deep a value, with the path of the culprit
+ * @throws {KiteError} `argumentError` for a number that is not finite, a bigint, a symbol or a cycle,
+ * with the path of the culprit; `limitError` for a value over the bounds
  */
-export function findFunctions(
-  root: unknown,
-  nesting: number,
-  prefix: readonly Step[] = [],
-): readonly FoundFunction[] {
-  return isPlain(root, nesting) ? NONE : locate(root, nesting, prefix);
+export function findFunctions(root: unknown, bounds: ScrubBounds): readonly FoundFunction[] {
+  return isPlain(root, bounds) ? NONE : locate(root, bounds);
 }
 
 /** The fast pass: true when there is nothing to say of the value, which is nearly always. */
-function isPlain(root: unknown, nesting: number): boolean {
+function isPlain(root: unknown, { nesting, values }: ScrubBounds): boolean {
   if (typeof root !== "object" || root === null) return isPlainLeaf(root);
   const stack: object[] = [root];
   const depths: number[] = [1];
+  let count = 1;
   while (stack.length > 0) {
     const container = stack.pop()!;
     const depth = depths.pop()!;
-    if (depth > nesting) return false;
     if (hasToJson(container)) continue;
+    if (depth > nesting) return false;
     if (Array.isArray(container)) {
+      if ((count += container.length) > values) return false;
       for (let i = 0; i < container.length; i++) {
         const child: unknown = container[i];
         if (typeof child === "object" && child !== null) {
@@ -58,7 +61,9 @@ function isPlain(root: unknown, nesting: number): boolean {
       }
       continue;
     }
-    for (const key of Object.keys(container)) {
+    const keys = Object.keys(container);
+    if ((count += keys.length) > values) return false;
+    for (const key of keys) {
       const child = (container as Record<string, unknown>)[key];
       if (typeof child === "object" && child !== null) {
         stack.push(child);
@@ -86,69 +91,80 @@ function hasToJson(value: object): boolean {
   return typeof (value as { toJSON?: unknown }).toJSON === "function";
 }
 
-interface Place {
-  readonly value: unknown;
-  readonly step: Step | undefined;
-  readonly parent: Place | undefined;
-  readonly depth: number;
+/** A container on the way from the root, and how far it was walked. */
+interface Level {
+  readonly container: object;
+  /** The names of an object's properties; undefined for an array. */
+  readonly keys: readonly string[] | undefined;
+  /** How many of its children were looked at. */
+  next: number;
 }
 
-/** The slow pass: the same walk with paths. */
-function locate(root: unknown, nesting: number, prefix: readonly Step[]): FoundFunction[] {
+/** The slow pass: the same walk in order, with paths. It holds one entry a level. */
+function locate(root: unknown, { nesting, values }: ScrubBounds): FoundFunction[] {
   const found: FoundFunction[] = [];
-  const stack: Place[] = [{ value: root, step: undefined, parent: undefined, depth: 0 }];
-  while (stack.length > 0) {
-    const place = stack.pop()!;
-    const { value } = place;
+  const levels: Level[] = [];
+  const path: Step[] = [];
+  const ancestors = new Set<object>();
+  let count = 1;
+  const visit = (value: unknown): void => {
     if (typeof value === "function") {
-      found.push({ path: pathOf(place, prefix), callback: value as Callback });
+      found.push({ path: [...path], callback: value as Callback });
     } else if (typeof value !== "object" || value === null) {
-      if (!isPlainLeaf(value)) throw unsendable(place, prefix);
+      if (!isPlainLeaf(value)) throw unsendable(value, path);
     } else if (!hasToJson(value)) {
-      if (place.depth >= nesting) throw tooDeep(place, prefix, nesting);
-      const keys: Step[] = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
-      for (let i = keys.length - 1; i >= 0; i--) {
-        const step = keys[i]!;
-        const child = (value as Record<Step, unknown>)[step];
-        stack.push({ value: child, step, parent: place, depth: place.depth + 1 });
-      }
+      if (ancestors.has(value)) throw cyclic(path);
+      if (levels.length >= nesting) throw tooDeep(path, nesting);
+      const keys = Array.isArray(value) ? undefined : Object.keys(value);
+      if ((count += (keys ?? value as unknown[]).length) > values) throw tooMany(values);
+      levels.push({ container: value, keys, next: 0 });
+      ancestors.add(value);
     }
+  };
+  visit(root);
+  while (levels.length > 0) {
+    const level = levels[levels.length - 1]!;
+    const { container, keys } = level;
+    path.length = levels.length - 1;
+    if (level.next === (keys ?? container as unknown[]).length) {
+      levels.pop();
+      ancestors.delete(container);
+      continue;
+    }
+    const step = keys?.[level.next] ?? level.next;
+    level.next++;
+    path.push(step);
+    visit((container as Record<Step, unknown>)[step]);
   }
   return found;
 }
 
-function pathOf(place: Place, prefix: readonly Step[]): Step[] {
-  const steps: Step[] = [];
-  for (let at: Place | undefined = place; at?.step !== undefined; at = at.parent) {
-    steps.push(at.step);
-  }
-  return [...prefix, ...steps.reverse()];
-}
-
-function unsendable(place: Place, prefix: readonly Step[]): KiteError {
-  const where = pathOf(place, prefix).join(".");
+function unsendable(value: unknown, path: readonly Step[]): KiteError {
+  const what = typeof value === "number" ? String(value) : `a ${typeof value}`;
+  const where = path.length === 0 ? "" : ` at ${shown(path)}`;
   return new KiteError(
     "argumentError",
-    `JSON cannot carry ${describe(place.value)}${where === "" ? "" : ` at ${where}`}; ` +
+    `JSON cannot carry ${what}${where}; ` +
       `send finite numbers, strings, booleans, null, arrays, objects and functions`,
   );
 }
 
-function describe(value: unknown): string {
-  return typeof value === "number" ? String(value) : `a ${typeof value}`;
+function cyclic(path: readonly Step[]): KiteError {
+  return new KiteError("argumentError", `a cycle at ${shown(path)}: JSON cannot carry it`);
 }
 
-function tooDeep(place: Place, prefix: readonly Step[], nesting: number): KiteError {
-  const steps = pathOf(place, prefix);
-  const where = steps.slice(0, 8).join(".") + (steps.length > 8 ? "…" : "");
-  const cyclic = new Set<unknown>();
-  for (let at = place.parent; at !== undefined; at = at.parent) {
-    if (cyclic.has(at.value)) {
-      return new KiteError("argumentError", `a cycle at ${where}: JSON cannot carry it`);
-    }
-    cyclic.add(at.value);
-  }
-  return new KiteError("limitError", `nested deeper than ${nesting} at ${where} (limit: nesting)`);
+function tooDeep(path: readonly Step[], nesting: number): KiteError {
+  const reason = `nested deeper than ${nesting} at ${shown(path)} (limit: nesting)`;
+  return new KiteError("limitError", reason);
+}
+
+function tooMany(values: number): KiteError {
+  const reason = `more than ${values} values fit in no message (limit: messageBytes)`;
+  return new KiteError("limitError", reason);
+}
+
+function shown(path: readonly Step[]): string {
+  return path.slice(0, 8).join(".") + (path.length > 8 ? "…" : "");
 }
 
 /**

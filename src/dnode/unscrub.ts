@@ -74,8 +74,11 @@ function foldedPath(path: readonly Step[]): Step[] | undefined {
 }
 
 /**
- * Rebuilds shared and cyclic references from a message's `links` (kite.js only): what stands at
- * `from` is put at `to` as well. Links that leave `arguments` or are none are skipped.
+ * Rebuilds cycles from a message's `links` (kite.js only): the object or array at `from` is put at
+ * `to`, which lies within it. Links that leave `arguments` or are none are skipped.
+ *
+ * Links to anything but an ancestor are skipped as well. kite.js sends none, and a chain of them
+ * would make of some kilobytes a value with more paths than could ever be walked.
  */
 export function placeLinks(args: unknown[], links: unknown, most: number, nesting: number): void {
   if (!Array.isArray(links)) return;
@@ -83,9 +86,14 @@ export function placeLinks(args: unknown[], links: unknown, most: number, nestin
     if (typeof link !== "object" || link === null) continue;
     const from = readPath((link as { from?: unknown }).from, nesting);
     const to = readPath((link as { to?: unknown }).to, nesting);
-    if (from === undefined || to === undefined) continue;
+    if (from === undefined || to === undefined || !isAncestor(from, to)) continue;
     const target = valueAt(args, from) ?? valueAt(args, foldedPath(from) ?? from);
     if (typeof target !== "object" || target === null) continue;
     if (!putAt(args, to, target)) putAt(args, foldedPath(to) ?? to, target);
   }
+}
+
+/** Steps are compared as text: kite.js writes array indices as strings. */
+function isAncestor(from: readonly Step[], to: readonly Step[]): boolean {
+  return from.length < to.length && from.every((step, i) => String(step) === String(to[i]));
 }

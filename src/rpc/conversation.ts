@@ -1,7 +1,13 @@
-import { type Callback, findFunctions, type FoundFunction } from "../dnode/scrub.ts";
+import {
+  type Callback,
+  findFunctions,
+  type FoundFunction,
+  type ScrubBounds,
+} from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
+import { exceedsBytes } from "../sockjs/byte_length.ts";
 import type { CloseInfo, Session, SessionHandler } from "../sockjs/session.ts";
 import { errorObject, readAnswer } from "./answer.ts";
 import { CallbackQueue } from "./callback_queue.ts";
@@ -45,6 +51,11 @@ export interface ConversationOptions {
   readonly onTokenExpire?: (error: KiteError) => void;
 }
 
+/** Levels that a message puts around the arguments of a request, and around a result. */
+const REQUEST_LEVELS = 3;
+/** Levels that a message puts around the arguments of a callback. */
+const INVOKE_LEVELS = 1;
+
 /** One conversation over one session: calls, answers and callbacks, the same on both sides. */
 export class Conversation implements SessionHandler, RequestOrigin {
   readonly remote: RemoteKite;
@@ -68,7 +79,10 @@ export class Conversation implements SessionHandler, RequestOrigin {
   #hadMessage = false;
   #abort: AbortController | undefined;
   #isOpen = true;
-  #onIdle: (() => void) | undefined;
+  #onIdle: (() => void)[] = [];
+  /** What may stand in a request or a result, and in the invocation of a callback. */
+  readonly #requestBounds: ScrubBounds;
+  readonly #invokeBounds: ScrubBounds;
 
   constructor(host: ConversationHost, session: Session, options: ConversationOptions) {
     this.#host = host;
@@ -79,6 +93,10 @@ export class Conversation implements SessionHandler, RequestOrigin {
     this.authenticates = options.authenticates;
     this.#callbacks = new CallbackTable(options.ids, host.limits.callbacksPerSession);
     this.#queue = new CallbackQueue(host.limits.queuedCallbacks, this.#reportCallback);
+    const { nesting, messageBytes } = host.limits;
+    const values = messageBytes / 2; // the least that one takes: a digit and a comma
+    this.#requestBounds = { nesting: nesting - REQUEST_LEVELS, values };
+    this.#invokeBounds = { nesting: nesting - INVOKE_LEVELS, values };
   }
 
   /** Begins to hear of messages. To be called once. */
@@ -136,12 +154,11 @@ export class Conversation implements SessionHandler, RequestOrigin {
   idle(deadline: number): Promise<void> {
     if (this.#running === 0 || !this.#isOpen) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#onIdle?.(), deadline);
-      this.#onIdle = () => {
+      const timer = setTimeout(resolve, deadline);
+      this.#onIdle.push(() => {
         clearTimeout(timer);
-        this.#onIdle = undefined;
         resolve();
-      };
+      });
     });
   }
 
@@ -172,7 +189,7 @@ export class Conversation implements SessionHandler, RequestOrigin {
     this.#callbacks.clear();
     this.#queue.clear();
     this.#abort?.abort(disconnected());
-    this.#onIdle?.();
+    this.#tellIdle();
     this.#options.onClose(info);
   }
 
@@ -193,7 +210,7 @@ export class Conversation implements SessionHandler, RequestOrigin {
     const id = this.#options.ids.take();
     let functions: readonly FoundFunction[];
     try {
-      functions = findFunctions(args, limits.nesting);
+      functions = findFunctions(args, this.#requestBounds);
       this.#send(functions, (ids) =>
         this.#codec.request({
           method,
@@ -258,11 +275,9 @@ export class Conversation implements SessionHandler, RequestOrigin {
     const ids = this.#callbacks.handOut(functions);
     try {
       const text = encode(ids);
-      if (text.length > messageBytes) {
-        throw new KiteError(
-          "limitError",
-          `a message of ${text.length} bytes, at most ${messageBytes} may be (limit: messageBytes)`,
-        );
+      if (exceedsBytes(text, messageBytes)) {
+        const reason = `a message of more than ${messageBytes} bytes (limit: messageBytes)`;
+        throw new KiteError("limitError", reason);
       }
       this.#hadMessage = true;
       this.#session.send(text);
@@ -318,7 +333,7 @@ export class Conversation implements SessionHandler, RequestOrigin {
   /** The function that stands for callback `id` of the remote. */
   readonly #remoteFunction = (id: number): Callback => (...args: unknown[]): void => {
     if (!this.#isOpen) return;
-    const functions = findFunctions(args, this.#host.limits.nesting);
+    const functions = findFunctions(args, this.#invokeBounds);
     this.#send(functions, (ids) => this.#codec.invoke(id, args, functions, ids));
   };
 
@@ -347,7 +362,7 @@ export class Conversation implements SessionHandler, RequestOrigin {
   #request(message: IncomingRequest): KiteRequest {
     if (this.#identity === undefined || message.kite !== this.#statedIdentity) {
       this.#statedIdentity = message.kite;
-      this.#identity = readIdentity(message.kite);
+      this.#identity = readIdentity(message.kite, this.#host.limits.nameLength);
     }
     if (message.authentication !== this.#statedAuthentication) {
       this.#statedAuthentication = message.authentication;
@@ -366,14 +381,14 @@ export class Conversation implements SessionHandler, RequestOrigin {
       (value) => this.#answer(request, responseId, value),
       (error: unknown) => this.#answerThrown(request, responseId, error),
     ).finally(() => {
-      if (--this.#running === 0) this.#onIdle?.();
+      if (--this.#running === 0) this.#tellIdle();
     });
   }
 
   #answer(request: KiteRequest, responseId: number | undefined, result: unknown): void {
     if (responseId === undefined || !this.#isOpen) return;
     try {
-      const functions = findFunctions(result, this.#host.limits.nesting);
+      const functions = findFunctions(result, this.#requestBounds);
       this.#send(functions, (ids) => this.#codec.result(responseId, result, functions, ids));
     } catch (error) {
       const { message } = asKiteError(error, "genericError");
@@ -388,7 +403,20 @@ export class Conversation implements SessionHandler, RequestOrigin {
 
   #answerError(responseId: number, error: unknown, requestId: string): void {
     if (!this.#isOpen) return;
-    this.#session.send(this.#codec.error(responseId, { ...errorObject(error, requestId) }));
+    let text = this.#codec.error(responseId, { ...errorObject(error, requestId) });
+    const { messageBytes } = this.#host.limits;
+    if (exceedsBytes(text, messageBytes)) {
+      const reason = `an error of more than ${messageBytes} bytes (limit: messageBytes)`;
+      const tooLong = new KiteError("genericError", reason);
+      text = this.#codec.error(responseId, { ...errorObject(tooLong, requestId) });
+    }
+    this.#session.send(text);
+  }
+
+  #tellIdle(): void {
+    const listeners = this.#onIdle;
+    this.#onIdle = [];
+    for (const listener of listeners) listener();
   }
 }
 

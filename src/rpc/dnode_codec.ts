@@ -59,27 +59,18 @@ export class DnodeCodec implements Codec {
   }
 
   decode(text: string, remoteFunction: (id: number) => Callback): Incoming {
-    if (nestsDeeperThan(text, this.#limits.nesting)) {
-      const reason = `message nested deeper than ${this.#limits.nesting} (limit: nesting)`;
-      return { kind: "broken", type: "limitError", reason, responseId: undefined };
-    }
+    if (nestsDeeperThan(text, this.#limits.nesting)) return this.#tooDeep(text);
     const reduced = this.#memo.reduce(text);
-    let message: unknown;
-    try {
-      message = JSON.parse(reduced ?? text);
-    } catch {
-      return broken("message is not JSON");
-    }
-    if (typeof message !== "object" || message === null || Array.isArray(message)) {
-      return broken("message is not an object");
-    }
-    return this.#read(message, reduced === undefined ? text : undefined, remoteFunction);
+    const message = parseObject(reduced ?? text);
+    if (typeof message === "string") return broken(message);
+    return this.#read(message, text, reduced !== undefined, remoteFunction);
   }
 
-  /** @param whole the message's text, unless its head was already known */
+  /** @param isReduced whether the head was cut from the text before it was parsed */
   #read(
-    message: { method?: unknown; arguments?: unknown; callbacks?: unknown; links?: unknown },
-    whole: string | undefined,
+    message: Message,
+    text: string,
+    isReduced: boolean,
     remoteFunction: (id: number) => Callback,
   ): Incoming {
     const { method } = message;
@@ -88,10 +79,7 @@ export class DnodeCodec implements Codec {
     const places = readCallbacks(message.callbacks, callbacksPerMessage, nesting);
     if (places === undefined) {
       const reason = `more than ${callbacksPerMessage} callbacks (limit: callbacksPerMessage)`;
-      const responseId = findResponseId(
-        readCallbacks(message.callbacks, Infinity, nesting) ?? [],
-      );
-      return { kind: "broken", type: "limitError", reason, responseId };
+      return { kind: "broken", type: "limitError", reason, responseId: this.#responseId(message) };
     }
     const args = message.arguments;
     if (typeof method === "number") {
@@ -104,15 +92,20 @@ export class DnodeCodec implements Codec {
     if (typeof request !== "object" || request === null || Array.isArray(request)) {
       return broken("arguments must be an array of one request object", responseId);
     }
+    const changesHead = mayChangeHead(places, message.links);
+    if (changesHead && isReduced) {
+      return this.#read(JSON.parse(text) as Message, text, false, remoteFunction);
+    }
     this.#place(args as unknown[], places, message.links, responseId, remoteFunction);
-    return this.#request(method, request, responseId, whole);
+    return this.#request(method, request, responseId, isReduced || changesHead ? undefined : text);
   }
 
+  /** @param newHead the message's text, if its head may be one to remember */
   #request(
     method: string,
     request: { kite?: unknown; authentication?: unknown; withArgs?: unknown },
     responseId: number | undefined,
-    whole: string | undefined,
+    newHead: string | undefined,
   ): Incoming {
     const { withArgs } = request;
     const args = Array.isArray(withArgs)
@@ -121,13 +114,29 @@ export class DnodeCodec implements Codec {
       ? []
       : [withArgs];
     let { kite, authentication } = request;
-    if (whole === undefined) {
+    if (newHead !== undefined) {
+      this.#memo.learn(newHead, method, kite, authentication);
+    } else if (this.#memo.isCut(request)) {
       if (!Object.hasOwn(request, "kite")) kite = this.#memo.kite;
       if (!Object.hasOwn(request, "authentication")) authentication = this.#memo.authentication;
-    } else {
-      this.#memo.learn(whole, method, kite, authentication);
     }
     return { kind: "request", method, kite, authentication, args, responseId };
+  }
+
+  /** Refuses a message that is nested too deep, with an answer where its caller can be found. */
+  #tooDeep(text: string): Incoming {
+    const reason = `message nested deeper than ${this.#limits.nesting} (limit: nesting)`;
+    const message = parseObject(text);
+    const responseId = typeof message === "string" || typeof message.method !== "string"
+      ? undefined
+      : this.#responseId(message);
+    return { kind: "broken", type: "limitError", reason, responseId };
+  }
+
+  #responseId(message: Message): number | undefined {
+    return findResponseId(
+      readCallbacks(message.callbacks, Infinity, this.#limits.nesting) ?? [],
+    );
   }
 
   #place(
@@ -148,6 +157,35 @@ export class DnodeCodec implements Codec {
       placeLinks(args, links, callbacksPerMessage, nesting);
     }
   }
+}
+
+/** What a message may hold; nothing of it is checked. */
+interface Message {
+  readonly method?: unknown;
+  readonly arguments?: unknown;
+  readonly callbacks?: unknown;
+  readonly links?: unknown;
+}
+
+/** @returns what is wrong, if the text is no JSON object */
+function parseObject(text: string): Message | string {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return "message is not JSON";
+  }
+  if (typeof message === "object" && message !== null && !Array.isArray(message)) return message;
+  return "message is not an object";
+}
+
+/** Whether something may be put into `kite` or `authentication`, or taken from there. */
+function mayChangeHead(places: readonly CallbackPlace[], links: unknown): boolean {
+  if (Array.isArray(links) && links.length > 0) return true;
+  for (const { path } of places) {
+    if (path[1] === "kite" || path[1] === "authentication") return true;
+  }
+  return false;
 }
 
 function broken(reason: string, responseId?: number): Incoming {
