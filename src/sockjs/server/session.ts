@@ -1,6 +1,7 @@
 import { KiteError } from "../../protocol/errors.ts";
 import type { Limits } from "../../protocol/limits.ts";
 import { exceedsBytes } from "../byte_length.ts";
+import { closeInfo } from "../client/close_code.ts";
 import { Outbox } from "../outbox.ts";
 import type { CloseInfo, Session, SessionHandler, TransportName } from "../session.ts";
 
@@ -92,17 +93,8 @@ export abstract class ServerSession implements Session {
     }
   }
 
-  close(
-    code: number = GO_AWAY.code,
-    reason: string = code === GO_AWAY.code ? GO_AWAY.reason : "",
-  ): void {
-    if (!isSendable(code)) {
-      throw new KiteError(
-        "argumentError",
-        `a session cannot be closed with code ${code}; use 1000, or one from 3000 to 4999`,
-      );
-    }
-    this.stop({ code, reason });
+  close(code?: number, reason?: string): void {
+    this.stop(closeInfo(code, reason));
   }
 
   /** Ends the session from our side, after what was sent before. */
@@ -230,10 +222,4 @@ export abstract class ServerSession implements Session {
   #announceEnd(handler: SessionHandler): void {
     queueMicrotask(() => this.guard(() => handler.onClose(this.#ending ?? GO_AWAY)));
   }
-}
-
-function isSendable(code: number): boolean {
-  if (!Number.isInteger(code)) return false;
-  if (code >= 3000) return code <= 4999;
-  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014);
 }

@@ -32,6 +32,8 @@ export class SessionTable implements SessionHost {
   readonly #live = new Set<ServerSession>();
   /** The HTTP sessions, for as long as a client may come back to them. */
   readonly #http = new Map<string, HttpSession>();
+  /** How many of the live sessions are WebSockets. */
+  #sockets = 0;
   #now = performance.now();
   #timer: ReturnType<typeof setInterval> | undefined;
   #whenEmpty: (() => void) | undefined;
@@ -58,11 +60,7 @@ export class SessionTable implements SessionHost {
 
   /** True when no further session may be made: those that linger count, for they take memory. */
   get isFull(): boolean {
-    let lingering = 0;
-    if (this.#live.size + this.#http.size >= this.limits.sessions) {
-      for (const session of this.#http.values()) if (session.isOver) lingering++;
-    }
-    return this.#live.size + lingering >= this.limits.sessions;
+    return this.#sockets + this.#http.size >= this.limits.sessions;
   }
 
   /** The HTTP session of that id, also one that is over but not forgotten. */
@@ -80,11 +78,13 @@ export class SessionTable implements SessionHost {
     const session = make(this);
     this.#live.add(session);
     if (session instanceof HttpSession) this.#http.set(session.id, session);
+    else this.#sockets++;
     return session;
   }
 
   over(session: ServerSession): void {
     this.#live.delete(session);
+    if (!(session instanceof HttpSession)) this.#sockets--;
     this.#rest();
     if (this.#live.size === 0) this.#whenEmpty?.();
   }

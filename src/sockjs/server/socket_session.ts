@@ -37,8 +37,8 @@ export abstract class SocketSession extends ServerSession implements EventListen
       case "open":
         this.#opened();
         break;
-      case "close":
-        this.finish(event as CloseEvent); // may come twice; finish takes the first
+      case "close": // may come twice; finish takes the first
+        this.finish((event as CloseEvent).wasClean ? closeInfoOf(event as CloseEvent) : LOST);
         break;
       default: // after an error a close should follow
         this.#deadline ||= this.host.now + SOCKET_GRACE;
@@ -118,6 +118,11 @@ export abstract class SocketSession extends ServerSession implements EventListen
       this.read(typeof data === "string" ? data : new TextDecoder().decode(data));
     }
   }
+}
+
+/** The event itself would hold on to its socket. */
+function closeInfoOf({ code, reason }: CloseEvent): CloseInfo {
+  return { code, reason };
 }
 
 function shortened(reason: string): string {
