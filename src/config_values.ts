@@ -80,11 +80,11 @@ export function readDuration(name: string, text: string): number {
 
 /** A URL that a kite can dial, without a slash at its end: Go's XHR client cannot use one there. */
 export function checkUrl(name: string, value: unknown): string {
-  const url = typeof value === "string" ? URL.parse(value.trim()) : null;
-  if (typeof value !== "string" || url === null || !URL_PROTOCOLS.includes(url.protocol)) {
+  const text = typeof value === "string" ? value.trim() : "";
+  if (!URL.canParse(text) || !URL_PROTOCOLS.includes(new URL(text).protocol)) {
     throw refuse(name, `${quote(value)} is not a URL`, "for example http://localhost:4000/kite");
   }
-  return value.trim().replace(/\/+$/, "");
+  return text.replace(/\/+$/, "");
 }
 
 /** One URL or several of them. */

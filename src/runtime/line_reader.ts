@@ -40,50 +40,62 @@ const BYTE = Object.freeze({
  * @throws {KiteError} `genericError` when someone reads already or there is no more input, `aborted`
  * by the signal or Ctrl-C, `limitError` for a line of more than 64 KiB.
  */
-export function readLine(input: InputStream, { isHidden, signal }: LineOptions): Promise<string> {
+export async function readLine(
+  input: InputStream,
+  { isHidden, signal }: LineOptions,
+): Promise<string> {
   if (input.listenerCount("readable") > 0) {
     throw new KiteError("genericError", "the terminal is busy with another question");
   }
   const isRaw = isHidden && input.isTTY === true;
   const line = new LineBuffer(isRaw);
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  return await new Promise((resolve, reject) => {
+    const onReadable = (): void => {
+      for (let chunk = input.read(); chunk !== null; chunk = input.read()) {
+        const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
+        const used = line.take(bytes);
+        const isOver = line.isComplete || line.problem !== undefined;
+        // Before what is left goes back: that makes the stream call its listeners.
+        if (isOver) finish();
+        if (used < bytes.length) input.unshift(bytes.subarray(used));
+        if (line.problem !== undefined) return reject(line.problem);
+        if (isOver) return resolve(line.text());
+      }
+    };
+    const onEnd = (): void => {
+      finish();
+      if (line.length > 0) resolve(line.text());
+      else reject(new KiteError("genericError", "there is no more input"));
+    };
+    const onError = (cause: unknown): void => {
+      finish();
+      reject(new KiteError("genericError", "standard input cannot be read", { cause }));
+    };
+    const onAbort = (): void => {
+      finish();
+      reject(signal.reason);
+    };
+    const finish = (): void => {
+      input.off("readable", onReadable);
+      input.off("end", onEnd);
+      input.off("error", onError);
+      signal.removeEventListener("abort", onAbort);
+      if (isRaw) input.setRawMode?.(false);
+      input.pause();
+      // A question that no one answered must not keep the program alive. (Where Deno's input is a
+      // pipe there is no way to: the read that began lasts until something comes, or it is closed.)
+      input.unref?.();
+    };
 
-  const onReadable = (): void => {
-    for (let chunk = input.read(); chunk !== null; chunk = input.read()) {
-      const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
-      const used = line.take(bytes);
-      if (used < bytes.length) input.unshift(bytes.subarray(used));
-      if (line.problem !== undefined) return reject(line.problem);
-      if (line.isComplete) return resolve(line.text());
-    }
-  };
-  const onEnd = (): void => {
-    if (line.length > 0) resolve(line.text());
-    else reject(new KiteError("genericError", "there is no more input"));
-  };
-  const onError = (cause: unknown): void =>
-    reject(new KiteError("genericError", "standard input cannot be read", { cause }));
-  const onAbort = (): void => reject(signal.reason);
-
-  if (isRaw) input.setRawMode?.(true);
-  input.ref?.();
-  input.on("end", onEnd);
-  input.on("error", onError);
-  signal.addEventListener("abort", onAbort);
-  input.on("readable", onReadable);
-  // What another reader left behind comes without an event, and so does an end that was reached.
-  onReadable();
-  if (input.readableEnded === true) onEnd();
-  return promise.finally(() => {
-    input.off("readable", onReadable);
-    input.off("end", onEnd);
-    input.off("error", onError);
-    signal.removeEventListener("abort", onAbort);
-    if (isRaw) input.setRawMode?.(false);
-    input.pause();
-    // A question that no one answered must not keep the program alive. (Where Deno's input is a pipe
-    // there is no way to: the read that began lasts until something comes, or the pipe is closed.)
-    input.unref?.();
+    if (isRaw) input.setRawMode?.(true);
+    input.ref?.();
+    input.on("end", onEnd);
+    input.on("error", onError);
+    signal.addEventListener("abort", onAbort);
+    input.on("readable", onReadable);
+    // What another reader left behind comes without an event, and so does an end that was reached.
+    onReadable();
+    if (input.readableEnded === true) onEnd();
   });
 }
 

@@ -59,10 +59,11 @@ async function runInDeno(
 }
 
 function runInNode(program: string, args: readonly string[]): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  builtinModule("node:child_process").execFile(program, args, { timeout: TIMEOUT }, (cause) => {
-    if (cause === null) resolve();
-    else reject(cause);
+  const { execFile } = builtinModule("node:child_process");
+  return new Promise((resolve, reject) => {
+    execFile(program, args, { timeout: TIMEOUT }, (cause) => {
+      if (cause === null) resolve();
+      else reject(cause);
+    });
   });
-  return promise;
 }

@@ -39,12 +39,12 @@ export async function print(text: string): Promise<number> {
   const safe = text.replace(CONTROL, "\ufffd");
   const output = (globalThis as TerminalScope).process?.stdout;
   if (output === undefined) throw new KiteError("genericError", "there is no standard output here");
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  output.write(safe, (cause) => {
-    if (cause) reject(new KiteError("genericError", "standard output is closed", { cause }));
-    else resolve();
+  await new Promise<void>((resolve, reject) => {
+    output.write(safe, (cause) => {
+      if (cause) reject(new KiteError("genericError", "standard output is closed", { cause }));
+      else resolve();
+    });
   });
-  await promise;
   return new TextEncoder().encode(safe).length;
 }
 

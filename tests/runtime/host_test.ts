@@ -7,7 +7,7 @@ import {
   writeFileAtomic,
 } from "../../src/runtime/files.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
-import { runDeno, runNode } from "./support.ts";
+import { lacks, runDeno, runNode } from "./support.ts";
 
 const ENV = new URL("../../src/runtime/env.ts", import.meta.url).href;
 const FILES = new URL("../../src/runtime/files.ts", import.meta.url).href;
@@ -43,7 +43,7 @@ Deno.test("without permissions nothing is known, asked or broken", async () => {
   assertMatch(failure, /^configError: \/nowhere\/kite\.key cannot be written: .*--allow-write/);
 });
 
-Deno.test("the same works where there is no Deno", async () => {
+Deno.test("the same works where there is no Deno", { ignore: lacks("node") }, async () => {
   const directory = await Deno.makeTempDir();
   try {
     const { code, stdout, stderr } = await runNode(

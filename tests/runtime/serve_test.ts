@@ -1,0 +1,142 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { KiteError } from "../../src/protocol/errors.ts";
+import { serve } from "../../src/runtime/serve.ts";
+import { runDeno } from "./support.ts";
+
+const LOCAL = { hostname: "127.0.0.1", port: 0 };
+
+function fail(error: unknown): void {
+  throw error;
+}
+
+Deno.test("a server answers, knows who asks, and ends", async () => {
+  const server = await serve((request, peer) => {
+    return new Response(`${new URL(request.url).pathname} ${peer.remoteAddress}`);
+  }, { ...LOCAL, onError: fail });
+  assertEquals(server.hostname, "127.0.0.1");
+  assert(server.port > 0);
+  const response = await fetch(`http://127.0.0.1:${server.port}/kite`);
+  const [path, address = ""] = (await response.text()).split(" ");
+  assertEquals(path, "/kite");
+  assert(/^127\.0\.0\.1:\d+$/.test(address), address);
+  await server.close();
+  await server.finished;
+  await server.close();
+  await assertRejects(() => fetch(`http://127.0.0.1:${server.port}/kite`));
+});
+
+Deno.test("an IPv6 peer stands in brackets", async () => {
+  const server = await serve((_, peer) => new Response(peer.remoteAddress), {
+    hostname: "::1",
+    port: 0,
+    onError: fail,
+  });
+  const address = await (await fetch(`http://[::1]:${server.port}/`)).text();
+  assert(/^\[::1\]:\d+$/.test(address), address);
+  await server.close();
+});
+
+Deno.test("a handler that throws is heard of, and answered with 500", async () => {
+  const errors: unknown[] = [];
+  const thrown = new Error("boom");
+  const server = await serve((request) => {
+    if (request.url.endsWith("/later")) return Promise.reject(thrown);
+    throw thrown;
+  }, { ...LOCAL, onError: (error) => void errors.push(error) });
+  for (const path of ["/at-once", "/later"]) {
+    const response = await fetch(`http://127.0.0.1:${server.port}${path}`);
+    assertEquals([response.status, await response.text()], [500, "Internal Server Error\n"]);
+  }
+  assertEquals(errors, [thrown, thrown]);
+  await server.close();
+});
+
+Deno.test("closing lets what runs finish", async () => {
+  const started = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const server = await serve(async () => {
+    started.resolve();
+    await release.promise;
+    return new Response("done");
+  }, { ...LOCAL, onError: fail });
+  const asked = fetch(`http://127.0.0.1:${server.port}/`);
+  await started.promise;
+  const closed = server.close();
+  release.resolve();
+  assertEquals(await (await asked).text(), "done");
+  await closed;
+});
+
+Deno.test("closing waits no longer than it may", async () => {
+  const started = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<Response>();
+  const server = await serve(() => {
+    started.resolve();
+    return release.promise;
+  }, { ...LOCAL, onError: fail });
+  const asked = fetch(`http://127.0.0.1:${server.port}/`).then((each) => each.text());
+  await started.promise;
+  const before = performance.now();
+  await server.close(50);
+  await server.finished;
+  await server.abort();
+  assert(performance.now() - before < 2_000);
+  await assertRejects(() => fetch(`http://127.0.0.1:${server.port}/`));
+  release.resolve(new Response("late, but there"));
+  assertEquals(await asked, "late, but there");
+});
+
+Deno.test("aborting cuts off what runs", async () => {
+  const started = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<Response>();
+  const server = await serve(() => {
+    started.resolve();
+    return release.promise;
+  }, { ...LOCAL, onError: fail });
+  const refused = assertRejects(() => fetch(`http://127.0.0.1:${server.port}/`));
+  await started.promise;
+  await server.abort();
+  await refused;
+  await server.abort();
+  await server.close();
+  release.resolve(new Response("too late"));
+});
+
+Deno.test("a port in use, an address elsewhere and a bad certificate are said so", async () => {
+  const first = await serve(() => new Response(), { ...LOCAL, onError: fail });
+  const options = { ...LOCAL, onError: fail };
+  const inUse = await assertRejects(
+    () => serve(() => new Response(), { ...options, port: first.port }),
+    KiteError,
+    `port ${first.port} on 127.0.0.1 is in use`,
+  );
+  assertEquals(inUse.type, "configError");
+  await assertRejects(
+    () => serve(() => new Response(), { ...options, hostname: "203.0.113.1" }),
+    KiteError,
+    "port 0 on 203.0.113.1: this machine has no such address",
+  );
+  await assertRejects(
+    () => serve(() => new Response(), { ...options, tls: { cert: "secret", key: "secret" } }),
+    KiteError,
+    "port 0 on 127.0.0.1: the certificate or its private key is no good",
+  );
+  await first.close();
+});
+
+Deno.test("a port that may not be listened on is said so, and nothing is printed", async () => {
+  const url = new URL("../../src/runtime/serve.ts", import.meta.url).href;
+  const code = `import { serve } from "${url}";
+    try {
+      const server = await serve(() => new Response(), {
+        hostname: "127.0.0.1", port: 0, onError: () => {},
+      });
+      await server.close();
+    } catch (error) { console.log(String(error)); }`;
+  const refused = await runDeno([], code);
+  assertEquals(
+    refused.stdout,
+    "configError: port 0 on 127.0.0.1 may not be listened on: Deno needs --allow-net for it\n",
+  );
+  assertEquals(await runDeno(["--allow-net=127.0.0.1"], code), { code: 0, stdout: "", stderr: "" });
+});
