@@ -39,6 +39,8 @@ export interface ClientOptions {
   readonly whileDown?: "wait" | "fail";
   /** Start callbacks without waiting for an async one before them to finish. @default false */
   readonly concurrentCallbacks?: boolean;
+  /** What is known of the remote before it says anything itself. */
+  readonly identity?: KiteIdentity;
   /** Check the authentication of calls that the remote makes to us, although we dialled it. @default false */
   readonly authenticateRemote?: boolean;
 }
@@ -118,6 +120,7 @@ export class Client implements RemoteKite, AsyncDisposable {
     this.#host = host;
     this.#options = options;
     this.#authentication = options.authentication;
+    this.#identity = options.identity;
     this.#reconnect = options.reconnect !== undefined && options.reconnect !== false;
     this.#backoff = new Backoff(typeof options.reconnect === "object" ? options.reconnect : {});
     this.#waiting = new WaitingCalls(host.limits.waitingCalls);
@@ -371,7 +374,7 @@ export class Client implements RemoteKite, AsyncDisposable {
 
   #closed(info: CloseInfo): void {
     this.#turn++;
-    this.#identity = this.#conversation?.remoteIdentity;
+    this.#identity = this.identity;
     this.#conversation = undefined;
     this.#session = undefined;
     const willRedial = this.#reconnect && !this.#isClosed();

@@ -7,6 +7,9 @@ import { type BuiltinPermissions, Builtins } from "./builtins/mod.ts";
 import { Client, type ClientHost, type ClientOptions } from "./client.ts";
 import { type Config, type ConfigOptions, isVersionRequested, resolveConfig } from "./config.ts";
 import type { Connection } from "./connection.ts";
+import { type GetTokenOptions, KontrolClient } from "./discovery/kontrol_client.ts";
+import type { RegisterResult } from "./discovery/register_result.ts";
+import type { KiteWatch } from "./discovery/watch.ts";
 import { Endpoint, type EndpointHost, type HttpHandler, type RequestInfo } from "./endpoint.ts";
 import type { SockJsOptions } from "./endpoint.ts";
 import { createLogger, KiteLogger, type Logger, toggleDebugOnSignal } from "./log.ts";
@@ -15,7 +18,8 @@ import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
 import { Methods } from "./methods.ts";
 import { Events, type Listener } from "./rpc/events.ts";
 import type { FinalHandler, Handler, Method, MethodHandling } from "./rpc/method.ts";
-import type { RemoteKite } from "./rpc/remote.ts";
+import type { KontrolQuery } from "./protocol/query.ts";
+import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import { hostname } from "./runtime/env.ts";
 import { exit, onInterrupt, printLine } from "./runtime/process.ts";
@@ -64,6 +68,8 @@ export interface KiteEvents {
   firstRequest: { readonly request: KiteRequest };
   /** A remote that dialled us is gone. */
   disconnect: CloseInfo & { readonly client: Connection };
+  /** Kontrol took our registration, under this URL. */
+  register: { readonly url: string };
   /** The kite listens. */
   listen: { readonly server: Server };
   /** The kite has stopped listening. */
@@ -109,6 +115,7 @@ export class Kite implements AsyncDisposable {
   readonly #routes: [string, HttpHandler][] = [];
   /** The face of this kite toward its clients and connections. */
   readonly #host: ClientHost & EndpointHost;
+  #kontrol: KontrolClient | undefined;
   #endpoint: Endpoint | undefined;
   #server: Server | undefined;
 
@@ -242,10 +249,103 @@ export class Kite implements AsyncDisposable {
   /**
    * A client for the kite at a URL, not dialled yet.
    *
-   * @param url such as "http://localhost:3636/kite"
+   * @param url such as "http://localhost:3636/kite"; of several, the next is tried when one fails
    */
-  newClient(url: string | URL, options: ClientOptions = {}): Client {
+  newClient(url: string | URL | readonly string[], options: ClientOptions = {}): Client {
     return new Client(this.#host, url, options);
+  }
+
+  /** The line to Kontrol, dialled when it is first needed. */
+  get kontrol(): KontrolClient {
+    return this.#kontrol ??= new KontrolClient({
+      identity: this.#identity,
+      trust: this.#trust,
+      kontrolUrls: this.config.kontrolUrls,
+      timeout: this.config.timeout,
+      newClient: (url, options) => new Client(this.#host, url, options),
+      report: (what, error) => this.#report(what, error),
+      registered: (url) => this.#events.emit("register", { url }),
+    });
+  }
+
+  /** Resolves when there is a connection to Kontrol. @throws {KiteError} `timeout` */
+  kontrolReady(options: TellOptions = {}): Promise<void> {
+    return this.kontrol.ready(options);
+  }
+
+  /** Calls a method of Kontrol. */
+  tellKontrol<Result = unknown>(
+    options: TellOptions,
+    method: string,
+    ...args: unknown[]
+  ): Promise<Result> {
+    return this.kontrol.tell(options, method, ...args);
+  }
+
+  /**
+   * Registers at Kontrol, so that others find this kite, and keeps it up: again after every
+   * reconnection, for as long as the kite runs.
+   *
+   * @param url where others reach this kite, such as "http://host:3636/kite"
+   * @returns what Kontrol answered the first time
+   * @throws {KiteError} what Kontrol refused with; `configError` when no Kontrol is known
+   */
+  register(url: string): Promise<RegisterResult> {
+    return this.kontrol.register(url);
+  }
+
+  /** Registers once: the kite is forgotten when the connection to Kontrol goes. */
+  registerOnce(url: string): Promise<RegisterResult> {
+    return this.kontrol.registerOnce(url);
+  }
+
+  /** Registers over HTTP, and keeps it up with heartbeats. */
+  registerHttp(url: string): Promise<RegisterResult> {
+    return this.kontrol.registerHttp(url);
+  }
+
+  /** Hears of each registration that Kontrol took. @returns a function that removes the listener */
+  onRegister(listener: (url: string) => unknown): () => void {
+    return this.on("register", ({ url }) => listener(url));
+  }
+
+  /**
+   * Clients for the kites that match, not dialled yet, with tokens that are kept fresh.
+   *
+   * @param query any fields of an identity, at least one; `version` may be a constraint: ">= 1.2"
+   * @throws {KiteError} `genericError` "no kites availabile" when there is none
+   */
+  getKites(query: KontrolQuery): Promise<Client[]> {
+    return this.kontrol.getKites(query);
+  }
+
+  /** A token for the one kite that matches. */
+  getToken(query: KontrolQuery, options: GetTokenOptions = {}): Promise<string> {
+    return this.kontrol.getToken(query, options);
+  }
+
+  /** A token signed anew for the one kite that matches. */
+  getTokenForce(query: KontrolQuery): Promise<string> {
+    return this.kontrol.getToken(query, { force: true });
+  }
+
+  /** Asks Kontrol for the public key to trust now, and takes it over. */
+  getKey(): Promise<string> {
+    return this.kontrol.getKey();
+  }
+
+  /**
+   * Follows the kites that match: a `REGISTER` for each that is there, then every change.
+   *
+   * @example
+   * ```ts ignore
+   * for await (const { action, kite, url } of exp2.watchKites({ name: "math" })) {
+   *   console.log(action, kite.hostname, url);
+   * }
+   * ```
+   */
+  watchKites(query: KontrolQuery): KiteWatch {
+    return this.kontrol.watchKites(query);
   }
 
   /**
@@ -307,6 +407,8 @@ export class Kite implements AsyncDisposable {
     this.#server = undefined;
     this.#endpoint = undefined;
     const stopped = server?.stop();
+    this.#kontrol?.close();
+    this.#kontrol = undefined;
     await endpoint?.close(deadline);
     await Promise.all([...this.#clients].map((client) => client[Symbol.asyncDispose]()));
     this.#builtins.stop();

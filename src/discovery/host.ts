@@ -1,0 +1,18 @@
+import type { Trust } from "../auth/trust.ts";
+import type { Client, ClientOptions } from "../client.ts";
+import type { KiteIdentity } from "../protocol/identity.ts";
+
+/** What finding and being found needs from the kite. */
+export interface DiscoveryHost {
+  readonly identity: KiteIdentity;
+  readonly trust: Trust;
+  /** Kontrol's URLs; any of them will do. */
+  readonly kontrolUrls: readonly string[];
+  /** Milliseconds to wait for an answer of Kontrol. */
+  readonly timeout: number;
+  newClient(url: string | readonly string[], options: ClientOptions): Client;
+  /** Tells the owner of what went wrong. */
+  report(what: string, error?: unknown): void;
+  /** The kite was registered. */
+  registered(url: string): void;
+}

@@ -1,0 +1,69 @@
+import type { Client } from "../client.ts";
+import { KiteError } from "../protocol/errors.ts";
+import { Backoff } from "../rpc/backoff.ts";
+import type { RegisterResult } from "./register_result.ts";
+
+/** Registers with every new connection to Kontrol, and tries again when that fails. */
+export class KeptRegistration {
+  /** Resolves after the first success; rejects when Kontrol refuses before one. */
+  readonly first: Promise<RegisterResult>;
+  readonly #client: Client;
+  readonly #register: () => Promise<RegisterResult>;
+  readonly #report: (error: unknown) => void;
+  readonly #removeListener: () => void;
+  readonly #backoff = new Backoff({ initialDelay: 500, maxDelay: 15_000 });
+  readonly #settle: PromiseWithResolvers<RegisterResult>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isStopped = false;
+  #hasSucceeded = false;
+
+  constructor(
+    client: Client,
+    register: () => Promise<RegisterResult>,
+    report: (error: unknown) => void,
+  ) {
+    this.#client = client;
+    this.#register = register;
+    this.#report = report;
+    this.#settle = Promise.withResolvers();
+    this.first = this.#settle.promise;
+    this.#removeListener = client.on("connect", () => void this.#try());
+    if (client.state === "open") void this.#try();
+  }
+
+  /** Registers no more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#removeListener();
+    clearTimeout(this.#timer);
+    this.#settle.reject(new KiteError("aborted", "the registration was given up"));
+    this.first.catch(() => {}); // whoever waits has heard; when nobody does, that is no failure
+  }
+
+  async #try(): Promise<void> {
+    clearTimeout(this.#timer);
+    try {
+      const result = await this.#register();
+      this.#backoff.reset();
+      this.#hasSucceeded = true;
+      this.#settle.resolve(result);
+    } catch (error) {
+      if (this.#isStopped) return;
+      if (!this.#hasSucceeded && isRefusal(error)) {
+        this.#settle.reject(error);
+        return this.stop();
+      }
+      this.#report(error);
+      // Without a connection the next one begins the next try.
+      if (this.#client.state !== "open") return;
+      this.#timer = setTimeout(() => void this.#try(), this.#backoff.next());
+    }
+  }
+}
+
+/** What another try would not mend. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof KiteError &&
+    (error.type === "authenticationError" || error.type === "argumentError" ||
+      error.type === "configError" || error.type === "notAllowed");
+}

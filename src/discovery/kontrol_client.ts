@@ -1,0 +1,188 @@
+import type { Authentication } from "../rpc/codec.ts";
+import type { Client } from "../client.ts";
+import type { TellOptions } from "../rpc/remote.ts";
+import { KiteError } from "../protocol/errors.ts";
+import { type KontrolQuery, readQuery } from "../protocol/query.ts";
+import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
+import type { DiscoveryHost } from "./host.ts";
+import { HttpRegistration } from "./http_registration.ts";
+import { KeptRegistration } from "./kept_registration.ts";
+import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
+import { TokenRenewer } from "./token_renewer.ts";
+import { KiteWatch } from "./watch.ts";
+
+/** How {@linkcode KontrolClient.getToken} asks. */
+export interface GetTokenOptions {
+  /** Have a new token signed, instead of one that Kontrol remembers. @default false */
+  readonly force?: boolean;
+}
+
+/** A kite's line to its Kontrol, dialled when it is first needed and kept from then on. */
+export class KontrolClient {
+  readonly #host: DiscoveryHost;
+  readonly #removeTrustListener: () => void;
+  #client: Client | undefined;
+  #kept: KeptRegistration | undefined;
+  #http: HttpRegistration | undefined;
+  readonly #watches = new Set<KiteWatch>();
+
+  constructor(host: DiscoveryHost) {
+    this.#host = host;
+    this.#removeTrustListener = host.trust.onChange(() => {
+      if (this.#client !== undefined) this.#client.authentication = this.#credentials();
+    });
+  }
+
+  /**
+   * The connection to Kontrol.
+   *
+   * @throws {KiteError} `configError` when no Kontrol is known
+   */
+  get client(): Client {
+    if (this.#client !== undefined) return this.#client;
+    const { kontrolUrls } = this.#host;
+    if (kontrolUrls.length === 0) {
+      throw new KiteError(
+        "configError",
+        "no Kontrol is known; set the option kontrolUrl or KITE_KONTROL_URL, or have a kite.key",
+      );
+    }
+    const authentication = this.#credentials();
+    const client = this.#host.newClient(kontrolUrls, {
+      ...(authentication === undefined ? {} : { authentication }),
+      whileDown: "wait",
+      concurrentCallbacks: false,
+    });
+    this.#client = client;
+    client.dialForever().catch((error: unknown) => {
+      if (client.state !== "closed") this.#host.report("Kontrol is not dialled any more", error);
+    });
+    return client;
+  }
+
+  /** Resolves when there is a connection to Kontrol. @throws {KiteError} `timeout` */
+  async ready(options: TellOptions = {}): Promise<void> {
+    await this.tell(options, "kite.ping");
+  }
+
+  /** Calls a method of Kontrol. */
+  tell<Result = unknown>(
+    options: TellOptions,
+    method: string,
+    ...args: unknown[]
+  ): Promise<Result> {
+    return this.client.tellWith({ timeout: this.#host.timeout, ...options }, method, ...args);
+  }
+
+  /** Registers once, and takes over the keys that Kontrol hands out. */
+  async registerOnce(url: string): Promise<RegisterResult> {
+    checkUrl(url);
+    return this.#adopt(readRegisterResult(await this.tell({}, "register", { url })));
+  }
+
+  /** Registers, and again after every reconnection; resolves after the first time. */
+  register(url: string): Promise<RegisterResult> {
+    checkUrl(url);
+    this.#kept?.stop();
+    this.#kept = new KeptRegistration(
+      this.client,
+      () => this.registerOnce(url),
+      (error) => this.#host.report("the registration failed, and is tried again", error),
+    );
+    return this.#kept.first;
+  }
+
+  /** Registers over HTTP and keeps it up with heartbeats; resolves after the first time. */
+  registerHttp(url: string): Promise<RegisterResult> {
+    checkUrl(url);
+    this.#http?.stop();
+    this.#http = new HttpRegistration(this.#host, url, (result) => this.#adopt(result));
+    return this.#http.first;
+  }
+
+  /**
+   * The kites that match, in an order of chance, each with a token.
+   *
+   * @throws {KiteError} `genericError` "no kites availabile" when there is none
+   */
+  async findKites(query: KontrolQuery): Promise<readonly FoundKite[]> {
+    const argument = { query: readQuery(query), watchCallback: null, who: null };
+    const { kites } = readGetKitesResult(await this.tell({}, "getKites", argument));
+    if (kites.length === 0) throw new KiteError("genericError", "no kites availabile");
+    return kites;
+  }
+
+  /** Clients for the kites that match, not dialled yet, whose tokens are kept fresh. */
+  async getKites(query: KontrolQuery): Promise<Client[]> {
+    return (await this.findKites(query)).map((found) => this.clientFor(found));
+  }
+
+  /** A client for a kite that was found. */
+  clientFor({ kite, url, token }: FoundKite): Client {
+    const client = this.#host.newClient(url, {
+      authentication: { type: "token", key: token },
+      identity: kite,
+    });
+    new TokenRenewer(
+      client,
+      () => this.getToken(kite, { force: true }),
+      (what, error) => this.#host.report(what, error),
+    );
+    return client;
+  }
+
+  /** A token for the one kite that matches. */
+  async getToken(query: KontrolQuery, { force = false }: GetTokenOptions = {}): Promise<string> {
+    const argument = force ? { ...readQuery(query), force } : readQuery(query);
+    const token = await this.tell({}, "getToken", argument);
+    if (typeof token === "string" && token !== "") return token;
+    throw new KiteError("invalidResponse", "Kontrol answered getToken with something else");
+  }
+
+  /** Asks Kontrol for the public key to trust now, and takes it over. */
+  async getKey(): Promise<string> {
+    const key = await this.tell({}, "getKey");
+    if (typeof key !== "string" || key.trim() === "") {
+      throw new KiteError("invalidResponse", "Kontrol answered getKey with something else");
+    }
+    this.#host.trust.adopt({ kontrolKey: key });
+    return key;
+  }
+
+  /** Follows the kites that match: the present ones first, then every change. */
+  watchKites(query: KontrolQuery): KiteWatch {
+    const watch = new KiteWatch(this, readQuery(query), () => this.#watches.delete(watch));
+    this.#watches.add(watch);
+    return watch;
+  }
+
+  /** Stops everything; the kite's clients are closed by the kite. */
+  close(): void {
+    this.#removeTrustListener();
+    this.#kept?.stop();
+    this.#http?.stop();
+    for (const watch of this.#watches) watch.stop();
+    this.#client?.close();
+  }
+
+  #adopt(result: RegisterResult): RegisterResult {
+    this.#host.trust.adopt(trustUpdateOf(result));
+    this.#host.registered(result.url);
+    return result;
+  }
+
+  #credentials(): Authentication | undefined {
+    const { kiteKey } = this.#host.trust;
+    return kiteKey === undefined ? undefined : { type: "kiteKey", key: kiteKey };
+  }
+}
+
+function checkUrl(url: string): void {
+  if (/^(https?|wss?):\/\/./.test(url) && URL.canParse(url)) return;
+  throw new KiteError(
+    "argumentError",
+    `"${
+      String(url).slice(0, 200)
+    }" is no URL that others can dial; right is such as http://host:3636/kite`,
+  );
+}

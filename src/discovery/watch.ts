@@ -1,0 +1,151 @@
+import type { Client } from "../client.ts";
+import { KiteError } from "../protocol/errors.ts";
+import type { KontrolQuery } from "../protocol/query.ts";
+import { type FoundKite, readFoundKite, readGetKitesResult } from "./found_kites.ts";
+import type { KontrolClient } from "./kontrol_client.ts";
+
+/** Events that wait to be taken, at most; more end the watch with a `limitError`. */
+const MOST_WAITING = 10_000;
+
+/** Milliseconds after which a watch that could not be begun is tried again. */
+const RETRY_AFTER = 1_000;
+
+/** A change among the kites that are watched. A change of url is a `REGISTER` of the same kite. */
+export interface KiteEvent extends FoundKite {
+  readonly action: "REGISTER" | "DEREGISTER";
+}
+
+/**
+ * Follows the kites that match a query: first a `REGISTER` for each that is there, then every change,
+ * across reconnections to Kontrol. Iterate it once; leaving the loop ends the watch.
+ */
+export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
+  readonly #kontrol: KontrolClient;
+  readonly #query: KontrolQuery;
+  readonly #onStop: () => void;
+  readonly #client: Client;
+  readonly #removeListener: () => void;
+  /** The url of each kite that was told of. */
+  readonly #known = new Map<string, FoundKite>();
+  #events: KiteEvent[] = [];
+  #waiting: (() => void) | undefined;
+  #failure: KiteError | undefined;
+  #isStopped = false;
+  #watcherId: string | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Counts watches begun: what an earlier one still sends is not listened to. */
+  #generation = 0;
+  /** Changes that came before the list they follow. */
+  #early: KiteEvent[] | undefined;
+
+  /** Made by {@linkcode KontrolClient.watchKites}. */
+  constructor(kontrol: KontrolClient, query: KontrolQuery, onStop: () => void) {
+    this.#kontrol = kontrol;
+    this.#query = query;
+    this.#onStop = onStop;
+    this.#client = kontrol.client;
+    this.#removeListener = this.#client.on("connect", () => void this.#begin());
+    if (this.#client.state === "open") void this.#begin();
+  }
+
+  /** Ends the watch; idempotent. */
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#generation++;
+    clearTimeout(this.#timer);
+    this.#removeListener();
+    this.#onStop();
+    this.#waiting?.();
+    if (this.#watcherId !== undefined && this.#client.state === "open") {
+      this.#kontrol.tell({}, "cancelWatcher", this.#watcherId)
+        .catch(() => {}); // a Kontrol that does not know the method forgets at disconnect
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.stop();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<KiteEvent> {
+    try {
+      for (;;) {
+        const events = this.#events;
+        this.#events = [];
+        yield* events;
+        if (this.#events.length > 0) continue;
+        if (this.#failure !== undefined) throw this.#failure;
+        if (this.#isStopped) return;
+        await new Promise<void>((resolve) => this.#waiting = resolve);
+        this.#waiting = undefined;
+      }
+    } finally {
+      this.stop();
+    }
+  }
+
+  /** Asks for the list and the changes after it; also after every reconnection. */
+  async #begin(): Promise<void> {
+    clearTimeout(this.#timer);
+    const generation = ++this.#generation;
+    this.#early = [];
+    const callback = (message: unknown): void => {
+      if (generation === this.#generation) this.#changed(message);
+    };
+    const argument = { query: this.#query, watchCallback: callback, who: null };
+    try {
+      const answer = readGetKitesResult(await this.#kontrol.tell({}, "getKites", argument));
+      if (generation !== this.#generation) return;
+      this.#watcherId = answer.watcherId;
+      this.#listed(answer.kites);
+    } catch (error) {
+      if (generation !== this.#generation) return;
+      if (error instanceof KiteError && error.type === "argumentError") return this.#fail(error);
+      this.#timer = setTimeout(() => void this.#begin(), RETRY_AFTER);
+    }
+  }
+
+  /** Tells of what changed between the list and what was told of so far. */
+  #listed(kites: readonly FoundKite[]): void {
+    const present = new Set(kites.map(({ kite }) => kite.id));
+    for (const [id, known] of this.#known) {
+      if (!present.has(id)) this.#tell({ ...known, token: "", action: "DEREGISTER" });
+    }
+    for (const found of kites) this.#tell({ ...found, action: "REGISTER" });
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const event of early) this.#tell(event);
+  }
+
+  #changed(message: unknown): void {
+    const { error, result } = (message ?? {}) as { error?: unknown; result?: unknown };
+    const { action } = (result ?? {}) as { action?: unknown };
+    if (error || (action !== "REGISTER" && action !== "DEREGISTER")) return;
+    const event: KiteEvent = { ...readFoundKite(result), action };
+    if (this.#early === undefined) this.#tell(event);
+    else if (this.#early.length < MOST_WAITING) this.#early.push(event);
+    else this.#overflow();
+  }
+
+  /** Passes an event on, unless it tells nothing new. */
+  #tell(event: KiteEvent): void {
+    const { action, token: _token, ...rest } = event;
+    const known = this.#known.get(event.kite.id);
+    if (action === "REGISTER") {
+      if (known?.url === event.url) return;
+      this.#known.set(event.kite.id, { ...rest, token: "" });
+    } else if (!this.#known.delete(event.kite.id)) return;
+    if (this.#events.length >= MOST_WAITING) return this.#overflow();
+    this.#events.push(event);
+    this.#waiting?.();
+  }
+
+  #overflow(): void {
+    this.#fail(new KiteError("limitError", `${MOST_WAITING} events wait; take them faster`));
+  }
+
+  #fail(error: KiteError): void {
+    this.#failure = error;
+    this.stop();
+  }
+}
