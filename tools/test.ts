@@ -46,12 +46,19 @@ function modified(file: URL): number {
   }
 }
 
+async function removeIfThere(file: URL): Promise<void> {
+  await Deno.remove(file).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+}
+
 async function buildGoPeer(): Promise<void> {
   const go = programOf("go");
   if (go === undefined || modified(GO_PEER) > changed(GO_SOURCES)) return;
   console.log("Building the Go peer …");
-  // No failure here: a part that is not there is told below, as any other.
-  await run(go, ["build", "-o", fromFileUrl(GO_PEER), "."], GO_SOURCES);
+  if (await run(go, ["build", "-o", fromFileUrl(GO_PEER), "."], GO_SOURCES)) return;
+  // What was built from older sources must not pass for these; that it lacks is told below.
+  await removeIfThere(GO_PEER);
 }
 
 async function installKitejsPeer(): Promise<void> {
@@ -74,9 +81,7 @@ function tellLacks(): Part[] {
 
 async function runTests(args: string[]): Promise<boolean> {
   // A report of an earlier run must not pass for this one's.
-  await Deno.remove(REPORT).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
+  await removeIfThere(REPORT);
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: [
       "test",
