@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { serve } from "../../src/runtime/serve.ts";
-import { runDeno } from "./support.ts";
+import { lacks, runDeno } from "./support.ts";
 
 const LOCAL = { hostname: "127.0.0.1", port: 0 };
 
@@ -122,6 +122,39 @@ Deno.test("a port in use, an address elsewhere and a bad certificate are said so
     "port 0 on 127.0.0.1: the certificate or its private key is no good",
   );
   await first.close();
+});
+
+Deno.test("TLS is spoken with the certificate given", { ignore: lacks("openssl") }, async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const { success } = await new Deno.Command("openssl", {
+      args: "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=kite"
+        .split(" ").concat(
+          [
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+          ],
+          ["-keyout", `${directory}/key.pem`, "-out", `${directory}/cert.pem`],
+        ),
+      stderr: "null",
+    }).output();
+    assert(success);
+    const cert = await Deno.readTextFile(`${directory}/cert.pem`);
+    const tls = { cert, key: await Deno.readTextFile(`${directory}/key.pem`) };
+    const server = await serve((request) => new Response(new URL(request.url).protocol), {
+      ...LOCAL,
+      tls,
+      onError: fail,
+    });
+    using client = Deno.createHttpClient({ caCerts: [cert] });
+    const response = await fetch(`https://127.0.0.1:${server.port}/`, { client });
+    assertEquals(await response.text(), "https:");
+    await server.close();
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });
 
 Deno.test("a port that may not be listened on is said so, and nothing is printed", async () => {

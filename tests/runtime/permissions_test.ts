@@ -1,0 +1,21 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { runDeno } from "./support.ts";
+
+const KITE = new URL("../../src/kite.ts", import.meta.url).href;
+
+Deno.test("a kite is made without any permission, and without a question", async () => {
+  const code = `import { Kite } from "${KITE}";
+    const kite = new Kite("math", "1.0.0");
+    const { username, kiteKey, kontrolUrls } = kite.config;
+    console.log(JSON.stringify([username, kiteKey ?? null, kontrolUrls]));`;
+  const { code: exit, stdout, stderr } = await runDeno([], code, { KITE_USERNAME: "devrim" });
+  assertEquals([exit, stdout, stderr], [0, '["unknown",null,[]]\n', ""]);
+});
+
+Deno.test("listening without leave says which permission is needed", async () => {
+  const code = `import { Kite } from "${KITE}";
+    await new Kite("math", "1.0.0").listen().catch((error) => console.log(String(error)));`;
+  const { stdout } = await runDeno([], code);
+  assertStringIncludes(stdout, "configError: port 0 on 0.0.0.0 may not be listened on");
+  assertStringIncludes(stdout, "--allow-net");
+});
