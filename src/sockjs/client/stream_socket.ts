@@ -11,6 +11,8 @@ import {
   type SocketOptions,
 } from "./socket.ts";
 
+/** Milliseconds for a server that refused to end the connection. */
+const REFUSED_TIMEOUT = 500;
 const NO_PAYLOAD = new Uint8Array(0);
 
 /** Opens a WebSocket (RFC 6455) over a byte stream. Throws as `openSocket` does. */
@@ -24,6 +26,7 @@ export async function openStreamSocket(
   const opened = Promise.withResolvers<ClientSocket>();
   let socket: StreamSocket | undefined;
   let failure: string | undefined;
+  let deadline: ReturnType<typeof setTimeout> | undefined;
   const secure = url.protocol === "https:";
   const stream = await connectStream({
     hostname: url.hostname.replace(/^\[|\]$/g, ""),
@@ -37,7 +40,10 @@ export async function openStreamSocket(
       const used = handshake.feed(bytes);
       if (typeof used === "string") {
         failure = used;
-        stream.destroy();
+        // Read to its end: dropping the rest resets the connection, which kills a Node server that
+        // does not listen for errors on it (npm sockjs without WebSocket).
+        stream.end();
+        deadline = setTimeout(() => stream.destroy(), REFUSED_TIMEOUT);
       } else if (used !== undefined) {
         socket = new StreamSocket(stream, options, handler);
         handler.onOpen(socket);
@@ -47,6 +53,7 @@ export async function openStreamSocket(
     },
     onEnd() {
       if (socket !== undefined) return socket.ended();
+      clearTimeout(deadline);
       opened.reject(
         signal.aborted ? signal.reason : new HandshakeRefused(failure ?? handshake.ended()),
       );

@@ -42,7 +42,9 @@ export async function dialXhr(base: URL, dial: XhrDial): Promise<Session> {
     return session;
   } catch (error) {
     session.abandon();
-    throw signal.aborted ? signal.reason : error;
+    if (signal.aborted) throw signal.reason;
+    if (error instanceof KiteError) throw error;
+    throw new KiteError("sendError", `Cannot reach ${displayUrl(base)}: ${told(error)}`);
   } finally {
     signal.removeEventListener("abort", abort);
   }
@@ -161,7 +163,7 @@ class XhrSession implements Session {
         if (typeof frames === "string") this.#lose(frames);
         else this.#read(frames);
       } catch (error) {
-        this.#lose(`the poll failed: ${error instanceof Error ? error.message : error}`);
+        this.#lose(`the poll failed: ${told(error)}`);
       }
     }
     this.#polling = false;
@@ -233,7 +235,7 @@ class XhrSession implements Session {
         const { status } = response;
         if (status !== 200 && status !== 204) this.#lose(`xhr_send: HTTP status ${status}`);
       } catch (error) {
-        this.#lose(`xhr_send failed: ${error instanceof Error ? error.message : error}`);
+        this.#lose(`xhr_send failed: ${told(error)}`);
       } finally {
         clearTimeout(timer);
       }
@@ -274,4 +276,12 @@ class XhrSession implements Session {
     this.#unsent = 0;
     this.#inbox.end(this.#end);
   }
+}
+
+/** What `fetch` says of its failure, without the query of the URL that it may repeat. */
+function told(error: unknown): string {
+  if (!(error instanceof Error)) return "the request failed";
+  const { cause, message } = error;
+  const whole = cause instanceof Error ? `${message}: ${cause.message}` : message;
+  return whole.replace(/\?[^\s)"']*/g, "");
 }

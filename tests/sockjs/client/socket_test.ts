@@ -99,6 +99,31 @@ Deno.test("socket: no size waits for a delayed acknowledgement (44 ms)", async (
   await recorder.closed();
 });
 
+Deno.test("socket: a message waits for no acknowledgement of the one before", async () => {
+  await using server = startServer({
+    onSession: (session) =>
+      session.attach({
+        onMessage: (message) => message === "?" && session.send("!"),
+        onClose: () => {},
+      }),
+  });
+  const session = await dialSession(server.url, { limits });
+  const recorder = new Recorder(session);
+  const times: number[] = [];
+  for (let round = 1; round <= 15; round++) {
+    const start = performance.now();
+    session.send("not answered");
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    session.send("?");
+    await recorder.received(round);
+    times.push(performance.now() - start);
+  }
+  const median = times.sort((a, b) => a - b)[7]!;
+  assert(median < 25, `${median} ms`);
+  session.close();
+  await recorder.closed();
+});
+
 Deno.test("socket: a name that leads to IPv6 first still reaches a server on IPv4", async () => {
   await using server = startServer();
   const session = await dialSession(`http://localhost:${server.port}/kite`, { limits });

@@ -70,6 +70,8 @@ export interface TestServer extends AsyncDisposable {
 /** What {@linkcode startServer} may change. */
 export interface TestServerOptions extends Partial<Omit<SockJsServerOptions, "limits">> {
   readonly limits?: Partial<Limits>;
+  /** @default false */
+  readonly tls?: boolean;
 }
 
 /** Starts a server that echoes each message, unless `options` say otherwise. */
@@ -80,7 +82,9 @@ export function startServer(options: TestServerOptions = {}): TestServer {
     ...options,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
   });
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+  const address = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+  const listen = options.tls ? { ...address, cert: pem("cert"), key: pem("key") } : address;
+  const server = Deno.serve(listen, (request) => {
     const { pathname, search } = new URL(request.url);
     requests.push(`${request.method} ${pathname}${search}`);
     return sockjs.fetch(request);
@@ -100,4 +104,8 @@ export function startServer(options: TestServerOptions = {}): TestServer {
 /** Sends each message back. */
 export function echo(session: Session): void {
   session.attach({ onMessage: (message) => session.send(message), onClose: () => {} });
+}
+
+function pem(name: string): string {
+  return Deno.readTextFileSync(new URL(`tls/${name}.pem`, import.meta.url));
 }
