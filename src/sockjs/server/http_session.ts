@@ -72,9 +72,9 @@ export class HttpSession extends ServerSession {
     this.finish(INTERRUPTED);
   }
 
-  /** Takes messages of an upstream request. */
-  accept(messages: readonly string[]): void {
-    this.deliver(messages);
+  /** Takes the messages of an upstream request. @returns false when one is over the limit */
+  accept(messages: readonly string[]): boolean {
+    return this.deliver(messages);
   }
 
   /** Ends the session because an upstream request was over the limit. */

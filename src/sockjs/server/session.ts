@@ -128,13 +128,17 @@ export abstract class ServerSession implements Session {
     return this.#ending;
   }
 
-  /** Hands messages of the peer to the user. */
-  protected deliver(messages: readonly string[]): void {
+  /**
+   * Hands messages of the peer to the user.
+   *
+   * @returns false when one is over the limit, which ends the session
+   */
+  protected deliver(messages: readonly string[]): boolean {
     const limit = this.host.limits.messageBytes;
     for (const message of messages) {
       if (exceedsBytes(message, limit)) {
         this.refuse();
-        return;
+        return false;
       }
     }
     const handler = this.#handler;
@@ -143,6 +147,7 @@ export abstract class ServerSession implements Session {
     } else {
       this.#handOver(handler, messages);
     }
+    return true;
   }
 
   /** Ends the session because the peer's message is over the limit. */

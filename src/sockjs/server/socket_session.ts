@@ -7,6 +7,8 @@ export const SOCKET_GRACE = 5_000;
 /** Bytes of UTF-8 that a WebSocket close frame has for its reason (RFC 6455, 5.5). */
 const CLOSE_REASON_BYTES = 123;
 
+const EVENTS = ["open", "message", "close", "error"] as const;
+
 const LOST: CloseInfo = Object.freeze({ code: 1006, reason: "Connection lost" });
 
 /**
@@ -25,7 +27,7 @@ export abstract class SocketSession extends ServerSession implements EventListen
     this.#socket = socket;
     this.#deadline = host.now + SOCKET_GRACE;
     socket.binaryType = "arraybuffer";
-    for (const type of ["open", "message", "close", "error"]) socket.addEventListener(type, this);
+    for (const type of EVENTS) socket.addEventListener(type, this);
   }
 
   /** The listener of all the socket's events; not for callers. */
@@ -55,6 +57,8 @@ export abstract class SocketSession extends ServerSession implements EventListen
   }
 
   abandon(): void {
+    // The runtime may keep a silent peer's socket for long; it shall not keep the session.
+    for (const type of EVENTS) this.#socket.removeEventListener(type, this);
     if (this.#socket.readyState !== WebSocket.CLOSED) this.#socket.close();
     this.finish(LOST);
   }

@@ -46,8 +46,7 @@ export async function acceptMessages(
   const messages = decodeUpstream(payload);
   if (messages === undefined) return plain(500, "Broken JSON encoding.", headers);
   // A session that is over takes no more, but its client learns of that where it waits for frames.
-  session.accept(messages);
-  return accepted(headers);
+  return session.accept(messages) ? accepted(headers) : plain(413, REFUSALS[413], headers);
 }
 
 function isUrlEncoded(contentType: string | null): boolean {

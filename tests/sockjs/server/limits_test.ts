@@ -62,7 +62,7 @@ Deno.test("xhr_send: a message over the limit ends the session with 1009", async
   await using server = new TestServer({ limits: { messageBytes: 1_000 } });
   const url = server.session();
   await post(url + "/xhr");
-  assertEquals((await post(url + "/xhr_send", JSON.stringify([BIG]))).status, 204);
+  assertEquals((await post(url + "/xhr_send", JSON.stringify([BIG]))).status, 413);
   assertAnswer(await post(url + "/xhr"), 200, 'c[1009,"Message too big"]\n');
 });
 
