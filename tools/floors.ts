@@ -28,7 +28,10 @@ const FLOORS: Readonly<Record<string, number>> = {
 
 const OPEN_FLOOR = 4;
 
-/** Globals of one runtime only; the standards' own (URL, fetch, crypto …) are free for all. */
+/**
+ * Globals of one runtime only; the standards' own (URL, fetch, crypto …) are free for all. And the
+ * console: what a library says goes through its log.
+ */
 export const RUNTIME_GLOBALS: ReadonlySet<string> = new Set([
   "Buffer",
   "Bun",
@@ -37,6 +40,7 @@ export const RUNTIME_GLOBALS: ReadonlySet<string> = new Set([
   "__dirname",
   "__filename",
   "alert",
+  "console",
   "document",
   "global",
   "localStorage",

@@ -1,5 +1,3 @@
-// deno-lint-ignore-file no-console -- a tool speaks on the terminal
-
 /**
  * What no single file shows: circles of imports, and files that have grown too long.
  * `deno lint` knows the rest of the floors (tools/floors_lint.ts).

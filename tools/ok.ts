@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console -- a tool speaks on the terminal
 /**
  * `deno task ok`: everything to know of the code without running it. Goes on after a failure, so
  * that one run tells all.

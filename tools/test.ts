@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console -- a tool speaks on the terminal
 /**
  * `deno task test [files and flags of deno test]`: prepares what the tests need, runs them, and
  * closes with one line of counts.

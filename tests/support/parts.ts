@@ -14,7 +14,6 @@ export function skipUnless(...parts: Part[]): { ignore: boolean } {
   if (lacks.length === 0) return { ignore: false };
   if (isStrict()) throw new Error(`A part of the tests is missing: ${lacks.join("; ")}`);
   // `deno task test` has said it already, once for all files.
-  // deno-lint-ignore no-console -- the reader of a test run has to see why a test was skipped
   if (!Deno.env.has("KITE_TEST_LACKS_TOLD")) console.log(`skipped: ${lacks.join("; ")}`);
   return { ignore: true };
 }
