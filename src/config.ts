@@ -78,38 +78,53 @@ export interface ConfigOptions {
 
 /** The settings of a kite, complete and checked. */
 export interface Config {
+  /** Whose kite it is. */
   readonly username: string;
+  /** Such as "production". */
   readonly environment: string;
+  /** Where it runs. */
   readonly region: string;
+  /** The address to listen on. */
   readonly ip: string;
+  /** The port to listen on, 0 for any that is free. */
   readonly port: number;
+  /** The certificate to serve TLS with. */
   readonly tls: TlsPair | undefined;
-  /** Empty when no Kontrol is known. */
+  /** Kontrol's URLs; empty when none is known. */
   readonly kontrolUrls: readonly string[];
-  /** PEM, trimmed. */
+  /** Kontrol's public key, PEM, trimmed. */
   readonly kontrolKey: string | undefined;
+  /** Kontrol's username. */
   readonly kontrolUser: string | undefined;
   /** The text of the kite.key, trimmed. */
   readonly kiteKey: string | undefined;
-  /** `""` where no home directory is known. */
+  /** The directory of `kite.key`; `""` where no home directory is known. */
   readonly kiteHome: string;
+  /** How to reach others. */
   readonly transport: TransportChoice;
-  /** Milliseconds. */
+  /** Milliseconds to wait for an answer of Kontrol, a proxy, a poll. */
   readonly timeout: number;
-  /** Milliseconds. */
+  /** Milliseconds to wait for a connection. */
   readonly handshakeTimeout: number;
-  /** Milliseconds; 0: nothing is remembered. */
+  /** Milliseconds for which the trust in a key is remembered; 0 for not at all. */
   readonly verifyTtl: number;
+  /** This level and those before it are logged. */
   readonly logLevel: LogLevel;
+  /** No colours in the log. */
   readonly logNoColor: boolean;
+  /** The proxy to register to. */
   readonly proxyUrl: string | undefined;
+  /** Every bound. */
   readonly limits: Limits;
 }
 
 /** Where settings come from beside the options. @default this process and its machine */
 export interface ConfigSources {
+  /** Reads an environment variable. */
   readonly env?: (name: string) => string | undefined;
+  /** Reads a file; `undefined` if it is not there. */
   readonly readTextFile?: (path: string) => string | undefined;
+  /** The user's home directory, or `""`. */
   readonly homeDirectory?: () => string;
 }
 

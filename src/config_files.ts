@@ -16,13 +16,17 @@ export interface KiteKeySettings {
 
 /** A certificate (chain) and its private key, both PEM. */
 export interface TlsPair {
+  /** The certificate, and those that lead to its root. */
   readonly cert: string;
+  /** Its private key. */
   readonly key: string;
 }
 
 /** Where a certificate (chain) and its private key are. */
 export interface TlsFiles {
+  /** The path of the certificate. */
   readonly certFile: string;
+  /** The path of its private key. */
   readonly keyFile: string;
 }
 

@@ -70,7 +70,7 @@ export class KiteLogger implements Logger {
   #level: LogLevel;
   #rank: number;
 
-  /** @param name the kite's name, which stands in each line. */
+  /** Begins with a level that can change later. @param name the kite's name, which stands in each line */
   constructor(name: string, options: LoggerOptions = {}) {
     const { logLevel = "INFO", logNoColor = false, write } = options;
     this.#category = [name];
@@ -100,22 +100,27 @@ export class KiteLogger implements Logger {
     return LOG_LEVELS.indexOf(level) <= this.#rank;
   }
 
+  /** The kite cannot go on. */
   fatal(message: string, details?: Record<string, unknown>): void {
     this.#log("fatal", message, details);
   }
 
+  /** Something failed. */
   error(message: string, details?: Record<string, unknown>): void {
     if (this.#rank >= ERROR) this.#log("error", message, details);
   }
 
+  /** Something is odd, or failed in a way that is made up for. */
   warning(message: string, details?: Record<string, unknown>): void {
     if (this.#rank >= WARNING) this.#log("warning", message, details);
   }
 
+  /** What an owner wants to know. */
   info(message: string, details?: Record<string, unknown>): void {
     if (this.#rank >= INFO) this.#log("info", message, details);
   }
 
+  /** What a developer wants to know. */
   debug(message: string, details?: Record<string, unknown>): void {
     if (this.#rank >= DEBUG) this.#log("debug", message, details);
   }

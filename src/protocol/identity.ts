@@ -5,12 +5,19 @@ import { isThreePartVersion } from "./version.ts";
 
 /** What a kite says of itself in every call: seven fields, general to specific (wire.md 3). */
 export interface KiteIdentity {
+  /** Whose kite it is. */
   readonly username: string;
+  /** Such as "production" or "testing". */
   readonly environment: string;
+  /** What kind of kite it is; others look for it by this. */
   readonly name: string;
+  /** Three numbers, such as 1.0.0, with a prerelease or without. */
   readonly version: string;
+  /** Where it runs, such as "europe". */
   readonly region: string;
+  /** The name of its machine. */
   readonly hostname: string;
+  /** A UUID, new at each start. */
   readonly id: string;
 }
 
