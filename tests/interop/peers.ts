@@ -8,6 +8,8 @@ import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
 import { TestProcess } from "../support/process.ts";
 
+const SILENCE_MS = 20_000;
+
 /** One line of a peer: an event, or the answer to a command. */
 export interface PeerLine {
   readonly event?: string;
@@ -154,12 +156,15 @@ export class Peer implements AsyncDisposable {
     const id = ++this.#lastId;
     const answer = new Promise<PeerLine>((resolve) => this.#pending.set(id, resolve));
     await this.#process.write(JSON.stringify({ id, ...command }));
-    // The peers bound each call themselves; this is for a peer that has died.
+    // The peers bound each call themselves; this is for a peer that hangs.
     let timer: ReturnType<typeof setTimeout> | undefined;
     const silence = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`The peer did not answer ${id}`)), 20_000);
+      timer = setTimeout(() => reject(new Error(`The peer did not answer ${id}`)), SILENCE_MS);
     });
-    const line = await Promise.race([answer, silence]).finally(() => clearTimeout(timer));
+    const death = this.#process.ended().then(() => {
+      throw new Error(`The peer ended before it answered ${id}`);
+    });
+    const line = await Promise.race([answer, silence, death]).finally(() => clearTimeout(timer));
     if (line.error) throw new PeerError(line.error);
     return line.result;
   }

@@ -77,6 +77,11 @@ export class TestProcess implements AsyncDisposable {
     return this.#child.pid;
   }
 
+  /** Resolves when it has ended and all of its output was heard. */
+  async ended(): Promise<void> {
+    await this.#outputs;
+  }
+
   /** Hears each further line, and those that came before. */
   onLine(listener: (line: string, source: Source) => void): void {
     for (const { line, source } of this.#heard) listener(line, source);
