@@ -46,7 +46,7 @@ export interface SockJsServerOptions {
   readonly limits: Limits;
   /** Hears of each new session. `request` is good during the call only: do not keep it. */
   readonly onSession: (session: Session, request: Request) => void;
-  /** Hears of what `onSession` or a session's handler threw; the session is closed with 1011. */
+  /** Hears of what `onSession` or a session's handler threw; the session is closed with 1011. @default nobody does */
   readonly onError?: (error: unknown, session: Session) => void;
 }
 
@@ -76,7 +76,7 @@ export interface SockJsCloseOptions {
  *   onSession: (session) =>
  *     session.attach({ onMessage: (message) => session.send(message), onClose: () => {} }),
  * });
- * const server = Deno.serve({ port: 0 }, (request) => sockjs.fetch(request));
+ * const server = Deno.serve({ hostname: "127.0.0.1", port: 0 }, (request) => sockjs.fetch(request));
  * await sockjs.close();
  * await server.shutdown();
  * ```
@@ -91,7 +91,11 @@ export class SockJsServer {
   readonly #table: SessionTable;
   #closed: Promise<void> | undefined;
 
-  /** @throws {KiteError} `configError` when an option makes no sense. */
+  /**
+   * Makes a server without sessions, to be fed with requests.
+   *
+   * @throws {KiteError} `configError` when an option makes no sense.
+   */
   constructor(options: SockJsServerOptions) {
     this.#prefix = checkedPrefix(options.prefix ?? "/kite");
     this.#websocket = options.websocket ?? true;
