@@ -83,6 +83,8 @@ export class DnodeCodec implements Codec {
     }
     const args = message.arguments;
     if (typeof method === "number") {
+      // Its head was cut, but a second "method" says that it was no request.
+      if (isReduced) return this.#read(parseWhole(text), text, false, remoteFunction);
       if (!Array.isArray(args)) return broken("arguments is not an array");
       this.#place(args, places, message.links, undefined, remoteFunction);
       return { kind: "invoke", id: method, args };
@@ -94,7 +96,7 @@ export class DnodeCodec implements Codec {
     }
     const changesHead = mayChangeHead(places, message.links);
     if (changesHead && isReduced) {
-      return this.#read(JSON.parse(text) as Message, text, false, remoteFunction);
+      return this.#read(parseWhole(text), text, false, remoteFunction);
     }
     this.#place(args as unknown[], places, message.links, responseId, remoteFunction);
     return this.#request(method, request, responseId, isReduced || changesHead ? undefined : text);
@@ -177,6 +179,11 @@ function parseObject(text: string): Message | string {
   }
   if (typeof message === "object" && message !== null && !Array.isArray(message)) return message;
   return "message is not an object";
+}
+
+/** The message of a text that was found to be one without its head. */
+function parseWhole(text: string): Message {
+  return JSON.parse(text);
 }
 
 /** Whether something may be put into `kite` or `authentication`, or taken from there. */

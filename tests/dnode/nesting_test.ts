@@ -1,0 +1,70 @@
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { nestsDeeperThan } from "../../src/dnode/nesting.ts";
+
+/** The depth of a JSON text, by reading it character by character. */
+function depthOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text[i]!;
+    if (inString) {
+      if (c === "\\") i++;
+      else if (c === '"') inString = false;
+    } else if (c === '"') inString = true;
+    else if (c === "[" || c === "{") deepest = Math.max(deepest, ++depth);
+    else if (c === "]" || c === "}") depth--;
+  }
+  return deepest;
+}
+
+Deno.test("agrees with a plain reader on JSON", () => {
+  const text = fc.json({ maxDepth: 9 });
+  fc.assert(
+    fc.property(text, fc.integer({ min: 1, max: 8 }), (json, most) => {
+      assertEquals(nestsDeeperThan(json, most), depthOf(json) > most);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+Deno.test("agrees with a plain reader on what is no JSON, short texts aside", () => {
+  const part = fc.constantFrom("[", "]", "{", "}", '"', "\\", '\\"', "a", "[[", '"]"', ",", "\\\\");
+  const text = fc.array(part, { minLength: 20, maxLength: 60 }).map((parts) => parts.join(""));
+  fc.assert(
+    fc.property(text, fc.integer({ min: 1, max: 6 }), (broken, most) => {
+      assertEquals(nestsDeeperThan(broken, most), depthOf(broken) > most);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+Deno.test("counts to the bound exactly", () => {
+  const nest = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+  assertEquals(nestsDeeperThan(nest(512), 512), false);
+  assertEquals(nestsDeeperThan(nest(513), 512), true);
+  assertEquals(nestsDeeperThan(nest(512) + ",".repeat(2_000), 512), false);
+  assertEquals(nestsDeeperThan('{"a":'.repeat(513) + "1" + "}".repeat(513), 512), true);
+});
+
+Deno.test("brackets within strings do not count", () => {
+  assertEquals(nestsDeeperThan(JSON.stringify("[".repeat(4_000)), 512), false);
+  assertEquals(nestsDeeperThan(JSON.stringify(['\\"' + "[".repeat(4_000)]), 512), false);
+});
+
+Deno.test("time grows with the length, whatever the text is made of", () => {
+  const size = 4_000_000;
+  const texts = [
+    "\\".repeat(size),
+    '"'.repeat(size),
+    '\\"'.repeat(size / 2),
+    '"\\'.repeat(size / 2),
+  ];
+  for (const text of texts) {
+    const start = performance.now();
+    nestsDeeperThan(text, 512);
+    const took = performance.now() - start;
+    if (took > 1_500) throw new Error(`${JSON.stringify(text.slice(0, 4))}…: ${took} ms`);
+  }
+});

@@ -1,0 +1,143 @@
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import type { Callback } from "../../src/dnode/scrub.ts";
+import { placeCallbacks, placeLinks, readCallbacks } from "../../src/dnode/unscrub.ts";
+
+const NESTING = 16;
+
+/** Functions that can be told apart: each gives its id. */
+const make = (id: number): Callback => () => id;
+
+function place(args: unknown[], callbacks: unknown): unknown[] {
+  placeCallbacks(args, readCallbacks(callbacks, 100, NESTING)!, make);
+  return args;
+}
+
+/** The ids of the functions in a value, by JSON text. */
+function shown(value: unknown): string {
+  return JSON.stringify(value, (_key, v) => typeof v === "function" ? `f${v()}` : v);
+}
+
+Deno.test("reads ids with their paths, steps as numbers or strings", () => {
+  const callbacks = { "0": [0, "responseCallback"], "12": ["0", "withArgs", "1"] };
+  assertEquals(readCallbacks(callbacks, 2, NESTING), [
+    { id: 0, path: [0, "responseCallback"] },
+    { id: 12, path: ["0", "withArgs", "1"] },
+  ]);
+});
+
+Deno.test("what is no map of callbacks holds none", () => {
+  for (const value of [undefined, null, 5, "x", true, [], {}]) {
+    assertEquals(readCallbacks(value, 2, NESTING), []);
+  }
+});
+
+Deno.test("ids that are no plain decimal numbers are skipped", () => {
+  const ids = ["abc", "", "-1", "1.0", "01", "1e3", "0x1", " 1", "1 ", "NaN", "Infinity", "-0"];
+  for (const id of [...ids, "9007199254740993", "99999999999999999999"]) {
+    assertEquals(readCallbacks({ [id]: [0], "5": [1] }, 9, NESTING), [{ id: 5, path: [1] }], id);
+  }
+});
+
+Deno.test("paths that are none are skipped", () => {
+  for (const path of [null, "0", 5, [], {}, [null], [-1], [0, "__proto__", "x"], ["constructor"]]) {
+    assertEquals(readCallbacks({ "4": path, "5": [1] }, 9, NESTING), [{ id: 5, path: [1] }]);
+  }
+});
+
+Deno.test("more callbacks than allowed are told apart from none", () => {
+  assertStrictEquals(readCallbacks({ "0": [0], "1": [1], x: [2] }, 2, NESTING), undefined);
+  assertEquals(readCallbacks({ "0": [0], "1": [1] }, 2, NESTING)?.length, 2);
+});
+
+Deno.test("an own __proto__ among the callbacks is an id that is none", () => {
+  const callbacks = JSON.parse('{"__proto__":{"3":[0]},"1":[0]}');
+  assertEquals(readCallbacks(callbacks, 9, NESTING), [{ id: 1, path: [0] }]);
+});
+
+Deno.test("functions take the place of whatever stands there", () => {
+  const args = ["[Function]", { a: null, b: { c: 5 } }, ["x"]];
+  place(args, { "1": [0], "2": [1, "a"], "3": ["1", "b", "c"], "4": [2, 1], "5": [1, "new"] });
+  assertEquals(shown(args), '["f1",{"a":"f2","b":{"c":"f3"},"new":"f5"},["x","f4"]]');
+});
+
+Deno.test("places that do not exist are skipped, the others are not", () => {
+  const args = [{ a: [] }];
+  place(args, { "1": [5, "x"], "2": [0, "a", 7], "3": [0, "b", "c"], "4": [0, "a", 0] });
+  assertEquals(shown(args), '[{"a":["f4"]}]');
+});
+
+Deno.test("a function stands at the end of a path, not on the way", () => {
+  const args = [{ a: {} }];
+  place(args, { "1": [0, "a"], "2": [0, "a", "b"] });
+  assertEquals(shown(args), '[{"a":"f1"}]');
+  assertEquals(Object.keys((args[0] as { a: Callback }).a), []);
+});
+
+Deno.test("a kite.js server's folded paths lead into error and result", () => {
+  const result = () => [{ error: null, result: { each: "[Function]", list: ["[Function]"] } }];
+  assertEquals(
+    shown(place(result(), { "7": ["1", "each"], "8": [1, "list", "0"] })),
+    '[{"error":null,"result":{"each":"f7","list":["f8"]}}]',
+  );
+  assertEquals(
+    shown(place([{ error: null, result: "[Function]" }], { "7": ["1"] })),
+    '[{"error":null,"result":"f7"}]',
+  );
+  assertEquals(
+    shown(place([{ error: { retry: "[Function]" }, result: null }], { "7": ["0", "retry"] })),
+    '[{"error":{"retry":"f7"},"result":null}]',
+  );
+});
+
+Deno.test("a path that leads somewhere as it is, is not taken for a folded one", () => {
+  const args = [{ error: { x: 1 }, result: null, x: "[Function]" }];
+  assertEquals(
+    shown(place(args, { "7": [0, "x"] })),
+    '[{"error":{"x":1},"result":null,"x":"f7"}]',
+  );
+  assertEquals(shown(place(["a", "[Function]"], { "7": [1] })), '["a","f7"]');
+});
+
+Deno.test("a link to an ancestor makes the cycle that was there", () => {
+  const args: unknown[] = [{ withArgs: [{ a: 1, self: "[Circular]" }] }];
+  placeLinks(args, [{ from: ["0", "withArgs", "0"], to: [0, "withArgs", 0, "self"] }], 9, NESTING);
+  const [{ withArgs: [value] }] = args as [{ withArgs: [Record<string, unknown>] }];
+  assertStrictEquals(value.self, value);
+});
+
+Deno.test("a folded link of a kite.js server makes the cycle as well", () => {
+  const args: unknown[] = [{ error: null, result: { a: 1, self: "[Circular]" } }];
+  placeLinks(args, [{ from: ["1"], to: ["1", "self"] }], 9, NESTING);
+  const [{ result }] = args as [{ result: Record<string, unknown> }];
+  assertStrictEquals(result.self, result);
+});
+
+Deno.test("links that are none, leave the arguments, or join what is not nested are skipped", () => {
+  const links = [
+    null,
+    5,
+    {},
+    { from: [0] },
+    { from: [], to: [0, "x"] },
+    { from: [0, "__proto__"], to: [0, "__proto__", "x"] },
+    { from: [0, "constructor"], to: [0, "constructor", "x"] },
+    { from: [0], to: [0, "__proto__"] },
+    { from: [0, "a"], to: [0, "b"] },
+    { from: [0, "a"], to: [0, "a"] },
+    { from: [0, "a"], to: [0] },
+    { from: [0, "text"], to: [0, "text", 0] },
+    { from: [7], to: [7, "x"] },
+  ];
+  const args = [{ a: { z: 1 }, text: "t" }];
+  placeLinks(args, links, 100, NESTING);
+  for (const none of ["x", 5, { 0: links[9] }, null]) placeLinks(args, none, 100, NESTING);
+  assertEquals(args, [{ a: { z: 1 }, text: "t" }]);
+});
+
+Deno.test("no more links are followed than allowed", () => {
+  const args = [{ a: {}, b: {} }];
+  const links = [{ from: [0], to: [0, "a", "up"] }, { from: [0], to: [0, "b", "up"] }];
+  placeLinks(args, links, 1, NESTING);
+  assert(Object.hasOwn(args[0]!.a, "up"));
+  assert(!Object.hasOwn(args[0]!.b, "up"));
+});

@@ -1,0 +1,157 @@
+import type { Callback } from "../../src/dnode/scrub.ts";
+import type { KiteIdentity } from "../../src/protocol/identity.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../src/protocol/limits.ts";
+import { IdCounter } from "../../src/rpc/callback_table.ts";
+import { Conversation, type ConversationHost } from "../../src/rpc/conversation.ts";
+import type { Incoming } from "../../src/rpc/codec.ts";
+import { DnodeCodec } from "../../src/rpc/dnode_codec.ts";
+import type { RemoteKite, TellOptions } from "../../src/rpc/remote.ts";
+import type { KiteRequest } from "../../src/rpc/request.ts";
+import type { CloseInfo, Session, SessionHandler } from "../../src/sockjs/session.ts";
+
+/** A session in this process: what one end sends, the other hears in a later microtask. */
+export class PipeSession implements Session {
+  readonly transport = "websocket";
+  readonly remoteAddress = "pipe:0";
+  readonly bufferedAmount = 0;
+  /** What was sent, as long as nobody is at the other end. */
+  readonly sent: string[] = [];
+  peer: PipeSession | undefined;
+  isOpen = true;
+  #handler: SessionHandler | undefined;
+
+  attach(handler: SessionHandler): void {
+    this.#handler = handler;
+  }
+
+  send(message: string): void {
+    if (!this.isOpen) return;
+    const { peer } = this;
+    if (peer === undefined) this.sent.push(message);
+    else queueMicrotask(() => peer.hear(message));
+  }
+
+  /** A message from the other end. */
+  hear(message: string): void {
+    if (this.isOpen) this.#handler?.onMessage(message);
+  }
+
+  close(code = 3000, reason = "Go away!"): void {
+    this.end({ code, reason });
+    this.peer?.end({ code, reason });
+  }
+
+  /** The end of the session. */
+  end(info: CloseInfo): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    queueMicrotask(() => this.#handler?.onClose(info));
+  }
+}
+
+/** Two sessions that are the two ends of one. */
+export function pipe(): [PipeSession, PipeSession] {
+  const ends: [PipeSession, PipeSession] = [new PipeSession(), new PipeSession()];
+  ends[0].peer = ends[1];
+  ends[1].peer = ends[0];
+  return ends;
+}
+
+export const IDENTITY: KiteIdentity = Object.freeze({
+  username: "user",
+  environment: "test",
+  name: "kite",
+  version: "1.0.0",
+  region: "here",
+  hostname: "host",
+  id: "6a1c7a6e-3b5f-4d1c-9c2e-0d1f6b7a8c9d",
+});
+
+/** How {@linkcode converse} differs from plain. */
+export interface SideOptions {
+  readonly serve?: (request: KiteRequest) => unknown;
+  readonly limits?: Partial<Limits>;
+  readonly timeout?: number;
+  readonly concurrentCallbacks?: boolean;
+  readonly codec?: DnodeCodec;
+}
+
+/** One side of a conversation, with what it reported. */
+export class Side implements RemoteKite {
+  readonly conversation: Conversation;
+  readonly reports: string[] = [];
+  readonly ends: CloseInfo[] = [];
+  readonly session: Session;
+  readonly remoteAddress = "";
+
+  constructor(session: Session, options: SideOptions = {}) {
+    this.session = session;
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const host: ConversationHost = {
+      identity: IDENTITY,
+      limits,
+      timeout: options.timeout ?? 5_000,
+      serve: options.serve ?? (() => null),
+      report: (what, error) =>
+        void this.reports.push(error === undefined ? what : `${what}: ${error}`),
+    };
+    this.conversation = new Conversation(host, session, {
+      remote: this,
+      codec: options.codec ?? new DnodeCodec(limits),
+      ids: new IdCounter(),
+      authenticates: false,
+      credentials: () => undefined,
+      concurrentCallbacks: options.concurrentCallbacks ?? false,
+      onClose: (info) => void this.ends.push(info),
+    });
+    this.conversation.start();
+  }
+
+  get identity(): KiteIdentity | undefined {
+    return this.conversation.remoteIdentity;
+  }
+
+  tell<Result = unknown>(method: string, ...args: unknown[]): Promise<Result> {
+    return this.tellWith({}, method, ...args);
+  }
+
+  tellWith<Result = unknown>(
+    options: TellOptions,
+    method: string,
+    ...args: unknown[]
+  ): Promise<Result> {
+    return this.conversation.tell(options, method, args) as Promise<Result>;
+  }
+
+  release(callback: Callback): boolean {
+    return this.conversation.release(callback);
+  }
+
+  onDisconnect(): () => void {
+    return () => {};
+  }
+
+  close(code?: number, reason?: string): void {
+    this.conversation.close(code, reason);
+  }
+}
+
+/** Two sides that talk to each other within this process. */
+export function converse(caller: SideOptions = {}, served: SideOptions = {}): [Side, Side] {
+  const [left, right] = pipe();
+  return [new Side(left, caller), new Side(right, served)];
+}
+
+/** Lets every microtask and every timer that is due run. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** The message, if it is of that kind. */
+export function ofKind<Kind extends Incoming["kind"]>(
+  kind: Kind,
+  incoming: Incoming,
+): Extract<Incoming, { kind: Kind }> {
+  if (incoming.kind === kind) return incoming as Extract<Incoming, { kind: Kind }>;
+  throw new Error(`${kind} was expected, not ${JSON.stringify(incoming)}`);
+}
