@@ -128,15 +128,15 @@ Deno.test("hostile: silence at any stage ends the dial in time", async () => {
     for (const transport of ["auto", "WebSocket"] as const) {
       await using server = new RawServer(stage);
       const start = performance.now();
-      const error = await refusal(server.url, { transport, handshakeTimeout: 60 });
+      const error = await refusal(server.url, { transport, handshakeTimeout: 150 });
       assertEquals(error.type, "timeout");
-      assertMatch(error.message, /within 60 ms$/);
-      assert(performance.now() - start < 1_000);
+      assertMatch(error.message, /within 150 ms$/);
+      assert(performance.now() - start < 3_000);
       assertEquals(server.connections, 1);
     }
   }
   await using server = new RawServer((peer) => peer.drain());
-  const error = await refusal(server.url, { transport: "XHRPolling", handshakeTimeout: 60 });
+  const error = await refusal(server.url, { transport: "XHRPolling", handshakeTimeout: 150 });
   assertEquals(error.type, "timeout");
 });
 
@@ -357,7 +357,7 @@ Deno.test("a peer that only answers pings lives on", async () => {
     }
     await peer.write(closeFrame(1000, "enough"));
     await peer.farewell();
-  }, { idleTimeout: 100 });
+  }, { idleTimeout: 400 });
   assertEquals(pings, 4);
   assertEquals(end, { code: 1000, reason: "enough" });
 });

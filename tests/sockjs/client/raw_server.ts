@@ -1,6 +1,9 @@
 /** Answers one connection; the connection is closed once it has settled. */
 export type Script = (peer: RawPeer) => Promise<void>;
 
+/** The client gave up before its request was complete: whether it may, its own test says. */
+class ClientLeft extends Error {}
+
 /** One connection of a {@linkcode RawServer}, as bytes. */
 export class RawPeer {
   readonly #connection: Deno.Conn;
@@ -55,7 +58,7 @@ export class RawPeer {
   /** Reads until the head of a request is complete. */
   async head(): Promise<string> {
     while (!this.seen.includes("\r\n\r\n")) {
-      if (!await this.read()) throw new Error("the client left before its request was complete");
+      if (!await this.read()) throw new ClientLeft();
     }
     return this.seen;
   }
@@ -127,7 +130,8 @@ export class RawServer implements AsyncDisposable {
     for (const peer of this.#peers) peer.close();
     await Promise.all(this.#running);
     const unexpected = this.#failures.find((error) =>
-      !(error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset ||
+      !(error instanceof ClientLeft || error instanceof Deno.errors.BrokenPipe ||
+        error instanceof Deno.errors.ConnectionReset ||
         error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted)
     );
     if (unexpected !== undefined) throw unexpected;

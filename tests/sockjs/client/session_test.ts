@@ -207,21 +207,6 @@ Deno.test("WebSocket: the messages of one turn share a frame, up to a bound", as
   await recorder.closed();
 });
 
-Deno.test("XHRPolling: what gathers during a POST leaves as one, and never two polls at once", async () => {
-  await using server = startServer();
-  const session = await dialSession(server.url, { transport: "XHRPolling", limits });
-  const recorder = new Recorder(session);
-  for (let turn = 0; turn < 50; turn++) {
-    for (let count = 0; count < 10; count++) session.send(`${turn}.${count}`);
-    await new Promise<void>((resolve) => setTimeout(resolve));
-  }
-  await recorder.received(500);
-  const posts = server.requests.filter((request) => request.endsWith("/xhr_send")).length;
-  assert(posts < 50, `${posts} POSTs for 50 turns`);
-  session.close();
-  assertEquals((await recorder.closed()).code, 3000);
-});
-
 Deno.test("auto: WebSocket where there is one, without asking for /info", async () => {
   await using server = startServer();
   const session = await dialSession(`${server.url}?kiteID=X`, { limits });
