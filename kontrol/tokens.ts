@@ -53,6 +53,7 @@ export class TokenIssuer {
   readonly #leeway: number;
   readonly #now: () => number;
   readonly #tokens: SharedCache<string>;
+  #signed = 0;
 
   /** @throws {KiteError} `configError`, naming the option that is wrong. */
   constructor(options: TokenIssuerOptions) {
@@ -70,6 +71,11 @@ export class TokenIssuer {
     this.#leeway = leeway;
     this.#now = options.now ?? Date.now;
     this.#tokens = new SharedCache(cacheSize, this.#now);
+  }
+
+  /** Tokens signed so far; all others that were issued were at hand. */
+  get signed(): number {
+    return this.#signed;
   }
 
   /**
@@ -103,6 +109,7 @@ export class TokenIssuer {
     who: { readonly iss: string; readonly sub: string; readonly aud: string },
     issued: number,
   ): Promise<string> {
+    this.#signed++;
     const begin = Math.floor((issued - this.#leeway) / 1000);
     return await signToken(
       {

@@ -1,0 +1,137 @@
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { KiteError } from "../src/protocol/errors.ts";
+import { readIdentity } from "../src/protocol/identity.ts";
+import type { HeartbeatTokens } from "./heartbeat_tokens.ts";
+import { createJwks } from "./jwks.ts";
+import { label } from "./metrics.ts";
+import type { KontrolService } from "./service.ts";
+import type { Watchers } from "./watchers.ts";
+
+/** Bytes of a registration, at most. */
+const BODY_BYTES = 65_536;
+
+/** The HTTP side of a Kontrol (kontrol.md, "HTTP"): the paths beside the kite's own. */
+export function createHttp(
+  service: KontrolService,
+  watchers: Watchers,
+  heartbeats: HeartbeatTokens,
+  onError: (what: string, error: unknown) => void,
+): Hono {
+  const app = new Hono();
+  const { storage, registry, keys, metrics, tokens } = service.parts;
+  app.post("/register", bodyLimit({ maxSize: BODY_BYTES }), async (context) => {
+    const body = readBody(await context.req.text());
+    const url = typeof body.url === "string" ? body.url : "";
+    const kiteKey = readKiteKey(body.auth);
+    const verified = await verify(service, kiteKey);
+    const kite = { ...readIdentity(body.kite), username: verified.username };
+    const answer = await service.register({
+      caller: { username: verified.username, kite },
+      kontrolKey: verified.kontrolKey,
+      url,
+      keeper: "http",
+    });
+    if (body.heartbeatToken !== true) return context.json(answer);
+    return context.json({ ...answer, heartbeatToken: await heartbeats.issue(kite.id) });
+  });
+  app.get("/heartbeat", async (context) => {
+    const id = context.req.query("id") ?? "";
+    if (id === "") return context.json({ err: "id is missing: /heartbeat?id=ID" }, 400);
+    metrics.count("heartbeats");
+    return context.text(
+      await heartbeats.heard(id, context.req.query("token")) ? "pong" : "registeragain",
+    );
+  });
+  app.get("/healthz", (context) => context.text("ok\n"));
+  app.get("/readyz", async (context) => {
+    try {
+      await storage.ready();
+      return context.text("ok\n");
+    } catch (error) {
+      return context.text(`${error instanceof Error ? error.message : String(error)}\n`, 503);
+    }
+  });
+  app.get("/.well-known/jwks.json", async (context) => {
+    context.header("cache-control", "public, max-age=60");
+    return context.json(await createJwks(await keys.valid()));
+  });
+  app.get("/metrics", async (context) => {
+    const counts = await storage.count().catch(() => new Map<string, number>());
+    const text = metrics.text([
+      {
+        name: "kites",
+        help: "Registered kites, by environment",
+        values: [...counts].map(([name, count]) => [label("environment", name), count] as const),
+      },
+      { name: "kites_kept", help: "Kites kept up by this Kontrol", values: [["", registry.size]] },
+      { name: "watchers", help: "Watches that run here", values: [["", watchers.size]] },
+      { name: "tokens_signed", help: "Tokens signed here, ever", values: [["", tokens.signed]] },
+    ]);
+    return context.body(text, 200, { "content-type": "text/plain; version=0.0.4" });
+  });
+  app.onError((error, context) => {
+    if (error instanceof KiteError) {
+      return context.json({ err: error.message }, statusOf(error));
+    }
+    onError("an HTTP request failed", error);
+    return context.json({ err: "internal error" }, 500);
+  });
+  app.notFound((context) => context.json({ err: "not found" }, 404));
+  return app;
+}
+
+/** The paths that {@linkcode createHttp} serves. */
+export const HTTP_PATHS: readonly string[] = Object.freeze([
+  "/register",
+  "/heartbeat",
+  "/healthz",
+  "/readyz",
+  "/metrics",
+  "/.well-known/jwks.json",
+]);
+
+function statusOf({ type }: KiteError): 400 | 401 | 403 | 500 | 503 {
+  switch (type) {
+    case "authenticationError":
+      return 401;
+    case "notAllowed":
+      return 403;
+    case "argumentError":
+      return 400;
+    case "storageError":
+      return 503;
+    default:
+      return 500;
+  }
+}
+
+function readBody(text: string): Record<string, unknown> {
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === "object" && body !== null && !Array.isArray(body)) {
+      return body as Record<string, unknown>;
+    }
+  } catch {
+    // The same answer as for JSON that is no object.
+  }
+  throw new KiteError("argumentError", "wrong register input: it must be a JSON object");
+}
+
+function readKiteKey(auth: unknown): string {
+  const { type, key } = (auth ?? {}) as { type?: unknown; key?: unknown };
+  if (type !== "kiteKey" || typeof key !== "string") {
+    const given = typeof type === "string" ? type.slice(0, 64) : "none";
+    throw new KiteError("argumentError", `unexpected authentication type: ${given}`);
+  }
+  return key;
+}
+
+async function verify(
+  service: KontrolService,
+  kiteKey: string,
+): Promise<{ username: string; kontrolKey: string }> {
+  const { verifier } = service.parts;
+  const { username } = verifier.cached(kiteKey) ?? await verifier.verify(kiteKey);
+  return { username, kontrolKey: await service.kontrolKeyOf(kiteKey) };
+}

@@ -1,0 +1,184 @@
+import { KiteKeyVerifier } from "../src/auth/kite_key_verifier.ts";
+import { readKiteKeyClaims } from "../src/auth/kite_key.ts";
+import { type CloseOptions, Kite, type KiteOptions } from "../src/kite.ts";
+import { KiteError } from "../src/protocol/errors.ts";
+import type { Server } from "../src/server.ts";
+import { CachedKeyPairs } from "./cached_keypairs.ts";
+import { HeartbeatTokens } from "./heartbeat_tokens.ts";
+import { createHttp, HTTP_PATHS } from "./http.ts";
+import { KeyRing } from "./keypairs.ts";
+import { MeasuredStorage } from "./measured_storage.ts";
+import { addMethods, type MachineOptions } from "./methods.ts";
+import { Metrics } from "./metrics.ts";
+import { choosePolicy, type Policy, type PolicyName } from "./policy.ts";
+import { type LivenessOptions, Registry } from "./registry.ts";
+import { KontrolService } from "./service.ts";
+import type { Storage } from "./storage/storage.ts";
+import { TokenIssuer, type TokenIssuerOptions } from "./tokens.ts";
+import { Watchers } from "./watchers.ts";
+
+/** Kontrol's version, as it says of itself. */
+export const KONTROL_VERSION = "1.0.0";
+
+/** The default port of a Kontrol. */
+export const DEFAULT_PORT = 4000;
+
+/** What a {@linkcode Kontrol} is made from. */
+export interface KontrolOptions extends MachineOptions {
+  /** Where registrations and key pairs are kept; closed with the Kontrol. */
+  readonly storage: Storage;
+  /** Kontrol's own kite.key; one of the key pairs in the storage must have signed it. */
+  readonly kiteKey: string;
+  /** Kontrol's URL as kites reach it, which goes into kite.keys. @default that of the kite.key */
+  readonly kontrolUrl?: string;
+  /** Under which URL Kontrol registers itself; `""` for not at all. @default `kontrolUrl` */
+  readonly registerUrl?: string;
+  /** Settings of the kite that Kontrol is: address, port, TLS, environment, logger, limits. */
+  readonly kite?: Omit<KiteOptions, "kiteKey" | "kontrolKey" | "kontrolUser" | "verify">;
+  /** Who may do what. @default "compatible" */
+  readonly policy?: PolicyName | Policy;
+  /** How long kites are kept. */
+  readonly liveness?: LivenessOptions;
+  /** How long tokens are good, and how many are remembered. */
+  readonly tokens?: Omit<TokenIssuerOptions, "keys" | "issuer">;
+  /** Kites in one answer, at most. @default 2_000 */
+  readonly maxResults?: number;
+  /** Milliseconds after which a change of the key pairs by another Kontrol is noticed. @default 5_000 */
+  readonly keyPairsTimeToLive?: number;
+}
+
+/** Milliseconds for which a caller's kite.key counts without another look at the key pairs. */
+const VERIFY_TTL = 5_000;
+
+/** How often Kontrol puts itself into the storage, milliseconds. */
+const SELF_INTERVAL = 30_000;
+
+/**
+ * A Kontrol: the registry and authority of kites.
+ *
+ * @example A Kontrol for tests, in memory
+ * ```ts
+ * import { startTestKontrol } from "@kite/kite/testing";
+ *
+ * await using kontrol = await startTestKontrol();
+ * console.assert(kontrol.url.endsWith("/kite"));
+ * ```
+ */
+export class Kontrol implements AsyncDisposable {
+  /** The kite that Kontrol is: add methods and authenticators of your own here. */
+  readonly kite: Kite;
+  /** The key pairs: add and delete them at any time. */
+  readonly keys: KeyRing;
+  /** What is counted. */
+  readonly metrics: Metrics = new Metrics();
+  readonly #storage: Storage;
+  readonly #registry: Registry;
+  readonly #watchers: Watchers;
+  readonly #registerUrl: string;
+  #selfTimer: ReturnType<typeof setInterval> | undefined;
+  #isClosed = false;
+
+  /** @throws {KiteError} `configError` that names what is wrong */
+  constructor(options: KontrolOptions) {
+    const { kiteKey } = options;
+    const { sub, iss, kontrolURL, kontrolKey } = readKiteKeyClaims(kiteKey);
+    const username = iss ?? "";
+    if (username === "" || sub === undefined) {
+      throw new KiteError("configError", "Kontrol's kite.key names no issuer and no user");
+    }
+    const kontrolUrl = options.kontrolUrl ?? kontrolURL ?? "";
+    this.#registerUrl = options.registerUrl ?? kontrolUrl;
+    this.#storage = new MeasuredStorage(options.storage, this.metrics);
+    this.kite = new Kite("kontrol", KONTROL_VERSION, {
+      port: DEFAULT_PORT,
+      ...options.kite,
+      username,
+      kiteKey,
+      kontrolUser: username,
+      ...(kontrolKey === undefined ? {} : { kontrolKey }),
+    });
+    const report = (what: string, error: unknown): void =>
+      this.kite.log.warning(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+    this.keys = new KeyRing({
+      keyPairs: new CachedKeyPairs(this.#storage.keyPairs, {
+        timeToLive: options.keyPairsTimeToLive ?? 5_000,
+      }),
+      kiteKey: () => kiteKey,
+      kontrolUser: () => username,
+      kontrolUrl: () => kontrolUrl,
+    });
+    const verifier = new KiteKeyVerifier({
+      trustedKeys: () => [],
+      verify: (key) => this.keys.trusts(key),
+      verifyTtl: VERIFY_TTL,
+    });
+    this.kite.authenticator(
+      "kiteKey",
+      async ({ key }) => (verifier.cached(key) ?? await verifier.verify(key)).username,
+    );
+    this.#registry = new Registry(this.#storage, options.liveness ?? {}, report);
+    const service = new KontrolService({
+      storage: this.#storage,
+      registry: this.#registry,
+      keys: this.keys,
+      tokens: new TokenIssuer({ ...options.tokens, keys: this.keys, issuer: () => username }),
+      policy: choosePolicy(options.policy ?? "compatible"),
+      metrics: this.metrics,
+      verifier,
+      maxResults: options.maxResults ?? 2_000,
+    });
+    this.#watchers = new Watchers(service, (error) => report("a watcher could not be told", error));
+    addMethods(this.kite, service, this.#watchers, options);
+    const heartbeats = new HeartbeatTokens({
+      registry: this.#registry,
+      storage: this.#storage,
+      keys: this.keys,
+      issuer: username,
+    });
+    const http = createHttp(service, this.#watchers, heartbeats, report);
+    for (const path of HTTP_PATHS) {
+      this.kite.handleHttp(path, (request) => http.fetch(request));
+    }
+  }
+
+  /** Listens. @throws {KiteError} `configError`: the port is taken, or no key pair fits the kite.key */
+  async listen(): Promise<Server> {
+    await this.keys.own();
+    const server = await this.kite.listen();
+    if (this.#registerUrl !== "") {
+      await this.#registerSelf();
+      this.#selfTimer = setInterval(() => void this.#registerSelf(), SELF_INTERVAL);
+    }
+    return server;
+  }
+
+  /** Refuses new calls, lets running ones finish, ends every session, and closes the storage. */
+  async close(options: CloseOptions = {}): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearInterval(this.#selfTimer);
+    this.#registry[Symbol.dispose]();
+    await this.kite.close(options);
+    await this.#storage.delete(this.kite.id, { ifOurs: true }).catch((error: unknown) =>
+      this.kite.log.debug(`Kontrol stays listed until it expires: ${error}`)
+    );
+    await this.#storage[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #registerSelf(): Promise<void> {
+    try {
+      const { id } = await this.keys.own();
+      await this.#storage.upsert({
+        kite: this.kite.identity,
+        url: this.#registerUrl,
+        keyId: id,
+      });
+    } catch (error) {
+      this.kite.log.warning(`Kontrol could not list itself, which is tried again: ${error}`);
+    }
+  }
+}

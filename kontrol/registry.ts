@@ -1,0 +1,195 @@
+import { KiteError } from "../src/protocol/errors.ts";
+import type { Registration, Storage } from "./storage/storage.ts";
+
+/** How long kites are kept, all in milliseconds. */
+export interface LivenessOptions {
+  /** What kites are asked to send their heartbeats at. @default 10_000 */
+  readonly heartbeatInterval?: number;
+  /** What a heartbeat may be late before its kite counts as gone. @default 20_000 */
+  readonly heartbeatGrace?: number;
+  /** How long a kite is kept after its connection has closed, for it to come back. @default 1_000 */
+  readonly disconnectGrace?: number;
+  /** How often a kite that sends heartbeats is refreshed in the storage. @default 45_000 */
+  readonly refreshInterval?: number;
+}
+
+/** How a kite keeps itself known here. */
+export type Keeper = "connection" | "http";
+
+interface Tracked {
+  registration: Registration;
+  readonly keeper: Keeper;
+  /** Whose connection it is; a later one of the same kite takes over. */
+  owner: object | undefined;
+  heardAt: number;
+  refreshedAt: number;
+  /** False once it has missed its heartbeats and was taken out of the storage. */
+  isListed: boolean;
+  /** When it goes, after its connection has closed. */
+  goesAt: number;
+}
+
+const DEFAULTS: Required<LivenessOptions> = Object.freeze({
+  heartbeatInterval: 10_000,
+  heartbeatGrace: 20_000,
+  disconnectGrace: 1_000,
+  refreshInterval: 45_000,
+});
+
+/** Milliseconds between two looks at who is late. */
+const SWEEP_INTERVAL = 500;
+
+/** Kites refreshed in one operation of the storage. */
+const BATCH = 1_000;
+
+/**
+ * The kites that keep themselves known at this very Kontrol. The storage holds what all Kontrols
+ * know; this holds who is to be refreshed there, and who is late.
+ */
+export class Registry implements Disposable {
+  /** The bounds in force. */
+  readonly liveness: Required<LivenessOptions>;
+  readonly #storage: Storage;
+  readonly #onError: (what: string, error: unknown) => void;
+  readonly #tracked = new Map<string, Tracked>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #sweeping = false;
+
+  constructor(
+    storage: Storage,
+    liveness: LivenessOptions,
+    onError: (what: string, error: unknown) => void,
+  ) {
+    this.#storage = storage;
+    this.#onError = onError;
+    this.liveness = { ...DEFAULTS, ...liveness };
+    for (const [name, value] of Object.entries(this.liveness)) {
+      if (Number.isFinite(value) && value >= 0) continue;
+      throw new KiteError("configError", `${name}: ${value} is not right; give milliseconds`);
+    }
+  }
+
+  /** Kites that keep themselves known here. */
+  get size(): number {
+    return this.#tracked.size;
+  }
+
+  /** Adds a kite, or takes it over from an earlier connection. */
+  async add(registration: Registration, keeper: Keeper, owner?: object): Promise<void> {
+    await this.#storage.upsert(registration);
+    const now = performance.now();
+    this.#tracked.set(registration.kite.id, {
+      registration,
+      keeper,
+      owner,
+      heardAt: now,
+      refreshedAt: now,
+      isListed: true,
+      goesAt: Infinity,
+    });
+    this.#timer ??= setInterval(() => void this.sweep(), SWEEP_INTERVAL);
+  }
+
+  /** True if the kite keeps itself known here, in that way. */
+  isKept(id: string, keeper: Keeper): boolean {
+    return this.#tracked.get(id)?.keeper === keeper;
+  }
+
+  /** A heartbeat of a kite. @returns false when it is not kept here in that way */
+  heard(id: string, keeper: Keeper, owner?: object): boolean {
+    const tracked = this.#tracked.get(id);
+    if (tracked?.keeper !== keeper || tracked.owner !== owner) return false;
+    tracked.heardAt = performance.now();
+    if (!tracked.isListed) void this.#relist(tracked);
+    return true;
+  }
+
+  /** A kite's connection has closed: it goes, unless it comes back within the grace. */
+  disconnected(id: string, owner: object): void {
+    const tracked = this.#tracked.get(id);
+    if (tracked === undefined || tracked.owner !== owner) return;
+    tracked.goesAt = performance.now() + this.liveness.disconnectGrace;
+    if (this.liveness.disconnectGrace === 0) void this.sweep();
+  }
+
+  /** Stops looking after anyone; the storage keeps what it has until it expires there. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#tracked.clear();
+  }
+
+  /** Lets those go that are late, and refreshes those that are not. Runs by itself twice a second. */
+  async sweep(): Promise<void> {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    try {
+      const { due, late } = this.#look();
+      for (const tracked of late) await this.#remove(tracked);
+      for (let i = 0; i < due.length; i += BATCH) await this.#refresh(due.slice(i, i + BATCH));
+    } finally {
+      this.#sweeping = false;
+    }
+    if (this.#tracked.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #look(): { due: Tracked[]; late: Tracked[] } {
+    const now = performance.now();
+    const { heartbeatInterval, heartbeatGrace, refreshInterval } = this.liveness;
+    const silence = heartbeatInterval + heartbeatGrace;
+    const due: Tracked[] = [];
+    const late: Tracked[] = [];
+    for (const tracked of this.#tracked.values()) {
+      if (tracked.goesAt <= now) late.push(tracked);
+      else if (tracked.isListed) {
+        if (now - tracked.heardAt > silence) late.push(tracked);
+        else if (now - tracked.refreshedAt >= refreshInterval) due.push(tracked);
+      }
+    }
+    return { due, late };
+  }
+
+  /** A kite whose connection is still there may be heard of again; any other is forgotten. */
+  async #remove(tracked: Tracked): Promise<void> {
+    const { id } = tracked.registration.kite;
+    const isGone = tracked.goesAt !== Infinity || tracked.keeper === "http";
+    tracked.isListed = false;
+    if (isGone && this.#tracked.get(id) === tracked) this.#tracked.delete(id);
+    try {
+      await this.#storage.delete(id, { ifOurs: true });
+    } catch (error) {
+      this.#onError("a kite that has gone could not be removed; it expires by itself", error);
+    }
+  }
+
+  async #refresh(due: readonly Tracked[]): Promise<void> {
+    const now = performance.now();
+    try {
+      const lost = new Set(
+        await this.#storage.refresh(due.map(({ registration }) => registration.kite.id)),
+      );
+      for (const tracked of due) {
+        tracked.refreshedAt = now;
+        if (lost.has(tracked.registration.kite.id)) await this.#relist(tracked);
+      }
+    } catch (error) {
+      this.#onError("kites could not be refreshed, which is tried again", error);
+      // Not at once: the storage is away, and the next look is half a second off.
+      for (const tracked of due) tracked.refreshedAt += SWEEP_INTERVAL * 4;
+    }
+  }
+
+  /** Puts a kite back into the storage. */
+  async #relist(tracked: Tracked): Promise<void> {
+    tracked.isListed = true;
+    try {
+      await this.#storage.upsert(tracked.registration);
+      tracked.refreshedAt = performance.now();
+    } catch (error) {
+      tracked.isListed = false;
+      this.#onError("a kite could not be put back, which is tried at its next heartbeat", error);
+    }
+  }
+}
