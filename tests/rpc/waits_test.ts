@@ -1,0 +1,154 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { KiteError } from "../../src/protocol/errors.ts";
+import { Backoff } from "../../src/rpc/backoff.ts";
+import { PendingCalls, timeoutError } from "../../src/rpc/pending_calls.ts";
+import { Throttle } from "../../src/rpc/throttle.ts";
+import { WaitingCalls } from "../../src/rpc/waiting_calls.ts";
+import { eventually } from "../support/eventually.ts";
+
+function pending(calls: PendingCalls, id: number, timeout: number): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const deadline = timeout === 0 ? Infinity : performance.now() + timeout;
+    calls.add(id, { method: `m${id}`, timeout, deadline, resolve, reject });
+  });
+}
+
+Deno.test("a pending call is taken once", async () => {
+  const calls = new PendingCalls();
+  const answer = pending(calls, 1, 1_000);
+  calls.take(1)!.resolve("result");
+  assertEquals(await answer, "result");
+  assertEquals([calls.take(1), calls.take(7), calls.size], [undefined, undefined, 0]);
+  calls.failAll(() => new KiteError("disconnect", ""));
+});
+
+Deno.test("each pending call fails at its own deadline, in whatever order they came", async () => {
+  const calls = new PendingCalls();
+  const order: string[] = [];
+  const ends = [60, 0, 20, 40].map((timeout, id) =>
+    pending(calls, id, timeout).catch((error: KiteError) => order.push(error.message))
+  );
+  await eventually(() => calls.size === 1);
+  assertEquals(order, [
+    'No response to "m2" method in 20ms',
+    'No response to "m3" method in 40ms',
+    'No response to "m0" method in 60ms',
+  ]);
+  calls.failAll(({ method }) => new KiteError("disconnect", method));
+  await Promise.all(ends);
+  assertEquals(order[3], "m1");
+});
+
+Deno.test("a timeout is told as the Go kite tells it", () => {
+  assertEquals(String(timeoutError("m", 4_000)), 'timeout: No response to "m" method in 4s');
+  assertEquals(String(timeoutError("m", 1_500)), 'timeout: No response to "m" method in 1.5s');
+  assertEquals(String(timeoutError("m", 999)), 'timeout: No response to "m" method in 999ms');
+});
+
+Deno.test("a timeout beyond what a timer can count does not fire at once", async () => {
+  const calls = new PendingCalls();
+  const end = pending(calls, 1, 1e12).catch((error: KiteError) => error.type);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assertEquals(calls.size, 1);
+  calls.failAll(() => new KiteError("disconnect", ""));
+  assertEquals(await end, "disconnect");
+});
+
+Deno.test("waiting calls go on with what is left of their time", async () => {
+  const waiting = new WaitingCalls(5);
+  const [bounded, unbounded] = [
+    waiting.wait("m", 5_000, undefined),
+    waiting.wait("m", 0, undefined),
+  ];
+  assertEquals(waiting.size, 2);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  waiting.resolveAll();
+  const left = await bounded;
+  assert(left < 5_000 && left > 3_000, `${left}`);
+  assertEquals([await unbounded, waiting.size], [0, 0]);
+});
+
+Deno.test("waiting calls end by timeout, abortion, a full house, and the end of the client", async () => {
+  const waiting = new WaitingCalls(4);
+  const controller = new AbortController();
+  const timedOut = waiting.wait("slow", 15, undefined);
+  const aborted = waiting.wait("m", 0, controller.signal);
+  const early = waiting.wait("m", 0, AbortSignal.abort("why"));
+  const left = waiting.wait("m", 1_000, undefined);
+  controller.abort();
+  await assertRejects(() => aborted, KiteError, 'the call of "m" was given up');
+  await assertRejects(() => early, KiteError, 'the call of "m" was given up');
+  await assertRejects(() => timedOut, KiteError, 'No response to "slow" method in 15ms');
+  const more = [1, 2, 3].map(() => waiting.wait("m", 1_000, undefined));
+  const message = "not connected, and 4 calls wait already (limit: waitingCalls)";
+  await assertRejects(() => waiting.wait("m", 0, undefined), KiteError, message);
+  waiting.rejectAll(new KiteError("disconnect", "closed"));
+  for (const call of [left, ...more]) await assertRejects(() => call, KiteError, "closed");
+  assertEquals(waiting.size, 0);
+});
+
+Deno.test("delays grow to their bound, with chance taking off no more than its share", () => {
+  const plain = new Backoff({
+    initialDelay: 10,
+    factor: 2,
+    maxDelay: 50,
+    jitter: 0,
+    maxAttempts: 4,
+  });
+  assertEquals([1, 2, 3, 4, 5].map(() => plain.next()), [10, 20, 40, 50, undefined]);
+  assertEquals(plain.attempts, 4);
+  plain.reset();
+  assertEquals([plain.attempts, plain.next()], [0, 10]);
+  const chancy = new Backoff({ initialDelay: 100, factor: 1, jitter: 0.3 });
+  for (let i = 0; i < 200; i++) {
+    const delay = chancy.next()!;
+    assert(delay > 70 - 1e-9 && delay <= 100, `${delay}`);
+  }
+});
+
+Deno.test("no attempts means giving up at once, and endless ones stay within the bound", () => {
+  assertEquals(new Backoff({ maxAttempts: 0 }).next(), undefined);
+  const endless = new Backoff();
+  for (let i = 0; i < 5_000; i++) assert(endless.next()! <= 15_000);
+});
+
+for (
+  const [option, value] of [
+    ["initialDelay", 0],
+    ["factor", 0.5],
+    ["maxDelay", 2 ** 31],
+    ["jitter", 1.1],
+    ["maxAttempts", -1],
+    ["jitter", NaN],
+  ] as const
+) {
+  Deno.test(`a backoff with ${option} ${value} is refused by that name`, () => {
+    assertThrows(
+      () => new Backoff({ [option]: value }),
+      KiteError,
+      `backoff.${option}: ${value} is not right; give `,
+    );
+  });
+}
+
+Deno.test("a throttle lets its capacity through, then one an interval", async () => {
+  const throttle = new Throttle(30, 3);
+  assertEquals([1, 2, 3, 4].map(() => throttle.take()), [true, true, true, false]);
+  await eventually(() => throttle.take());
+  assertEquals(throttle.take(), false);
+});
+
+Deno.test("a throttle that rested is no fuller than its capacity", async () => {
+  const throttle = new Throttle(1, 2);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  const start = performance.now();
+  let taken = 0;
+  while (throttle.take()) taken++;
+  assert(taken <= 2 + Math.ceil(performance.now() - start), `${taken}`);
+});
+
+for (const [interval, capacity] of [[0, 1], [-1, 1], [NaN, 1], [Infinity, 1], [1, 0], [1, 1.5]]) {
+  Deno.test(`a throttle of ${interval} ms and ${capacity} calls is refused`, () => {
+    assertThrows(() => new Throttle(interval!, capacity!), KiteError, "throttle: ");
+  });
+}
