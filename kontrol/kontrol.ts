@@ -29,6 +29,8 @@ export interface KontrolOptions extends MachineOptions {
   readonly storage: Storage;
   /** Kontrol's own kite.key; one of the key pairs in the storage must have signed it. */
   readonly kiteKey: string;
+  /** The version under which Kontrol lists itself. @default "1.0.0" */
+  readonly version?: string;
   /** Kontrol's URL as kites reach it, which goes into kite.keys. @default that of the kite.key */
   readonly kontrolUrl?: string;
   /** Under which URL Kontrol registers itself; `""` for not at all. @default `kontrolUrl` */
@@ -89,7 +91,7 @@ export class Kontrol implements AsyncDisposable {
     const kontrolUrl = options.kontrolUrl ?? kontrolURL ?? "";
     this.#registerUrl = options.registerUrl ?? kontrolUrl;
     this.#storage = new MeasuredStorage(options.storage, this.metrics);
-    this.kite = new Kite("kontrol", KONTROL_VERSION, {
+    this.kite = new Kite("kontrol", options.version ?? KONTROL_VERSION, {
       port: DEFAULT_PORT,
       ...options.kite,
       username,

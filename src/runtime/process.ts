@@ -9,7 +9,19 @@ export function exit(code: number): never {
 
 /** Prints a line to standard output. */
 export function printLine(text: string): void {
+  // deno-lint-ignore no-console -- the one place that writes to standard output
   console.log(text);
+}
+
+/** The words after the program's name. */
+export function programArguments(): readonly string[] {
+  const { process } = globalThis as { process?: { argv?: readonly string[] } };
+  return denoNamespace()?.args ?? process?.argv?.slice(2) ?? [];
+}
+
+/** True for the module that the runtime was started with. */
+export function isMain(meta: { readonly main?: boolean }): boolean {
+  return meta.main === true;
 }
 
 /**

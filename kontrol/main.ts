@@ -1,0 +1,97 @@
+/**
+ * Kontrol as a program: `deno run -A kontrol/main.ts`, with no configuration needed.
+ *
+ * @module
+ */
+import { KiteError } from "../src/protocol/errors.ts";
+import { env } from "../src/runtime/env.ts";
+import { exit, isMain, onInterrupt, printLine, programArguments } from "../src/runtime/process.ts";
+import { makeDirectory } from "../src/runtime/files.ts";
+import { Kontrol, KONTROL_VERSION } from "./kontrol.ts";
+import { settingsHelp } from "./program/flags.ts";
+import { describeStorage, openStorage } from "./program/open_storage.ts";
+import { prepareStart } from "./program/first_start.ts";
+import { readProgramSettings, SETTINGS, type Settings } from "./program/settings.ts";
+
+const HELP = `Kontrol ${KONTROL_VERSION}: the registry and authority of kites.
+
+Usage: kontrol [-flag=value ...]
+
+Without any flag it keeps everything in a file of its own, makes a key pair and a
+first kite.key, and listens on port 4000. Each flag can be set in the environment.
+
+`;
+
+/** Runs Kontrol until the process is told to stop. @returns the exit code */
+export async function main(words: readonly string[]): Promise<number> {
+  try {
+    if (env("KITE_VERSION")) {
+      printLine(KONTROL_VERSION);
+      return 0;
+    }
+    const settings = readProgramSettings(words, env);
+    if (settings === "help") {
+      printLine(HELP + settingsHelp(SETTINGS));
+      return 0;
+    }
+    await run(settings);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof KiteError)) throw error;
+    printLine(`kontrol: ${error.message}`);
+    return 1;
+  }
+}
+
+async function run(settings: Settings): Promise<void> {
+  await makeDirectory(settings.home, 0o700);
+  let report = (error: unknown): void => printLine(`kontrol: storage: ${messageOf(error)}`);
+  const storage = await openStorage(settings, (error) => report(error));
+  let kontrol: Kontrol;
+  try {
+    const start = await prepareStart(settings, storage.keyPairs);
+    if (settings.initial) {
+      printLine(`key pair   ${start.keyPairNote}\nkite.key   ${start.kiteKeyNote}`);
+      return await storage[Symbol.asyncDispose]();
+    }
+    kontrol = new Kontrol({
+      storage,
+      kiteKey: start.kiteKey,
+      kontrolUrl: start.kontrolUrl,
+      ...(settings.registerUrl === undefined ? {} : { registerUrl: settings.registerUrl }),
+      policy: settings.policy,
+      version: settings.version,
+      kite: { ip: settings.ip, port: settings.port, ...tlsOf(settings) },
+    });
+    report = (error) => kontrol.kite.log.warning(`storage: ${messageOf(error)}`);
+    const server = await kontrol.listen();
+    printLine(
+      `Kontrol ${KONTROL_VERSION} listens at ${server.url}, its user is "${start.username}"\n` +
+        `storage    ${describeStorage(settings)}\n` +
+        `key pair   ${start.keyPairNote}\n` +
+        `kite.key   ${start.kiteKeyNote}\n` +
+        `try        KITE_KONTROL_URL=${server.url} deno run -A examples/math_register.ts`,
+    );
+  } catch (error) {
+    await storage[Symbol.asyncDispose]();
+    throw error;
+  }
+  const stopped = Promise.withResolvers<void>();
+  const release = onInterrupt(() => kontrol.close().then(stopped.resolve, stopped.reject));
+  await stopped.promise;
+  release();
+}
+
+function tlsOf(
+  { tlsCertFile, tlsKeyFile }: Settings,
+): { tls?: { certFile: string; keyFile: string } } {
+  return tlsCertFile === undefined || tlsKeyFile === undefined
+    ? {}
+    : { tls: { certFile: tlsCertFile, keyFile: tlsKeyFile } };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+if (isMain(import.meta)) exit(await main(programArguments()));
