@@ -26,7 +26,7 @@ func benchServe(args []string) error {
 	}
 	k := newKite(*name, c)
 	k.HandleFunc("square", square)
-	return run(k)
+	return run(k, true)
 }
 
 // benchCall keeps -inflight calls under way on each of -conns connections, and reports once.

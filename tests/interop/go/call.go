@@ -89,10 +89,7 @@ func call(args []string) error {
 	say(event{"event": "ready", "url": f.url})
 
 	received := &functions{}
-	err = commands(func(c command) bool {
-		perform(client, received, c)
-		return true
-	})
+	err = commands(func(c command) { perform(client, received, c) })
 	client.Close()
 	return err
 }

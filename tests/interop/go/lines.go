@@ -35,8 +35,8 @@ type command struct {
 	Timeout int           `json:"timeout"`
 }
 
-// commands calls handle for every line of stdin, until it ends or handle returns false.
-func commands(handle func(command) bool) error {
+// commands calls handle for every line of stdin, until it ends.
+func commands(handle func(command)) error {
 	reader := bufio.NewReaderSize(os.Stdin, 1<<20)
 
 	for {
@@ -52,8 +52,6 @@ func commands(handle func(command) bool) error {
 		if err := json.Unmarshal(line, &c); err != nil {
 			return fmt.Errorf("cannot read the command %q: %s", line, err)
 		}
-		if !handle(c) {
-			return nil
-		}
+		handle(c)
 	}
 }

@@ -66,17 +66,21 @@ func (f *serverFlags) config() (*config.Config, error) {
 }
 
 // run serves until stdin ends or the process is told to stop. Its commands are calls to the kite
-// that connected last.
-func run(k *kite.Kite) error {
+// that connected last; who connects is reported unless quiet.
+func run(k *kite.Kite, quiet bool) error {
 	var mu sync.Mutex
 	var last *kite.Client
 	k.OnConnect(func(c *kite.Client) {
 		mu.Lock()
 		last = c
 		mu.Unlock()
-		say(event{"event": "connect"})
+		if !quiet {
+			say(event{"event": "connect"})
+		}
 	})
-	k.OnDisconnect(func(*kite.Client) { say(event{"event": "disconnect"}) })
+	if !quiet {
+		k.OnDisconnect(func(*kite.Client) { say(event{"event": "disconnect"}) })
+	}
 
 	go k.Run()
 	<-k.ServerReadyNotify()
@@ -85,7 +89,7 @@ func run(k *kite.Kite) error {
 	done := make(chan error, 1)
 	received := &functions{}
 	go func() {
-		done <- commands(func(c command) bool {
+		done <- commands(func(c command) {
 			mu.Lock()
 			client := last
 			mu.Unlock()
@@ -94,7 +98,6 @@ func run(k *kite.Kite) error {
 			} else {
 				perform(client, received, c)
 			}
-			return true
 		})
 	}()
 
@@ -126,5 +129,5 @@ func serve(args []string) error {
 
 	k := newKite(*name, c)
 	handleAll(k)
-	return run(k)
+	return run(k, false)
 }
