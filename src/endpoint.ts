@@ -3,7 +3,7 @@ import { SockJsServer, type SockJsServerOptions } from "./sockjs/server/mod.ts";
 import type { Session } from "./sockjs/session.ts";
 
 /** Settings of a kite's SockJS side. */
-export type SockJsOptions = Omit<SockJsServerOptions, "limits" | "onSession">;
+export type SockJsOptions = Omit<SockJsServerOptions, "limits" | "onSession" | "onError">;
 
 /** Serves a path beside the kite's own. */
 export type HttpHandler = (request: Request) => Response | Promise<Response>;
@@ -41,6 +41,7 @@ export class Endpoint {
     this.#sockjs = new SockJsServer({
       ...options,
       limits: host.limits,
+      onError: (error) => host.report("a session's handler failed", error),
       onSession: (session) => this.#accept(session),
     });
   }

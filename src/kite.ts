@@ -129,7 +129,7 @@ export class Kite implements AsyncDisposable {
     this.config = resolveConfig(configPart(options));
     const { username, environment, region } = this.config;
     const id = options.id ?? crypto.randomUUID();
-    this.#identity = checkIdentity(
+    this.#identity = ownIdentity(
       { username, environment, name, version, region, hostname: hostname(), id },
       this.config.limits.nameLength,
     );
@@ -151,7 +151,8 @@ export class Kite implements AsyncDisposable {
       handle: (method, handler) => this.handle(method, handler),
       permissions: options.builtins ?? {},
       webrtc: options.webrtc ?? false,
-      logRemote: (from, message) => this.log.info(`${from}: ${message}`),
+      // As details: what a remote says must not be taken for a part of the message's own form.
+      logRemote: (from, message) => this.log.info("{from}: {message}", { from, message }),
       tunnel: (url) => this.#tunnel(url),
     });
   }
@@ -461,7 +462,8 @@ export class Kite implements AsyncDisposable {
   }
 
   #report(what: string, error?: unknown): void {
-    this.log.warning(error === undefined ? what : `${what}: ${describe(error)}`);
+    if (error === undefined) this.log.warning("{what}", { what });
+    else this.log.warning("{what}: {reason}", { what, reason: describe(error) });
   }
 
   #makeHost(): ClientHost & EndpointHost {
@@ -505,6 +507,16 @@ function configPart(options: KiteOptions): ConfigOptions {
     ...config
   } = options;
   return config;
+}
+
+/** @throws {KiteError} `configError`: here the fields are settings, not what a caller sent */
+function ownIdentity(identity: KiteIdentity, nameLength: number): KiteIdentity {
+  try {
+    return checkIdentity(identity, nameLength);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new KiteError("configError", message, { cause });
+  }
 }
 
 function describe(error: unknown): string {

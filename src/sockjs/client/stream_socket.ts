@@ -1,5 +1,5 @@
 import { type ByteStream, connectStream } from "../../runtime/dial.ts";
-import { isSendable } from "./close_code.ts";
+import { isSendable } from "../close_code.ts";
 import { FrameEncoder, OPCODE } from "./frame_codec.ts";
 import { FrameReader, type FrameSink } from "./frame_reader.ts";
 import { Handshake } from "./handshake.ts";

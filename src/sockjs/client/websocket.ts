@@ -3,7 +3,7 @@ import { exceedsBytes } from "../byte_length.ts";
 import type { Frame } from "../frames.ts";
 import { Outbox } from "../outbox.ts";
 import type { CloseInfo, Session, SessionHandler, TransportName } from "../session.ts";
-import { closeInfo } from "./close_code.ts";
+import { closeInfo } from "../close_code.ts";
 import { frameBytes, Inbox } from "./inbox.ts";
 import { LifeSigns } from "./life_signs.ts";
 import { openSocket } from "./open_socket.ts";

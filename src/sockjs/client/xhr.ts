@@ -5,7 +5,7 @@ import { decodeFrame } from "../frames.ts";
 import { Outbox } from "../outbox.ts";
 import type { CloseInfo, Session, SessionHandler } from "../session.ts";
 import { readBody } from "./bounded_body.ts";
-import { closeInfo } from "./close_code.ts";
+import { closeInfo } from "../close_code.ts";
 import { frameBytes, Inbox } from "./inbox.ts";
 import { LifeSigns } from "./life_signs.ts";
 import { CLOSE_TIMEOUT } from "./socket.ts";

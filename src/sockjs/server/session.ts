@@ -1,7 +1,7 @@
 import { KiteError } from "../../protocol/errors.ts";
 import type { Limits } from "../../protocol/limits.ts";
 import { exceedsBytes } from "../byte_length.ts";
-import { closeInfo } from "../client/close_code.ts";
+import { closeInfo } from "../close_code.ts";
 import { Outbox } from "../outbox.ts";
 import type { CloseInfo, Session, SessionHandler, TransportName } from "../session.ts";
 

@@ -1,5 +1,5 @@
-import { KiteError } from "../../protocol/errors.ts";
-import type { CloseInfo } from "../session.ts";
+import { KiteError } from "../protocol/errors.ts";
+import type { CloseInfo } from "./session.ts";
 
 /** True if a close frame may carry `code` (RFC 6455 7.4): 1004–1006 and 1015 never travel. */
 export function isSendable(code: number): boolean {
