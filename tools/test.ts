@@ -9,7 +9,7 @@ import { count, summary } from "./junit.ts";
 import { GO_PEER, isStrict, KITEJS_PEER, lack, type Part, PARTS, programOf } from "./parts.ts";
 import { fromFileUrl, ROOT } from "./paths.ts";
 
-const REPORT = new URL(".cache/tests.xml", ROOT);
+const CACHE = new URL(".cache/", ROOT);
 const GO_SOURCES = new URL("tests/interop/go/", ROOT);
 
 async function run(program: string, args: string[], cwd: URL): Promise<boolean> {
@@ -78,15 +78,13 @@ function tellLacks(): Part[] {
   return lacking;
 }
 
-async function runTests(args: string[]): Promise<boolean> {
-  // A report of an earlier run must not pass for this one's.
-  await removeIfThere(REPORT);
+async function runTests(args: string[], report: string): Promise<boolean> {
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: [
       "test",
       "--permission-set=test",
       "--trace-leaks",
-      `--junit-path=${fromFileUrl(REPORT)}`,
+      `--junit-path=${report}`,
       ...args,
     ],
     cwd: fromFileUrl(ROOT),
@@ -96,18 +94,23 @@ async function runTests(args: string[]): Promise<boolean> {
 }
 
 async function main(args: string[]): Promise<boolean> {
-  await Deno.mkdir(new URL(".cache/interop/", ROOT), { recursive: true });
+  await Deno.mkdir(new URL("interop/", CACHE), { recursive: true });
   await Promise.all([buildGoPeer(), installKitejsPeer()]);
   const isComplete = tellLacks().length === 0 || !isStrict();
 
-  const success = await runTests(args);
-  const counts = count(await Deno.readTextFile(REPORT).catch(() => ""));
-  // A test file that cannot even be loaded counts in no report.
-  if (!success && counts.failed === 0) counts.failed = 1;
-  if (!isComplete) counts.failed = Math.max(counts.failed, 1);
-  if (counts.passed + counts.failed === 0) console.error("No test ran.");
-  console.log(summary(counts));
-  return counts.failed === 0 && counts.passed > 0;
+  // Its own file, so that no other run's report passes for this one's.
+  const report = await Deno.makeTempFile({ dir: fromFileUrl(CACHE), suffix: ".xml" });
+  try {
+    const success = await runTests(args, report);
+    const counts = count(await Deno.readTextFile(report));
+    // A test file that cannot even be loaded counts in no report.
+    if (!success || !isComplete) counts.failed = Math.max(counts.failed, 1);
+    if (counts.passed + counts.failed === 0) console.error("No test ran.");
+    console.log(summary(counts));
+    return counts.failed === 0 && counts.passed > 0;
+  } finally {
+    await Deno.remove(report);
+  }
 }
 
 if (import.meta.main && !await main(Deno.args)) Deno.exit(1);
