@@ -33,11 +33,15 @@ export type Incoming =
   | IncomingRequest
   | { readonly kind: "invoke"; readonly id: number; readonly args: unknown[] }
   | {
-    /** A message that cannot be served; answered where `responseId` is known. */
+    /**
+     * A message that cannot be served. A request is answered where `responseId` is known; what should
+     * have been an answer fails the call `callId`.
+     */
     readonly kind: "broken";
     readonly type: KiteErrorType;
     readonly reason: string;
-    readonly responseId: number | undefined;
+    readonly responseId?: number | undefined;
+    readonly callId?: number;
   };
 
 /** A method call that came in. `kite` and `authentication` are as they came: unchecked. */

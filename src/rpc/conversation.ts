@@ -12,7 +12,7 @@ import type { CloseInfo, Session, SessionHandler } from "../sockjs/session.ts";
 import { errorObject, readAnswer } from "./answer.ts";
 import { CallbackQueue } from "./callback_queue.ts";
 import { CallbackTable, type IdCounter } from "./callback_table.ts";
-import type { Authentication, Codec, IncomingRequest, RequestHead } from "./codec.ts";
+import type { Authentication, Codec, Incoming, IncomingRequest, RequestHead } from "./codec.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
 import type { RemoteKite, TellOptions } from "./remote.ts";
 import { KiteRequest, type RequestOrigin } from "./request.ts";
@@ -171,14 +171,7 @@ export class Conversation implements SessionHandler, RequestOrigin {
       case "request":
         return this.#serve(message);
       case "broken":
-        if (message.responseId === undefined) {
-          return this.#host.report(`skipped a message: ${message.reason}`);
-        }
-        return this.#answerError(
-          message.responseId,
-          new KiteError(message.type, message.reason),
-          "",
-        );
+        return this.#refuse(message);
     }
   }
 
@@ -299,6 +292,17 @@ export class Conversation implements SessionHandler, RequestOrigin {
       this.#headIdentity = identity;
     }
     return this.#head;
+  }
+
+  /** A message that cannot be served: whoever waits for what it should bring is told. */
+  #refuse({ type, reason, responseId, callId }: Extract<Incoming, { kind: "broken" }>): void {
+    const call = callId === undefined ? undefined : this.#pending.take(callId);
+    if (call !== undefined) {
+      const wrong = type === "limitError" ? type : "invalidResponse";
+      call.reject(new KiteError(wrong, `the answer to "${call.method}": ${reason}`));
+    } else if (responseId !== undefined) {
+      this.#answerError(responseId, new KiteError(type, reason), "");
+    } else this.#host.report(`skipped a message: ${reason}`);
   }
 
   /** A message to one of our ids: the answer to a call, or a callback. Unknown ids are ignored. */

@@ -2,6 +2,7 @@ import type { Callback, FoundFunction } from "../dnode/scrub.ts";
 import { stringify } from "../dnode/scrub.ts";
 import { nestsDeeperThan } from "../dnode/nesting.ts";
 import { type CallbackPlace, placeCallbacks, placeLinks, readCallbacks } from "../dnode/unscrub.ts";
+import type { KiteErrorType } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Authentication, Codec, Incoming, OutgoingRequest, RequestHead } from "./codec.ts";
@@ -79,13 +80,15 @@ export class DnodeCodec implements Codec {
     const places = readCallbacks(message.callbacks, callbacksPerMessage, nesting);
     if (places === undefined) {
       const reason = `more than ${callbacksPerMessage} callbacks (limit: callbacksPerMessage)`;
-      return { kind: "broken", type: "limitError", reason, responseId: this.#responseId(message) };
+      return this.#refused(message, "limitError", reason);
     }
     const args = message.arguments;
     if (typeof method === "number") {
       // Its head was cut, but a second "method" says that it was no request.
       if (isReduced) return this.#read(parseWhole(text), text, false, remoteFunction);
-      if (!Array.isArray(args)) return broken("arguments is not an array");
+      if (!Array.isArray(args)) {
+        return this.#refused(message, "argumentError", "arguments is not an array");
+      }
       this.#place(args, places, message.links, undefined, remoteFunction);
       return { kind: "invoke", id: method, args };
     }
@@ -129,16 +132,17 @@ export class DnodeCodec implements Codec {
   #tooDeep(text: string): Incoming {
     const reason = `message nested deeper than ${this.#limits.nesting} (limit: nesting)`;
     const message = parseObject(text);
-    const responseId = typeof message === "string" || typeof message.method !== "string"
-      ? undefined
-      : this.#responseId(message);
-    return { kind: "broken", type: "limitError", reason, responseId };
+    return typeof message === "string"
+      ? { kind: "broken", type: "limitError", reason }
+      : this.#refused(message, "limitError", reason);
   }
 
-  #responseId(message: Message): number | undefined {
-    return findResponseId(
-      readCallbacks(message.callbacks, Infinity, this.#limits.nesting) ?? [],
-    );
+  /** Says whom it concerns that a message cannot be served. */
+  #refused({ method, callbacks }: Message, type: KiteErrorType, reason: string): Incoming {
+    if (isId(method)) return { kind: "broken", type, reason, callId: method };
+    if (typeof method !== "string") return { kind: "broken", type, reason };
+    const places = readCallbacks(callbacks, Infinity, this.#limits.nesting) ?? [];
+    return { kind: "broken", type, reason, responseId: findResponseId(places) };
   }
 
   #place(
@@ -196,7 +200,9 @@ function mayChangeHead(places: readonly CallbackPlace[], links: unknown): boolea
 }
 
 function broken(reason: string, responseId?: number): Incoming {
-  return { kind: "broken", type: "argumentError", reason, responseId };
+  return responseId === undefined
+    ? { kind: "broken", type: "argumentError", reason }
+    : { kind: "broken", type: "argumentError", reason, responseId };
 }
 
 function isId(value: unknown): value is number {

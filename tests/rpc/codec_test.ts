@@ -150,12 +150,12 @@ const BROKEN: [string, string][] = [
 ];
 for (const [text, reason] of BROKEN) {
   Deno.test(`refuses ${text === "" ? "an empty message" : text}`, () => {
-    assertEquals(decode(text), {
-      kind: "broken",
-      type: "argumentError",
-      reason,
-      responseId: undefined,
-    });
+    const { callId, ...rest } = ofKind("broken", decode(text));
+    assertEquals(rest, { kind: "broken", type: "argumentError", reason });
+    assertEquals(
+      callId,
+      text.startsWith('{"method":1,') || text === '{"method":1}' ? 1 : undefined,
+    );
   });
 }
 
@@ -187,10 +187,10 @@ Deno.test("a request nested too deep, or with too many callbacks, is answered as
   assertEquals(tooMany.reason, "more than 256 callbacks (limit: callbacksPerMessage)");
 });
 
-Deno.test("what is nested too deep and is an answer, or no JSON, is answered to nobody", () => {
+Deno.test("an answer nested too deep says to which call; what is no JSON concerns nobody", () => {
   const deep = "[".repeat(600);
-  for (const text of [deep, `{"method":3,"arguments":[${deep}${"]".repeat(600)}]}`]) {
-    const incoming = ofKind("broken", decode(text));
-    assertEquals(incoming.responseId, undefined);
-  }
+  const answer = ofKind("broken", decode(`{"method":3,"arguments":[${deep}${"]".repeat(600)}]}`));
+  assertEquals([answer.type, answer.callId, answer.responseId], ["limitError", 3, undefined]);
+  const nothing = ofKind("broken", decode(deep));
+  assertEquals([nothing.callId, nothing.responseId], [undefined, undefined]);
 });
