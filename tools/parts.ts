@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fromFileUrl, ROOT } from "./paths.ts";
+import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
 
 /** A program or folder that a test may need. */
 export type Part = "go" | "node" | "etcd" | "postgres" | "chromium";
@@ -21,7 +21,7 @@ interface Recipe {
 }
 
 /** The Go kite for the tests, as `deno task test` builds it. */
-export const GO_PEER: URL = new URL(".cache/interop/peer", ROOT);
+export const GO_PEER: URL = new URL("interop/peer", CACHE);
 /** The folder of the kite.js peer. */
 export const KITEJS_PEER: URL = new URL("tests/interop/kitejs/", ROOT);
 
