@@ -1,0 +1,139 @@
+import { assert, assertEquals } from "@std/assert";
+import { Methods } from "../../src/methods.ts";
+import { PipeSession, Side } from "../rpc/support.ts";
+import { eventually } from "../support/eventually.ts";
+import answers from "../vectors/hostile_answers.json" with { type: "json" };
+import requests from "../vectors/hostile_requests.json" with { type: "json" };
+import { heapInUse } from "./heap.ts";
+import { callingKite, targetKite } from "./kites.ts";
+import { Dice, mutate } from "./mutate.ts";
+import { withUntouchedPrototypes } from "./prototypes.ts";
+import { answerText, responseIdOf, ScriptedServer } from "./scripted_server.ts";
+import { Wire } from "./wire.ts";
+
+const VOLUME = 100_000;
+const PER_CONVERSATION = 500;
+const THROUGH_SOCKETS = 4_000;
+const SQUARE = '{"method":"square","arguments":[{"withArgs":[7]}],' +
+  '"callbacks":{"990":[0,"responseCallback"]}}';
+const SQUARED = '{"method":990,"arguments":[{"error":null,"result":49}],"callbacks":{}}';
+
+const CORPUS: readonly string[] = [
+  ...requests.flatMap(({ messages }) => messages),
+  ...answers.flatMap(({ messages }) =>
+    messages.map((text) => text.replaceAll("$CB", "0").replaceAll("$FN", "1"))
+  ),
+];
+
+function methods(): Methods {
+  const all = new Methods({ handling: "method", authenticates: false, nameLength: 256 });
+  all.handle("square", ({ args }) => args.one().number() ** 2);
+  all.handle("echo", ({ args }) => args.values);
+  all.handle("later", async ({ args }) => await Promise.resolve(args.values[0]));
+  all.handle("whoami", ({ kite }) => kite);
+  all.handle("throws", ({ args }) => {
+    throw args.values[0];
+  });
+  return all;
+}
+
+/** A conversation with calls and functions out, for what comes to meet. */
+function begin(all: Methods): { side: Side; session: PipeSession } {
+  const session = new PipeSession();
+  const side = new Side(session, { serve: (request) => all.serve(request), timeout: 0 });
+  for (let i = 0; i < 8; i++) {
+    // What they come to is chance; that each comes to an end is looked at below.
+    side.tell("probe", (value: unknown) => value, { f: () => {} }).catch(() => {});
+  }
+  return { side, session };
+}
+
+Deno.test("100,000 mutated messages break nothing", async () => {
+  await withUntouchedPrototypes(async () => {
+    const dice = new Dice(20_181_107);
+    const all = methods();
+    let slowest = 0;
+    let answered = 0;
+    let heap = 0;
+    for (let done = 0; done < VOLUME; done += PER_CONVERSATION) {
+      const { side, session } = begin(all);
+      for (let i = 0; i < PER_CONVERSATION; i++) {
+        const text = mutate(CORPUS, dice);
+        const start = performance.now();
+        session.hear(text);
+        slowest = Math.max(slowest, performance.now() - start);
+      }
+      await Promise.resolve();
+      session.hear(SQUARE);
+      assert(session.isOpen, "the conversation goes on");
+      assertEquals(session.sent.findLast((text) => text.startsWith('{"method":990,')), SQUARED);
+      answered += session.sent.length;
+      session.close();
+      await eventually(() => side.ends.length === 1);
+      assertEquals(side.conversation.load.pending + side.conversation.load.callbacks, 0);
+      if (done === VOLUME / 5) heap = await heapInUse();
+    }
+    assert(slowest < 500, `one message took ${slowest} ms`);
+    assert(answered > VOLUME / 20, `only ${answered} were answered: the mutations are too wild`);
+    const growth = await heapInUse() - heap;
+    assert(growth < 4_000_000, `the heap has grown by ${growth} bytes`);
+  });
+});
+
+for (const isRaw of [false, true]) {
+  Deno.test(`mutated messages through ${isRaw ? "a raw WebSocket" : "SockJS"} break nothing`, async () => {
+    await withUntouchedPrototypes(async () => {
+      const dice = new Dice(isRaw ? 7 : 11);
+      const kite = targetKite();
+      await using server = await kite.listen();
+      for (let done = 0; done < THROUGH_SOCKETS; done += PER_CONVERSATION) {
+        await using wire = await Wire.open(server.url, isRaw);
+        for (let i = 0; i < PER_CONVERSATION; i += 5) {
+          wire.send(...Array.from({ length: 5 }, () => mutate(CORPUS, dice)));
+        }
+        const { arguments: [answer] } = await wire.call(990_990, "square", 7);
+        assertEquals(answer, { error: null, result: 49 });
+      }
+      await eventually(() => kite.connections.size === 0);
+    });
+  });
+}
+
+Deno.test("mutated frames end their own session at most", async () => {
+  const dice = new Dice(3);
+  const kite = targetKite();
+  await using server = await kite.listen();
+  await using witness = await Wire.open(server.url, false);
+  const frames = requests.map(({ frame }) => frame);
+  for (let done = 0; done < 60; done++) {
+    await using wire = await Wire.open(server.url, false);
+    for (let i = 0; i < 10; i++) wire.sendFrame(mutate(frames, dice));
+  }
+  assertEquals((await witness.call(1, "square", 7)).arguments[0].result, 49);
+  await eventually(() => kite.connections.size === 1);
+});
+
+Deno.test("a client survives a server that answers with mutated messages", async () => {
+  await withUntouchedPrototypes(async () => {
+    const dice = new Dice(5);
+    await using server = new ScriptedServer((connection, text) => {
+      const { method } = JSON.parse(text);
+      if (typeof method !== "string") return;
+      for (let i = 0; i < 20; i++) {
+        connection.send(mutate(CORPUS, dice));
+      }
+      if (method === "square") connection.send(answerText(responseIdOf(text), 49));
+    });
+    await using client = callingKite().newClient(server.url);
+    await client.dial();
+    const calls = Array.from(
+      { length: 100 },
+      () =>
+        client.tellWith({ timeout: 300, callbacks: "call" }, "probe", (value: unknown) => value)
+          .catch(() => {}),
+    );
+    await Promise.all(calls);
+    assertEquals(await client.tell("square", 7), 49);
+    await eventually(() => client.load.pending + client.load.callbacks === 0);
+  });
+});
