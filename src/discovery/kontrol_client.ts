@@ -54,6 +54,10 @@ export class KontrolClient {
       concurrentCallbacks: false,
     });
     this.#client = client;
+    // Once for each time that Kontrol goes, not for each try.
+    client.on("dialError", ({ error, attempt }) => {
+      if (attempt === 1) this.#host.report("Kontrol cannot be reached, and is tried again", error);
+    });
     client.dialForever().catch((error: unknown) => {
       if (client.state !== "closed") this.#host.report("Kontrol is not dialled any more", error);
     });
