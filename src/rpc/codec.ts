@@ -44,12 +44,15 @@ export type Incoming =
     readonly callId?: number;
   };
 
-/** A method call that came in. `kite` and `authentication` are as they came: unchecked. */
+/**
+ * A method call that came in. `kite` and `authentication` are what the caller says, unchecked; a
+ * caller that says the same again may give the very same objects.
+ */
 export interface IncomingRequest {
   readonly kind: "request";
   readonly method: string;
-  readonly kite: unknown;
-  readonly authentication: unknown;
+  readonly kite: KiteIdentity;
+  readonly authentication: Authentication | undefined;
   readonly args: unknown[];
   readonly responseId: number | undefined;
 }

@@ -3,10 +3,10 @@ import { stringify } from "../dnode/scrub.ts";
 import { nestsDeeperThan } from "../dnode/nesting.ts";
 import { type CallbackPlace, placeCallbacks, placeLinks, readCallbacks } from "../dnode/unscrub.ts";
 import type { KiteErrorType } from "../protocol/errors.ts";
-import type { KiteIdentity } from "../protocol/identity.ts";
+import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Authentication, Codec, Incoming, OutgoingRequest, RequestHead } from "./codec.ts";
-import { HeadMemo } from "./head_memo.ts";
+import { type Head, HeadMemo } from "./head_memo.ts";
 
 /** Kite requests inside dnode messages, as the Go kite and kite.js speak them (wire.md 2–4). */
 export class DnodeCodec implements Codec {
@@ -77,7 +77,8 @@ export class DnodeCodec implements Codec {
     const { method } = message;
     if (typeof method !== "string" && !isId(method)) return broken("method is no string and no id");
     const { callbacksPerMessage, nesting } = this.#limits;
-    const places = readCallbacks(message.callbacks, callbacksPerMessage, nesting);
+    // One more than functions may be: the response callback is none of the caller's.
+    const places = readCallbacks(message.callbacks, callbacksPerMessage + 1, nesting);
     if (places === undefined) {
       const reason = `more than ${callbacksPerMessage} callbacks (limit: callbacksPerMessage)`;
       return this.#refused(message, "limitError", reason);
@@ -118,14 +119,29 @@ export class DnodeCodec implements Codec {
       : withArgs === undefined || withArgs === null
       ? []
       : [withArgs];
-    let { kite, authentication } = request;
-    if (newHead !== undefined) {
-      this.#memo.learn(newHead, method, kite, authentication);
-    } else if (this.#memo.isCut(request)) {
-      if (!Object.hasOwn(request, "kite")) kite = this.#memo.kite;
-      if (!Object.hasOwn(request, "authentication")) authentication = this.#memo.authentication;
-    }
+    const { kite, authentication } = this.#readHead(method, request, newHead);
     return { kind: "request", method, kite, authentication, args, responseId };
+  }
+
+  #readHead(
+    method: string,
+    request: { kite?: unknown; authentication?: unknown },
+    newHead: string | undefined,
+  ): Head {
+    const known = newHead === undefined && this.#memo.isCut(request) ? this.#memo.head : undefined;
+    const statesKite = Object.hasOwn(request, "kite");
+    const statesAuthentication = Object.hasOwn(request, "authentication");
+    if (known !== undefined && !statesKite && !statesAuthentication) return known;
+    const head = {
+      kite: known === undefined || statesKite
+        ? readIdentity(request.kite, this.#limits.nameLength)
+        : known.kite,
+      authentication: known === undefined || statesAuthentication
+        ? readAuthentication(request.authentication)
+        : known.authentication,
+    };
+    if (newHead !== undefined) this.#memo.learn(newHead, method, request, head);
+    return head;
   }
 
   /** Refuses a message that is nested too deep, with an answer where its caller can be found. */
@@ -229,4 +245,11 @@ function callbacksText(
     text += `${text === "" ? "" : ","}"${ids[i]}":[${steps}]`;
   }
   return text;
+}
+
+function readAuthentication(value: unknown): Authentication | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { type, key } = value as { type?: unknown; key?: unknown };
+  if (typeof type !== "string" || type === "") return undefined;
+  return { type, key: typeof key === "string" ? key : "" };
 }

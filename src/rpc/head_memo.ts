@@ -1,9 +1,24 @@
+import type { KiteIdentity } from "../protocol/identity.ts";
+import type { Authentication } from "./codec.ts";
+
 const METHOD = '{"method":"';
 const ARGUMENTS = ',"arguments":[{';
 const BACKSLASH = 0x5c;
 
 /** After so many requests whose text is not of the usual form, a peer's heads are not looked at. */
 const PATIENCE = 4;
+
+/** The two members of a head as a message has them. */
+export interface StatedHead {
+  readonly kite?: unknown;
+  readonly authentication?: unknown;
+}
+
+/** What a head means: who calls, and what it shows. */
+export interface Head {
+  readonly kite: KiteIdentity;
+  readonly authentication: Authentication | undefined;
+}
 
 /**
  * Remembers the part that all requests of a caller share, identity and token, so that this kilobyte
@@ -18,18 +33,14 @@ export class HeadMemo {
   #text = "";
   /** The name of the member that stands in for the head. */
   #mark = "";
-  #kite: unknown;
-  #authentication: unknown;
+  #head: Head | undefined;
   #patience = PATIENCE;
+  /** A caller that calls but once, as many at a Kontrol, is not worth the memory. */
+  #hadRequest = false;
 
-  /** The remembered `kite`. */
-  get kite(): unknown {
-    return this.#kite;
-  }
-
-  /** The remembered `authentication`. */
-  get authentication(): unknown {
-    return this.#authentication;
+  /** What the remembered text means. */
+  get head(): Head | undefined {
+    return this.#head;
   }
 
   /** Whether a request is the one whose head was cut. */
@@ -45,17 +56,25 @@ export class HeadMemo {
     return `${text.slice(0, start)}"${this.#mark}":0,${text.slice(start + this.#text.length)}`;
   }
 
-  /** Remembers the head of a message that was parsed whole. */
-  learn(text: string, method: string, kite: unknown, authentication: unknown): void {
+  /**
+   * Remembers the head of a message that was parsed whole.
+   *
+   * @param stated the members as they came
+   * @param head what they mean
+   */
+  learn(text: string, method: string, stated: StatedHead, head: Head): void {
+    if (!this.#hadRequest) {
+      this.#hadRequest = true;
+      return;
+    }
     if (this.#patience === 0) return;
     const start = METHOD.length + method.length + 1 + ARGUMENTS.length;
     if (headStart(text) === start) {
-      const head = headText(kite, authentication);
-      if (text.startsWith(head, start)) {
+      const own = headText(stated);
+      if (text.startsWith(own, start)) {
         if (this.#mark === "") this.#mark = newMark();
-        this.#text = head;
-        this.#kite = kite;
-        this.#authentication = authentication;
+        this.#text = own;
+        this.#head = head;
         this.#patience = PATIENCE;
         return;
       }
@@ -64,7 +83,7 @@ export class HeadMemo {
   }
 }
 
-function headText(kite: unknown, authentication: unknown): string {
+function headText({ kite, authentication }: StatedHead): string {
   return `"kite":${JSON.stringify(kite)},"authentication":${JSON.stringify(authentication)},`;
 }
 

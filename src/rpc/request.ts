@@ -34,15 +34,10 @@ export class KiteRequest {
   #args: Args | undefined;
   #context: Map<string, unknown> | undefined;
 
-  constructor(
-    message: IncomingRequest,
-    kite: KiteIdentity,
-    authentication: Authentication | undefined,
-    origin: RequestOrigin,
-  ) {
+  constructor(message: IncomingRequest, origin: RequestOrigin) {
     this.method = message.method;
-    this.kite = kite;
-    this.authentication = authentication;
+    this.kite = message.kite;
+    this.authentication = message.authentication;
     this.#origin = origin;
     this.#values = message.args;
   }

@@ -1,0 +1,119 @@
+import { type Callback, findFunctions, type FoundFunction } from "../dnode/scrub.ts";
+import type { ScrubBounds } from "../dnode/scrub.ts";
+import { KiteError } from "../protocol/errors.ts";
+import type { Limits } from "../protocol/limits.ts";
+import { exceedsBytes } from "../sockjs/byte_length.ts";
+import type { Session } from "../sockjs/session.ts";
+import { CallbackTable, type IdCounter } from "./callback_table.ts";
+import type { Codec } from "./codec.ts";
+
+/** Levels that a message puts around the arguments of a request, and around a result. */
+const REQUEST_LEVELS = 3;
+/** Levels that a message puts around the arguments of a callback. */
+const INVOKE_LEVELS = 1;
+
+/**
+ * What goes out over one session: values with functions in them, which the remote may call for as
+ * long as the session lasts.
+ */
+export class Line {
+  readonly codec: Codec;
+  readonly ids: IdCounter;
+  readonly limits: Limits;
+  /** True once a message has come or gone. */
+  hadMessage = false;
+  /** False once the session has ended. */
+  isOpen = true;
+  readonly #session: Session;
+  /** Made when the first function is handed out: most sessions never see one. */
+  #callbacks: CallbackTable | undefined;
+
+  constructor(session: Session, codec: Codec, ids: IdCounter, limits: Limits) {
+    this.#session = session;
+    this.codec = codec;
+    this.ids = ids;
+    this.limits = limits;
+  }
+
+  /** Functions that the remote may call. */
+  get callbacks(): number {
+    return this.#callbacks?.size ?? 0;
+  }
+
+  /** The function of ours with an id. */
+  callback(id: number): Callback | undefined {
+    return this.#callbacks?.get(id);
+  }
+
+  /** The functions in the arguments of a request or in a result, see {@linkcode findFunctions}. */
+  functionsIn(value: unknown): readonly FoundFunction[] {
+    return findFunctions(value, this.#bounds(REQUEST_LEVELS));
+  }
+
+  /** The functions in the arguments of a callback. */
+  functionsInArguments(args: readonly unknown[]): readonly FoundFunction[] {
+    return findFunctions(args, this.#bounds(INVOKE_LEVELS));
+  }
+
+  /**
+   * Encodes and sends a message with functions in it; none stays handed out if that fails.
+   *
+   * @throws {KiteError} `limitError`, or what `encode` throws
+   */
+  send(functions: readonly FoundFunction[], encode: (ids: readonly number[]) => string): void {
+    if (functions.length === 0) return this.#transmit(encode([]));
+    const { callbacksPerMessage, callbacksPerSession } = this.limits;
+    if (functions.length > callbacksPerMessage) {
+      throw new KiteError(
+        "limitError",
+        `${functions.length} functions in one message, at most ${callbacksPerMessage} may be ` +
+          `(limit: callbacksPerMessage)`,
+      );
+    }
+    this.#callbacks ??= new CallbackTable(this.ids, callbacksPerSession);
+    const ids = this.#callbacks.handOut(functions);
+    try {
+      this.#transmit(encode(ids));
+    } catch (error) {
+      this.takeBack(functions);
+      throw error;
+    }
+  }
+
+  /** Sends a text, whatever its size. */
+  sendText(text: string): void {
+    this.hadMessage = true;
+    this.#session.send(text);
+  }
+
+  /** Undoes one handing out of the same functions. */
+  takeBack(functions: readonly FoundFunction[]): void {
+    this.#callbacks?.takeBack(functions);
+  }
+
+  /** Forgets a function. @returns whether the remote held it */
+  release(callback: Callback): boolean {
+    return this.#callbacks?.release(callback) ?? false;
+  }
+
+  /** The session has ended. */
+  end(): void {
+    this.isOpen = false;
+    this.#callbacks?.clear();
+  }
+
+  #transmit(text: string): void {
+    const { messageBytes } = this.limits;
+    if (exceedsBytes(text, messageBytes)) {
+      const reason = `a message of more than ${messageBytes} bytes (limit: messageBytes)`;
+      throw new KiteError("limitError", reason);
+    }
+    this.sendText(text);
+  }
+
+  #bounds(levels: number): ScrubBounds {
+    const { nesting, messageBytes } = this.limits;
+    // The least that a value takes: a digit and a comma.
+    return { nesting: nesting - levels, values: messageBytes / 2 };
+  }
+}

@@ -1,0 +1,274 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { Client } from "../../src/client.ts";
+import type { Kite } from "../../src/kite.ts";
+import { KiteError } from "../../src/protocol/errors.ts";
+import type { Limits } from "../../src/protocol/limits.ts";
+import type { KiteRequest } from "../../src/rpc/request.ts";
+import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/ports.ts";
+import { callingKite, targetKite } from "./kites.ts";
+import { Wire } from "./wire.ts";
+
+/** Runs a test with a kite of some limits and a client of some others. */
+async function between(
+  served: Partial<Limits>,
+  calling: Partial<Limits>,
+  run: (client: Client, kite: Kite, url: string) => Promise<void>,
+): Promise<void> {
+  const kite = targetKite({ limits: served });
+  await using server = await kite.listen();
+  await using client = callingKite({ limits: calling }).newClient(server.url);
+  await client.dial();
+  await run(client, kite, server.url);
+}
+
+async function failure(call: Promise<unknown>): Promise<string> {
+  const error = await assertRejects(() => call, KiteError) as KiteError;
+  return error.id === "" ? String(error) : String(error).replace(` (${error.id})`, "");
+}
+
+function endOf(client: Client): Promise<number> {
+  return new Promise((resolve) => void client.on("disconnect", ({ code }) => resolve(code)));
+}
+
+Deno.test("messageBytes: a longer message ends the session with 1009", () =>
+  between({ messageBytes: 1_000 }, {}, async (client, kite) => {
+    assertEquals(await client.tell("echo", "x".repeat(500)), "x".repeat(500));
+    const end = endOf(client);
+    assertEquals(
+      await failure(client.tell("echo", "x".repeat(1_000))),
+      "disconnect: Remote kite has disconnected",
+    );
+    assertEquals(await end, 1009);
+    await eventually(() => kite.connections.size === 0);
+  }));
+
+Deno.test("messageBytes: bytes of UTF-8 count, not characters", () =>
+  between({ messageBytes: 1_000 }, {}, async (client) => {
+    const end = endOf(client);
+    client.tell("echo", "€".repeat(300)).catch(() => {});
+    assertEquals(await end, 1009);
+  }));
+
+Deno.test("messageBytes: what we would send beyond is refused before it leaves", () =>
+  between({}, { messageBytes: 1_000 }, async (client) => {
+    const reason = "limitError: a message of more than 1000 bytes (limit: messageBytes)";
+    assertEquals(await failure(client.tell("echo", "x".repeat(1_000))), reason);
+    assertEquals(await failure(client.tell("echo", "€".repeat(300), () => {})), reason);
+    assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, waiting: 0 });
+    assertEquals(await client.tell("square", 3), 9);
+  }));
+
+Deno.test("messageBytes: an answer or an error beyond becomes one that says so", () =>
+  between({ messageBytes: 1_000 }, {}, async (client, kite) => {
+    kite.handle("big", () => "x".repeat(1_000));
+    kite.handle("bad", () => {
+      throw new Error("x".repeat(1_000));
+    });
+    assertEquals(
+      await failure(client.tell("big")),
+      "a message of more than 1000 bytes (limit: messageBytes)",
+    );
+    assertEquals(
+      await failure(client.tell("bad")),
+      "an error of more than 1000 bytes (limit: messageBytes)",
+    );
+  }));
+
+function nested(depth: number): unknown {
+  let value: unknown = [];
+  for (let i = 1; i < depth; i++) value = [value];
+  return value;
+}
+
+Deno.test("nesting: a deeper message is answered with a limitError", () =>
+  between({ nesting: 200 }, {}, async (client) => {
+    assertEquals(await client.tell("echo", nested(196)), nested(196));
+    assertEquals(
+      await failure(client.tell("echo", nested(197))),
+      "limitError: message nested deeper than 200 (limit: nesting)",
+    );
+    assertEquals(await client.tell("square", 3), 9);
+  }));
+
+Deno.test("nesting: what two kites of the same limit may send, the other takes", () =>
+  between({ nesting: 40 }, { nesting: 40 }, async (client, kite) => {
+    assertEquals(await client.tell("echo", nested(36)), nested(36));
+    assertEquals(
+      await failure(client.tell("echo", nested(37))),
+      "limitError: nested deeper than 37 at 0.0.0.0.0.0.0.0… (limit: nesting)",
+    );
+    kite.handle("deep", () => nested(38));
+    assertEquals(
+      await failure(client.tell("deep")),
+      "nested deeper than 37 at 0.0.0.0.0.0.0.0… (limit: nesting)",
+    );
+  }));
+
+Deno.test("callbacksPerMessage: more are answered with a limitError, or do not leave", async () => {
+  const functions = (count: number) => Array.from({ length: count }, () => () => {});
+  await between({ callbacksPerMessage: 5 }, {}, async (client) => {
+    await client.tell("kite.ping", functions(5));
+    assertEquals(
+      await failure(client.tell("kite.ping", functions(6))),
+      "limitError: more than 5 callbacks (limit: callbacksPerMessage)",
+    );
+  });
+  await between({}, { callbacksPerMessage: 5 }, async (client) => {
+    assertEquals(
+      await failure(client.tell("kite.ping", functions(6))),
+      "limitError: 6 functions in one message, at most 5 may be (limit: callbacksPerMessage)",
+    );
+    assertEquals(client.load.callbacks, 0);
+  });
+});
+
+Deno.test("callbacksPerSession: a full table refuses calls until something is released", () =>
+  between({}, { callbacksPerSession: 3 }, async (client) => {
+    const functions = Array.from({ length: 4 }, () => () => {});
+    for (const one of functions.slice(0, 3)) await client.tell("kite.ping", one);
+    assertEquals(
+      await failure(client.tell("kite.ping", functions[3])),
+      "limitError: the remote holds 3 functions already (limit: callbacksPerSession); " +
+        "release those it no longer needs",
+    );
+    assertEquals(client.release(functions[0]!), true);
+    await client.tell("kite.ping", functions[3]);
+    assertEquals(client.load.callbacks, 3);
+  }));
+
+Deno.test("queuedCallbacks: a peer that floods async callbacks is closed with 3008", () =>
+  between({}, { queuedCallbacks: 3 }, async (client, kite) => {
+    kite.handle("flood", ({ args }) => {
+      const callback = args.one().function();
+      for (let i = 0; i < 5; i++) callback(i);
+    });
+    const seen: number[] = [];
+    const end = endOf(client);
+    const gate = Promise.withResolvers<void>();
+    await client.tell("flood", async (i: number) => {
+      seen.push(i);
+      await gate.promise;
+    }).catch(() => {});
+    assertEquals(await end, 3008);
+    gate.resolve();
+    await eventually(() => kite.connections.size === 0);
+    assertEquals(seen, [0], "what waited is forgotten");
+  }));
+
+Deno.test("inFlightRequests: further ones are answered requestLimitError", () =>
+  between({ inFlightRequests: 2 }, {}, async (client, kite) => {
+    const gate = Promise.withResolvers<string>();
+    kite.handle("wait", () => gate.promise);
+    const running = [client.tell("wait"), client.tell("wait")];
+    const reason = "requestLimitError: 2 requests run already (limit: inFlightRequests)";
+    assertEquals(await failure(client.tell("square", 3)), reason);
+    gate.resolve("done");
+    assertEquals(await Promise.all(running), ["done", "done"]);
+    assertEquals(await client.tell("square", 3), 9);
+  }));
+
+Deno.test("pendingCalls: further ones fail at once", () =>
+  between({}, { pendingCalls: 2 }, async (client, kite) => {
+    const gate = Promise.withResolvers<string>();
+    kite.handle("wait", () => gate.promise);
+    const running = [client.tell("wait"), client.tell("wait")];
+    const reason = "limitError: 2 calls wait already (limit: pendingCalls)";
+    assertEquals(await failure(client.tell("square", 3)), reason);
+    gate.resolve("done");
+    await Promise.all(running);
+    assertEquals(await client.tell("square", 3), 9);
+  }));
+
+Deno.test("waitingCalls: further ones fail while there is no connection", async () => {
+  const kite = callingKite({ limits: { waitingCalls: 2 } });
+  await using client = kite.newClient(`http://127.0.0.1:${freePort()}/kite`);
+  const dialling = client.dialForever().catch((error: KiteError) => error.type);
+  const waiting = [1, 2].map(() => client.tell("square").catch((error) => String(error)));
+  assertEquals(
+    await failure(client.tell("square", 3)),
+    "disconnect: not connected, and 2 calls wait already (limit: waitingCalls)",
+  );
+  assertEquals(client.load.waiting, 2);
+  client.close();
+  const closed = "disconnect: not connected: the client was closed";
+  assertEquals(await Promise.all(waiting), [closed, closed]);
+  assert(["aborted", "disconnect"].includes(await dialling as string));
+});
+
+Deno.test("outgoingBytes: a reader that does not read is closed with 1013", async () => {
+  const kite = targetKite({ limits: { outgoingBytes: 200_000 } });
+  await using server = await kite.listen();
+  kite.handle("flood", ({ args, signal }: KiteRequest) => {
+    const callback = args.one().function();
+    const timer = setInterval(() => callback("x".repeat(50_000)), 1);
+    signal.addEventListener("abort", () => clearInterval(timer));
+  });
+  const ends: { code: number }[] = [];
+  kite.on("disconnect", (end) => ends.push(end));
+  using peer = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  const key = btoa("0123456789abcdef");
+  await peer.write(new TextEncoder().encode(
+    `GET /kite/websocket HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\n` +
+      `Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n\r\n`,
+  ));
+  await peer.read(new Uint8Array(1_000));
+  const text =
+    '{"method":"flood","arguments":[{"withArgs":[0]}],"callbacks":{"1":[0,"withArgs",0]}}';
+  const payload = new TextEncoder().encode(text);
+  // A masked text frame; a mask of zeros leaves it as it is.
+  await peer.write(new Uint8Array([0x81, 0x80 | payload.length, 0, 0, 0, 0, ...payload]));
+  await eventually(() => ends.length > 0, { withinMs: 15_000, what: "the end" });
+  assertEquals(ends.map(({ code }) => code), [1013]);
+  assertEquals(kite.connections.size, 0);
+});
+
+Deno.test("sessions: further ones are refused with 503", () =>
+  between({ sessions: 2 }, {}, async (client, kite, url) => {
+    {
+      await using second = await Wire.open(url, false);
+      const refused = await fetch(`${url}/000/third/xhr`, { method: "POST" });
+      assertEquals([refused.status, await refused.text()], [
+        503,
+        "This server takes no more sessions.\n",
+      ]);
+      await assertRejects(() => Wire.open(url, true));
+      const third = callingKite().newClient(url, { transport: "WebSocket" });
+      await assertRejects(() => third.dial(), KiteError);
+      assertEquals((await second.call(1, "square", 2)).arguments[0].result, 4);
+    }
+    await eventually(() => kite.connections.size === 1);
+    await using again = await Wire.open(url, true);
+    assertEquals((await again.call(1, "square", 2)).arguments[0].result, 4);
+    assertEquals(await client.tell("square", 3), 9);
+  }));
+
+Deno.test("firstMessage: a session that never says anything is closed with 3008", async () => {
+  const kite = targetKite({ limits: { firstMessage: 60 } });
+  await using server = await kite.listen();
+  await using silent = await Wire.open(server.url, true);
+  await using talking = await Wire.open(server.url, true);
+  await talking.call(1, "square", 2);
+  const { code, reason } = await silent.ended;
+  assertEquals([code, reason], [3008, "no message within 60 ms (limit: firstMessage)"]);
+  assertEquals((await talking.call(2, "square", 3)).arguments[0].result, 9);
+});
+
+Deno.test("nameLength: methods and identities keep it, claims are cut to it", () =>
+  between({ nameLength: 60 }, {}, async (client, kite, url) => {
+    assertThrows(
+      () => kite.handle("m".repeat(61), () => {}),
+      KiteError,
+      "a method's name has 1 to 60 characters",
+    );
+    assertThrows(() => callingKite({ limits: { nameLength: 2 } }), KiteError);
+    assertEquals(
+      await failure(client.tell("m".repeat(500))),
+      `methodNotFound: Method not found: ${"m".repeat(60)}`,
+    );
+    await using wire = await Wire.open(url, true);
+    const claim = { kite: { username: "u".repeat(500) }, responseCallback: "[Function]" };
+    const callbacks = { 4: [0, "responseCallback"] };
+    wire.send(JSON.stringify({ method: "whoami", arguments: [claim], callbacks }));
+    assertEquals((await wire.answer(4)).arguments[0].result, "u".repeat(60));
+  }));
