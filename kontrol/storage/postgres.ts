@@ -33,6 +33,7 @@ import {
   type StorageOptions,
   type Watch,
 } from "./storage.ts";
+import { Owned } from "./owned.ts";
 import { plain } from "./watch_hub.ts";
 import { WatchSource } from "./watch_source.ts";
 
@@ -80,7 +81,7 @@ export class PostgresStorage implements Storage {
   readonly #watches: WatchSource<StampedRegistration>;
   readonly #cleaner: Repeater;
   /** By id, the `updated_at` that we wrote last: who finds another one there was not alone. */
-  readonly #ours = new Map<string, string>();
+  readonly #ours: Owned;
   #setUp: Promise<void> | undefined;
 
   /** Nothing is opened before the first operation. */
@@ -89,6 +90,7 @@ export class PostgresStorage implements Storage {
     const onError = options.onError ?? ignoreError;
     const timeout = options.operationTimeout ?? DEFAULT_OPERATION_TIMEOUT;
     const timeToLive = this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
+    this.#ours = new Owned(timeToLive);
     this.#client = new PostgresClient(options, { connections, timeout });
     const known = new RegistrationIndex<StampedRegistration>();
     let feed: PostgresFeed | undefined;
@@ -228,15 +230,8 @@ export class PostgresStorage implements Storage {
 
   async #clean(): Promise<void> {
     await this.#client.query("remove what is too old", CLEAN, [this.#timeToLive * 1_000]);
-    const oldest = Date.now() - OURS_KEPT * this.#timeToLive;
-    for (const [id, stamp] of this.#ours) {
-      if (Number(stamp) / 1_000 < oldest) this.#ours.delete(id);
-    }
   }
 }
-
-/** Times to live after which a kite that nobody deleted is no longer ours to delete. */
-const OURS_KEPT = 10;
 
 /** The condition for a row that has not outlived its time; `place` holds it in microseconds. */
 function liveSince(place: string, table = "k"): string {

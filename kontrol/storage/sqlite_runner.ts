@@ -1,5 +1,10 @@
 import { KiteError } from "../../src/protocol/errors.ts";
-import { isSqliteBusy, openSqlite, type SqliteDatabase } from "../../src/runtime/sqlite.ts";
+import {
+  isSqliteBusy,
+  openSqlite,
+  type SqliteDatabase,
+  type SqliteStatement,
+} from "../../src/runtime/sqlite.ts";
 import { messageOf, storageError, throwIfAborted } from "./failure.ts";
 import { setUpDatabase } from "./sqlite_schema.ts";
 import type { OperationOptions } from "./storage.ts";
@@ -18,6 +23,9 @@ export class SqliteRunner {
   /** The database, for preparing statements. */
   readonly database: SqliteDatabase;
   readonly #timeout: number;
+  readonly #begin: SqliteStatement;
+  readonly #commit: SqliteStatement;
+  readonly #rollback: SqliteStatement;
   #closed = false;
 
   constructor(path: string, timeout: number) {
@@ -25,6 +33,10 @@ export class SqliteRunner {
     this.database = openSqlite(path);
     try {
       setUpDatabase(this.database, BUSY_TIMEOUT);
+      // Prepared, for only then does Deno say in the error that the database was locked.
+      this.#begin = this.database.prepare("BEGIN IMMEDIATE");
+      this.#commit = this.database.prepare("COMMIT");
+      this.#rollback = this.database.prepare("ROLLBACK");
     } catch (error) {
       this.database.close();
       throw failure("set up the database", error);
@@ -47,13 +59,13 @@ export class SqliteRunner {
   }
 
   #transact<T>(work: () => T): T {
-    this.database.execute("BEGIN IMMEDIATE");
+    this.#begin.run();
     try {
       const result = work();
-      this.database.execute("COMMIT");
+      this.#commit.run();
       return result;
     } catch (error) {
-      this.database.execute("ROLLBACK");
+      this.#rollback.run();
       throw error;
     }
   }

@@ -51,7 +51,10 @@ export function openSqlite(path: string): SqliteDatabase {
   }
 }
 
-/** True for the error of a database that another process holds locked: the same may work later. */
+/**
+ * True for the error of a database that another process holds locked: the same may work later. Deno
+ * says so of statements that were prepared, not of {@linkcode SqliteDatabase.execute}.
+ */
 export function isSqliteBusy(error: unknown): boolean {
   const code = (error as { errcode?: unknown } | null)?.errcode;
   if (typeof code !== "number") return false;

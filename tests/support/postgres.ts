@@ -7,6 +7,8 @@ import { TestProcess } from "./process.ts";
 /** Whom the server runs as when the tests run as root, which PostgreSQL refuses. */
 const UNPRIVILEGED = "nobody";
 
+const STOP_MS = 5_000;
+
 /** Not UTC: what goes wrong with timestamps goes wrong here. */
 const TIME_ZONE = "America/St_Johns";
 
@@ -68,6 +70,9 @@ export class TestPostgres implements AsyncDisposable {
       log_timezone: TIME_ZONE,
       max_connections: 100,
       lc_messages: "C",
+      // Only what is needed to see it start: a line amid a test would look like a leak of that test.
+      log_min_messages: "log",
+      log_checkpoints: "off",
     };
     const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
     const [program, programArgs] = this.#command("postgres", [
@@ -83,10 +88,16 @@ export class TestPostgres implements AsyncDisposable {
     });
   }
 
-  /** Ends the server outright, as a crash would. */
-  async stop(): Promise<void> {
-    await this.#process?.stop();
+  /** Ends the server: in order, or as a crash would, after which unlogged tables are empty. */
+  async stop({ asCrash = false } = {}): Promise<void> {
+    const process = this.#process;
+    if (process === undefined) return;
     this.#process = undefined;
+    Deno.kill(process.pid, asCrash ? "SIGQUIT" : "SIGINT");
+    const timer = setTimeout(() => Deno.kill(process.pid, "SIGKILL"), STOP_MS);
+    await process.ended();
+    clearTimeout(timer);
+    await process.stop();
   }
 
   /** Stops every process of the server from running, or lets them run again. */

@@ -1,0 +1,271 @@
+import type { IRequestOp } from "etcd3";
+import { formatIdentity } from "../../src/protocol/identity.ts";
+import type { KontrolQuery } from "../../src/protocol/query.ts";
+import { canonicalId, checkRegistration, idTakenError } from "./check.ts";
+import {
+  bytes,
+  endOf,
+  EtcdClient,
+  type EtcdConnection,
+  type EtcdEntry,
+  toEntry,
+} from "./etcd_client.ts";
+import { EtcdFeed } from "./etcd_feed.ts";
+import { EtcdKeyPairs } from "./etcd_key_pairs.ts";
+import { EtcdKeys } from "./etcd_keys.ts";
+import { grantLease, keepAlive } from "./etcd_leases.ts";
+import { storageError } from "./failure.ts";
+import { RegistrationIndex } from "./index.ts";
+import { createMatcher, type Matcher } from "./matcher.ts";
+import {
+  DEFAULT_OPERATION_TIMEOUT,
+  DEFAULT_TIME_TO_LIVE,
+  type DeleteOptions,
+  type GetOptions,
+  type KeyPairs,
+  type OperationOptions,
+  type Registration,
+  type Storage,
+  type StorageListener,
+  type StorageOptions,
+  type Watch,
+} from "./storage.ts";
+import { Owned } from "./owned.ts";
+import { plain } from "./watch_hub.ts";
+import { WatchSource } from "./watch_source.ts";
+
+/** What {@linkcode EtcdStorage} takes. The time to live is rounded up to whole seconds. */
+export interface EtcdStorageOptions extends StorageOptions, EtcdConnection {
+  /** What the keys begin with, without a "/" at the end. @default "/kites" */
+  readonly prefix?: string;
+  /** Milliseconds between two looks whether the watch still lives. @default 5_000 */
+  readonly checkInterval?: number;
+}
+
+const DEFAULT_CHECK_INTERVAL = 5_000;
+
+/** Ids looked up in one transaction; etcd allows 128 requests. */
+const REFRESH_BATCH = 100;
+
+/** Attempts at a change that others keep changing meanwhile. */
+const ATTEMPTS = 10;
+
+/**
+ * Registrations and key pairs in etcd, by its v3 API. Every registration lives by a lease of its own,
+ * granted when a kite is added: whoever added it last is who owns it.
+ */
+export class EtcdStorage implements Storage {
+  readonly kind = "etcd";
+  readonly keyPairs: KeyPairs;
+  readonly #seconds: number;
+  readonly #client: EtcdClient;
+  readonly #keys: EtcdKeys;
+  readonly #watches: WatchSource<Registration>;
+  #feed: EtcdFeed | undefined;
+  /** By id, the lease that we granted. */
+  readonly #ours: Owned;
+
+  /** Nothing is opened before the first operation. */
+  constructor(options: EtcdStorageOptions = {}) {
+    const { prefix = "/kites", checkInterval = DEFAULT_CHECK_INTERVAL } = options;
+    const onError = options.onError ?? ignoreError;
+    const timeout = options.operationTimeout ?? DEFAULT_OPERATION_TIMEOUT;
+    this.#seconds = Math.ceil((options.timeToLive ?? DEFAULT_TIME_TO_LIVE) / 1_000);
+    this.#ours = new Owned(this.#seconds * 1_000);
+    this.#client = new EtcdClient(options, timeout);
+    this.#keys = new EtcdKeys(prefix);
+    this.keyPairs = new EtcdKeyPairs(this.#client, prefix);
+    const known = new RegistrationIndex<Registration>();
+    this.#watches = new WatchSource(known, this.kind, timeout, onError, (hub) => {
+      const settings = { checkInterval, onError };
+      return this.#feed = new EtcdFeed(this.#client, this.#keys, known, hub, settings);
+    });
+  }
+
+  async get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]> {
+    const matcher = createMatcher(query);
+    const { limit = Infinity } = options ?? {};
+    const entries = await this.#read(matcher, limit, options);
+    return entries.map((entry) => this.#keys.registrationOf(entry))
+      .filter((found) => found !== undefined)
+      .filter(({ kite }) => matcher.accepts(kite)).slice(0, Math.max(limit, 0)).map(plain);
+  }
+
+  async upsert(registration: Registration, options?: OperationOptions): Promise<void> {
+    const checked = checkRegistration(registration);
+    const what = "add a registration";
+    const { id, username } = checked.kite;
+    const lease = await this.#client.run(what, options, (client, call) => {
+      return grantLease(client, this.#seconds, call);
+    });
+    // A kite that is new, the usual case, needs no look at what was there before.
+    let known: EtcdEntry | undefined;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const before = known && this.#keys.registrationOf(known)?.kite;
+      if (before !== undefined && before.username !== username) throw idTakenError(id);
+      const isSame = before === undefined ||
+        formatIdentity(before) === formatIdentity(checked.kite);
+      const requests = [
+        ...(isSame ? [] : this.#deletions(before)),
+        ...this.#keys.paths(checked.kite).map((key) =>
+          put(key, this.#keys.pathValue(checked), lease)
+        ),
+        put(this.#keys.id(id), this.#keys.idValue(checked), lease),
+      ];
+      const found = await this.#change(what, id, known, requests, options);
+      if (found === true) {
+        this.#ours.set(id, lease);
+        return;
+      }
+      known = found;
+    }
+    throw storageError(this.kind, "failed", `could not ${what}: others keep changing it`);
+  }
+
+  async refresh(ids: readonly string[], options?: OperationOptions): Promise<string[]> {
+    const missing: string[] = [];
+    for (let start = 0; start < ids.length; start += REFRESH_BATCH) {
+      missing.push(...await this.#refresh(ids.slice(start, start + REFRESH_BATCH), options));
+    }
+    return missing;
+  }
+
+  async delete(id: string, options?: DeleteOptions): Promise<boolean> {
+    const what = "delete a registration";
+    const canonical = canonicalId(id);
+    const lease = this.#ours.get(canonical);
+    this.#ours.delete(canonical);
+    const range = { key: this.#keys.id(canonical) };
+    let [known] = (await this.#client.range(what, range, options)).entries;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const kite = known && this.#keys.registrationOf(known)?.kite;
+      if (known === undefined || kite === undefined) return false;
+      if (options?.ifOurs === true && known.lease !== lease) return false;
+      const requests = [...this.#deletions(kite), deletion(this.#keys.id(canonical))];
+      const found = await this.#change(what, canonical, known, requests, options);
+      if (found === true) return true;
+      known = found;
+    }
+    throw storageError(this.kind, "failed", `could not ${what}: others keep changing it`);
+  }
+
+  async watch(
+    query: KontrolQuery,
+    listener: StorageListener,
+    options?: OperationOptions,
+  ): Promise<Watch> {
+    return await this.#watches.watch(createMatcher(query), listener, options);
+  }
+
+  async count(options?: OperationOptions): Promise<Map<string, number>> {
+    const prefix = this.#keys.environments;
+    const range = { key: prefix, end: endOf(prefix), keysOnly: true };
+    const { entries } = await this.#client.range("count the registrations", range, options);
+    const counts = new Map<string, number>();
+    for (const { key } of entries) {
+      const environment = key.slice(prefix.length, key.indexOf("/", prefix.length));
+      counts.set(environment, (counts.get(environment) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  async ready(options?: OperationOptions): Promise<void> {
+    const key = this.#keys.kites;
+    await this.#client.range("reach a majority of the members", { key, limit: 1 }, options);
+  }
+
+  // deno-lint-ignore require-await -- what it throws has to arrive as a rejection
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watches.close();
+    this.#client.close();
+  }
+
+  async #read(
+    matcher: Matcher,
+    limit: number,
+    options: OperationOptions | undefined,
+  ): Promise<EtcdEntry[]> {
+    const what = "read the registrations";
+    if (!matcher.canMatch || limit <= 0) {
+      await this.#client.range(what, { key: this.#keys.kites }, options);
+      return [];
+    }
+    if (matcher.equal.id !== undefined) {
+      const range = { key: this.#keys.id(matcher.equal.id) };
+      return (await this.#client.range(what, range, options)).entries;
+    }
+    const { prefix, isExact } = this.#keys.place(matcher);
+    const range = { key: prefix, end: endOf(prefix), ...(isExact && { limit }) };
+    return (await this.#client.range(what, range, options)).entries;
+  }
+
+  /**
+   * Makes a change if what is there under an id is still `known`.
+   * @returns True, or what is there instead.
+   */
+  async #change(
+    what: string,
+    id: string,
+    known: EtcdEntry | undefined,
+    requests: IRequestOp[],
+    options: OperationOptions | undefined,
+  ): Promise<true | EtcdEntry | undefined> {
+    const key = bytes(this.#keys.id(id));
+    const answer = await this.#client.run(what, options, ({ kv }, call) =>
+      kv.txn({
+        compare: [{ key, target: "Mod", result: "Equal", mod_revision: known?.revision ?? "0" }],
+        success: requests,
+        failure: [{ request_range: { key } }],
+      }, call));
+    if (answer.succeeded) {
+      this.#feed?.wrote(answer.header.revision);
+      return true;
+    }
+    const [kv] = answer.responses[0]?.response_range.kvs ?? [];
+    return kv && toEntry(kv);
+  }
+
+  async #refresh(
+    ids: readonly string[],
+    options: OperationOptions | undefined,
+  ): Promise<string[]> {
+    const what = "refresh the registrations";
+    return await this.#client.run(what, options, async (client, call) => {
+      const reads = ids.map((id) => ({
+        request_range: { key: bytes(this.#keys.id(canonicalId(id))), keys_only: true },
+      }));
+      const { responses } = await client.kv.txn({ success: reads }, call);
+      const leases = responses.map(({ response_range }) => response_range.kvs[0]?.lease);
+      const gone = await keepAlive(client, [...new Set(leases.filter(isLease))], call);
+      return ids.filter((id, index) => {
+        const lease = leases[index];
+        const isGone = lease === undefined || gone.has(lease);
+        const own = this.#ours.get(canonicalId(id));
+        if (isGone) this.#ours.delete(canonicalId(id));
+        else if (own === lease) this.#ours.set(canonicalId(id), lease);
+        return isGone;
+      });
+    });
+  }
+
+  #deletions(kite: Registration["kite"]): IRequestOp[] {
+    return this.#keys.paths(kite).map(deletion);
+  }
+}
+
+function put(key: string, value: string, lease: string): IRequestOp {
+  return { request_put: { key: bytes(key), value: bytes(value), lease } };
+}
+
+function deletion(key: string): IRequestOp {
+  return { request_delete_range: { key: bytes(key) } };
+}
+
+/** A key that lives by no lease has "0"; there is nothing to refresh. */
+function isLease(lease: string | undefined): lease is string {
+  return lease !== undefined && lease !== "0";
+}
+
+function ignoreError(): void {
+  // Whoever wants to hear of it gives onError.
+}

@@ -1,0 +1,122 @@
+import { isUuid } from "../../src/protocol/identity.ts";
+import { canonicalId, checkKeyPair, checkKnownPair, isStorable } from "./check.ts";
+import { bytes, type EtcdClient, type EtcdEntry, toEntry } from "./etcd_client.ts";
+import { storageError } from "./failure.ts";
+import type { KeyPair, KeyPairs, OperationOptions, StoredKeyPair } from "./storage.ts";
+
+/** Attempts at a change that others keep changing meanwhile. */
+const ATTEMPTS = 10;
+
+/**
+ * The key pairs of an etcd storage: `/kites.keys/id/<id>` holds a pair, `/kites.keys/public/<hash>`
+ * and `/kites.keys/private/<hash>` the id of the pair with that key.
+ */
+export class EtcdKeyPairs implements KeyPairs {
+  readonly #client: EtcdClient;
+  readonly #prefix: string;
+
+  /** @param prefix "/kites" */
+  constructor(client: EtcdClient, prefix: string) {
+    this.#client = client;
+    this.#prefix = `${prefix}.keys/`;
+  }
+
+  async add(pair: KeyPair, options?: OperationOptions): Promise<StoredKeyPair> {
+    const checked = checkKeyPair(pair);
+    const stored: StoredKeyPair = { ...checked, createdAt: Date.now() };
+    const keys = {
+      public: bytes(await this.#publicKey(checked.public)),
+      private: bytes(`${this.#prefix}private/${await hash(checked.private)}`),
+      id: bytes(this.#idKey(checked.id)),
+    };
+    const answer = await this.#client.run("add a key pair", options, ({ kv }, call) => {
+      const isNew = Object.values(keys).map((key) => {
+        return { key, target: "Create", result: "Equal", create_revision: 0 } as const;
+      });
+      const puts = [
+        { request_put: { key: keys.public, value: bytes(checked.id) } },
+        { request_put: { key: keys.private, value: bytes(checked.id) } },
+        { request_put: { key: keys.id, value: bytes(JSON.stringify(stored)) } },
+      ];
+      return kv.txn({ compare: isNew, success: puts }, call);
+    });
+    if (answer.succeeded) return stored;
+    return checkKnownPair(checked, await this.byPublic(checked.public, options));
+  }
+
+  async softDelete(id: string, options?: OperationOptions): Promise<boolean> {
+    const what = "delete a key pair";
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const entry = await this.#read(what, this.#idKey(canonicalId(id)), options);
+      if (entry === undefined) return false;
+      const pair = toKeyPair(entry);
+      if (pair.deletedAt !== undefined) return false;
+      const key = bytes(entry.key);
+      const value = bytes(JSON.stringify({ ...pair, deletedAt: Date.now() }));
+      const answer = await this.#client.run(what, options, ({ kv }, call) =>
+        kv.txn({
+          compare: [{ key, target: "Mod", result: "Equal", mod_revision: entry.revision }],
+          success: [{ request_put: { key, value } }],
+        }, call));
+      if (answer.succeeded) return true;
+    }
+    throw storageError("etcd", "failed", `could not ${what}: others keep changing it`);
+  }
+
+  async list(options?: OperationOptions): Promise<StoredKeyPair[]> {
+    const prefix = this.#idKey("");
+    const answer = await this.#client.run(
+      "list the key pairs",
+      options,
+      ({ kv }, call) =>
+        kv.range({
+          key: bytes(prefix),
+          range_end: bytes(`${prefix.slice(0, -1)}0`),
+          sort_target: "Create",
+          sort_order: "Descend",
+        }, call),
+    );
+    return answer.kvs.map(toEntry).map(toKeyPair);
+  }
+
+  async byId(id: string, options?: OperationOptions): Promise<StoredKeyPair | undefined> {
+    if (!isUuid(id)) return undefined;
+    const entry = await this.#read("find a key pair", this.#idKey(canonicalId(id)), options);
+    return entry && toKeyPair(entry);
+  }
+
+  async byPublic(
+    publicKey: string,
+    options?: OperationOptions,
+  ): Promise<StoredKeyPair | undefined> {
+    if (!isStorable(publicKey)) return undefined;
+    const key = await this.#publicKey(publicKey.trim());
+    const entry = await this.#read("find a key pair", key, options);
+    return entry && await this.byId(entry.value, options);
+  }
+
+  async #read(
+    what: string,
+    key: string,
+    options: OperationOptions | undefined,
+  ): Promise<EtcdEntry | undefined> {
+    return (await this.#client.range(what, { key }, options)).entries[0];
+  }
+
+  #idKey(id: string): string {
+    return `${this.#prefix}id/${id}`;
+  }
+
+  async #publicKey(publicKey: string): Promise<string> {
+    return `${this.#prefix}public/${await hash(publicKey)}`;
+  }
+}
+
+function toKeyPair({ value }: EtcdEntry): StoredKeyPair {
+  return JSON.parse(value);
+}
+
+async function hash(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,122 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { SqliteStorage } from "../../../kontrol/storage/sqlite.ts";
+import { KiteError } from "../../../src/protocol/errors.ts";
+import { eventually } from "../../support/eventually.ts";
+import { TestProcess } from "../../support/process.ts";
+import { assertFollows, listen } from "./contract_watch.ts";
+import { ids, PAIR, registration } from "./fixture.ts";
+
+const WRITER = new URL("./sqlite_writer.ts", import.meta.url);
+const WITHIN = 10_000;
+
+async function withFile(body: (path: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  try {
+    await body(`${directory}/kontrol.db`);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("sqlite: survives its process, and is for its owner's eyes only", async () => {
+  await withFile(async (path) => {
+    const kite = registration();
+    {
+      await using storage = new SqliteStorage({ path });
+      await storage.keyPairs.add(PAIR);
+      await storage.upsert(kite);
+      for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+        assertEquals(((await Deno.stat(file)).mode ?? 0) & 0o777, 0o600, file);
+      }
+    }
+    await using again = new SqliteStorage({ path });
+    assertEquals(ids(await again.get({ id: kite.kite.id })), [kite.kite.id]);
+    assertEquals((await again.keyPairs.byId(PAIR.id))?.private, PAIR.private);
+    assertEquals(await again.delete(kite.kite.id, { ifOurs: true }), false, "it is not its own");
+  });
+});
+
+Deno.test("sqlite: waits for a lock without holding anything up, up to the bound", async () => {
+  await withFile(async (path) => {
+    await using storage = new SqliteStorage({ path, operationTimeout: 500 });
+    await storage.keyPairs.add(PAIR);
+    const locker = new DatabaseSync(path);
+    locker.exec("BEGIN IMMEDIATE");
+    let turns = 0;
+    const timer = setInterval(() => turns++, 5);
+    const begin = performance.now();
+    const error = await assertRejects(() => storage.upsert(registration()), KiteError);
+    const took = performance.now() - begin;
+    assertEquals([error.type, error.code], ["storageError", "timeout"]);
+    assert(took > 300 && took < 2_000, `it took ${took} ms`);
+    assert(turns > 20, `the process had ${turns} turns of its own`);
+    assertEquals(await storage.get({ name: "math" }), [], "reading goes on");
+
+    setTimeout(() => locker.exec("COMMIT"), 100);
+    await storage.upsert(registration());
+    clearInterval(timer);
+    locker.close();
+  });
+});
+
+Deno.test("sqlite: refuses a file that is not its own", async () => {
+  await withFile(async (path) => {
+    await Deno.writeTextFile(path, "this is no database ".repeat(100));
+    const error = assertThrows(() => new SqliteStorage({ path }), KiteError);
+    assertEquals([error.type, error.code], ["storageError", "failed"]);
+    assert(error.message.includes("not a database"), error.message);
+    assertThrows(() => new SqliteStorage({ path: `${path}/x` }), KiteError, "cannot be opened");
+  });
+  await withFile(async (path) => {
+    const newer = new DatabaseSync(path);
+    newer.exec("PRAGMA user_version = 7");
+    newer.close();
+    assertThrows(() => new SqliteStorage({ path }), KiteError, "the file has schema 7");
+    await Promise.resolve();
+  });
+});
+
+Deno.test("sqlite: a watch catches up when the events it missed are gone", async () => {
+  await withFile(async (path) => {
+    await using one = new SqliteStorage({ path, pollInterval: 50 });
+    await using two = new SqliteStorage({ path });
+    await one.keyPairs.add(PAIR);
+    const [first, second] = [registration(), registration()];
+    await one.upsert(first);
+    const all = await listen(one, { name: "math" });
+    const pruner = new DatabaseSync(path);
+    // In one turn, so that the watch cannot look in between.
+    const changes = [two.delete(first.kite.id), two.upsert(second)];
+    pruner.exec("DELETE FROM event");
+    pruner.close();
+    await Promise.all(changes);
+    await eventually(
+      () => (assertFollows(all, new Map([[second.kite.id, second.url]])), true),
+      { withinMs: WITHIN },
+    );
+  });
+});
+
+Deno.test("sqlite: hears what another process does", async () => {
+  await withFile(async (path) => {
+    await using storage = new SqliteStorage({ path });
+    await storage.keyPairs.add(PAIR);
+    const all = await listen(storage, { name: "math" });
+    await using writer = await TestProcess.start({
+      program: Deno.execPath(),
+      args: ["run", "--quiet", "--allow-read", "--allow-write", WRITER.href, path],
+      ready: (line) => line.startsWith("expected "),
+    });
+    let expected: Map<string, string> | undefined;
+    writer.onLine((line) => {
+      if (line.startsWith("expected ")) expected = new Map(JSON.parse(line.slice(9)));
+    });
+    await storage.upsert(registration({ name: "other" }));
+    await eventually(
+      () => (assertFollows(all, expected ?? new Map([["never", ""]])), true),
+      { withinMs: WITHIN },
+    );
+    assertEquals(all.events.length, 125, "each of the 50 came and moved, and 25 went");
+  });
+});
