@@ -94,7 +94,7 @@ for (const [what, member, args] of REQUESTS) {
       assertEquals(incoming.args, args);
       assertEquals(incoming.responseId, 9);
       assertEquals(incoming.kite, { ...IDENTITY });
-      assertEquals(incoming.authentication, null);
+      assertEquals(incoming.authentication, undefined);
     }
   });
 }
