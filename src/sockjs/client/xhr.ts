@@ -21,6 +21,13 @@ export interface XhrDial {
   readonly signal: AbortSignal;
 }
 
+/**
+ * "Another connection still open". We never have two polls at once: the Go server says it when a
+ * poll comes before it has put the former one away, and the session lives on.
+ */
+const STILL_OPEN = 2010;
+const MAX_REFUSALS = 8;
+
 /** More than this is no answer to `xhr_send`, nor one that opens a session. */
 const SMALL_ANSWER = 65_536;
 
@@ -68,6 +75,8 @@ class XhrSession implements Session {
   /** Characters taken by `send` whose POST was not yet answered. */
   #unsent = 0;
   #polling = false;
+  /** Polls refused in a row because the server took the one before for still open. */
+  #refused = 0;
   #posting = false;
 
   constructor(base: URL, dial: XhrDial) {
@@ -160,8 +169,11 @@ class XhrSession implements Session {
     while (this.#end === undefined) {
       try {
         const frames = await this.#poll(frameBytes(this.#dial.limits));
+        const refused = this.#refused;
         if (typeof frames === "string") this.#lose(frames);
         else this.#read(frames);
+        if (this.#refused === refused) this.#refused = 0;
+        else await pause(2 ** this.#refused, this.#fetches.signal);
       } catch (error) {
         this.#lose(`the poll failed: ${told(error)}`);
       }
@@ -200,6 +212,10 @@ class XhrSession implements Session {
         case "heartbeat":
           break;
         case "close":
+          if (frame.code === STILL_OPEN && this.#refused < MAX_REFUSALS) {
+            this.#refused++;
+            continue;
+          }
           this.#finish({ code: frame.code, reason: frame.reason });
           return this.#fetches.abort();
         case "messages":
@@ -284,4 +300,18 @@ function told(error: unknown): string {
   const { cause, message } = error;
   const whole = cause instanceof Error ? `${message}: ${cause.message}` : message;
   return whole.replace(/\?[^\s)"']*/g, "");
+}
+
+/** Waits, or less when the signal is aborted. */
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener("abort", done, { once: true });
+    if (signal.aborted) done();
+  });
 }
