@@ -1,6 +1,7 @@
 import type { Trust } from "../auth/trust.ts";
 import type { Client, ClientOptions } from "../client.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
+import type { TellOptions } from "../rpc/remote.ts";
 
 /** What finding and being found needs from the kite. */
 export interface DiscoveryHost {
@@ -15,4 +16,15 @@ export interface DiscoveryHost {
   report(what: string, error?: unknown): void;
   /** The kite was registered. */
   registered(url: string): void;
+}
+
+/** The line to Kontrol. */
+export interface KontrolLine {
+  readonly client: Client;
+  /** Calls a method of Kontrol. */
+  tell<Result = unknown>(
+    options: TellOptions,
+    method: string,
+    ...args: unknown[]
+  ): Promise<Result>;
 }

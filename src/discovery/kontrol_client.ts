@@ -4,7 +4,7 @@ import type { TellOptions } from "../rpc/remote.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { type KontrolQuery, readQuery } from "../protocol/query.ts";
 import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
-import type { DiscoveryHost } from "./host.ts";
+import type { DiscoveryHost, KontrolLine } from "./host.ts";
 import { HttpRegistration } from "./http_registration.ts";
 import { KeptRegistration } from "./kept_registration.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
@@ -18,7 +18,7 @@ export interface GetTokenOptions {
 }
 
 /** A kite's line to its Kontrol, dialled when it is first needed and kept from then on. */
-export class KontrolClient {
+export class KontrolClient implements KontrolLine {
   readonly #host: DiscoveryHost;
   readonly #removeTrustListener: () => void;
   #client: Client | undefined;

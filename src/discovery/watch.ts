@@ -2,7 +2,7 @@ import type { Client } from "../client.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
 import { type FoundKite, readFoundKite, readGetKitesResult } from "./found_kites.ts";
-import type { KontrolClient } from "./kontrol_client.ts";
+import type { KontrolLine } from "./host.ts";
 
 /** Events that wait to be taken, at most; more end the watch with a `limitError`. */
 const MOST_WAITING = 10_000;
@@ -20,7 +20,7 @@ export interface KiteEvent extends FoundKite {
  * across reconnections to Kontrol. Iterate it once; leaving the loop ends the watch.
  */
 export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
-  readonly #kontrol: KontrolClient;
+  readonly #kontrol: KontrolLine;
   readonly #query: KontrolQuery;
   readonly #onStop: () => void;
   readonly #client: Client;
@@ -39,7 +39,7 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
   #early: KiteEvent[] | undefined;
 
   /** Made by {@linkcode KontrolClient.watchKites}. */
-  constructor(kontrol: KontrolClient, query: KontrolQuery, onStop: () => void) {
+  constructor(kontrol: KontrolLine, query: KontrolQuery, onStop: () => void) {
     this.#kontrol = kontrol;
     this.#query = query;
     this.#onStop = onStop;
