@@ -41,7 +41,7 @@ export async function prepareStart(settings: Settings, keyPairs: KeyPairs): Prom
   const own = await readTextFile(ownPath) ?? await adoptUserKey(settings);
   const claims = own === undefined ? {} : readKiteKeyClaims(own);
   const username = settings.username ?? claims.iss ?? DEFAULT_USERNAME;
-  const kontrolUrl = settings.kontrolUrl ?? claims.kontrolURL ?? defaultUrl(settings);
+  const kontrolUrl = settings.kontrolUrl ?? givenUrl(claims.kontrolURL) ?? defaultUrl(settings);
   const pair = await findPair(settings, keyPairs);
   const kiteKey = await createKiteKey({
     username,
@@ -57,7 +57,7 @@ export async function prepareStart(settings: Settings, keyPairs: KeyPairs): Prom
     username,
     kontrolUrl,
     keyPairNote: pair.note,
-    kiteKeyNote: await giveUserKey(settings, kiteKey, pair.publicKey),
+    kiteKeyNote: await giveUserKey(settings, kiteKey, pair.publicKey, kontrolUrl),
   };
 }
 
@@ -115,6 +115,7 @@ async function giveUserKey(
   { kiteHome, home }: Settings,
   kiteKey: string,
   publicKey: string,
+  kontrolUrl: string,
 ): Promise<string> {
   if (kiteHome === "" || kiteHome === home) return `kept in ${home}/kite.key`;
   const path = `${kiteHome}/kite.key`;
@@ -123,9 +124,18 @@ async function giveUserKey(
     await writeKiteKeyFile(kiteKey, kiteHome);
     return `written to ${path}`;
   }
-  return readKiteKeyClaims(present).kontrolKey?.trim() === publicKey
+  const claims = readKiteKeyClaims(present);
+  if (claims.kontrolKey?.trim() !== publicKey) {
+    return `${path} is there, of ANOTHER Kontrol, and was left alone; kites here need one of this one`;
+  }
+  return claims.kontrolURL === undefined || claims.kontrolURL === kontrolUrl
     ? `${path} is there, and of this Kontrol`
-    : `${path} is there, of ANOTHER Kontrol, and was left alone; kites here need one of this one`;
+    : `${path} is there, of this Kontrol but at ${claims.kontrolURL}; set KITE_KONTROL_URL, or remove it`;
+}
+
+/** The URL of an older kite.key, unless we made it up from the port of that time. */
+function givenUrl(url: string | undefined): string | undefined {
+  return url === undefined || /^https?:\/\/localhost:\d+\/kite$/.test(url) ? undefined : url;
 }
 
 function defaultUrl({ port, tlsCertFile }: Settings): string {
