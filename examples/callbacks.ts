@@ -1,0 +1,39 @@
+/**
+ * Functions travel both ways, over the one connection: `deno run -A examples/callbacks.ts`.
+ */
+import { Kite } from "../mod.ts";
+
+const clock = new Kite("clock", "1.0.0", { ip: "127.0.0.1" });
+
+// `tick` is the caller's own function; what we return has a function of ours in it.
+clock.handle("start", ({ args, signal }) => {
+  const [interval, tick] = args.sliceOfLength(2);
+  const call = tick!.function();
+  let count = 0;
+  const timer = setInterval(() => call(++count), interval!.number());
+  const stop = (): void => clearInterval(timer);
+  signal.addEventListener("abort", stop); // the caller has gone
+  return { stop };
+}).disableAuthentication();
+
+// Whoever calls is a kite too: its methods can be called back.
+clock.handle("greet", async ({ client }) => `Hello, ${await client.tell("nickname")}!`)
+  .disableAuthentication();
+
+await using server = await clock.listen();
+
+await using reader = new Kite("reader", "1.0.0");
+reader.handle("nickname", () => "Ada");
+
+const remote = reader.newClient(server.url);
+await remote.dial();
+console.log(await remote.tell("greet"));
+
+const third = Promise.withResolvers<void>();
+const { stop } = await remote.tell<{ stop: () => void }>("start", 50, (count: number) => {
+  console.log(`tick ${count}`);
+  if (count === 3) third.resolve();
+});
+await third.promise;
+stop();
+console.log("stopped");

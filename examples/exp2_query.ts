@@ -1,0 +1,16 @@
+/**
+ * Finds a math kite through Kontrol and calls it: `deno run -A examples/exp2_query.ts`, while
+ * Kontrol and `examples/math_register.ts` run.
+ */
+import { Kite } from "../mod.ts";
+
+await using exp2 = new Kite("exp2", "1.0.0");
+const { username, environment } = exp2.identity;
+
+// Each client that is found brings its token, which is renewed in time.
+const kites = await exp2.getKites({ username, environment, name: "math", version: "~> 1.0" });
+console.log(`Kontrol knows ${kites.length} math kite${kites.length === 1 ? "" : "s"}`);
+
+const math = kites[0]!;
+await math.dial();
+console.log(`square(4) = ${await math.tell("square", 4)}`);
