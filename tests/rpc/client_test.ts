@@ -1,0 +1,245 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Client } from "../../src/client.ts";
+import { KiteError } from "../../src/protocol/errors.ts";
+import { callingKite, keepingLogger, targetKite } from "../security/kites.ts";
+import { answerText, responseIdOf, ScriptedServer } from "../security/scripted_server.ts";
+import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/ports.ts";
+
+const FAST = { initialDelay: 5, maxDelay: 20 };
+
+/** What a client's listeners hear, in order. */
+function history(client: Client): string[] {
+  const events: string[] = [];
+  client.on("connect", ({ transport }) => events.push(`connect ${transport}`));
+  client.on(
+    "disconnect",
+    ({ willRedial }) => events.push(`disconnect ${willRedial}`),
+  );
+  client.on("giveUp", ({ attempts }) => events.push(`giveUp ${attempts}`));
+  return events;
+}
+
+async function failure(call: Promise<unknown>): Promise<string> {
+  return String(await assertRejects(() => call, KiteError));
+}
+
+Deno.test("a client dials again when its kite is restarted, and calls made meanwhile wait", async () => {
+  const port = freePort();
+  const first = await targetKite({ port }).listen();
+  await using client = callingKite().newClient(first.url, { reconnect: FAST });
+  const events = history(client);
+  await client.dial();
+  await first.close({ deadline: 0 });
+  await eventually(() => client.state === "redialling");
+  const waiting = client.tell("square", 5);
+  assertEquals(client.load.waiting, 1);
+  await using _second = await targetKite({ port }).listen();
+  assertEquals(await waiting, 25);
+  assertEquals(events, ["connect websocket", "disconnect true", "connect websocket"]);
+});
+
+Deno.test("with whileDown fail, calls fail at once while there is no connection", async () => {
+  const kite = callingKite();
+  const url = `http://127.0.0.1:${freePort()}/kite`;
+  await using client = kite.newClient(url, { reconnect: FAST, whileDown: "fail" });
+  assertEquals(await failure(client.tell("square", 1)), "disconnect: not connected: dial first");
+  const dialling = client.dialForever();
+  assertEquals(
+    await failure(client.tell("square", 1)),
+    "disconnect: not connected: the remote is being dialled",
+  );
+  client.close();
+  await assertRejects(() => dialling, KiteError);
+});
+
+Deno.test("dialForever succeeds once there is a server, however late", async () => {
+  const port = freePort();
+  await using client = callingKite().newClient(`http://127.0.0.1:${port}/kite`, {
+    reconnect: FAST,
+  });
+  const attempts: number[] = [];
+  client.on("dialError", ({ attempt, error }) => {
+    assertEquals(error.type, "sendError");
+    attempts.push(attempt);
+  });
+  const dialling = client.dialForever();
+  const early = client.tell("square", 6);
+  await eventually(() => attempts.length >= 3);
+  await using _server = await targetKite({ port }).listen();
+  await dialling;
+  assertEquals(await early, 36);
+  assertEquals(attempts.slice(0, 3), [1, 2, 3]);
+});
+
+Deno.test("after maxAttempts a client gives up, says so, and may be dialled again", async () => {
+  const port = freePort();
+  const options = { reconnect: { ...FAST, maxAttempts: 2 } };
+  await using client = callingKite().newClient(`http://127.0.0.1:${port}/kite`, options);
+  const events = history(client);
+  const waiting = client.dialForever().catch((error: KiteError) => error.type);
+  const call = client.tell("square", 1);
+  assertEquals(await failure(call), "disconnect: not connected: dialling was given up");
+  assertEquals([await waiting, events, client.state], ["sendError", ["giveUp 2"], "idle"]);
+  await using _server = await targetKite({ port }).listen();
+  await client.dial();
+  assertEquals(await client.tell("square", 3), 9);
+});
+
+Deno.test("one dial for all who ask, and none when there is a connection", async () => {
+  const kite = targetKite();
+  await using server = await kite.listen();
+  await using client = callingKite().newClient(server.url);
+  await Promise.all([client.dial(), client.dial(), client.dialForever(), client.dialTimeout(500)]);
+  await client.dial();
+  assertEquals(kite.connections.size, 1);
+});
+
+Deno.test("a dial that fails, is aborted or takes too long says why", async () => {
+  const kite = callingKite();
+  const nowhere = kite.newClient(`http://127.0.0.1:${freePort()}/kite`);
+  assert((await failure(nowhere.dial())).startsWith("sendError: Cannot reach 127.0.0.1:"));
+  using deaf = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `http://127.0.0.1:${deaf.addr.port}/kite`;
+  const message = `No session with ${url} within 40 ms`;
+  await assertRejects(() => kite.newClient(url).dialTimeout(40), KiteError, message);
+  const controller = new AbortController();
+  const dialling = kite.newClient(url).dial({ signal: controller.signal });
+  controller.abort();
+  assert((await failure(dialling)).startsWith("aborted: "));
+  const forever = kite.newClient(url).dialForever({ signal: AbortSignal.abort() });
+  assert((await failure(forever)).startsWith("aborted: "));
+  for await (const connection of deaf) {
+    connection.close();
+    break;
+  }
+});
+
+Deno.test("close is idempotent and final", async () => {
+  await using server = await targetKite().listen();
+  const client = callingKite().newClient(server.url, { reconnect: FAST });
+  const events = history(client);
+  await client.dial();
+  const call = client.tell("square", 2);
+  client.close();
+  client.close();
+  assertEquals(await failure(call), "disconnect: Remote kite has disconnected");
+  await client[Symbol.asyncDispose]();
+  await eventually(() => events.length === 2);
+  await client[Symbol.asyncDispose]();
+  assertEquals(events, ["connect websocket", "disconnect false"]);
+  assertEquals(client.state, "closed");
+  const closed = "disconnect: not connected: the client was closed";
+  assertEquals(await failure(client.tell("square", 2)), closed);
+  assertEquals(await failure(client.dial()), closed);
+  assertEquals(await failure(client.dialForever()), closed);
+  callingKite().newClient(server.url).close();
+});
+
+Deno.test("an aborted call ends, its connection does not", async () => {
+  const kite = targetKite();
+  kite.handle("never", () => new Promise(() => {}));
+  await using server = await kite.listen();
+  await using client = callingKite().newClient(server.url);
+  await client.dial();
+  const controller = new AbortController();
+  const call = client.tellWith({ signal: controller.signal, timeout: 0 }, "never", () => {});
+  const reason = new Error("enough");
+  controller.abort(reason);
+  const error = await assertRejects(() => call, KiteError) as KiteError;
+  assertEquals([String(error), error.cause], ['aborted: the call of "never" was given up', reason]);
+  const options = { signal: controller.signal };
+  assertEquals((await failure(client.tellWith(options, "square", 1))).split(":")[0], "aborted");
+  assertEquals(await client.tell("square", 4), 16);
+  assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, waiting: 0 });
+});
+
+Deno.test("a listener that throws harms nobody", async () => {
+  const logger = keepingLogger();
+  const kite = targetKite({ logger });
+  const seen: string[] = [];
+  kite.onConnect(() => {
+    throw new Error("on purpose");
+  });
+  kite.onConnect(() => seen.push("connect"));
+  kite.onFirstRequest(() => Promise.reject(new Error("on purpose")));
+  kite.onFirstRequest(({ method }) => seen.push(`first ${method}`));
+  kite.onDisconnect(() => {
+    throw new Error("on purpose");
+  });
+  kite.onDisconnect(() => seen.push("disconnect"));
+  await using server = await kite.listen();
+  {
+    await using client = callingKite().newClient(server.url);
+    client.onConnect(() => {
+      throw new Error("on purpose");
+    });
+    client.onDisconnect(() => {
+      throw new Error("on purpose");
+    });
+    await client.dial();
+    assertEquals(await client.tell("square", 4), 16);
+    assertEquals(await client.tell("square", 5), 25);
+  }
+  await eventually(() => seen.length === 3);
+  assertEquals(seen, ["connect", "first square", "disconnect"]);
+  assert(logger.lines.length >= 3, "each is logged");
+});
+
+Deno.test("an answer that calls the token expired is told, and its call still fails", async () => {
+  let isExpired = true;
+  await using server = new ScriptedServer((connection, text) => {
+    const id = responseIdOf(text);
+    const error = { type: "authenticationError", message: "token: token is expired by 3s" };
+    connection.send(
+      isExpired ? JSON.stringify({ method: id, arguments: [{ error }] }) : answerText(id, "fine"),
+    );
+  });
+  const authentication = { type: "token", key: "old" };
+  await using client = callingKite().newClient(server.url, { authentication });
+  await client.dial();
+  const events: string[] = [];
+  client.onTokenExpire(() => {
+    events.push("expire");
+    isExpired = false;
+    client.authentication = { type: "token", key: "new" };
+  });
+  client.onTokenRenew(({ key }) => events.push(`renew ${key}`));
+  const message = "authenticationError: token: token is expired by 3s";
+  assertEquals(await failure(client.tell("m")), message);
+  assertEquals([await client.tell("m"), events], ["fine", ["expire", "renew new"]]);
+  const shown = server.connections[0]!.messages.map((text) =>
+    JSON.parse(text).arguments[0].authentication.key
+  );
+  assertEquals(shown, ["old", "new"]);
+});
+
+Deno.test("the calls of one turn leave as one frame, in order", async () => {
+  await using server = new ScriptedServer((connection, text) =>
+    connection.send(answerText(responseIdOf(text), JSON.parse(text).method))
+  );
+  await using client = callingKite().newClient(server.url);
+  await client.dial();
+  const names = ["a", "b", "c", "d"];
+  assertEquals(await Promise.all(names.map((name) => client.tell(name))), names);
+  const [connection] = server.connections;
+  assertEquals(connection!.frames.length, 1);
+  assertEquals(connection!.messages.map((text) => JSON.parse(text).method), names);
+  await client.tell("e");
+  assertEquals(connection!.frames.length, 2);
+});
+
+Deno.test("ids go on counting after a reconnect, so that a late answer meets no new call", async () => {
+  const ids: number[] = [];
+  await using server = new ScriptedServer((connection, text) => {
+    ids.push(responseIdOf(text));
+    if (ids.length === 2) return connection.close();
+    for (const id of ids) connection.send(answerText(id, id));
+  });
+  await using client = callingKite().newClient(server.url, { reconnect: FAST });
+  await client.dial();
+  assertEquals(await client.tell("m"), 0);
+  assertEquals(await failure(client.tell("m")), "disconnect: Remote kite has disconnected");
+  assertEquals(await client.tell("m"), 2);
+  assertEquals(ids, [0, 1, 2]);
+});
