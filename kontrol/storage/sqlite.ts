@@ -8,6 +8,7 @@ import { Repeater } from "./repeater.ts";
 import { SqliteEvents } from "./sqlite_events.ts";
 import { SqliteKeyPairs } from "./sqlite_key_pairs.ts";
 import { SqliteRunner } from "./sqlite_runner.ts";
+import { selectStatement } from "./sqlite_schema.ts";
 import {
   DEFAULT_OPERATION_TIMEOUT,
   DEFAULT_TIME_TO_LIVE,
@@ -190,11 +191,7 @@ export class SqliteStorage implements Storage {
     const key = fields.join();
     let statement = this.#selects.get(key);
     if (statement === undefined) {
-      // The + keeps SQLite from walking along updated_at: nearly every row is young enough.
-      const conditions = ["+updated_at > ?", ...fields.map((field) => `${field} = ?`)];
-      statement = this.#runner.database.prepare(
-        `SELECT * FROM registration WHERE ${conditions.join(" AND ")} LIMIT ?`,
-      );
+      statement = this.#runner.database.prepare(selectStatement(fields));
       this.#selects.set(key, statement);
     }
     const values = fields.map((field) => matcher.equal[field] ?? "");

@@ -1,3 +1,4 @@
+import type { KiteIdentity } from "../../src/protocol/identity.ts";
 import type { SqliteDatabase } from "../../src/runtime/sqlite.ts";
 import { storageError } from "./failure.ts";
 
@@ -68,6 +69,31 @@ export function setUpDatabase(database: SqliteDatabase, busyTimeout: number): vo
     throw error;
   }
   database.execute(`PRAGMA busy_timeout = ${busyTimeout}`);
+}
+
+/** The fields that may decide, alone or together, where to look; few kites have them in common. */
+const TELLING: readonly (keyof KiteIdentity)[] = [
+  "id",
+  "username",
+  "environment",
+  "name",
+  "hostname",
+];
+
+/**
+ * The statement that finds the registrations with given fields. Its values are the oldest `updated_at`
+ * that does not count any more, the fields, and the limit (-1 for none).
+ *
+ * A `+` keeps SQLite from using an index: that of updated_at, as nearly every row is young enough, and
+ * those of version and region, shared by many, where there is a better one.
+ */
+export function selectStatement(fields: readonly (keyof KiteIdentity)[]): string {
+  const hasTelling = fields.some((field) => TELLING.includes(field));
+  const conditions = fields.map((field) => {
+    return `${hasTelling && !TELLING.includes(field) ? "+" : ""}${field} = ?`;
+  });
+  const all = ["+updated_at > ?", ...conditions].join(" AND ");
+  return `SELECT * FROM registration WHERE ${all} LIMIT ?`;
 }
 
 const SET_UP_BUSY_TIMEOUT = 2_000;

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { SqliteStorage } from "../../../kontrol/storage/sqlite.ts";
+import { selectStatement } from "../../../kontrol/storage/sqlite_schema.ts";
 import { KiteError } from "../../../src/protocol/errors.ts";
+import { IDENTITY_FIELDS } from "../../../src/protocol/identity.ts";
 import { eventually } from "../../support/eventually.ts";
 import { TestProcess } from "../../support/process.ts";
 import { assertFollows, listen } from "./contract_watch.ts";
@@ -34,6 +36,26 @@ Deno.test("sqlite: survives its process, and is for its owner's eyes only", asyn
     assertEquals(ids(await again.get({ id: kite.kite.id })), [kite.kite.id]);
     assertEquals((await again.keyPairs.byId(PAIR.id))?.private, PAIR.private);
     assertEquals(await again.delete(kite.kite.id, { ifOurs: true }), false, "it is not its own");
+  });
+});
+
+Deno.test("sqlite: looks every mix of fields up in an index", async () => {
+  await withFile(async (path) => {
+    await using storage = new SqliteStorage({ path });
+    await storage.ready();
+    const database = new DatabaseSync(path);
+    for (let mask = 1; mask < 1 << IDENTITY_FIELDS.length; mask++) {
+      const fields = IDENTITY_FIELDS.filter((_, bit) => (mask & (1 << bit)) !== 0);
+      const plan = database.prepare(`EXPLAIN QUERY PLAN ${selectStatement(fields)}`).all()
+        .map(({ detail }) => String(detail)).join("; ");
+      const used = fields.filter((field) => plan.includes(`${field}=?`));
+      assert(plan.startsWith("SEARCH registration USING "), `${fields}: ${plan}`);
+      const whole = fields.filter((field) => ["username", "environment", "name"].includes(field));
+      if (fields.includes("id")) assertEquals(used, ["id"], plan);
+      else if (!fields.includes("hostname") && whole.length > 0) assertEquals(used, whole, plan);
+      else assert(used.length > 0 && !(used.includes("region") && fields.length > 2), plan);
+    }
+    database.close();
   });
 });
 
