@@ -1,7 +1,8 @@
 import type { Callback } from "./dnode/scrub.ts";
 import type { KiteIdentity } from "./protocol/identity.ts";
 import { IdCounter } from "./rpc/callback_table.ts";
-import { Conversation, type ConversationHost } from "./rpc/conversation.ts";
+import { Conversation } from "./rpc/conversation.ts";
+import type { ConversationHost } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
 import { Events } from "./rpc/events.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
@@ -26,6 +27,7 @@ export class Connection implements RemoteKite {
   readonly #session: Session;
   readonly #conversation: Conversation;
   #events: Events<{ disconnect: CloseInfo }> | undefined;
+  #end: CloseInfo | undefined;
 
   /** Made for each session that comes in. */
   constructor(host: ConnectionHost, session: Session) {
@@ -87,7 +89,11 @@ export class Connection implements RemoteKite {
     this.#events ??= new Events((_event, error) =>
       this.#host.report("a listener of a connection's end failed", error)
     );
-    return this.#events.on("disconnect", listener);
+    const remove = this.#events.on("disconnect", listener);
+    // A handler that awaits may ask after the end: it hears of it all the same.
+    const end = this.#end;
+    if (end !== undefined) queueMicrotask(() => this.#tellEnd(end));
+    return remove;
   }
 
   close(code?: number, reason?: string): void {
@@ -99,8 +105,15 @@ export class Connection implements RemoteKite {
     return this.#conversation.idle(deadline);
   }
 
+  #tellEnd(end: CloseInfo): void {
+    const events = this.#events;
+    this.#events = undefined;
+    events?.emit("disconnect", end);
+  }
+
   #closed(info: CloseInfo): void {
-    this.#events?.emit("disconnect", info);
+    this.#end = info;
+    this.#tellEnd(info);
     this.#host.connectionClosed(this, info);
   }
 }
