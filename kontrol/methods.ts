@@ -2,7 +2,9 @@ import { KiteError } from "../src/protocol/errors.ts";
 import type { Kite } from "../src/kite.ts";
 import type { Callback } from "../src/dnode/scrub.ts";
 import type { KiteRequest } from "../src/rpc/request.ts";
+import type { RemoteKite } from "../src/rpc/remote.ts";
 import type { Caller } from "./policy.ts";
+import type { Registry } from "./registry.ts";
 import type { KontrolService } from "./service.ts";
 import type { StoredKeyPair } from "./storage/storage.ts";
 import type { Watchers } from "./watchers.ts";
@@ -30,6 +32,50 @@ export interface MachineOptions {
 /** Milliseconds that a kite may take to answer `kite.heartbeat`. */
 const HEARTBEAT_TIMEOUT = 15_000;
 
+/** Kites that one connection keeps known, at most. */
+const MOST_KITES = 10_000;
+
+/** Which kites each connection keeps known: its heartbeats count for all of them, and its end. */
+class Keepers {
+  readonly #registry: Registry;
+  readonly #onHeartbeat: () => void;
+  readonly #byRemote = new WeakMap<RemoteKite, { ids: Set<string>; ping: Callback }>();
+
+  constructor(registry: Registry, onHeartbeat: () => void) {
+    this.#registry = registry;
+    this.#onHeartbeat = onHeartbeat;
+  }
+
+  /** @throws {KiteError} `limitError` */
+  check(remote: RemoteKite): void {
+    if ((this.#byRemote.get(remote)?.ids.size ?? 0) < MOST_KITES) return;
+    throw new KiteError("limitError", `at most ${MOST_KITES} kites on one connection`);
+  }
+
+  /** Takes a kite in. @returns the function for its heartbeats, in place of an earlier one */
+  keep(remote: RemoteKite, id: string): Callback {
+    const { ids, former } = this.#of(remote);
+    ids.add(id);
+    const ping = (): void => {
+      this.#onHeartbeat();
+      for (const kept of ids) this.#registry.heard(kept, "connection", remote);
+    };
+    if (former !== undefined) remote.release(former);
+    this.#byRemote.set(remote, { ids, ping });
+    return ping;
+  }
+
+  #of(remote: RemoteKite): { ids: Set<string>; former: Callback | undefined } {
+    const known = this.#byRemote.get(remote);
+    if (known !== undefined) return { ids: known.ids, former: known.ping };
+    const ids = new Set<string>();
+    remote.onDisconnect(() => {
+      for (const id of ids) this.#registry.disconnected(id, remote);
+    });
+    return { ids, former: undefined };
+  }
+}
+
 /** Puts Kontrol's methods on its kite (kontrol.md, "Methods"). */
 export function addMethods(
   kite: Kite,
@@ -37,7 +83,9 @@ export function addMethods(
   watchers: Watchers,
   machines: MachineOptions,
 ): void {
-  kite.handle("register", (request) => register(kite, service, request));
+  const { registry, metrics } = service.parts;
+  const keepers = new Keepers(registry, () => metrics.count("heartbeats"));
+  kite.handle("register", (request) => register(kite, service, keepers, request));
   kite.handle("registerMachine", (request) => registerMachine(service, machines, request))
     .disableAuthentication();
   kite.handle("getKites", async (request) => {
@@ -66,6 +114,7 @@ export function addMethods(
 async function register(
   kite: Kite,
   service: KontrolService,
+  keepers: Keepers,
   request: KiteRequest,
 ): Promise<unknown> {
   const argument = request.args.one();
@@ -74,9 +123,8 @@ async function register(
     : argument.object().field("url").value;
   const kontrolKey = await service.kontrolKeyOf(kiteKeyOf(request));
   const { client } = request;
-  const { registry, metrics } = service.parts;
   const caller = callerOf(request);
-  const { id } = caller.kite;
+  keepers.check(client);
   const answer = await service.register({
     caller,
     kontrolKey,
@@ -84,11 +132,7 @@ async function register(
     keeper: "connection",
     owner: client,
   });
-  client.onDisconnect(() => registry.disconnected(id, client));
-  const ping = (): void => {
-    metrics.count("heartbeats");
-    registry.heard(id, "connection", client);
-  };
+  const ping = keepers.keep(client, caller.kite.id);
   client.tellWith({ timeout: HEARTBEAT_TIMEOUT }, "kite.heartbeat", answer.heartbeatInterval, ping)
     .catch((error: unknown) => {
       // A kite.js answers nothing; a kite that does not ping is noticed by its silence.
