@@ -20,7 +20,13 @@ export function createHttp(
 ): Hono {
   const app = new Hono();
   const { storage, registry, keys, metrics, tokens } = service.parts;
-  app.post("/register", bodyLimit({ maxSize: BODY_BYTES }), async (context) => {
+  const limit = bodyLimit({
+    maxSize: BODY_BYTES,
+    onError: (context) => {
+      return context.json({ err: `a registration has at most ${BODY_BYTES} bytes` }, 413);
+    },
+  });
+  app.post("/register", limit, async (context) => {
     const body = readBody(await context.req.text());
     const url = typeof body.url === "string" ? body.url : "";
     const kiteKey = readKiteKey(body.auth);

@@ -85,6 +85,10 @@ export class KontrolService {
   async #register(request: RegistrationRequest): Promise<RegistrationAnswer> {
     const { caller, kontrolKey, keeper, owner } = request;
     const { keys, policy, registry } = this.parts;
+    // In Go's words, which differ.
+    if (request.url === "") {
+      throw new KiteError("argumentError", keeper === "http" ? "empty URL" : "empty url");
+    }
     const url = checkUrl(request.url);
     const kite = checkComplete({ ...caller.kite, username: caller.username });
     if (policy.mayRegister !== undefined && !await policy.mayRegister(caller, kite, url)) {
@@ -156,8 +160,7 @@ function tokenName({ kite, keyId }: Registration): string {
 }
 
 /** @throws {KiteError} `argumentError` */
-function checkUrl(url: unknown): string {
-  if (typeof url !== "string" || url === "") throw new KiteError("argumentError", "empty URL");
+function checkUrl(url: string): string {
   if (url.length > URL_LENGTH) {
     throw new KiteError("argumentError", `the URL is longer than ${URL_LENGTH} characters`);
   }
