@@ -31,7 +31,10 @@ export interface KontrolOptions extends MachineOptions {
   readonly kiteKey: string;
   /** The version under which Kontrol lists itself. @default "1.0.0" */
   readonly version?: string;
-  /** Kontrol's URL as kites reach it, which goes into kite.keys. @default that of the kite.key */
+  /**
+   * Kontrol's URL as kites reach it, which goes into kite.keys; port 0 in it stands for the port that
+   * is listened on. @default that of the kite.key
+   */
   readonly kontrolUrl?: string;
   /** Under which URL Kontrol registers itself; `""` for not at all. @default `kontrolUrl` */
   readonly registerUrl?: string;
@@ -76,7 +79,8 @@ export class Kontrol implements AsyncDisposable {
   readonly #storage: Storage;
   readonly #registry: Registry;
   readonly #watchers: Watchers;
-  readonly #registerUrl: string;
+  readonly #registerUrl: string | undefined;
+  #kontrolUrl: string;
   #selfTimer: ReturnType<typeof setInterval> | undefined;
   #isClosed = false;
 
@@ -88,8 +92,8 @@ export class Kontrol implements AsyncDisposable {
     if (username === "" || sub === undefined) {
       throw new KiteError("configError", "Kontrol's kite.key names no issuer and no user");
     }
-    const kontrolUrl = options.kontrolUrl ?? kontrolURL ?? "";
-    this.#registerUrl = options.registerUrl ?? kontrolUrl;
+    this.#kontrolUrl = options.kontrolUrl ?? kontrolURL ?? "";
+    this.#registerUrl = options.registerUrl;
     this.#storage = new MeasuredStorage(options.storage, this.metrics);
     this.kite = new Kite("kontrol", options.version ?? KONTROL_VERSION, {
       port: DEFAULT_PORT,
@@ -107,7 +111,7 @@ export class Kontrol implements AsyncDisposable {
       }),
       kiteKey: () => kiteKey,
       kontrolUser: () => username,
-      kontrolUrl: () => kontrolUrl,
+      kontrolUrl: () => this.#kontrolUrl,
     });
     const verifier = new KiteKeyVerifier({
       trustedKeys: () => [],
@@ -147,9 +151,11 @@ export class Kontrol implements AsyncDisposable {
   async listen(): Promise<Server> {
     await this.keys.own();
     const server = await this.kite.listen();
-    if (this.#registerUrl !== "") {
-      await this.#registerSelf();
-      this.#selfTimer = setInterval(() => void this.#registerSelf(), SELF_INTERVAL);
+    this.#kontrolUrl = withPort(this.#kontrolUrl, server.port);
+    const url = this.#registerUrl ?? this.#kontrolUrl;
+    if (url !== "") {
+      await this.#registerSelf(url);
+      this.#selfTimer = setInterval(() => void this.#registerSelf(url), SELF_INTERVAL);
     }
     return server;
   }
@@ -171,16 +177,25 @@ export class Kontrol implements AsyncDisposable {
     await this.close();
   }
 
-  async #registerSelf(): Promise<void> {
+  async #registerSelf(url: string): Promise<void> {
     try {
       const { id } = await this.keys.own();
       await this.#storage.upsert({
         kite: this.kite.identity,
-        url: this.#registerUrl,
+        url,
         keyId: id,
       });
     } catch (error) {
       this.kite.log.warning(`Kontrol could not list itself, which is tried again: ${error}`);
     }
   }
+}
+
+/** The URL with the port that is listened on, where it left that open. */
+function withPort(url: string, port: number): string {
+  if (!URL.canParse(url)) return url;
+  const parsed = new URL(url);
+  if (parsed.port !== "0") return url;
+  parsed.port = String(port);
+  return parsed.href;
 }
