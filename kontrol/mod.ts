@@ -1,0 +1,76 @@
+/**
+ * Kontrol as a library: the registry and authority of kites, with methods, authenticators, a policy
+ * and a storage of your own.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   createKiteKey,
+ *   generateKeyPair,
+ *   importPrivateKey,
+ *   Kontrol,
+ *   MemoryStorage,
+ * } from "@kite/kite/kontrol";
+ *
+ * const pair = await generateKeyPair();
+ * const storage = new MemoryStorage();
+ * await storage.keyPairs.add({
+ *   id: crypto.randomUUID(),
+ *   public: pair.publicKey,
+ *   private: pair.privateKey,
+ * });
+ * await using kontrol = new Kontrol({
+ *   storage,
+ *   kiteKey: await createKiteKey({
+ *     username: "kontrol",
+ *     kontrolUser: "kontrol",
+ *     kontrolUrl: "http://127.0.0.1:0/kite",
+ *     privateKey: await importPrivateKey(pair.privateKey),
+ *     publicKeyPem: pair.publicKey,
+ *   }),
+ *   kite: { ip: "127.0.0.1", port: 0, logLevel: "ERROR" },
+ *   policy: "strict",
+ *   machineAuthenticate: ({ username }) => {
+ *     if (username !== "alice") throw new Error("no kite.key for you");
+ *   },
+ * });
+ * kontrol.kite.handle("motd", () => "be kind").disableAuthentication();
+ * const server = await kontrol.listen();
+ * console.assert(server.url.startsWith("http://127.0.0.1:"));
+ * ```
+ *
+ * @module
+ */
+export { DEFAULT_PORT, Kontrol, KONTROL_VERSION, type KontrolOptions } from "./kontrol.ts";
+export type { MachineOptions, MachineRequest } from "./methods.ts";
+export type { Caller, Policy, PolicyName } from "./policy.ts";
+export type { LivenessOptions } from "./registry.ts";
+export type { TokenIssuerOptions } from "./tokens.ts";
+export { KeyRing, type KeyRingOptions, type NewKeyPair } from "./keypairs.ts";
+export { type CounterName, type Gauge, Metrics } from "./metrics.ts";
+export { MemoryStorage } from "./storage/memory.ts";
+export { SqliteStorage, type SqliteStorageOptions } from "./storage/sqlite.ts";
+export { EtcdStorage, type EtcdStorageOptions } from "./storage/etcd.ts";
+export { PostgresStorage, type PostgresStorageOptions } from "./storage/postgres.ts";
+export type {
+  DeleteOptions,
+  GetOptions,
+  KeyPair,
+  KeyPairs,
+  OperationOptions,
+  Registration,
+  Storage,
+  StorageEvent,
+  StorageListener,
+  StorageOptions,
+  StoredKeyPair,
+  Watch,
+} from "./storage/storage.ts";
+export { createKiteKey, type KiteKeyOptions } from "../src/auth/kite_key.ts";
+export {
+  generateKeyPair,
+  importPrivateKey,
+  type KeyAlgorithm,
+  type KeyPairPem,
+  type PrivateKey,
+} from "../src/auth/keys.ts";

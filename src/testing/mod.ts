@@ -1,0 +1,28 @@
+/**
+ * What tests of kites need: a Kontrol of their own, kites that belong to it, keys, kite.keys and
+ * tokens.
+ *
+ * @example
+ * ```ts
+ * import { startTestKontrol } from "@kite/kite/testing";
+ *
+ * await using kontrol = await startTestKontrol();
+ * const math = await kontrol.newKite("math");
+ * math.handle("square", ({ args }) => args.one().number() ** 2);
+ * await math.register((await math.listen()).url);
+ *
+ * const exp2 = await kontrol.newKite("exp2");
+ * const [remote] = await exp2.getKites({ name: "math" });
+ * await remote!.dial();
+ * console.assert(await remote!.tell("square", 4) === 16);
+ * ```
+ *
+ * @module
+ */
+export {
+  createTestKeys,
+  type TestKeys,
+  type TestKeysOptions,
+  type TestTokenOptions,
+} from "./keys.ts";
+export { startTestKontrol, TestKontrol, type TestKontrolOptions } from "./kontrol.ts";
