@@ -1,0 +1,159 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { generateKeyPair } from "../../src/auth/keys.ts";
+import { readKiteKeyClaims } from "../../src/auth/kite_key.ts";
+
+import { eventually } from "../support/eventually.ts";
+import { find, lineTo, refused, startKontrol } from "./support.ts";
+
+const URL = "http://127.0.0.1:3636/kite";
+
+Deno.test("register: an object or a bare string, answered with url and interval", async () => {
+  await using kontrol = await startKontrol();
+  const { kite, line } = await lineTo(kontrol);
+  assertEquals(await line.tell("register", { url: URL }), { url: URL, heartbeatInterval: 10 });
+  const [found] = await find(line, { name: "caller" });
+  assertEquals(found?.kite, kite.identity);
+  assertEquals(found?.url, URL);
+  assertEquals(found?.keyId, (await kontrol.kontrol.keys.own()).id);
+
+  const other = "ws://127.0.0.1:3637/kite";
+  assertEquals(await line.tell("register", other), { url: other, heartbeatInterval: 10 });
+  const kites = await find(line, { name: "caller" });
+  assertEquals(kites.map(({ url }) => url), [other], "the new url replaces the former");
+});
+
+Deno.test("register: heartbeats are asked for before the answer, with its interval", async () => {
+  await using kontrol = await startKontrol({ liveness: { heartbeatInterval: 3_000 } });
+  const { kite, line } = await lineTo(kontrol);
+  const order: unknown[] = [];
+  kite.handle("kite.heartbeat", ({ args }) => {
+    order.push(args.at(0).number());
+    args.at(1).function()();
+    return null;
+  });
+  order.push(await line.tell("register", { url: URL }));
+  assertEquals(order, [3, { url: URL, heartbeatInterval: 3 }]);
+});
+
+Deno.test("register: what is wrong is named, and nothing is kept of it", async () => {
+  await using kontrol = await startKontrol();
+  const { line } = await lineTo(kontrol);
+  const register = (argument: unknown) => () => line.tell("register", argument);
+  await refused(register({ url: "" }), "argumentError", "empty url");
+  await refused(register({}), "argumentError", "empty url");
+  await refused(register(""), "argumentError", "empty url");
+  for (
+    const url of ["ftp://h/kite", "javascript:alert(1)", "file:///etc/passwd", "h:1/kite", "x"]
+  ) {
+    const right = "the URL must begin with http://, https://, ws:// or wss://";
+    await refused(register({ url }), "argumentError", right);
+  }
+  await refused(
+    register({ url: `http://h/${"x".repeat(3_000)}` }),
+    "argumentError",
+    "the URL is longer than 2048 characters",
+  );
+  for (const argument of [5, null, [URL], true]) {
+    const type = await line.tell("register", argument).then(() => "none", ({ type }) => type);
+    assertEquals(type, "argumentError", JSON.stringify(argument));
+  }
+  assertEquals(await find(line, { name: "caller" }), []);
+});
+
+Deno.test("register: only a kite.key will do", async () => {
+  await using kontrol = await startKontrol();
+  const { kite, line } = await lineTo(kontrol);
+  const token = await line.tell<string>("getToken", { name: "kontrol" });
+  const [byToken, bare] = [
+    kite.newClient(kontrol.url, { authentication: { type: "token", key: token } }),
+    kite.newClient(kontrol.url),
+  ];
+  await Promise.all([byToken.dial(), bare.dial()]);
+  await refused(
+    () => byToken.tell("register", { url: URL }),
+    "authenticationError",
+    "Unexpected authentication type: token",
+  );
+  await refused(
+    () => byToken.tell("getKey"),
+    "authenticationError",
+    "Unexpected authentication type: token",
+  );
+  await refused(
+    () => bare.tell("register", { url: URL }),
+    "authenticationError",
+    "No authentication information is provided",
+  );
+  assertEquals((await find(byToken, { name: "kontrol" })).length, 1, "a token may find");
+});
+
+Deno.test("register: the name is the authenticated one, whatever the caller claims", async () => {
+  await using kontrol = await startKontrol();
+  const key = await kontrol.kiteKey("mallory");
+  const { line } = await lineTo(kontrol, "victim", { username: "alice", kiteKey: key });
+  await line.tell("register", { url: URL });
+  assertEquals(await find(line, { username: "alice" }), []);
+  const [found] = await find(line, { name: "victim" });
+  assertEquals(found?.kite.username, "mallory");
+});
+
+Deno.test("register: who comes with a deleted key gets a new kite.key and the public key", async () => {
+  await using kontrol = await startKontrol();
+  const { keys } = kontrol.kontrol;
+  const old = await keys.add(await generateKeyPair("EdDSA"));
+  const own = await keys.own();
+  const { kite, line } = await lineTo(kontrol, "late", {
+    kiteKey: await keys.signKiteKey("testuser", old),
+  });
+  assertEquals(Object.keys(await line.tell("register", URL)), ["url", "heartbeatInterval"]);
+  assertEquals(await line.tell("getKey"), old.public);
+  assertEquals((await find(line, { name: "late" }))[0]?.keyId, old.id);
+
+  await keys.keyPairs.softDelete(old.id);
+  const { kiteKey, publicKey, ...rest } = await line.tell<Record<string, string>>("register", URL);
+  assertEquals(rest, { url: URL, heartbeatInterval: 10 } as unknown);
+  assertEquals(publicKey, own.public);
+  const claims = readKiteKeyClaims(kiteKey ?? "");
+  assertEquals([claims.sub, claims.iss, claims.kontrolKey], ["testuser", "testuser", own.public]);
+  assertEquals(claims.kontrolURL, kontrol.url);
+  assertMatch(claims.jti ?? "", /^[0-9a-f-]{36}$/);
+  assertEquals(await line.tell("getKey"), own.public, "the deleted key still opens every method");
+  assertEquals((await find(line, { name: "late" }))[0]?.keyId, own.id);
+  assertEquals(kite.id, (await find(line, { name: "late" }))[0]?.kite.id);
+});
+
+Deno.test("register: a connection that ends during the call leaves no kite behind", async () => {
+  const started = Promise.withResolvers<void>();
+  const wait = Promise.withResolvers<void>();
+  await using kontrol = await startKontrol({
+    liveness: { disconnectGrace: 0 },
+    policy: {
+      mayRegister: async () => {
+        started.resolve();
+        await wait.promise;
+        return true;
+      },
+    },
+  });
+  const watcher = await lineTo(kontrol, "watcher");
+  const { line } = await lineTo(kontrol, "brief");
+  const call = line.tell("register", URL).catch(() => "cut");
+  await started.promise;
+  line.close();
+  assertEquals(await call, "cut");
+  wait.resolve();
+  await eventually(async () => (await find(watcher.line, { name: "brief" })).length === 0, {
+    withinMs: 2_000,
+    what: "the kite's going",
+  });
+  assertEquals(kontrol.kontrol.metrics.text([]).includes("kontrol_registrations_total 1"), true);
+});
+
+Deno.test("register: again and again on one connection leaves nothing behind there", async () => {
+  await using kontrol = await startKontrol();
+  const { line } = await lineTo(kontrol);
+  for (let i = 0; i < 50; i++) await line.tell("register", URL);
+  const [connection] = kontrol.kontrol.kite.connections;
+  await eventually(() => (connection?.load.pending ?? 99) === 0);
+  assert((connection?.load.callbacks ?? 99) <= 2, `${connection?.load.callbacks} callbacks`);
+});

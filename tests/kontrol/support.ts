@@ -1,0 +1,119 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { type Client, type Kite, KiteError } from "../../mod.ts";
+import type { KiteOptions } from "../../mod.ts";
+import type { Logger } from "../../src/log.ts";
+import {
+  startTestKontrol,
+  type TestKontrol,
+  type TestKontrolOptions,
+} from "../../src/testing/mod.ts";
+import { type KiteIdentity, readIdentity } from "../../src/protocol/identity.ts";
+
+/** A kite as Kontrol names it in its answers. */
+export interface Found {
+  readonly kite: KiteIdentity;
+  readonly url: string;
+  readonly keyId: string;
+  readonly token: string;
+}
+
+/** A change as watchers hear of it. */
+export interface Change extends Omit<Found, "keyId"> {
+  readonly action: "REGISTER" | "DEREGISTER";
+}
+
+/** A Kontrol whose keys are made at once; RSA takes a third of a second. */
+export function startKontrol(options: TestKontrolOptions = {}): Promise<TestKontrol> {
+  return startTestKontrol({ algorithm: "EdDSA", ...options });
+}
+
+/** An open line to Kontrol that shows a kite.key of the user, for calls by hand. */
+export async function lineTo(
+  kontrol: TestKontrol,
+  name = "caller",
+  options: KiteOptions = {},
+): Promise<{ kite: Kite; line: Client }> {
+  const kite = await kontrol.newKite(name, "1.0.0", options);
+  const line = kite.newClient(kontrol.url, {
+    authentication: { type: "kiteKey", key: kite.config.kiteKey ?? "" },
+  });
+  await line.dial();
+  return { kite, line };
+}
+
+/** Kontrol's URL without its `/kite`. */
+export function baseOf(kontrol: { readonly url: string }): string {
+  return kontrol.url.replace(/\/kite$/, "");
+}
+
+/** What an HTTP request came to. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+export async function get(url: string): Promise<HttpAnswer> {
+  const response = await fetch(url);
+  return { status: response.status, text: await response.text() };
+}
+
+export async function post(url: string, body: unknown): Promise<HttpAnswer> {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  const response = await fetch(url, { method: "POST", body: text });
+  return { status: response.status, text: await response.text() };
+}
+
+/** Checks that a call is refused in exactly these words. */
+export async function refused(
+  call: () => Promise<unknown>,
+  type: string,
+  message: string,
+): Promise<void> {
+  const error = await assertRejects(call, KiteError);
+  assertEquals([error.type, error.message], [type, message]);
+}
+
+/** What a Go kite puts into `register` over HTTP. */
+export async function httpRegistration(
+  kontrol: TestKontrol,
+  fields: Partial<KiteIdentity> = {},
+): Promise<{ url: string; kite: KiteIdentity; auth: { type: string; key: string } }> {
+  const { username = "testuser" } = fields;
+  return {
+    url: "http://127.0.0.1:3636/kite",
+    kite: identity(fields),
+    auth: { type: "kiteKey", key: await kontrol.kiteKey(username) },
+  };
+}
+
+export function identity(fields: Partial<KiteIdentity> = {}): KiteIdentity {
+  return readIdentity({
+    username: "testuser",
+    environment: "test",
+    name: "math",
+    version: "1.0.0",
+    region: "local",
+    hostname: "host",
+    id: crypto.randomUUID(),
+    ...fields,
+  });
+}
+
+/** A query with every field, the unset ones empty, as a Go kite sends it. */
+export function goQuery(fields: Partial<KiteIdentity>): Record<string, string> {
+  return { ...readIdentity({}), ...fields };
+}
+
+/** Asks Kontrol once, without any of the library's finding. */
+export async function find(line: Client, fields: Partial<KiteIdentity>): Promise<Found[]> {
+  const argument = { query: goQuery(fields), watchCallback: null, who: null };
+  return (await line.tell<{ kites: Found[] }>("getKites", argument)).kites;
+}
+
+/** A logger that keeps each line as it would be written. */
+export function keepingLogger(): Logger & { readonly lines: string[] } {
+  const lines: string[] = [];
+  const keep = (message: string, details: Record<string, unknown> = {}): void =>
+    void lines.push(message.replaceAll(/\{(\w+)\}/g, (_all, name) => String(details[name])));
+  return { lines, fatal: keep, error: keep, warning: keep, info: keep, debug: keep };
+}
