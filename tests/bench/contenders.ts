@@ -16,7 +16,7 @@ export interface Setting {
   readonly credentials: Credentials;
   /** The Go program of tests/interop/go; undefined where there is no Go. */
   readonly goPeer: string | undefined;
-  /** The folder whose node_modules holds kite.js; undefined where there is none. */
+  /** The folder, with its slash, whose node_modules holds kite.js; undefined where there is none. */
   readonly kitejsFolder: string | undefined;
 }
 
@@ -27,14 +27,23 @@ export function isPresent(contender: Contender, setting: Setting): boolean {
   return true;
 }
 
-/** A fresh server of the contender's. @param token whether it asks for a token with every call */
+/**
+ * A fresh server of the contender's.
+ *
+ * @param token whether it asks for a token with every call
+ * @param frugal whether it is to hold no more memory than it must, where that is set at the start
+ */
 export function startContender(
   contender: Contender,
   token: boolean,
+  frugal: boolean,
   setting: Setting,
 ): Promise<ServerProcess> {
   const port = freePort();
-  return startServer(serverProgram(contender, port, token, setting), port);
+  const program = serverProgram(contender, port, token, setting);
+  // Deno servers are asked to collect their garbage; Go can only be told to do so early.
+  const env = frugal && contender === "go" ? { GOGC: "10" } : {};
+  return startServer({ ...program, env: { ...program.env, ...env } }, port);
 }
 
 /** Where the contender's server takes WebSockets. SESSION stands for the session's name. */
@@ -112,6 +121,6 @@ function kitejsProgram(words: readonly string[], setting: Setting): Program {
   return {
     command: "node",
     args: [script, ...words],
-    env: { NODE_PATH: `${setting.kitejsFolder}/node_modules` },
+    env: { NODE_PATH: `${setting.kitejsFolder}node_modules` },
   };
 }

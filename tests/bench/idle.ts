@@ -1,16 +1,18 @@
 /**
  * What an idle connection costs a server: resident memory before and after opening many.
  *
- * `--port --path --pid (of the server) --connections [--collect=yes]` (a Deno server collects its
- * garbage when asked by signal); prints one line of JSON, {@linkcode IdleReport}.
+ * `--port --path --pid (of the server) --connections [--collect=yes] [--call=yes] [--token]` (a Deno
+ * server collects its garbage when asked by signal; with `call` each connection makes one call
+ * before it falls silent); prints one line of JSON, {@linkcode IdleReport}.
  *
  * @module
  */
+import { GOOD_ANSWER, readyCalls } from "./call.ts";
 import { printLine } from "./output.ts";
 import { boundLifetime, PeerOptions } from "./peer.ts";
 import { pause } from "./statistics.ts";
 import { residentKibibytes } from "./usage.ts";
-import { LightSocket } from "./websocket.ts";
+import { FrameRing, LightSocket, MarkerCounter } from "./websocket.ts";
 
 /** What one run found. */
 export interface IdleReport {
@@ -33,17 +35,26 @@ async function settledMemory(pid: number, collect: boolean): Promise<number> {
   return residentKibibytes(pid);
 }
 
+async function callOnce(socket: LightSocket, ring: FrameRing): Promise<void> {
+  const marker = new MarkerCounter(GOOD_ANSWER);
+  await socket.write(ring.take(1).bytes);
+  while (await socket.read(marker) === 0);
+}
+
 async function main(): Promise<void> {
   boundLifetime();
   const options = new PeerOptions(Deno.args);
   const port = options.number("port");
   const pid = options.number("pid");
   const collect = options.find("collect") === "yes";
+  const ring = new FrameRing(readyCalls(options.find("token")));
   const open = async (name: string, count: number): Promise<LightSocket[]> => {
     const sockets: LightSocket[] = [];
     for (let index = 0; index < count; index++) {
       const path = options.text("path").replace("SESSION", `${name}${index}`);
-      sockets.push(await LightSocket.open(port, path, BUFFER_BYTES));
+      const socket = await LightSocket.open(port, path, BUFFER_BYTES);
+      sockets.push(socket);
+      if (options.find("call") === "yes") await callOnce(socket, ring);
     }
     return sockets;
   };

@@ -8,14 +8,15 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { GO_PEER, KITEJS_PEER, lack } from "../../tools/parts.ts";
+import { fromFileUrl } from "../../tools/paths.ts";
+import { prepareParts } from "../../tools/prepare.ts";
 import type { Setting } from "./contenders.ts";
 import { makeCredentials } from "./credentials.ts";
 import { allMeasures, type Figures, FULL, type Measure, QUICK } from "./measures.ts";
 import { printLine, reportLine } from "./output.ts";
 import { median } from "./statistics.ts";
 import { makeTable, type Source } from "./table.ts";
-
-const INTEROP = new URL("../interop/", import.meta.url).pathname;
 
 interface Choice {
   readonly rounds: number;
@@ -39,36 +40,6 @@ function readArguments(words: string[]): Choice {
     throw new Error(`--rounds is "${values.rounds}": a whole number from 1 on is wanted`);
   }
   return { rounds, only: values.only, quick: values.quick, strict: values.strict };
-}
-
-/** Builds the Go program; undefined where Go, or what it needs, is missing. */
-async function buildGoPeer(folder: string): Promise<string | undefined> {
-  const target = `${folder}/peer`;
-  try {
-    const { success } = await new Deno.Command("go", {
-      args: ["build", "-o", target, "."],
-      cwd: `${INTEROP}go`,
-      stdin: "null",
-      stdout: "null",
-      stderr: "inherit",
-      signal: AbortSignal.timeout(300_000),
-    }).output();
-    return success ? target : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-async function findKitejs(): Promise<string | undefined> {
-  try {
-    await Deno.stat(`${INTEROP}kitejs/node_modules/kite.js/package.json`);
-    await new Deno.Command("node", { args: ["--version"], stdout: "null" }).output();
-    return `${INTEROP}kitejs`;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }
 
 /** Runs every measurement once in each round. @returns what each found, and how many failed */
@@ -98,12 +69,13 @@ async function measure(
 
 async function main(): Promise<number> {
   const { rounds, only, quick, strict } = readArguments(Deno.args);
+  await prepareParts(reportLine);
   const folder = await Deno.makeTempDir({ prefix: "kite_bench_" });
   try {
     const setting: Setting = {
       credentials: await makeCredentials(folder),
-      goPeer: await buildGoPeer(folder),
-      kitejsFolder: await findKitejs(),
+      goPeer: lack("go") === undefined ? fromFileUrl(GO_PEER) : undefined,
+      kitejsFolder: lack("node") === undefined ? fromFileUrl(KITEJS_PEER) : undefined,
     };
     const everything = allMeasures(quick ? QUICK : FULL, setting);
     const measures = everything.filter(({ name }) => only === undefined || name === only);
@@ -122,8 +94,8 @@ async function main(): Promise<number> {
     printLine(
       `${navigator.hardwareConcurrency} cores, Deno ${Deno.version.deno}, ` +
         `${os} ${Deno.osRelease()} ${arch}; medians of ${rounds} rounds` +
-        `${setting.goPeer === undefined ? "; no Go here" : ""}` +
-        `${setting.kitejsFolder === undefined ? "; no kite.js here" : ""}`,
+        [lack("go"), lack("node")].filter((line) => line !== undefined).map((line) => `; ${line}`)
+          .join(""),
     );
     for (const line of lines) printLine(line);
     return failures > 0 || strict && misses > 0 ? 1 : 0;

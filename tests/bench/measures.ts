@@ -49,6 +49,7 @@ export type MeasureName =
   | "load-many"
   | "sizes"
   | "idle"
+  | "idle-called"
   | "slow";
 
 interface GoReport {
@@ -70,7 +71,12 @@ export function allMeasures(effort: Effort, setting: Setting): Measure[] {
     for (const contender of contenders) {
       if (!isPresent(contender, setting)) continue;
       const run = async (): Promise<Figures> => {
-        await using server = await startContender(contender, token, setting);
+        await using server = await startContender(
+          contender,
+          token,
+          name.startsWith("idle"),
+          setting,
+        );
         return await figures(server, contender);
       };
       measures.push({ name, contender, run });
@@ -89,7 +95,10 @@ export function allMeasures(effort: Effort, setting: Setting): Measure[] {
   add("load-token", servers, (server) => load(server, 1, IN_FLIGHT, true, effort, setting));
   add("load-many", servers, (server) => load(server, 50, 4, true, effort, setting));
   add("sizes", ["ours"], (server) => ownClient(server, { mode: "sizes" }, effort, setting));
-  add("idle", servers, (server, contender) => idle(server, contender, effort));
+  add("idle", servers, (server, contender) => idle(server, contender, false, effort, setting));
+  add("idle-called", servers, (server, contender) => {
+    return idle(server, contender, true, effort, setting);
+  });
   add("slow", ["ours"], (server) => ownClient(server, { mode: "slow" }, effort, setting));
   return measures;
 }
@@ -155,7 +164,9 @@ async function load(
 async function idle(
   server: ServerProcess,
   contender: Contender,
+  called: boolean,
   effort: Effort,
+  { credentials }: Setting,
 ): Promise<Figures> {
   const report = await runToEnd<IdleReport>(denoProgram("idle.ts", {
     port: server.port,
@@ -163,6 +174,8 @@ async function idle(
     path: socketPath(),
     connections: effort.idleConnections,
     collect: contender === "go" ? "no" : "yes",
+    call: called ? "yes" : "no",
+    token: credentials.token,
   }));
   return { ...report };
 }

@@ -47,8 +47,11 @@ export function preparePeer(): { readonly options: PeerOptions; readonly port: n
   const options = new PeerOptions(Deno.args);
   boundLifetime();
   void Deno.stdin.readable.pipeTo(new WritableStream()).then(() => Deno.exit(0));
-  const { gc } = globalThis as { gc?: () => void };
-  if (gc !== undefined) Deno.addSignalListener("SIGWINCH", gc);
+  const { gc } = globalThis as { gc?: (how: Readonly<Record<string, string>>) => void };
+  if (gc !== undefined) {
+    // Gives free pages back to the system, which a garbage collection of the usual kind does later.
+    Deno.addSignalListener("SIGWINCH", () => gc({ type: "major", flavor: "last-resort" }));
+  }
   return { options, port: options.number("port") };
 }
 

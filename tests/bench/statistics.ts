@@ -1,9 +1,10 @@
-/** The middle value; of an even count the upper of the two. @throws when there is none */
+/** The middle value, or the mean of the two in the middle. @throws when there is none */
 export function median(values: readonly number[]): number {
   const sorted = Float64Array.from(values).sort();
-  const middle = sorted[sorted.length >> 1];
-  if (middle === undefined) throw new RangeError("the median of nothing");
-  return middle;
+  const upper = sorted[sorted.length >> 1];
+  const lower = sorted[(sorted.length - 1) >> 1];
+  if (upper === undefined || lower === undefined) throw new RangeError("the median of nothing");
+  return (lower + upper) / 2;
 }
 
 /** Waits so many seconds. */

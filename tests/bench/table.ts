@@ -89,6 +89,10 @@ const ROWS: readonly Row[] = [
     { name: "floor", of: source("idle", "floor", "kibibytesEach"), atMost: 1.5 },
     { name: "Go", of: source("idle", "go", "kibibytesEach"), atMost: 0.5 },
   ]),
+  row("the same after one call", "KiB", "idle-called", "kibibytesEach", servers(), [
+    { name: "floor", of: source("idle-called", "floor", "kibibytesEach") },
+    { name: "Go", of: source("idle-called", "go", "kibibytesEach") },
+  ]),
   {
     label: "a fast call behind one of 1 s, slowest of three",
     unit: "ms",
