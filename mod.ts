@@ -16,18 +16,46 @@
  *
  * @module
  */
-export { type CloseOptions, Kite, type KiteEvents, type KiteOptions } from "./src/kite.ts";
-export { Client, type ClientEvents, type ClientOptions, type ClientState } from "./src/client.ts";
+export { Kite } from "./src/kite.ts";
+export type { CloseOptions, KiteEvents, KiteOptions } from "./src/kite_options.ts";
+export type { ClientEvents, ClientOptions, ClientState } from "./src/client.ts";
+export type { Client } from "./src/client.ts";
 export type { Connection } from "./src/connection.ts";
 export type { Server } from "./src/server.ts";
 export type { RemoteKite, TellOptions } from "./src/rpc/remote.ts";
 export type { KiteRequest } from "./src/rpc/request.ts";
 export type { Args, Argument, ObjectArgument } from "./src/rpc/args.ts";
 export type { FinalHandler, Handler, Method, MethodHandling, Outcome } from "./src/rpc/method.ts";
-export type { Authentication } from "./src/rpc/codec.ts";
+export type { Callback } from "./src/dnode/scrub.ts";
+export type { Listener } from "./src/rpc/events.ts";
 export type { BackoffOptions } from "./src/rpc/backoff.ts";
+
+export type { GetTokenOptions, KontrolClient } from "./src/discovery/kontrol_client.ts";
+export type { KiteEvent, KiteWatch } from "./src/discovery/watch.ts";
+export type { KontrolLine } from "./src/discovery/host.ts";
+export type { FoundKite } from "./src/discovery/found_kites.ts";
+export type { RegisterResult } from "./src/discovery/register_result.ts";
+
+export type { Authentication } from "./src/rpc/codec.ts";
 export type { Authenticator } from "./src/authenticators.ts";
+export type { AudienceCheck, AudienceIdentity } from "./src/auth/audience.ts";
+export type { KontrolKeyCheck } from "./src/auth/kite_key_verifier.ts";
 export type { BuiltinPermissions, Permission, RiskyBuiltin } from "./src/builtins/mod.ts";
-export { KiteError, type KiteErrorOptions, type KiteErrorType } from "./src/protocol/errors.ts";
+
+export type { Config, ConfigOptions, TlsFiles, TlsPair, TransportChoice } from "./src/config.ts";
+export type { HttpHandler, RequestInfo, SockJsOptions } from "./src/endpoint.ts";
+export { createLogger, KiteLogger, type Logger, type LoggerOptions } from "./src/log.ts";
+export type { LogLevel } from "./src/log_level.ts";
+
+export {
+  type AnyErrorType,
+  KiteError,
+  type KiteErrorOptions,
+  type KiteErrorType,
+} from "./src/protocol/errors.ts";
 export { DEFAULT_LIMITS, type Limits } from "./src/protocol/limits.ts";
 export type { KiteIdentity } from "./src/protocol/identity.ts";
+export type { KontrolQuery } from "./src/protocol/query.ts";
+export type { ClientTransport } from "./src/sockjs/client/mod.ts";
+export type { SockJsServerOptions } from "./src/sockjs/server/mod.ts";
+export type { CloseInfo, Session, SessionHandler, TransportName } from "./src/sockjs/session.ts";

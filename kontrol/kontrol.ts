@@ -1,6 +1,7 @@
 import { KiteKeyVerifier } from "../src/auth/kite_key_verifier.ts";
 import { readKiteKeyClaims } from "../src/auth/kite_key.ts";
-import { type CloseOptions, Kite, type KiteOptions } from "../src/kite.ts";
+import { Kite } from "../src/kite.ts";
+import type { CloseOptions, KiteOptions } from "../src/kite_options.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import type { Server } from "../src/server.ts";
 import { CachedKeyPairs } from "./cached_keypairs.ts";

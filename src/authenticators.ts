@@ -1,3 +1,7 @@
+import type { AudienceCheck, AudienceIdentity } from "./auth/audience.ts";
+import { KiteKeyVerifier, type KontrolKeyCheck } from "./auth/kite_key_verifier.ts";
+import { TokenVerifier } from "./auth/token.ts";
+import type { Trust } from "./auth/trust.ts";
 import type { Verified, Verifier } from "./auth/verifier.ts";
 import { KiteError } from "./protocol/errors.ts";
 import type { Authentication } from "./rpc/codec.ts";
@@ -99,6 +103,39 @@ export class Authenticators {
       `Unknown authentication type: ${type.slice(0, 64)}`,
     );
   }
+}
+
+/** How the authenticators that come with a kite decide. */
+export interface VerifierSettings {
+  readonly verify?: KontrolKeyCheck;
+  readonly verifyTtl: number;
+  readonly audience?: AudienceCheck;
+  readonly allowTokensWithoutExpiry?: boolean;
+  readonly clockTolerance?: number;
+}
+
+/** Puts `token` and `kiteKey` in a table, for what is trusted at the time of each call. */
+export function addVerifiers(
+  authenticators: Authenticators,
+  trust: Trust,
+  identity: AudienceIdentity,
+  { verify, verifyTtl, audience, allowTokensWithoutExpiry, clockTolerance = 0 }: VerifierSettings,
+): void {
+  const common = { trustedKeys: trust.trustedKeys, clockTolerance };
+  authenticators.setVerifier(
+    "token",
+    new TokenVerifier({
+      ...common,
+      kontrolUser: () => trust.kontrolUser,
+      identity: () => identity,
+      allowWithoutExpiry: allowTokensWithoutExpiry ?? false,
+      ...(audience === undefined ? {} : { audience }),
+    }),
+  );
+  authenticators.setVerifier(
+    "kiteKey",
+    new KiteKeyVerifier({ ...common, verifyTtl, ...(verify === undefined ? {} : { verify }) }),
+  );
 }
 
 function vouch(request: KiteRequest, username: string): void {

@@ -1,23 +1,25 @@
-import { KiteKeyVerifier, type KontrolKeyCheck } from "./auth/kite_key_verifier.ts";
-import type { AudienceCheck } from "./auth/audience.ts";
-import { TokenVerifier } from "./auth/token.ts";
 import { Trust } from "./auth/trust.ts";
-import type { Authenticator } from "./authenticators.ts";
-import { type BuiltinPermissions, Builtins } from "./builtins/mod.ts";
+import { addVerifiers, type Authenticator } from "./authenticators.ts";
+import { Builtins } from "./builtins/mod.ts";
 import { Client, type ClientHost, type ClientOptions } from "./client.ts";
-import { type Config, type ConfigOptions, isVersionRequested, resolveConfig } from "./config.ts";
+import { type Config, isVersionRequested, resolveConfig } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import { type GetTokenOptions, KontrolClient } from "./discovery/kontrol_client.ts";
 import type { RegisterResult } from "./discovery/register_result.ts";
 import type { KiteWatch } from "./discovery/watch.ts";
 import { Endpoint, type EndpointHost, type HttpHandler, type RequestInfo } from "./endpoint.ts";
-import type { SockJsOptions } from "./endpoint.ts";
+import {
+  type CloseOptions,
+  configPart,
+  type KiteEvents,
+  type KiteOptions,
+} from "./kite_options.ts";
 import { createLogger, KiteLogger, type Logger, toggleDebugOnSignal } from "./log.ts";
 import { KiteError } from "./protocol/errors.ts";
 import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
 import { Methods } from "./methods.ts";
 import { Events, type Listener } from "./rpc/events.ts";
-import type { FinalHandler, Handler, Method, MethodHandling } from "./rpc/method.ts";
+import type { FinalHandler, Handler, Method } from "./rpc/method.ts";
 import type { KontrolQuery } from "./protocol/query.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
 import type { KiteRequest } from "./rpc/request.ts";
@@ -25,62 +27,6 @@ import { hostname } from "./runtime/env.ts";
 import { exit, onInterrupt, printLine } from "./runtime/process.ts";
 import { Server } from "./server.ts";
 import { dialSession } from "./sockjs/client/mod.ts";
-import type { CloseInfo } from "./sockjs/session.ts";
-
-/** The settings of a kite: where and as whom it runs, whom it trusts, how it serves. */
-export interface KiteOptions extends ConfigOptions {
-  /** The kite's id, a UUID. @default a new one */
-  readonly id?: string;
-  /** Let anyone call every method. @default false */
-  readonly disableAuthentication?: boolean;
-  /** Whose result answers a call when hooks return something too. @default "method" */
-  readonly methodHandling?: MethodHandling;
-  /** Start callbacks without waiting for an async one before them to finish. @default false */
-  readonly concurrentCallbacks?: boolean;
-  /** Which of the built-ins that reach the terminal or the network answer, and to whom. @default none */
-  readonly builtins?: BuiltinPermissions;
-  /** Pass WebRTC signalling messages on (`kite.handleWebRTC`). @default false */
-  readonly webrtc?: boolean;
-  /** Decides whether a Kontrol key other than our own is trusted, for `kiteKey` authentication. @default none is */
-  readonly verify?: KontrolKeyCheck;
-  /** Decides whether a token's audience covers this kite. @default the rule of the Go kite */
-  readonly audience?: AudienceCheck;
-  /**
-   * Milliseconds for which a Kontrol key that was replaced is still trusted; the default covers every
-   * token signed before the change. @default 176_400_000 (49 h)
-   */
-  readonly keyOverlap?: number;
-  /** Takes tokens that never end, as the Go kite does. @default false */
-  readonly allowTokensWithoutExpiry?: boolean;
-  /** How far the clocks of two machines may differ, milliseconds. @default 0 */
-  readonly clockTolerance?: number;
-  /** Heartbeat, raw WebSocket and other settings of the SockJS side. */
-  readonly sockjs?: SockJsOptions;
-  /** A logger of your own. @default lines of text to standard error */
-  readonly logger?: Logger;
-}
-
-/** What a kite tells its listeners. */
-export interface KiteEvents {
-  /** A remote dialled us. */
-  connect: { readonly client: Connection };
-  /** A remote made its first call on a connection. */
-  firstRequest: { readonly request: KiteRequest };
-  /** A remote that dialled us is gone. */
-  disconnect: CloseInfo & { readonly client: Connection };
-  /** Kontrol took our registration, under this URL. */
-  register: { readonly url: string };
-  /** The kite listens. */
-  listen: { readonly server: Server };
-  /** The kite has stopped listening. */
-  close: Record<never, never>;
-}
-
-/** How {@linkcode Kite.close} ends what is running. */
-export interface CloseOptions {
-  /** Milliseconds that running calls are given to finish. @default 5_000 */
-  readonly deadline?: number;
-}
 
 const DEFAULT_DEADLINE = 5_000;
 
@@ -120,6 +66,8 @@ export class Kite implements AsyncDisposable {
   #server: Server | undefined;
 
   /**
+   * A kite that neither listens nor calls yet.
+   *
    * @param name what others find it by
    * @param version three numbers, such as "1.0.0"
    * @throws {KiteError} `configError` that names what is wrong and what would be right
@@ -146,7 +94,10 @@ export class Kite implements AsyncDisposable {
       nameLength: this.config.limits.nameLength,
     });
     this.#host = this.#makeHost();
-    this.#addVerifiers();
+    addVerifiers(this.#methods.authenticators, this.#trust, this.#identity, {
+      ...options,
+      verifyTtl: this.config.verifyTtl,
+    });
     this.#builtins = new Builtins({
       handle: (method, handler) => this.handle(method, handler),
       permissions: options.builtins ?? {},
@@ -423,26 +374,6 @@ export class Kite implements AsyncDisposable {
     await this.close();
   }
 
-  #addVerifiers(): void {
-    const { verifyTtl } = this.config;
-    const { verify, audience, clockTolerance = 0 } = this.#options;
-    const trust = { trustedKeys: this.#trust.trustedKeys, clockTolerance };
-    this.#methods.authenticators.setVerifier(
-      "token",
-      new TokenVerifier({
-        ...trust,
-        kontrolUser: () => this.#trust.kontrolUser,
-        identity: () => this.#identity,
-        allowWithoutExpiry: this.#options.allowTokensWithoutExpiry ?? false,
-        ...(audience === undefined ? {} : { audience }),
-      }),
-    );
-    this.#methods.authenticators.setVerifier(
-      "kiteKey",
-      new KiteKeyVerifier({ ...trust, verifyTtl, ...(verify === undefined ? {} : { verify }) }),
-    );
-  }
-
   #openEndpoint(): Endpoint {
     if (this.#endpoint !== undefined) return this.#endpoint;
     const endpoint = new Endpoint(this.#host, this.#options.sockjs ?? {});
@@ -486,27 +417,6 @@ export class Kite implements AsyncDisposable {
       },
     };
   }
-}
-
-/** The options that {@linkcode resolveConfig} knows. */
-function configPart(options: KiteOptions): ConfigOptions {
-  const {
-    id: _id,
-    disableAuthentication: _disableAuthentication,
-    methodHandling: _methodHandling,
-    concurrentCallbacks: _concurrentCallbacks,
-    builtins: _builtins,
-    webrtc: _webrtc,
-    verify: _verify,
-    audience: _audience,
-    allowTokensWithoutExpiry: _allowTokensWithoutExpiry,
-    clockTolerance: _clockTolerance,
-    sockjs: _sockjs,
-    keyOverlap: _keyOverlap,
-    logger: _logger,
-    ...config
-  } = options;
-  return config;
 }
 
 /** @throws {KiteError} `configError`: here the fields are settings, not what a caller sent */

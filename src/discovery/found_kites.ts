@@ -3,6 +3,7 @@ import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
 
 /** A kite as Kontrol describes it. */
 export interface FoundKite {
+  /** Who it is. */
   readonly kite: KiteIdentity;
   /** Where it answers. */
   readonly url: string;

@@ -20,6 +20,7 @@ export interface DiscoveryHost {
 
 /** The line to Kontrol. */
 export interface KontrolLine {
+  /** The connection, dialled when it is first asked for. */
   readonly client: Client;
   /** Calls a method of Kontrol. */
   tell<Result = unknown>(

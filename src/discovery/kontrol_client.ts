@@ -26,6 +26,7 @@ export class KontrolClient implements KontrolLine {
   #http: HttpRegistration | undefined;
   readonly #watches = new Set<KiteWatch>();
 
+  /** Made by {@linkcode Kite.kontrol}. */
   constructor(host: DiscoveryHost) {
     this.#host = host;
     this.#removeTrustListener = host.trust.onChange(() => {

@@ -12,6 +12,7 @@ const RETRY_AFTER = 1_000;
 
 /** A change among the kites that are watched. A change of url is a `REGISTER` of the same kite. */
 export interface KiteEvent extends FoundKite {
+  /** What happened to it. */
   readonly action: "REGISTER" | "DEREGISTER";
 }
 
@@ -63,10 +64,12 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     }
   }
 
+  /** Ends the watch, see {@linkcode KiteWatch.stop}. */
   [Symbol.dispose](): void {
     this.stop();
   }
 
+  /** The events, from the first list on. @throws {KiteError} `limitError`, `argumentError` */
   async *[Symbol.asyncIterator](): AsyncGenerator<KiteEvent> {
     try {
       for (;;) {

@@ -53,6 +53,7 @@ export interface KiteErrorOptions {
  * ```
  */
 export class KiteError extends Error {
+  /** `"KiteError"`. */
   override readonly name: string = "KiteError";
   /** What kind of error it is. */
   readonly type: AnyErrorType;
@@ -61,6 +62,12 @@ export class KiteError extends Error {
   /** The request that failed, or `""`. */
   readonly id: string;
 
+  /**
+   * An error that nobody has answered with yet.
+   *
+   * @param type what kind of error it is
+   * @param message what is wrong, and what would be right
+   */
   constructor(type: AnyErrorType, message: string, options: KiteErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.type = type;

@@ -18,6 +18,7 @@ export class Argument {
   readonly value: unknown;
   readonly #name: string;
 
+  /** Wraps a value. @param name how error messages call it */
   constructor(value: unknown, name: string) {
     this.value = value;
     this.#name = name;
@@ -87,6 +88,7 @@ export class ObjectArgument {
   readonly value: Readonly<Record<string, unknown>>;
   readonly #name: string;
 
+  /** Wraps a value. @param name how error messages call it */
   constructor(value: Readonly<Record<string, unknown>>, name: string) {
     this.value = value;
     this.#name = name;
@@ -109,6 +111,7 @@ export class Args implements Iterable<Argument> {
   /** The values as they came, unchecked. */
   readonly values: readonly unknown[];
 
+  /** Wraps the arguments. @param values as they came */
   constructor(values: readonly unknown[]) {
     this.values = values;
   }

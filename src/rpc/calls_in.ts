@@ -2,9 +2,8 @@ import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { exceedsBytes } from "../sockjs/byte_length.ts";
 import { errorObject } from "./answer.ts";
-import { asKiteError } from "./calls_out.ts";
 import type { IncomingRequest } from "./codec.ts";
-import type { ConversationHost } from "./conversation.ts";
+import { asKiteError, type ConversationHost } from "./host.ts";
 import type { Line } from "./line.ts";
 import { KiteRequest, type RequestOrigin } from "./request.ts";
 

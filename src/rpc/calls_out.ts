@@ -2,7 +2,7 @@ import type { FoundFunction } from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { readAnswer } from "./answer.ts";
 import type { Authentication, RequestHead } from "./codec.ts";
-import type { ConversationHost } from "./conversation.ts";
+import { asKiteError, type ConversationHost, disconnected } from "./host.ts";
 import type { Line } from "./line.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
 import type { TellOptions } from "./remote.ts";
@@ -142,20 +142,8 @@ export class CallsOut {
   }
 }
 
-/** What everything that waited for the remote fails with when the session ends. */
-export function disconnected(): KiteError {
-  return new KiteError("disconnect", "Remote kite has disconnected");
-}
-
 function abortedError(method: string, signal: AbortSignal): KiteError {
   return new KiteError("aborted", `the call of "${method}" was given up`, {
     cause: signal.reason,
   });
-}
-
-/** What was thrown, as an error with a type. */
-export function asKiteError(error: unknown, type: "sendError" | "genericError"): KiteError {
-  if (error instanceof KiteError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new KiteError(type, message, { cause: error });
 }

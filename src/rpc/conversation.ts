@@ -1,29 +1,16 @@
 import type { Callback } from "../dnode/scrub.ts";
 import type { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
-import type { Limits } from "../protocol/limits.ts";
 import type { CloseInfo, Session, SessionHandler } from "../sockjs/session.ts";
 import { CallbackQueue } from "./callback_queue.ts";
 import type { IdCounter } from "./callback_table.ts";
 import { CallsIn } from "./calls_in.ts";
-import { CallsOut, disconnected } from "./calls_out.ts";
+import { CallsOut } from "./calls_out.ts";
 import type { Authentication, Codec, Incoming } from "./codec.ts";
+import { type ConversationHost, disconnected } from "./host.ts";
 import { Line } from "./line.ts";
 import type { RemoteKite, TellOptions } from "./remote.ts";
 import type { KiteRequest, RequestOrigin } from "./request.ts";
-
-/** What a conversation needs from the kite that it speaks for. */
-export interface ConversationHost {
-  /** What this kite says of itself. */
-  readonly identity: KiteIdentity;
-  readonly limits: Limits;
-  /** Milliseconds; for calls that name none of their own. */
-  readonly timeout: number;
-  /** Serves a request: gives the result, or throws the error. */
-  serve(request: KiteRequest): unknown;
-  /** Hears of what went wrong without anyone to answer to. */
-  report(what: string, error?: unknown): void;
-}
 
 /** How one conversation differs from another. */
 export interface ConversationOptions {

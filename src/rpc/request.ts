@@ -34,6 +34,7 @@ export class KiteRequest {
   #args: Args | undefined;
   #context: Map<string, unknown> | undefined;
 
+  /** Made for each call that comes in. */
   constructor(message: IncomingRequest, origin: RequestOrigin) {
     this.method = message.method;
     this.kite = message.kite;

@@ -40,6 +40,7 @@ export interface SessionHandler {
 export interface CloseInfo {
   /** SockJS/WebSocket close code; 1006 when the connection was lost without one. */
   readonly code: number;
+  /** Why, in the words of whoever ended it; often `""`. */
   readonly reason: string;
 }
 

@@ -5,7 +5,8 @@ import {
   type KeyAlgorithm,
   type KeyPairPem,
 } from "../auth/keys.ts";
-import { Kite, type KiteOptions } from "../kite.ts";
+import { Kite } from "../kite.ts";
+import type { KiteOptions } from "../kite_options.ts";
 import type { Server } from "../server.ts";
 import { Kontrol, type KontrolOptions } from "../../kontrol/kontrol.ts";
 import { MemoryStorage } from "../../kontrol/storage/memory.ts";

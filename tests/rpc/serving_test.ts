@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { KiteOptions } from "../../src/kite.ts";
+import type { KiteOptions } from "../../src/kite_options.ts";
 import type { Kite } from "../../src/kite.ts";
 import type { Client, ClientOptions } from "../../src/client.ts";
 import { KiteError } from "../../src/protocol/errors.ts";

@@ -1,4 +1,5 @@
-import { Kite, type KiteOptions } from "../../src/kite.ts";
+import { Kite } from "../../src/kite.ts";
+import type { KiteOptions } from "../../src/kite_options.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 import type { Logger } from "../../src/log.ts";
 

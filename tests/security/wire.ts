@@ -17,7 +17,8 @@ export class Wire {
   readonly #socket: WebSocket;
   readonly #isRaw: boolean;
   readonly #ended = Promise.withResolvers<CloseEvent>();
-  #listener: () => void = () => {};
+  /** Those who wait for the next event. */
+  #waiters: (() => void)[] = [];
 
   private constructor(socket: WebSocket, isRaw: boolean) {
     this.#socket = socket;
@@ -25,7 +26,7 @@ export class Wire {
     socket.onmessage = ({ data }) => this.#hear(data as string);
     socket.onclose = (event) => {
       this.#ended.resolve(event);
-      this.#listener();
+      this.#wake();
     };
   }
 
@@ -81,7 +82,7 @@ export class Wire {
 
   /** Waits until something holds of what came. */
   async until<Value>(probe: () => Value | undefined | false, what: string): Promise<Value> {
-    const timer = setTimeout(() => this.#listener(), PATIENCE);
+    const timer = setTimeout(() => this.#wake(), PATIENCE);
     const end = performance.now() + PATIENCE;
     try {
       for (;;) {
@@ -89,7 +90,7 @@ export class Wire {
         if (value !== undefined && value !== false) return value;
         if (!this.isOpen) throw new Error(`the connection ended before ${what}`);
         if (performance.now() >= end - 1) throw new Error(`${what} did not come`);
-        await new Promise<void>((resolve) => this.#listener = resolve);
+        await new Promise<void>((resolve) => this.#waiters.push(resolve));
       }
     } finally {
       clearTimeout(timer);
@@ -108,6 +109,12 @@ export class Wire {
     else if (data.startsWith("a")) {
       for (const text of JSON.parse(data.slice(1))) this.messages.push(JSON.parse(text));
     }
-    this.#listener();
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const wake of waiters) wake();
   }
 }
