@@ -77,6 +77,21 @@ export class Peer implements AsyncDisposable {
     return Peer.#start(GO_PEER, ["call", "-url", url, ...flags]);
   }
 
+  /** A Go kite that has a Kontrol; its commands are those of `registered.go`. */
+  static goRegistered(...flags: string[]): Promise<Peer> {
+    return Peer.#start(GO_PEER, ["registered", ...flags]);
+  }
+
+  /** A Go Kontrol on PostgreSQL; its commands are those of `kontrol.go`. */
+  static goKontrol(...flags: string[]): Promise<Peer> {
+    return Peer.#start(GO_PEER, ["kontrol", ...flags]);
+  }
+
+  /** A kite.js Kontrol client; its commands are those of `kontrol.mjs`. */
+  static kitejsKontrol(url: string, ...flags: string[]): Promise<Peer> {
+    return Peer.#kitejs("kontrol", "-url", url, ...flags);
+  }
+
   /** A kite.js server, on a port of its own unless the flags name one. */
   static kitejsServer(...flags: string[]): Promise<Peer> {
     const port = flags.includes("-port") ? [] : ["-port", String(freePort())];

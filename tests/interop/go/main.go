@@ -10,13 +10,15 @@ import (
 func main() {
 	commands := map[string]func([]string) error{
 		"serve":       serve,
+		"registered":  registered,
+		"kontrol":     kontrol,
 		"call":        call,
 		"bench-serve": benchServe,
 		"bench-call":  benchCall,
 	}
 
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peer serve|call|bench-serve|bench-call [flags]")
+		fmt.Fprintln(os.Stderr, "usage: peer serve|call|registered|kontrol|bench-serve|bench-call [flags]")
 		os.Exit(2)
 	}
 

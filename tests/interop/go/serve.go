@@ -17,6 +17,10 @@ const version = "1.0.0"
 
 // newKite is a kite that logs errors only: stdout belongs to the test.
 func newKite(name string, c *config.Config) *kite.Kite {
+	return newNamedKite(name, version, c)
+}
+
+func newNamedKite(name, version string, c *config.Config) *kite.Kite {
 	k := kite.NewWithConfig(name, version, c)
 	if os.Getenv("KITE_LOG_LEVEL") == "" {
 		k.SetLogLevel(kite.FATAL)
@@ -65,8 +69,8 @@ func (f *serverFlags) config() (*config.Config, error) {
 	return c, nil
 }
 
-// run serves until stdin ends or the process is told to stop. Its commands are calls to the kite
-// that connected last; who connects is reported unless quiet.
+// run serves; its commands are calls to the kite that connected last. Who connects is reported unless
+// quiet.
 func run(k *kite.Kite, quiet bool) error {
 	var mu sync.Mutex
 	var last *kite.Client
@@ -82,24 +86,33 @@ func run(k *kite.Kite, quiet bool) error {
 		k.OnDisconnect(func(*kite.Client) { say(event{"event": "disconnect"}) })
 	}
 
-	go k.Run()
+	received := &functions{}
+	return listen(k, k.Run, nil, func(c command) {
+		mu.Lock()
+		client := last
+		mu.Unlock()
+		if client == nil {
+			answer(c.ID, nil, errors.New("no kite has connected"))
+		} else {
+			perform(client, received, c)
+		}
+	})
+}
+
+// listen runs a kite until stdin ends or the process is told to stop. Commands go to handle; ready
+// is what to say beside the URL once it listens.
+func listen(k *kite.Kite, start func(), ready event, handle func(command)) error {
+	go start()
 	<-k.ServerReadyNotify()
-	say(event{"event": "ready", "url": fmt.Sprintf("http://127.0.0.1:%d/kite", k.Port())})
+	if ready == nil {
+		ready = event{}
+	}
+	ready["event"] = "ready"
+	ready["url"] = fmt.Sprintf("http://127.0.0.1:%d/kite", k.Port())
+	say(ready)
 
 	done := make(chan error, 1)
-	received := &functions{}
-	go func() {
-		done <- commands(func(c command) {
-			mu.Lock()
-			client := last
-			mu.Unlock()
-			if client == nil {
-				answer(c.ID, nil, errors.New("no kite has connected"))
-			} else {
-				perform(client, received, c)
-			}
-		})
-	}()
+	go func() { done <- commands(handle) }()
 
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
