@@ -1,5 +1,4 @@
-import { noop } from "cockatiel";
-import * as etcd from "etcd3";
+import type * as etcd from "etcd3";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { bounded, messageOf, storageError, throwIfAborted } from "./failure.ts";
 import type { OperationOptions } from "./storage.ts";
@@ -36,16 +35,15 @@ export type EtcdBytes = NonNullable<etcd.IRangeRequest["key"]>;
 /** A stream of changes. */
 export type EtcdWatchStream = Awaited<ReturnType<etcd.WatchClient["watch"]>>;
 
-/** What can pass by itself: another member, or the same one a moment later, may well do it. */
-const PASSING_ERRORS = [
-  etcd.GRPCUnavailableError,
-  etcd.GRPCDeadlineExceededError,
-  etcd.GRPCCancelledError,
-  etcd.GRPCInternalError,
-  etcd.GRPCUnknownError,
-  etcd.GRPCAbortedError,
-  etcd.ClientClosedError,
-];
+/** The driver. It reads files as soon as it is imported, so that has to wait until it is needed. */
+interface Driver {
+  readonly Etcd3: typeof etcd.Etcd3;
+  /** Leaves all faults to us. */
+  readonly policy: typeof import("cockatiel").noop;
+  /** What can pass by itself: another member, or the same one a moment later, may well do it. */
+  readonly passing: readonly (new (...args: never[]) => Error)[];
+  readonly deadline: typeof etcd.GRPCDeadlineExceededError;
+}
 
 /** Keys read at once. */
 const PAGE = 1_000;
@@ -65,6 +63,7 @@ export class EtcdClient {
   readonly #endpoints: readonly string[];
   readonly #timeout: number;
   #turn = 0;
+  #driver: Driver | undefined;
   #client: etcd.Etcd3 | undefined;
   #closed = false;
 
@@ -125,18 +124,19 @@ export class EtcdClient {
     const end = performance.now() + this.#timeout;
     const longest = this.#timeout / Math.min(this.#endpoints.length + 1, 3);
     for (;;) {
+      const driver = this.#driver ?? await this.#load(what);
       if (this.#closed) throw closedError(what);
-      const client = this.#client ??= this.#connect();
+      const client = this.#client ??= this.#connect(driver);
       const timeout = Math.ceil(Math.min(longest, end - performance.now()));
       try {
         const bound = { kind: "etcd", what, timeout, options } as const;
         return await bounded(bound, work(client, { deadline: Date.now() + timeout }));
       } catch (error) {
         if (this.#closed) throw closedError(what);
-        if (!isPassing(error)) throw toStorageError(what, error);
+        if (!this.#isPassing(error)) throw this.failure(what, error);
         this.leave(client);
         if (end - performance.now() < this.#timeout * SHORTEST_ATTEMPT) {
-          throw toStorageError(what, error);
+          throw this.failure(what, error);
         }
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE));
@@ -158,13 +158,36 @@ export class EtcdClient {
     this.#client = undefined;
   }
 
-  #connect(): etcd.Etcd3 {
+  /** Whatever the driver threw, as an error of the storage. */
+  failure(what: string, error: unknown): KiteError {
+    if (error instanceof KiteError) return error;
+    const reason = `could not ${what}: ${messageOf(error)}`;
+    const isLate = this.#driver !== undefined && error instanceof this.#driver.deadline;
+    const code = isLate ? "timeout" : this.#isPassing(error) ? "unreachable" : "failed";
+    return storageError("etcd", code, reason, error);
+  }
+
+  #isPassing(error: unknown): boolean {
+    if (error instanceof KiteError) return error.code === "timeout";
+    return this.#driver?.passing.some((type) => error instanceof type) ?? false;
+  }
+
+  async #load(what: string): Promise<Driver> {
+    try {
+      this.#driver ??= await loadDriver();
+      return this.#driver;
+    } catch (error) {
+      throw this.failure(what, error);
+    }
+  }
+
+  #connect({ Etcd3, policy }: Driver): etcd.Etcd3 {
     const { username, password = "" } = this.#connection;
     const hosts = this.#endpoints[this.#turn % this.#endpoints.length] ?? "";
-    return new etcd.Etcd3({
+    return new Etcd3({
       hosts,
       // What to do about a fault is decided here, not in the driver.
-      faultHandling: { host: () => noop, global: noop },
+      faultHandling: { host: () => policy, global: policy },
       grpcOptions: {
         "grpc.max_receive_message_length": -1,
         "grpc.initial_reconnect_backoff_ms": 100,
@@ -197,19 +220,22 @@ export function toEntry(kv: etcd.IKeyValue): EtcdEntry {
   };
 }
 
-/** Whatever etcd3 threw, as an error of the storage. */
-export function toStorageError(what: string, error: unknown): KiteError {
-  if (error instanceof KiteError) return error;
-  const reason = `could not ${what}: ${messageOf(error)}`;
-  if (error instanceof etcd.GRPCDeadlineExceededError) {
-    return storageError("etcd", "timeout", reason, error);
-  }
-  return storageError("etcd", isPassing(error) ? "unreachable" : "failed", reason, error);
-}
-
-function isPassing(error: unknown): boolean {
-  if (error instanceof KiteError) return error.code === "timeout";
-  return PASSING_ERRORS.some((type) => error instanceof type);
+async function loadDriver(): Promise<Driver> {
+  const [driver, { noop }] = await Promise.all([import("etcd3"), import("cockatiel")]);
+  return {
+    Etcd3: driver.Etcd3,
+    policy: noop,
+    passing: [
+      driver.GRPCUnavailableError,
+      driver.GRPCDeadlineExceededError,
+      driver.GRPCCancelledError,
+      driver.GRPCInternalError,
+      driver.GRPCUnknownError,
+      driver.GRPCAbortedError,
+      driver.ClientClosedError,
+    ],
+    deadline: driver.GRPCDeadlineExceededError,
+  };
 }
 
 function closedError(what: string): KiteError {

@@ -1,13 +1,6 @@
 import type { Etcd3, IEvent, IWatchResponse } from "etcd3";
 import { formatIdentity } from "../../src/protocol/identity.ts";
-import {
-  bytes,
-  endOf,
-  type EtcdClient,
-  type EtcdWatchStream,
-  toEntry,
-  toStorageError,
-} from "./etcd_client.ts";
+import { bytes, endOf, type EtcdClient, type EtcdWatchStream, toEntry } from "./etcd_client.ts";
 import type { EtcdKeys } from "./etcd_keys.ts";
 import { bounded, storageError } from "./failure.ts";
 import type { RegistrationIndex } from "./index.ts";
@@ -219,7 +212,7 @@ export class EtcdFeed implements Feed {
     this.#drop();
     // One that never was open has somebody waiting for it, who hears of it.
     if (!lost.isOpen) return;
-    this.#options.onError(toStorageError("go on watching, it begins anew", error));
+    this.#options.onError(this.#client.failure("go on watching, it begins anew", error));
     this.#restart = setTimeout(() => this.#start().catch(this.#options.onError), RESTART_PAUSE);
   }
 

@@ -86,9 +86,9 @@ export class PostgresClient {
   ): Promise<PostgresRow[]> {
     throwIfAborted(options, what);
     if (this.#closed) throw closedError(what);
-    const sql = this.#sql ??= this.#connect();
     const begin = performance.now();
     try {
+      const sql = this.#sql ??= this.#connect();
       const query = sql.unsafe(statement, [...values], { prepare: true });
       const giveUp = (): void => this.#giveUp(sql, begin, options?.signal);
       const { timeout } = this.#options;
@@ -124,13 +124,16 @@ export class PostgresClient {
     const { host = "localhost", port = 5432, username, password = "", database, tls = "disable" } =
       this.#connection;
     const { connections, timeout, onNotify, onClose } = this.#options;
-    // Every setting is given, so that none is looked for in the environment.
+    // Every setting that may be given is, so that the driver does not look for it in the environment
+    // (two it always looks for: PGAPPNAME and PGTARGETSESSIONATTRS).
     const settings = {
       host,
       port,
       username,
-      password,
+      // A function, as for an empty text the driver would look elsewhere.
+      password: () => password,
       database,
+      target_session_attrs: undefined,
       ssl: tls === "disable" ? false : tls,
       sslnegotiation: null,
       max: connections,
