@@ -42,6 +42,9 @@ const SWEEP_INTERVAL = 500;
 /** Kites refreshed in one operation of the storage. */
 const BATCH = 1_000;
 
+/** Kites removed or put back at the same time. */
+const AT_ONCE = 32;
+
 /**
  * The kites that keep themselves known at this very Kontrol. The storage holds what all Kontrols
  * know; this holds who is to be refreshed there, and who is late.
@@ -54,6 +57,9 @@ export class Registry implements Disposable {
   readonly #tracked = new Map<string, Tracked>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #sweeping = false;
+  #isDisposed = false;
+  /** By id, what is being done to its registration: one thing after the other. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(
     storage: Storage,
@@ -75,19 +81,24 @@ export class Registry implements Disposable {
   }
 
   /** Adds a kite, or takes it over from an earlier connection. */
-  async add(registration: Registration, keeper: Keeper, owner?: object): Promise<void> {
-    await this.#storage.upsert(registration);
-    const now = performance.now();
-    this.#tracked.set(registration.kite.id, {
-      registration,
-      keeper,
-      owner,
-      heardAt: now,
-      refreshedAt: now,
-      isListed: true,
-      goesAt: Infinity,
+  add(registration: Registration, keeper: Keeper, owner?: object): Promise<void> {
+    const { id } = registration.kite;
+    return this.#inTurn(id, async () => {
+      await this.#storage.upsert(registration);
+      // A call that was running when Kontrol closed: the kite finds another one.
+      if (this.#isDisposed) return;
+      const now = performance.now();
+      this.#tracked.set(id, {
+        registration,
+        keeper,
+        owner,
+        heardAt: now,
+        refreshedAt: now,
+        isListed: true,
+        goesAt: Infinity,
+      });
+      this.#timer ??= setInterval(() => void this.sweep(), SWEEP_INTERVAL);
     });
-    this.#timer ??= setInterval(() => void this.sweep(), SWEEP_INTERVAL);
   }
 
   /** True if the kite keeps itself known here, in that way. */
@@ -112,8 +123,14 @@ export class Registry implements Disposable {
     if (this.liveness.disconnectGrace === 0) void this.sweep();
   }
 
+  /** The storage was away and may have lost something: every kite is looked for with the next sweep. */
+  recheck(): void {
+    for (const tracked of this.#tracked.values()) tracked.refreshedAt = -Infinity;
+  }
+
   /** Stops looking after anyone; the storage keeps what it has until it expires there. */
   [Symbol.dispose](): void {
+    this.#isDisposed = true;
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#tracked.clear();
@@ -125,7 +142,7 @@ export class Registry implements Disposable {
     this.#sweeping = true;
     try {
       const { due, late } = this.#look();
-      for (const tracked of late) await this.#remove(tracked);
+      await inGroups(late, (tracked) => this.#remove(tracked));
       for (let i = 0; i < due.length; i += BATCH) await this.#refresh(due.slice(i, i + BATCH));
     } finally {
       this.#sweeping = false;
@@ -137,31 +154,40 @@ export class Registry implements Disposable {
 
   #look(): { due: Tracked[]; late: Tracked[] } {
     const now = performance.now();
-    const { heartbeatInterval, heartbeatGrace, refreshInterval } = this.liveness;
-    const silence = heartbeatInterval + heartbeatGrace;
     const due: Tracked[] = [];
     const late: Tracked[] = [];
     for (const tracked of this.#tracked.values()) {
-      if (tracked.goesAt <= now) late.push(tracked);
-      else if (tracked.isListed) {
-        if (now - tracked.heardAt > silence) late.push(tracked);
-        else if (now - tracked.refreshedAt >= refreshInterval) due.push(tracked);
+      if (this.#isLate(tracked, now)) late.push(tracked);
+      else if (tracked.isListed && now - tracked.refreshedAt >= this.liveness.refreshInterval) {
+        due.push(tracked);
       }
     }
     return { due, late };
   }
 
+  #isLate({ goesAt, isListed, keeper, heardAt }: Tracked, now: number): boolean {
+    if (goesAt <= now) return true;
+    const { heartbeatInterval, heartbeatGrace } = this.liveness;
+    // Without a connection to close, silence is the only end, also of what could not be put back.
+    const canGo = isListed || keeper === "http";
+    return canGo && now - heardAt > heartbeatInterval + heartbeatGrace;
+  }
+
   /** A kite whose connection is still there may be heard of again; any other is forgotten. */
-  async #remove(tracked: Tracked): Promise<void> {
+  #remove(tracked: Tracked): Promise<void> {
     const { id } = tracked.registration.kite;
-    const isGone = tracked.goesAt !== Infinity || tracked.keeper === "http";
-    tracked.isListed = false;
-    if (isGone && this.#tracked.get(id) === tracked) this.#tracked.delete(id);
-    try {
-      await this.#storage.delete(id, { ifOurs: true });
-    } catch (error) {
-      this.#onError("a kite that has gone could not be removed; it expires by itself", error);
-    }
+    return this.#inTurn(id, async () => {
+      // It may have come back while others were removed.
+      if (this.#tracked.get(id) !== tracked || !this.#isLate(tracked, performance.now())) return;
+      const isGone = tracked.goesAt !== Infinity || tracked.keeper === "http";
+      tracked.isListed = false;
+      if (isGone) this.#tracked.delete(id);
+      try {
+        await this.#storage.delete(id, { ifOurs: true });
+      } catch (error) {
+        this.#onError("a kite that has gone could not be removed; it expires by itself", error);
+      }
+    });
   }
 
   async #refresh(due: readonly Tracked[]): Promise<void> {
@@ -170,26 +196,52 @@ export class Registry implements Disposable {
       const lost = new Set(
         await this.#storage.refresh(due.map(({ registration }) => registration.kite.id)),
       );
-      for (const tracked of due) {
-        tracked.refreshedAt = now;
-        if (lost.has(tracked.registration.kite.id)) await this.#relist(tracked);
-      }
+      for (const tracked of due) tracked.refreshedAt = now;
+      const gone = due.filter(({ registration }) => lost.has(registration.kite.id));
+      await inGroups(gone, (tracked) => this.#relist(tracked));
     } catch (error) {
       this.#onError("kites could not be refreshed, which is tried again", error);
       // Not at once: the storage is away, and the next look is half a second off.
-      for (const tracked of due) tracked.refreshedAt += SWEEP_INTERVAL * 4;
+      for (const tracked of due) {
+        tracked.refreshedAt = now - this.liveness.refreshInterval + SWEEP_INTERVAL * 4;
+      }
     }
   }
 
   /** Puts a kite back into the storage. */
-  async #relist(tracked: Tracked): Promise<void> {
+  #relist(tracked: Tracked): Promise<void> {
+    const { id } = tracked.registration.kite;
     tracked.isListed = true;
-    try {
-      await this.#storage.upsert(tracked.registration);
-      tracked.refreshedAt = performance.now();
-    } catch (error) {
-      tracked.isListed = false;
-      this.#onError("a kite could not be put back, which is tried at its next heartbeat", error);
-    }
+    return this.#inTurn(id, async () => {
+      if (this.#tracked.get(id) !== tracked) return;
+      try {
+        await this.#storage.upsert(tracked.registration);
+        tracked.refreshedAt = performance.now();
+      } catch (error) {
+        tracked.isListed = false;
+        this.#onError("a kite could not be put back, which is tried at its next heartbeat", error);
+      }
+    });
+  }
+
+  /** Does one thing after the other to a registration: what came last has the last word. */
+  #inTurn(id: string, work: () => Promise<void>): Promise<void> {
+    const before = this.#turns.get(id);
+    const turn = before === undefined ? work() : before.then(work, work);
+    const done = (): void => {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+    };
+    this.#turns.set(id, turn);
+    turn.then(done, done);
+    return turn;
+  }
+}
+
+async function inGroups(
+  all: readonly Tracked[],
+  work: (tracked: Tracked) => Promise<void>,
+): Promise<void> {
+  for (let i = 0; i < all.length; i += AT_ONCE) {
+    await Promise.all(all.slice(i, i + AT_ONCE).map(work));
   }
 }
