@@ -1,0 +1,184 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Client } from "../../src/client.ts";
+import type { Kite } from "../../src/kite.ts";
+import type { KiteOptions } from "../../src/kite_options.ts";
+import { KiteError } from "../../src/protocol/errors.ts";
+import { eventually } from "../support/eventually.ts";
+import { callingKite, keepingLogger, targetKite } from "./kites.ts";
+
+const RISKY: [string, unknown[]][] = [
+  ["kite.print", ["text"]],
+  ["kite.prompt", ["text"]],
+  ["kite.getPass", ["text"]],
+  ["kite.notify", ["subtitle", "text", "title"]],
+  ["kite.tunnel", [{ url: "http://127.0.0.1:9/kite" }]],
+];
+
+async function between(
+  run: (client: Client, kite: Kite, url: string) => Promise<void>,
+  options: KiteOptions = {},
+): Promise<void> {
+  const kite = targetKite(options);
+  await using server = await kite.listen();
+  await using client = callingKite({ username: "caller" }).newClient(server.url);
+  await client.dial();
+  await run(client, kite, server.url);
+}
+
+async function failure(call: Promise<unknown>): Promise<string> {
+  const error = await assertRejects(() => call, KiteError) as KiteError;
+  return `${error.type}: ${error.message}`;
+}
+
+Deno.test("the built-ins that reach the terminal or the network are refused unless enabled", () =>
+  between(async (client) => {
+    for (const [method, args] of RISKY) {
+      assertEquals(
+        await failure(client.tell(method, ...args)),
+        `notAllowed: ${method} is not enabled here for this caller`,
+      );
+    }
+  }));
+
+Deno.test("a permission may look at the request", () =>
+  between(async (client) => {
+    // What the permission lets through is refused by the method itself: nothing is printed.
+    assertEquals(
+      await failure(client.tell("kite.print", 5)),
+      "argumentError: argument must be a string, got a number",
+    );
+    assertEquals(
+      await failure(client.tell("kite.getPass", "x")),
+      "notAllowed: kite.getPass is not enabled here for this caller",
+    );
+    assert((await failure(client.tell("kite.prompt", "x"))).startsWith("notAllowed: "));
+  }, {
+    builtins: {
+      "kite.print": ({ username }) => username === "caller",
+      "kite.getPass": () => Promise.resolve(false),
+    },
+  }));
+
+Deno.test("built-ins other than ping and echo want authentication", () =>
+  between(async (client) => {
+    assertEquals(await client.tell("kite.ping"), "pong");
+    assertEquals(await client.tell("kite.echo", { a: [1] }), { a: [1] });
+    assertEquals(await client.tell("kite.echo"), null);
+    const methods = [
+      "kite.heartbeat",
+      "kite.systemInfo",
+      "kite.log",
+      ...RISKY.map(([name]) => name),
+    ];
+    for (const method of methods) {
+      assertEquals(
+        await failure(client.tell(method)),
+        "authenticationError: No authentication information is provided",
+      );
+    }
+  }, { disableAuthentication: false }));
+
+Deno.test("kite.log reaches the kite's log with the caller's name", async () => {
+  const lines: string[] = [];
+  const keep = (message: string, details?: Record<string, unknown>): void =>
+    void lines.push(`${message} ${JSON.stringify(details ?? {})}`);
+  const logger = { ...keepingLogger(), info: keep };
+  await between(async (client) => {
+    assertEquals(await client.tell("kite.log", "hello {name}"), null);
+    assertEquals(
+      await failure(client.tell("kite.log")),
+      "argumentError: expected 1 argument, got 0",
+    );
+  }, { logger });
+  assertEquals(lines.filter((line) => line.includes("hello") && line.includes("caller")).length, 1);
+});
+
+Deno.test("kite.systemInfo tells of the machine", () =>
+  between(async (client) => {
+    const info = await client.tell<Record<string, unknown>>("kite.systemInfo");
+    assertEquals(info.state, "RUNNING");
+    for (const field of ["diskUsage", "diskTotal", "memoryUsage", "totalMemoryLimit"]) {
+      assert(Number.isFinite(info[field]), field);
+    }
+    for (const field of ["homeDir", "uname"]) assertEquals(typeof info[field], "string", field);
+  }));
+
+Deno.test("kite.heartbeat pings at once, then every interval, until the session ends", () =>
+  between(async (_client, kite, url) => {
+    await using client = callingKite().newClient(url);
+    await client.dial();
+    let first = 0;
+    let second = 0;
+    await client.tell("kite.heartbeat", 1, () => first++);
+    assertEquals(first, 1, "at once, before the answer");
+    await client.tell("kite.heartbeat", 1, () => second++);
+    assertEquals([first, second], [1, 1]);
+    await eventually(() => second === 2);
+    assertEquals(first, 1, "a later request takes the place of the former");
+    client.close();
+    await eventually(() => kite.connections.size === 1);
+  }));
+
+Deno.test("kite.heartbeat refuses intervals that would flood or never come", () =>
+  between(async (client) => {
+    for (const seconds of [0, 0.1, -1, 86_401, 1e300]) {
+      assertEquals(
+        await failure(client.tell("kite.heartbeat", seconds, () => {})),
+        `argumentError: heartbeat interval must be 1 to 86400 seconds, got ${seconds}`,
+      );
+    }
+    assertEquals(
+      await failure(client.tell("kite.heartbeat", 1, "no function")),
+      "argumentError: argument 2 must be a function, got a string",
+    );
+  }));
+
+Deno.test("signalling messages pass between two kites, each under its own id", () =>
+  between(async (_client, kite, url) => {
+    const [alice, bob] = [callingKite(), callingKite()];
+    const heard: unknown[] = [];
+    for (const one of [alice, bob]) {
+      one.handle("kite.handleWebRTC", ({ args }) => void heard.push(args.one().value));
+    }
+    await using a = alice.newClient(url);
+    await using b = bob.newClient(url);
+    await Promise.all([a.dial(), b.dial()]);
+    const send = (from: Client, message: unknown) => from.tell("kite.handleWebRTC", message);
+    const offer = { type: "OFFER", src: "forged", dst: bob.id, payload: { sdp: "x" } };
+    assertEquals(await failure(send(a, offer)), "genericError: dst not registered");
+    assertEquals(await failure(send(b, { type: "OFFER" })), "genericError: dst not set");
+    await send(a, offer);
+    await send(b, { type: "ANSWER", dst: alice.id, payload: null });
+    assertEquals(heard, [
+      { ...offer, src: alice.id },
+      { type: "ANSWER", dst: alice.id, payload: null, src: bob.id },
+    ]);
+    assert((await failure(send(a, { ...offer, type: "SHOUT" }))).includes("must be one of ANSWER"));
+    b.close();
+    await eventually(() => kite.connections.size === 2);
+    assertEquals(await failure(send(a, offer)), "genericError: dst not registered");
+  }, { webrtc: true }));
+
+Deno.test("signalling is not there unless it is enabled", () =>
+  between(async (client) => {
+    assertEquals(
+      await failure(client.tell("kite.handleWebRTC", { type: "OFFER", dst: "x" })),
+      "methodNotFound: Method not found: kite.handleWebRTC",
+    );
+  }));
+
+Deno.test("a connection cannot take over an id that another user's kite has", () =>
+  between(async (_client, _kite, url) => {
+    const victim = callingKite({ username: "victim" });
+    const thief = callingKite({ username: "thief", id: victim.id });
+    victim.handle("kite.handleWebRTC", () => null);
+    await using one = victim.newClient(url);
+    await using two = thief.newClient(url);
+    await Promise.all([one.dial(), two.dial()]);
+    const message = { type: "OFFER", dst: victim.id };
+    await one.tell("kite.handleWebRTC", message);
+    assertEquals(
+      await failure(two.tell("kite.handleWebRTC", message)),
+      "genericError: src belongs to another user",
+    );
+  }, { webrtc: true }));
