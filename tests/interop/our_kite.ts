@@ -6,8 +6,8 @@ type Callback = (...args: unknown[]) => unknown;
  * A kite of ours with the methods that every peer of these tests has. It reads no settings of the
  * machine that it runs on.
  */
-export function ourKite(options: KiteOptions = {}): Kite {
-  const kite = new Kite("target", "1.0.0", {
+export function ourKite(options: KiteOptions = {}, name = "target", version = "1.0.0"): Kite {
+  const kite = new Kite(name, version, {
     ip: "127.0.0.1",
     port: 0,
     kiteKey: "",
