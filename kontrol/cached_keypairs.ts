@@ -11,6 +11,9 @@ export interface CachedKeyPairsOptions {
   readonly now?: () => number;
 }
 
+/** Milliseconds to wait for a new list while there is an older one. */
+const PATIENCE = 500;
+
 /** The pairs as they were at one time. */
 interface Snapshot {
   readonly at: number;
@@ -97,8 +100,22 @@ export class CachedKeyPairs implements KeyPairs {
     const failedAt = this.#failedAt;
     if (failedAt !== undefined && now - failedAt < this.#missInterval) return known;
     const loading = this.#load().catch(() => known);
-    // A storage that is away answers late: only the first to find out waits for it.
-    return failedAt === undefined ? await loading : known;
+    // A storage that is away answers late: only the first to find out wait for it, and not for long.
+    return failedAt === undefined ? await this.#soon(loading, known) : known;
+  }
+
+  /** What `loading` gives, or what was known before when that takes too long. */
+  #soon(loading: Promise<Snapshot>, known: Snapshot): Promise<Snapshot> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#failedAt ??= this.#now();
+        resolve(known);
+      }, PATIENCE);
+      void loading.then((snapshot) => {
+        clearTimeout(timer);
+        resolve(snapshot);
+      });
+    });
   }
 
   #load(): Promise<Snapshot> {
