@@ -95,7 +95,12 @@ export class Kontrol implements AsyncDisposable {
     }
     this.#kontrolUrl = options.kontrolUrl ?? kontrolURL ?? "";
     this.#registerUrl = options.registerUrl;
-    this.#storage = new MeasuredStorage(options.storage, this.metrics);
+    // A database that crashed comes back without the registrations it held in memory.
+    this.#storage = new MeasuredStorage(
+      options.storage,
+      this.metrics,
+      () => this.#registry.recheck(),
+    );
     this.kite = new Kite("kontrol", options.version ?? KONTROL_VERSION, {
       port: DEFAULT_PORT,
       ...options.kite,

@@ -11,14 +11,21 @@ import type {
   Watch,
 } from "./storage/storage.ts";
 
-/** A storage whose operations are counted and timed. */
+/** What is said of a storage that does not answer, unlike one that answers with an error. */
+const AWAY: readonly unknown[] = ["unreachable", "timeout"];
+
+/** A storage whose operations are counted and timed, and which tells when it is back. */
 export class MeasuredStorage implements Storage {
   readonly #storage: Storage;
   readonly #metrics: Metrics;
+  readonly #onBack: () => void;
+  #isAway = false;
 
-  constructor(storage: Storage, metrics: Metrics) {
+  /** @param onBack called when an operation succeeds after one had found the storage away */
+  constructor(storage: Storage, metrics: Metrics, onBack: () => void) {
     this.#storage = storage;
     this.#metrics = metrics;
+    this.#onBack = onBack;
   }
 
   get kind(): Storage["kind"] {
@@ -68,10 +75,17 @@ export class MeasuredStorage implements Storage {
   async #measure<Result>(operation: () => Promise<Result>): Promise<Result> {
     const start = performance.now();
     try {
-      return await operation();
+      const result = await operation();
+      if (this.#isAway) {
+        this.#isAway = false;
+        this.#onBack();
+      }
+      return result;
     } catch (error) {
-      if ((error as { type?: unknown }).type === "storageError") {
+      const { type, code } = error as { type?: unknown; code?: unknown };
+      if (type === "storageError") {
         this.#metrics.count("storage_errors");
+        this.#isAway ||= AWAY.includes(code);
       }
       throw error;
     } finally {
