@@ -32,7 +32,8 @@ export function createHttp(
     const kiteKey = readKiteKey(body.auth);
     const verified = await verify(service, kiteKey);
     const kite = { ...readIdentity(body.kite), username: verified.username };
-    const answer = await service.register({
+    // Of new keys the kite.key alone, as in Go: it holds the public key.
+    const { publicKey: _publicKey, ...answer } = await service.register({
       caller: { username: verified.username, kite },
       kontrolKey: verified.kontrolKey,
       url,

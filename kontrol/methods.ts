@@ -1,4 +1,5 @@
 import { KiteError } from "../src/protocol/errors.ts";
+import { validateField } from "../src/protocol/identity.ts";
 import type { Kite } from "../src/kite.ts";
 import type { Callback } from "../src/dnode/scrub.ts";
 import type { KiteRequest } from "../src/rpc/request.ts";
@@ -149,9 +150,7 @@ async function registerMachine(
   const argument = request.args.at(0);
   const isName = typeof argument.value === "string";
   const username = isName && argument.value !== "" ? argument.string() : request.kite.username;
-  if (username === "" || username.includes("/")) {
-    throw new KiteError("argumentError", "a kite.key needs a username, without a slash");
-  }
+  validateField("username", username);
   if (machineAuthenticate === undefined) {
     throw new KiteError("authenticationError", "no valid authentication key found");
   }
