@@ -1,0 +1,187 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { Callback } from "../../src/dnode/scrub.ts";
+import { KiteError } from "../../src/protocol/errors.ts";
+import type { KiteRequest } from "../../src/rpc/request.ts";
+import { converse, IDENTITY, PipeSession, Side, turn } from "./support.ts";
+
+Deno.test("both sides call, within one conversation", async () => {
+  const serve = ({ args, method }: KiteRequest) => [method, ...args.values];
+  const [left, right] = converse({ serve }, { serve });
+  assertEquals(await Promise.all([left.tell("a", 1), right.tell("b")]), [["a", 1], ["b"]]);
+  assertEquals(right.identity, { ...IDENTITY });
+  left.close();
+});
+
+Deno.test("everyone who waits for a side to be idle hears of it", async () => {
+  const gate = Promise.withResolvers<void>();
+  const [left, right] = converse({}, { serve: () => gate.promise });
+  await right.conversation.idle(10_000);
+  const call = left.tell("m");
+  await turn();
+  const order: string[] = [];
+  const waits = [20, 10_000, 10_000].map((deadline, i) =>
+    right.conversation.idle(deadline).then(() => order.push(`${i}`))
+  );
+  await waits[0];
+  assertEquals(order, ["0"], "its deadline came");
+  gate.resolve();
+  await Promise.all([...waits, call]);
+  assertEquals(order, ["0", "1", "2"]);
+  left.close();
+});
+
+Deno.test("the end of a session makes everyone idle, and aborts what runs", async () => {
+  const signals: AbortSignal[] = [];
+  const [left, right] = converse({}, {
+    serve: ({ signal }) => {
+      signals.push(signal);
+      return new Promise(() => {});
+    },
+  });
+  const call = left.tell("m", () => {});
+  await turn();
+  const idle = right.conversation.idle(10_000);
+  right.close();
+  await assertRejects(() => call, KiteError, "Remote kite has disconnected");
+  await idle;
+  assertEquals(signals.map(({ aborted }) => aborted), [true]);
+  assertEquals(right.conversation.signal.aborted, true, "also for those who ask later");
+  assertEquals(left.conversation.load, { pending: 0, callbacks: 0, running: 0 });
+  await assertRejects(() => left.tell("m"), KiteError, "Remote kite has disconnected");
+});
+
+Deno.test("a request without a response callback runs, and is answered nothing", async () => {
+  const ran: string[] = [];
+  const session = new PipeSession();
+  const side = new Side(session, {
+    serve: ({ method }) => {
+      ran.push(method);
+      if (method === "throws") throw new Error("on purpose");
+      if (method === "rejects") return Promise.reject(new Error("on purpose"));
+      return "result";
+    },
+  });
+  for (const method of ["plain", "throws", "rejects"]) {
+    session.hear(JSON.stringify({ method, arguments: [{ withArgs: [] }] }));
+  }
+  await turn();
+  assertEquals(ran, ["plain", "throws", "rejects"]);
+  assertEquals(session.sent, []);
+  assertEquals(side.reports.length, 2);
+  side.close();
+});
+
+Deno.test("an answer that JSON cannot carry becomes an error that says why", async () => {
+  const cycle: unknown[] = [];
+  cycle.push(cycle);
+  const results: Record<string, unknown> = {
+    infinity: { a: [Infinity] },
+    bigint: 5n,
+    cycle,
+    toJSON: {
+      toJSON() {
+        throw new TypeError("not for sending");
+      },
+    },
+  };
+  const [left] = converse({}, { serve: ({ method }) => results[method] });
+  const errors = await Promise.all(
+    Object.keys(results).map((method) =>
+      left.tell(method).catch(({ type, message, id }: KiteError) => {
+        assertEquals([type, id.length], ["genericError", 16]);
+        return message;
+      })
+    ),
+  );
+  const send = "send finite numbers, strings, booleans, null, arrays, objects and functions";
+  assertEquals(errors, [
+    `JSON cannot carry Infinity at a.0; ${send}`,
+    `JSON cannot carry a bigint; ${send}`,
+    "a cycle at 0: JSON cannot carry it",
+    "not for sending",
+  ]);
+  left.close();
+});
+
+Deno.test("arguments that JSON cannot carry fail the call, and leave nothing behind", async () => {
+  const [left, right] = converse();
+  await assertRejects(
+    () => left.tell("m", () => {}, NaN),
+    KiteError,
+    "JSON cannot carry NaN at 1;",
+  );
+  const broken = {
+    toJSON() {
+      throw new TypeError("not for sending");
+    },
+  };
+  const error = await assertRejects(() => left.tell("m", () => {}, broken), KiteError) as KiteError;
+  assertEquals(error.type, "sendError");
+  assertEquals(left.conversation.load, { pending: 0, callbacks: 0, running: 0 });
+  assertEquals(await left.tell("m"), null);
+  right.close();
+});
+
+Deno.test("a remote's function does nothing once the session is gone", async () => {
+  let remote: Callback = () => {};
+  const [left, right] = converse({}, {
+    serve: ({ args }) => {
+      remote = args.one().function();
+    },
+  });
+  const heard: unknown[] = [];
+  await left.tell("m", (value: unknown) => void heard.push(value));
+  remote(1);
+  await turn();
+  assertThrows(() => remote(NaN), KiteError, "JSON cannot carry NaN at 0");
+  left.close();
+  await turn();
+  remote(2);
+  remote(NaN);
+  await turn();
+  assertEquals(heard, [1]);
+  assertEquals(right.reports, []);
+});
+
+Deno.test("a response callback is good for one answer", async () => {
+  const session = new PipeSession();
+  const side = new Side(session);
+  const call = side.tell("m");
+  const answer = (result: number) => `{"method":0,"arguments":[{"error":null,"result":${result}}]}`;
+  for (const result of [1, 2, 3]) session.hear(answer(result));
+  assertEquals(await call, 1);
+  assertEquals(side.reports, [], "an unknown id is nothing to tell of");
+  side.close();
+});
+
+Deno.test("a callback that throws is reported, and the conversation goes on", async () => {
+  const [left, right] = converse({}, {
+    serve: ({ args }) => {
+      for (const arg of args) arg.function()();
+      return "done";
+    },
+  });
+  const fail = () => {
+    throw new Error("on purpose");
+  };
+  const reject = () => Promise.reject(new Error("on purpose"));
+  assertEquals(await left.tell("m", fail, reject, fail), "done");
+  await turn();
+  assertEquals(left.reports, new Array(3).fill("a callback threw: Error: on purpose"));
+  assertEquals(await left.tell("m"), "done");
+  assert(right.session.isOpen);
+  left.close();
+});
+
+Deno.test("a value that pretends to be a promise, or to have its own JSON, harms only itself", async () => {
+  const [left] = converse({}, { serve: async ({ args }) => await args.values[0] });
+  assertEquals(
+    await left.tell("m", { then: (resolve: Callback) => resolve("mine") }),
+    "mine",
+    "an awaited thenable of the caller is the caller's own affair",
+  );
+  const silent = left.tellWith({ timeout: 20 }, "m", { then: () => {} });
+  await assertRejects(() => silent, KiteError, "No response");
+  assertEquals(await left.tell("m", 5), 5);
+  left.close();
+});
