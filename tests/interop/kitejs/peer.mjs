@@ -1,12 +1,14 @@
-// The unmodified npm kite.js behind two sub-commands that a test can drive:
+// The unmodified npm kite.js behind three sub-commands that a test can drive:
 //   serve -port N [-transport raw|SockJS] [-prefix /kite]
 //   call -url URL [-transport raw|SockJS|XHRPolling|XHRStreaming] [-token T] [-forever]
+//   kontrol -url URL -kitekey K [-username NAME], see kontrol.mjs
 // Events and answers are lines of JSON on stdout, commands lines of JSON on stdin.
 
 import { createRequire } from "node:module";
 import process from "node:process";
 import readline from "node:readline";
 import { parseArgs } from "node:util";
+import { kontrol } from "./kontrol.mjs";
 import { methods, say } from "./methods.mjs";
 
 const { Kite, KiteServer } = createRequire(import.meta.url)("kite.js");
@@ -135,11 +137,14 @@ const { values, positionals: [role] } = parseArgs({
     prefix: { type: "string", default: "" },
     transport: { type: "string", default: "raw" },
     token: { type: "string" },
+    kitekey: { type: "string" },
+    username: { type: "string" },
     forever: { type: "boolean", default: false },
   },
 });
 
-const perform = role === "serve" ? serve(values) : call(values);
+const roles = { serve, call, kontrol };
+const perform = roles[role]({ ...values, logLevel: SILENT });
 const lines = readline.createInterface({ input: process.stdin });
 lines.on("line", (line) => {
   perform(JSON.parse(line));

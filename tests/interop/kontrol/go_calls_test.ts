@@ -1,6 +1,6 @@
 /** Real Go clients and kites of ours find each other at this project's Kontrol, and call. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import type { Kite, KontrolQuery } from "../../../mod.ts";
 import { skipUnless } from "../../support/parts.ts";
 import type { TestKontrol } from "../../../src/testing/kontrol.ts";
@@ -16,7 +16,7 @@ import {
   ourKontrolledKite,
   startBriskKontrol,
 } from "./setup.ts";
-import { PeerError } from "../peers.ts";
+import { Peer, PeerError } from "../peers.ts";
 
 for (const transport of ["WebSocket", "XHRPolling"]) {
   Deno.test({
@@ -140,6 +140,62 @@ Deno.test({
       assertEquals(words, method === "registerHTTP" ? "no key pair found" : WRONG_KEY, method);
     }
     assertEquals(await refusal(findAll(peer, { name: "kontrol" })), WRONG_KEY);
+  },
+});
+
+Deno.test({
+  name: "kontrol: calls that are refused, in the Go Kontrol's types and words",
+  ...skipUnless("go"),
+  fn: async () => {
+    await using kontrol = await startBriskKontrol();
+    await using stack = new AsyncDisposableStack();
+    const kite = stack.use(ourKontrolledKite(await kontrol.kiteKey("bob"), kontrol.url));
+    const token = await kite.getToken({ name: "kontrol" });
+    const dial = async (...flags: string[]): Promise<Peer> =>
+      stack.use(await Peer.goClient(kontrol.url, ...flags));
+    const callers = {
+      nothing: await dial(),
+      token: await dial("-token", token),
+      kiteKey: await dial("-kitekey", await kontrol.kiteKey("alice")),
+    };
+    const url = "http://127.0.0.1:1/kite";
+    const refused: [keyof typeof callers, string, unknown, string, string][] = [
+      [
+        "nothing",
+        "getKites",
+        {},
+        "authenticationError",
+        "No authentication information is provided",
+      ],
+      [
+        "nothing",
+        "registerMachine",
+        {},
+        "authenticationError",
+        "no valid authentication key found",
+      ],
+      [
+        "token",
+        "register",
+        { url },
+        "authenticationError",
+        "Unexpected authentication type: token",
+      ],
+      ["token", "getKey", null, "authenticationError", "Unexpected authentication type: token"],
+      ["kiteKey", "nosuch", null, "methodNotFound", "Method not found: nosuch"],
+      [
+        "kiteKey",
+        "getKites",
+        { query: { version: "abc" } },
+        "argumentError",
+        "Malformed constraint: ",
+      ],
+    ];
+    for (const [caller, method, argument, type, words] of refused) {
+      const call = callers[caller].call(method, [argument]);
+      const error = await assertRejects(() => call, PeerError, words, method);
+      assertEquals(error.type, type, method);
+    }
   },
 });
 
