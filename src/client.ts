@@ -1,7 +1,8 @@
+import { Dialler } from "./dialler.ts";
 import type { Callback } from "./dnode/scrub.ts";
 import { KiteError } from "./protocol/errors.ts";
 import type { KiteIdentity } from "./protocol/identity.ts";
-import { Backoff, type BackoffOptions } from "./rpc/backoff.ts";
+import type { BackoffOptions } from "./rpc/backoff.ts";
 import { IdCounter } from "./rpc/callback_table.ts";
 import type { Authentication } from "./rpc/codec.ts";
 import { Conversation } from "./rpc/conversation.ts";
@@ -10,7 +11,7 @@ import { DnodeCodec } from "./rpc/dnode_codec.ts";
 import { Events, type Listener } from "./rpc/events.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
 import { WaitingCalls } from "./rpc/waiting_calls.ts";
-import { type ClientTransport, dialSession } from "./sockjs/client/mod.ts";
+import type { ClientTransport } from "./sockjs/client/mod.ts";
 import type { CloseInfo, Session, TransportName } from "./sockjs/session.ts";
 
 /** How a client connects, what it shows, and what it does when the connection goes. */
@@ -92,22 +93,19 @@ export type ClientState = "idle" | "connecting" | "open" | "redialling" | "close
  * ```
  */
 export class Client implements RemoteKite, AsyncDisposable {
-  readonly #urls: readonly string[];
-  /** Counts tries that failed and connections that went: the next try goes to the next URL. */
-  #turn = 0;
   readonly #host: ClientHost;
   readonly #options: ClientOptions;
   readonly #events: Events<ClientEvents>;
   readonly #ids = new IdCounter();
   readonly #waiting: WaitingCalls;
-  readonly #backoff: Backoff;
+  readonly #dialler: Dialler;
+  readonly #lifetime = new AbortController();
   #authentication: Authentication | undefined;
   #reconnect: boolean;
   #state: ClientState = "idle";
   #session: Session | undefined;
   #conversation: Conversation | undefined;
   #identity: KiteIdentity | undefined;
-  #lifetime = new AbortController();
   #dialling: Promise<void> | undefined;
 
   /** Made by {@linkcode Kite.newClient}. */
@@ -116,23 +114,32 @@ export class Client implements RemoteKite, AsyncDisposable {
     url: string | URL | readonly string[],
     options: ClientOptions = {},
   ) {
-    this.#urls = typeof url === "string" || url instanceof URL ? [String(url)] : url;
-    if (this.#urls.length === 0) throw new KiteError("configError", "a client needs a URL");
     this.#host = host;
     this.#options = options;
     this.#authentication = options.authentication;
     this.#identity = options.identity;
     this.#reconnect = options.reconnect !== undefined && options.reconnect !== false;
-    this.#backoff = new Backoff(typeof options.reconnect === "object" ? options.reconnect : {});
     this.#waiting = new WaitingCalls(host.limits.waitingCalls);
     this.#events = new Events((event, error) =>
       host.report(`a listener of the client's "${event}" event failed`, error)
     );
+    const urls = typeof url === "string" || url instanceof URL ? [String(url)] : url;
+    this.#dialler = new Dialler(urls, {
+      transport: options.transport ?? host.clientDefaults.transport,
+      handshakeTimeout: options.handshakeTimeout ?? host.clientDefaults.handshakeTimeout,
+      idleTimeout: options.idleTimeout,
+      limits: host.limits,
+      backoff: typeof options.reconnect === "object" ? options.reconnect : {},
+      lifetime: this.#lifetime.signal,
+    }, {
+      dialError: (error, attempt) => this.#events.emit("dialError", { error, attempt }),
+      giveUp: (attempts) => this.#events.emit("giveUp", { attempts }),
+    });
   }
 
   /** The remote's URL: of several, the one in use. */
   get url(): string {
-    return this.#urls[this.#turn % this.#urls.length]!;
+    return this.#dialler.url;
   }
 
   /** Where the client stands. */
@@ -203,7 +210,8 @@ export class Client implements RemoteKite, AsyncDisposable {
    * `configError` for a URL that is none
    */
   dial(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<void> {
-    return this.#dialOnce(() => this.#connect(options));
+    const { timeout, signal } = options;
+    return this.#dialOnce("connecting", () => this.#dialler.dial(timeout, signal));
   }
 
   /** Connects within `timeout` milliseconds, see {@linkcode Client.dial}. */
@@ -218,7 +226,7 @@ export class Client implements RemoteKite, AsyncDisposable {
    */
   dialForever(options: { signal?: AbortSignal } = {}): Promise<void> {
     this.#reconnect = true;
-    return this.#dialOnce(() => this.#connectForever(options.signal));
+    return this.#redial(options.signal);
   }
 
   tell<Result = unknown>(method: string, ...args: unknown[]): Promise<Result> {
@@ -274,68 +282,39 @@ export class Client implements RemoteKite, AsyncDisposable {
     return this.#tell({ ...options, timeout }, method, args);
   }
 
-  /** Lets at most one dial run. */
-  #dialOnce(dial: () => Promise<void>): Promise<void> {
-    if (this.#state === "closed") return Promise.reject(notConnected("the client was closed"));
-    if (this.#conversation !== undefined) return Promise.resolve();
-    return this.#dialling ??= dial().finally(() => this.#dialling = undefined);
+  #redial(signal?: AbortSignal): Promise<void> {
+    return this.#dialOnce("redialling", () => this.#dialler.dialForever(signal));
   }
 
-  async #connect({ timeout, signal }: { timeout?: number; signal?: AbortSignal }): Promise<void> {
-    this.#state = "connecting";
+  /** Lets at most one dial run. */
+  #dialOnce(state: ClientState, dial: () => Promise<Session>): Promise<void> {
+    if (this.#state === "closed") return Promise.reject(notConnected("the client was closed"));
+    if (this.#conversation !== undefined) return Promise.resolve();
+    return this.#dialling ??= this.#open(state, dial).finally(() => this.#dialling = undefined);
+  }
+
+  /** Dials, and begins the conversation; when that fails, whoever waits is told. */
+  async #open(state: ClientState, dial: () => Promise<Session>): Promise<void> {
+    this.#state = state;
     this.#host.clientOpened(this);
     try {
-      await this.#open(timeout, signal);
+      const session = await dial();
+      if (this.#isClosed()) {
+        session.close();
+        throw notConnected("the client was closed");
+      }
+      this.#begin(session);
     } catch (error) {
+      this.#waiting.rejectAll(notConnected("the remote cannot be reached"));
       if (!this.#isClosed()) {
         this.#state = "idle";
         this.#host.clientClosed(this);
       }
-      this.#waiting.rejectAll(notConnected("the remote cannot be reached"));
       throw error;
     }
   }
 
-  async #connectForever(signal: AbortSignal | undefined): Promise<void> {
-    this.#state = "redialling";
-    this.#host.clientOpened(this);
-    const until = anySignal(this.#lifetime.signal, signal);
-    for (;;) {
-      try {
-        return await this.#open(undefined, signal);
-      } catch (error) {
-        if (until.aborted || isHopeless(error)) return this.#stopDialling(error);
-        this.#events.emit("dialError", {
-          error: error as KiteError,
-          attempt: this.#backoff.attempts + 1,
-        });
-        const delay = this.#backoff.next();
-        if (delay === undefined) {
-          this.#events.emit("giveUp", { attempts: this.#backoff.attempts });
-          return this.#stopDialling(error);
-        }
-        await sleep(delay, until);
-        if (until.aborted) return this.#stopDialling(error);
-      }
-    }
-  }
-
-  #stopDialling(error: unknown): never {
-    this.#waiting.rejectAll(notConnected("dialling was given up"));
-    if (!this.#isClosed()) {
-      this.#state = "idle";
-      this.#host.clientClosed(this);
-    }
-    throw error;
-  }
-
-  async #open(timeout: number | undefined, signal: AbortSignal | undefined): Promise<void> {
-    const session = await this.#dialSession(timeout, signal);
-    if (this.#isClosed()) {
-      session.close();
-      throw notConnected("the client was closed");
-    }
-    this.#backoff.reset();
+  #begin(session: Session): void {
     this.#state = "open";
     this.#session = session;
     this.#conversation = new Conversation(this.#host, session, {
@@ -353,28 +332,8 @@ export class Client implements RemoteKite, AsyncDisposable {
     this.#waiting.resolveAll();
   }
 
-  async #dialSession(
-    timeout: number | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<Session> {
-    const { transport, handshakeTimeout } = this.#host.clientDefaults;
-    const { idleTimeout } = this.#options;
-    try {
-      return await dialSession(this.url, {
-        transport: this.#options.transport ?? transport,
-        handshakeTimeout: timeout ?? this.#options.handshakeTimeout ?? handshakeTimeout,
-        ...(idleTimeout === undefined ? {} : { idleTimeout }),
-        limits: this.#host.limits,
-        signal: anySignal(this.#lifetime.signal, signal),
-      });
-    } catch (error) {
-      this.#turn++;
-      throw error;
-    }
-  }
-
   #closed(info: CloseInfo): void {
-    this.#turn++;
+    this.#dialler.moveOn();
     this.#identity = this.identity;
     this.#conversation = undefined;
     this.#session = undefined;
@@ -385,7 +344,7 @@ export class Client implements RemoteKite, AsyncDisposable {
     }
     this.#events.emit("disconnect", { ...info, willRedial });
     if (!willRedial || this.#isClosed()) return;
-    this.#dialOnce(() => this.#connectForever(undefined))
+    this.#redial()
       .catch((error: unknown) => this.#host.report(`${this.url} is not dialled any more`, error));
   }
 
@@ -397,26 +356,4 @@ export class Client implements RemoteKite, AsyncDisposable {
 
 function notConnected(why: string): KiteError {
   return new KiteError("disconnect", `not connected: ${why}`);
-}
-
-/** An error that no further try can mend. */
-function isHopeless(error: unknown): boolean {
-  return !(error instanceof KiteError) || error.type === "configError";
-}
-
-function anySignal(own: AbortSignal, other: AbortSignal | undefined): AbortSignal {
-  return other === undefined ? own : AbortSignal.any([own, other]);
-}
-
-/** Waits, or less when the signal is aborted. */
-function sleep(delay: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, delay);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

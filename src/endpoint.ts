@@ -86,11 +86,12 @@ export class Endpoint {
   }
 
   /**
-   * Waits until no request is running, then ends every session.
+   * Takes no new sessions, waits until no request is running, then ends every session.
    *
    * @param deadline milliseconds to wait for running requests
    */
   async close(deadline: number): Promise<void> {
+    this.#sockjs.refuseSessions();
     await Promise.all([...this.#connections].map((connection) => connection.idle(deadline)));
     clearTimeout(this.#sweeper);
     this.#sweeper = undefined;

@@ -63,6 +63,7 @@ export class Kite implements AsyncDisposable {
   readonly #host: ClientHost & EndpointHost;
   #kontrol: KontrolClient | undefined;
   #endpoint: Endpoint | undefined;
+  #closing: Promise<void> | undefined;
   #server: Server | undefined;
 
   /**
@@ -246,6 +247,17 @@ export class Kite implements AsyncDisposable {
     return this.kontrol.register(url);
   }
 
+  /**
+   * A URL of this kite that others can dial, for {@linkcode Kite.register}: see
+   * {@linkcode Server.registerUrl}.
+   *
+   * @throws {KiteError} `configError` when the kite does not listen
+   */
+  registerUrl(host?: string): string {
+    if (this.#server !== undefined) return this.#server.registerUrl(host);
+    throw new KiteError("configError", "the kite does not listen, so it has no URL; listen first");
+  }
+
   /** Registers once: the kite is forgotten when the connection to Kontrol goes. */
   registerOnce(url: string): Promise<RegisterResult> {
     return this.kontrol.registerOnce(url);
@@ -352,16 +364,20 @@ export class Kite implements AsyncDisposable {
   }
 
   /** Refuses new calls, lets running ones finish, then ends every session, client and the server. */
-  async close({ deadline = DEFAULT_DEADLINE }: CloseOptions = {}): Promise<void> {
+  close({ deadline = DEFAULT_DEADLINE }: CloseOptions = {}): Promise<void> {
+    return this.#closing ??= this.#close(deadline).finally(() => this.#closing = undefined);
+  }
+
+  async #close(deadline: number): Promise<void> {
     this.#methods.isClosing = true;
+    this.#kontrol?.close();
+    this.#kontrol = undefined;
+    // A server that stops ends its WebSockets at once: what runs on them has to end before.
+    await this.#endpoint?.close(deadline);
     const server = this.#server;
-    const endpoint = this.#endpoint;
     this.#server = undefined;
     this.#endpoint = undefined;
     const stopped = server?.stop();
-    this.#kontrol?.close();
-    this.#kontrol = undefined;
-    await endpoint?.close(deadline);
     await Promise.all([...this.#clients].map((client) => client[Symbol.asyncDispose]()));
     this.#builtins.stop();
     await stopped;

@@ -1,5 +1,6 @@
 import { KITE_PATH } from "./endpoint.ts";
 import type { RequestInfo } from "./endpoint.ts";
+import { outsideAddresses } from "./runtime/network.ts";
 import { type RunningServer, serve } from "./runtime/serve.ts";
 
 /** What a server is made from. */
@@ -49,6 +50,21 @@ export class Server implements AsyncDisposable {
   get url(): string {
     const scheme = this.#init.tls === undefined ? "http" : "https";
     return `${scheme}://${reachable(this.hostname)}:${this.port}${KITE_PATH}`;
+  }
+
+  /**
+   * The kite's URL as others reach it: with the address that is listened on, or, when that is every
+   * address, with one of this machine's own that leads outside.
+   *
+   * @param host what stands for the address, such as a public name
+   */
+  registerUrl(host?: string): string {
+    const { hostname } = this;
+    const isEvery = hostname === "0.0.0.0" || hostname === "::";
+    const address = host ?? (isEvery ? outsideAddresses()[0] : hostname) ?? "127.0.0.1";
+    const url = new URL(this.url);
+    url.hostname = address.includes(":") ? `[${address}]` : address;
+    return url.href;
   }
 
   /** Resolves when the server has stopped. */

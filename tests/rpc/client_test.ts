@@ -79,7 +79,7 @@ Deno.test("after maxAttempts a client gives up, says so, and may be dialled agai
   const events = history(client);
   const waiting = client.dialForever().catch((error: KiteError) => error.type);
   const call = client.tell("square", 1);
-  assertEquals(await failure(call), "disconnect: not connected: dialling was given up");
+  assertEquals(await failure(call), "disconnect: not connected: the remote cannot be reached");
   assertEquals([await waiting, events, client.state], ["sendError", ["giveUp 2"], "idle"]);
   await using _server = await targetKite({ port }).listen();
   await client.dial();

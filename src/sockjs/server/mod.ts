@@ -90,6 +90,7 @@ export class SockJsServer {
   readonly #iframe: IframePage;
   readonly #table: SessionTable;
   #closed: Promise<void> | undefined;
+  #isRefusing = false;
 
   /**
    * Makes a server without sessions, to be fed with requests.
@@ -159,6 +160,11 @@ export class SockJsServer {
       default:
         return this.#receive(request, url, route.name, route.session, remoteAddress);
     }
+  }
+
+  /** From now on new sessions are refused with 503; those that are there go on. */
+  refuseSessions(): void {
+    this.#isRefusing = true;
   }
 
   /**
@@ -249,7 +255,7 @@ export class SockJsServer {
   }
 
   get #refusesSessions(): boolean {
-    return this.#closed !== undefined || this.#table.isFull;
+    return this.#isRefusing || this.#closed !== undefined || this.#table.isFull;
   }
 
   #introduce(session: ServerSession, request: Request): void {

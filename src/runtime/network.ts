@@ -1,0 +1,16 @@
+import { builtinModule, isAllowed } from "./host.ts";
+
+/**
+ * The addresses at which other machines may reach this one, IPv4 first; none where the runtime does
+ * not tell.
+ */
+export function outsideAddresses(): string[] {
+  if (!isAllowed({ name: "sys", kind: "networkInterfaces" })) return [];
+  const interfaces = Object.values(builtinModule("node:os")?.networkInterfaces() ?? {});
+  const addresses = interfaces.flatMap((list) => list ?? [])
+    .filter(({ internal, address }) => !internal && !address.startsWith("fe80:"));
+  return [
+    ...addresses.filter(({ family }) => family === "IPv4"),
+    ...addresses.filter(({ family }) => family !== "IPv4"),
+  ].map(({ address }) => address);
+}
