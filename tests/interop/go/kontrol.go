@@ -52,6 +52,8 @@ func kontrol(args []string) error {
 	set.StringVar(&postgres.Host, "postgres-host", "127.0.0.1", "where PostgreSQL is")
 	set.IntVar(&postgres.Port, "postgres-port", 5432, "its port")
 	set.StringVar(&postgres.Username, "postgres-username", "", "the role to use")
+	// Go's connection text goes wrong with an empty one.
+	set.StringVar(&postgres.Password, "postgres-password", "none", "its password")
 	set.StringVar(&postgres.DBName, "postgres-dbname", "", "the database")
 	set.DurationVar(&kontrolkite.HeartbeatInterval, "heartbeat", 10*time.Second, "the interval of heartbeats")
 	set.DurationVar(&kontrolkite.HeartbeatDelay, "delay", 20*time.Second, "what they may be late")
