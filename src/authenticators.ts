@@ -128,6 +128,7 @@ export function addVerifiers(
       ...common,
       kontrolUser: () => trust.kontrolUser,
       identity: () => identity,
+      refresh: () => trust.refresh(),
       allowWithoutExpiry: allowTokensWithoutExpiry ?? false,
       ...(audience === undefined ? {} : { audience }),
     }),

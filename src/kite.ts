@@ -88,7 +88,10 @@ export class Kite implements AsyncDisposable {
     );
     const { kiteKey, kontrolKey, kontrolUser } = this.config;
     this.#trust = new Trust({ kiteKey, kontrolKey, kontrolUser, keyOverlap: options.keyOverlap });
-    this.#trust.onChange(() => this.#methods.authenticators.trustChanged());
+    this.#trust.onChange((formerKiteKey) => {
+      this.#methods.authenticators.trustChanged();
+      this.#showKiteKey(formerKiteKey);
+    });
     this.#methods = new Methods({
       handling: options.methodHandling ?? "method",
       authenticates: !(options.disableAuthentication ?? false),
@@ -395,6 +398,16 @@ export class Kite implements AsyncDisposable {
     const endpoint = new Endpoint(this.#host, this.#options.sockjs ?? {});
     for (const [pathname, handler] of this.#routes) endpoint.addRoute(pathname, handler);
     return this.#endpoint = endpoint;
+  }
+
+  /** Has the clients that show our former kite.key show the one that Kontrol gave us in its place. */
+  #showKiteKey(former: string | undefined): void {
+    const { kiteKey } = this.#trust;
+    if (former === undefined || kiteKey === undefined || kiteKey === former) return;
+    for (const client of this.#clients) {
+      const { type, key } = client.authentication ?? {};
+      if (type === "kiteKey" && key === former) client.authentication = { type, key: kiteKey };
+    }
   }
 
   /** Dials a proxy's tunnel: what comes through it counts as having dialled us (wire.md 5). */

@@ -14,6 +14,11 @@ export interface TokenVerifierOptions extends VerifierOptions {
   readonly audience?: AudienceCheck;
   /** Takes tokens that never end, as the Go kite does. @default false */
   readonly allowWithoutExpiry?: boolean;
+  /**
+   * Looks for new trusted keys when none of those at hand made a signature; what they are then is
+   * tried once more. @default none are looked for
+   */
+  readonly refresh?: () => Promise<void>;
 }
 
 /**
@@ -25,7 +30,9 @@ export interface TokenVerifierOptions extends VerifierOptions {
  *
  * @example
  * ```ts
- * import { generateKeyPair, importPrivateKey, signToken, TokenVerifier } from "@kite/kite";
+ * import { generateKeyPair, importPrivateKey } from "./keys.ts";
+ * import { signToken } from "./jwt.ts";
+ * import { TokenVerifier } from "./token.ts";
  *
  * const { publicKey, privateKey } = await generateKeyPair();
  * const verifier = new TokenVerifier({
@@ -63,17 +70,25 @@ export class TokenVerifier extends CachingVerifier {
     if (issuer === "" || issuer !== kontrolUser) {
       throw refusal(`issuer is not trusted: ${clip(issuer)}`);
     }
+    if (await this.#isSignedByOne(token, keys)) return Infinity;
+    await this.#options.refresh?.();
+    const others = this.trustedKeys().filter((key) => !keys.includes(key));
+    if (others.length > 0 && await this.#isSignedByOne(token, others)) return Infinity;
+    throw refusal("token is expired");
+  }
+
+  async #isSignedByOne(token: UnverifiedToken, keys: readonly string[]): Promise<boolean> {
     let unusable: unknown;
     for (const pem of keys) {
       try {
-        if (await hasSignatureOf(token, await this.import(pem))) return Infinity;
+        if (await hasSignatureOf(token, await this.import(pem))) return true;
       } catch (error) {
         // One damaged key must not keep the others from being tried.
         unusable = error;
       }
     }
     if (unusable !== undefined) throw refusal("a trusted kontrol key cannot be used", unusable);
-    throw refusal("token is expired");
+    return false;
   }
 
   protected override checkClaims(claims: JwtClaims): void {

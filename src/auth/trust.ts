@@ -23,18 +23,28 @@ export interface TrustUpdate {
 
 const DEFAULT_OVERLAP = 176_400_000;
 
+/** Milliseconds between two questions for new keys: whoever shows made-up tokens causes no more. */
+const LEAST_PAUSE = 1_000;
+
+/** Hears of new keys. @param formerKiteKey the kite.key until now, whether that changed or not */
+export type TrustListener = (formerKiteKey: string | undefined) => void;
+
 /** Former keys kept at most. */
 const MOST_FORMER = 8;
 
 /** Whom a kite trusts, and what it shows of itself: both may change while it runs. */
 export class Trust {
   readonly #overlap: number;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<TrustListener>();
   #former: { readonly key: string; readonly until: number }[] = [];
   #keys: readonly string[];
   #kiteKey: string | undefined;
   #kontrolKey: string | undefined;
   #kontrolUser: string;
+  #asking: Promise<void> | undefined;
+  #askedAt = -Infinity;
+  /** Asks Kontrol for new keys and adopts them; undefined while there is none to ask. */
+  source: (() => Promise<unknown>) | undefined;
 
   constructor(options: TrustOptions) {
     this.#kiteKey = options.kiteKey;
@@ -72,8 +82,8 @@ export class Trust {
   adopt({ kiteKey, kontrolKey }: TrustUpdate): boolean {
     const before = this.#kontrolKey;
     const key = kontrolKey?.trim() || before;
-    const isSame = (kiteKey ?? this.#kiteKey) === this.#kiteKey && key === before;
-    if (isSame) return false;
+    const formerKiteKey = this.#kiteKey;
+    if ((kiteKey ?? formerKiteKey) === formerKiteKey && key === before) return false;
     this.#kiteKey = kiteKey ?? this.#kiteKey;
     if (key !== before) {
       this.#kontrolKey = key;
@@ -83,12 +93,31 @@ export class Trust {
       }
       this.#collect();
     }
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) listener(formerKiteKey);
     return true;
   }
 
+  /**
+   * Asks for new keys, because somebody showed what none of ours signed: Kontrol may have changed
+   * its key pair. Whoever asks meanwhile shares the question; at most one a second is put.
+   */
+  refresh(): Promise<void> {
+    return this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
+  }
+
+  async #ask(): Promise<void> {
+    const now = performance.now();
+    if (this.source === undefined || now - this.#askedAt < LEAST_PAUSE) return;
+    this.#askedAt = now;
+    try {
+      await this.source();
+    } catch {
+      // Without an answer what was shown is refused, as it would have been without the question.
+    }
+  }
+
   /** Hears of changes. @returns a function that removes the listener */
-  onChange(listener: () => void): () => void {
+  onChange(listener: TrustListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }

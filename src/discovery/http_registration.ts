@@ -22,6 +22,7 @@ export class HttpRegistration {
   readonly #end = new AbortController();
   #turn = 0;
   #current: RegisterResult | undefined;
+  #isStale = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -37,6 +38,11 @@ export class HttpRegistration {
     void this.#beat();
   }
 
+  /** Registers anew in place of the next heartbeat. */
+  again(): void {
+    this.#isStale = true;
+  }
+
   /** Sends no more heartbeats: Kontrol forgets the kite after a while. */
   stop(): void {
     clearTimeout(this.#timer);
@@ -48,7 +54,8 @@ export class HttpRegistration {
   async #beat(): Promise<void> {
     let wait = RETRY_AFTER;
     try {
-      if (this.#current === undefined || !await this.#heartbeat(this.#current)) {
+      if (this.#current === undefined || this.#isStale || !await this.#heartbeat(this.#current)) {
+        this.#isStale = false;
         this.#current = this.#adopt(await this.#register());
         this.#settle.resolve(this.#current);
       }

@@ -31,6 +31,11 @@ export class KeptRegistration {
     if (client.state === "open") void this.#try();
   }
 
+  /** Registers anew, if there is a connection; else the next one does. */
+  again(): void {
+    if (this.#client.state === "open") void this.#try();
+  }
+
   /** Registers no more. */
   stop(): void {
     this.#isStopped = true;

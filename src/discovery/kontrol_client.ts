@@ -17,10 +17,12 @@ export interface GetTokenOptions {
   readonly force?: boolean;
 }
 
+/** Milliseconds that the question for Kontrol's key may take while a caller waits for it. */
+const KEY_TIMEOUT = 5_000;
+
 /** A kite's line to its Kontrol, dialled when it is first needed and kept from then on. */
 export class KontrolClient implements KontrolLine {
   readonly #host: DiscoveryHost;
-  readonly #removeTrustListener: () => void;
   #client: Client | undefined;
   #kept: KeptRegistration | undefined;
   #http: HttpRegistration | undefined;
@@ -29,9 +31,7 @@ export class KontrolClient implements KontrolLine {
   /** Made by {@linkcode Kite.kontrol}. */
   constructor(host: DiscoveryHost) {
     this.#host = host;
-    this.#removeTrustListener = host.trust.onChange(() => {
-      if (this.#client !== undefined) this.#client.authentication = this.#credentials();
-    });
+    host.trust.source = () => this.getKey({ timeout: KEY_TIMEOUT });
   }
 
   /**
@@ -144,13 +144,19 @@ export class KontrolClient implements KontrolLine {
     throw new KiteError("invalidResponse", "Kontrol answered getToken with something else");
   }
 
-  /** Asks Kontrol for the public key to trust now, and takes it over. */
-  async getKey(): Promise<string> {
-    const key = await this.tell({}, "getKey");
+  /**
+   * Asks Kontrol for the public key to trust now, and takes it over. When it is a new one, a kite that
+   * is registered registers again, for its new kite.key.
+   */
+  async getKey(options: TellOptions = {}): Promise<string> {
+    const key = await this.tell(options, "getKey");
     if (typeof key !== "string" || key.trim() === "") {
       throw new KiteError("invalidResponse", "Kontrol answered getKey with something else");
     }
-    this.#host.trust.adopt({ kontrolKey: key });
+    if (this.#host.trust.adopt({ kontrolKey: key })) {
+      this.#kept?.again();
+      this.#http?.again();
+    }
     return key;
   }
 
@@ -163,7 +169,7 @@ export class KontrolClient implements KontrolLine {
 
   /** Stops everything; the kite's clients are closed by the kite. */
   close(): void {
-    this.#removeTrustListener();
+    this.#host.trust.source = undefined;
     this.#kept?.stop();
     this.#http?.stop();
     for (const watch of this.#watches) watch.stop();
