@@ -84,7 +84,8 @@ export interface SignOptions {
  *
  * @example
  * ```ts
- * import { generateKeyPair, importPrivateKey, signToken } from "@kite/kite";
+ * import { generateKeyPair, importPrivateKey } from "./keys.ts";
+ * import { signToken } from "./jwt.ts";
  *
  * const { privateKey } = await generateKeyPair();
  * const now = Math.floor(Date.now() / 1000);

@@ -121,7 +121,7 @@ export async function publicKeyOf(privateKeyPem: string): Promise<string> {
  *
  * @example
  * ```ts
- * import { generateKeyPair } from "@kite/kite";
+ * import { generateKeyPair } from "@kite/kite/kontrol";
  *
  * const { publicKey, privateKey } = await generateKeyPair("RS256");
  * console.assert(publicKey.startsWith("-----BEGIN PUBLIC KEY-----"));

@@ -19,9 +19,12 @@ export interface KiteKeyOptions {
   readonly publicKeyPem: string;
   /** Its `jti`. @default a new UUID */
   readonly id?: string;
-  /** When it was issued, milliseconds since 1970. @default now */
+  /** When it was issued, milliseconds since 1970. @default 5 minutes ago, for clocks that are late */
   readonly issuedAt?: number;
 }
+
+/** Milliseconds by which the clocks of machines may differ, as Kontrol's tokens allow. */
+const LEEWAY = 300_000;
 
 /**
  * Signs a kite.key: the JWT with which a user's kites prove themselves to Kontrol and to each other.
@@ -30,7 +33,7 @@ export interface KiteKeyOptions {
  *
  * @example
  * ```ts
- * import { createKiteKey, generateKeyPair, importPrivateKey } from "@kite/kite";
+ * import { createKiteKey, generateKeyPair, importPrivateKey } from "@kite/kite/kontrol";
  *
  * const pair = await generateKeyPair();
  * const kiteKey = await createKiteKey({
@@ -51,7 +54,7 @@ export async function createKiteKey(options: KiteKeyOptions): Promise<string> {
   return await signToken({
     iss: kontrolUser,
     sub: username,
-    iat: Math.floor((options.issuedAt ?? Date.now()) / 1000),
+    iat: Math.floor((options.issuedAt ?? Date.now() - LEEWAY) / 1000),
     jti: options.id ?? crypto.randomUUID(),
     kontrolURL: kontrolUrl,
     kontrolKey: publicKeyPem,

@@ -36,7 +36,7 @@ export function isConstraint(text: string): boolean {
  *
  * @example
  * ```ts
- * import { parseConstraint } from "@kite/kite";
+ * import { parseConstraint } from "./constraint.ts";
  *
  * const fits = parseConstraint(">= 1.2, < 2.0, != 1.3.1");
  * console.assert(fits("1.3.0") && !fits("1.3.1") && !fits("1.4.0-beta"));

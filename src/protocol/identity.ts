@@ -44,7 +44,7 @@ export function isUuid(text: string): boolean {
  *
  * @example
  * ```ts
- * import { formatIdentity, parseIdentity } from "@kite/kite";
+ * import { formatIdentity, parseIdentity } from "./identity.ts";
  *
  * const path = "/devrim/production/math/1.0.0/europe/host-4/6a1c7a6e-3b5f-4d1c-9c2e-0d1f6b7a8c9d";
  * console.assert(formatIdentity(parseIdentity(path)) === path);
