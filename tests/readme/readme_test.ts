@@ -1,0 +1,147 @@
+import { assert, assertEquals } from "@std/assert";
+import { fromFileUrl, ROOT } from "../../tools/paths.ts";
+import { freePort } from "../support/ports.ts";
+import { TestProcess } from "../support/process.ts";
+import { type Block, blocks, promised, README } from "./blocks.ts";
+
+const PROGRAMS = blocks(README).filter(({ kind }) => kind === "ts");
+const COMMANDS = blocks(README).filter(({ kind }) => kind === "sh");
+const TIMEOUT = 60_000;
+
+/** What the README takes for granted: a home, and its default ports free. */
+class Reader implements AsyncDisposable {
+  readonly env: Record<string, string>;
+  readonly #home: string;
+  readonly #ports: readonly [string, string][];
+  readonly #running: TestProcess[] = [];
+
+  private constructor(home: string, denoDir: string) {
+    this.#home = home;
+    this.#ports = ["4000", "3636"].map((port) => [port, String(freePort())]);
+    const [[, kontrol], [, math]] = this.#ports as [[string, string], [string, string]];
+    const deno = Deno.execPath();
+    this.env = {
+      PATH: `${deno.slice(0, deno.lastIndexOf("/"))}:${Deno.env.get("PATH") ?? ""}`,
+      HOME: home,
+      DENO_DIR: denoDir,
+      NO_COLOR: "1",
+      KITE_HOME: "",
+      KITE_KONTROL_URL: "",
+      KONTROL_PORT: kontrol,
+      MATH_PORT: math,
+    };
+  }
+
+  static async make(): Promise<Reader> {
+    const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+    const { denoDir } = JSON.parse(new TextDecoder().decode(info.stdout));
+    return new Reader(await Deno.makeTempDir({ prefix: "kite_reader_" }), denoDir);
+  }
+
+  /** The text with ports that are free here. */
+  local(text: string): string {
+    return this.#ports.reduce(
+      (changed, [usual, free]) => changed.replaceAll(new RegExp(`\\b${usual}\\b`, "g"), free),
+      text,
+    );
+  }
+
+  /** Runs a line of a shell as it stands; one that says so goes on until the reader leaves. */
+  async type(line: string): Promise<void> {
+    const command = this.local(line.replace(/\s+#.*$/, ""));
+    // Its default port is fixed; all other kites take any that is free.
+    const env = /examples\/math\.ts/.test(line)
+      ? { ...this.env, KITE_PORT: this.env.MATH_PORT! }
+      : this.env;
+    if (/# goes on/.test(line)) {
+      const ready = /math_register/.test(line) ? /registered at/ : /listens at/;
+      this.#running.push(
+        await TestProcess.start({
+          program: "/bin/sh",
+          args: ["-c", `exec ${command}`],
+          env,
+          cwd: ROOT,
+          ready: (said) => ready.test(said),
+        }),
+      );
+      return;
+    }
+    const { code, stdout, stderr } = await this.run("/bin/sh", ["-c", command], env);
+    assertEquals(code, 0, `${command}\n${stdout}${stderr}`);
+  }
+
+  /** Runs a program to its end. */
+  async run(
+    program: string,
+    args: string[],
+    env = this.env,
+  ): Promise<{ code: number; stdout: string; stderr: string }> {
+    const { code, stdout, stderr } = await new Deno.Command(program, {
+      args,
+      env,
+      cwd: fromFileUrl(ROOT),
+      stdin: "null",
+      signal: AbortSignal.timeout(TIMEOUT),
+    }).output();
+    const decoder = new TextDecoder();
+    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const process of this.#running.reverse()) {
+      // As Ctrl-C does.
+      Deno.kill(process.pid, "SIGINT");
+      await process.stop();
+    }
+    await Deno.remove(this.#home, { recursive: true });
+  }
+}
+
+Deno.test("readme: every command runs as it stands", async (t) => {
+  assert(COMMANDS.length >= 5);
+  for (const { text, line } of COMMANDS) {
+    await t.step(`line ${line}`, async () => {
+      await using reader = await Reader.make();
+      // What an earlier block started is taken for granted by the later ones.
+      if (needsKontrol(text)) await reader.type("deno run -A kontrol/main.ts # goes on");
+      for (const command of text.split("\n")) await reader.type(command);
+    });
+  }
+});
+
+Deno.test("readme: every program runs as it stands, and prints what it says", async (t) => {
+  assert(PROGRAMS.length >= 8);
+  await using reader = await Reader.make();
+  await reader.type("deno run -A kontrol/main.ts # goes on");
+  const folder = `${fromFileUrl(ROOT)}.cache/readme-${crypto.randomUUID()}`;
+  await Deno.mkdir(folder, { recursive: true });
+  try {
+    const paths = await Promise.all(PROGRAMS.map((block) => write(folder, block, reader)));
+    const check = await reader.run(Deno.execPath(), ["check", ...paths]);
+    assertEquals(check.code, 0, check.stderr);
+    for (const [i, { text, line }] of PROGRAMS.entries()) {
+      await t.step(`line ${line}`, async () => {
+        const { code, stdout, stderr } = await reader.run(
+          Deno.execPath(),
+          ["run", "-A", paths[i]!],
+        );
+        assertEquals(code, 0, stderr);
+        assertEquals(stdout.trim().split("\n"), promised(text));
+      });
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** A Kontrol of the program's own has its port to itself. */
+async function write(folder: string, { text, line }: Block, reader: Reader): Promise<string> {
+  const path = `${folder}/line_${line}.ts`;
+  const own = text.includes("new Kontrol(") ? text.replaceAll("4000", String(freePort())) : text;
+  await Deno.writeTextFile(path, `${reader.local(own)}\n`);
+  return path;
+}
+
+function needsKontrol(text: string): boolean {
+  return /exp2_query|math_register/.test(text) && !text.includes("kontrol/main.ts");
+}
