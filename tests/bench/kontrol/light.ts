@@ -1,0 +1,110 @@
+/**
+ * Light load on one connection: calls made beforehand, answers counted in the bytes.
+ *
+ * `--port --pid (of Kontrol) --kitekey --mode=kites|token|force --results (of the query) --inflight
+ * --warmup --seconds`; prints one line of JSON, {@linkcode RateReport}.
+ *
+ * @module
+ */
+import WebSocket from "ws";
+import { printLine } from "../output.ts";
+import { boundLifetime, PeerOptions } from "../peer.ts";
+import { cpuMicroseconds } from "../usage.ts";
+import { pause } from "../statistics.ts";
+import { callText, identity, readMessages, resultOf } from "./messages.ts";
+import { queryFor, singleQueries } from "./population.ts";
+
+/** What one run found. */
+export interface RateReport {
+  readonly perSecond: number;
+  /** CPU of Kontrol for one call, microseconds. */
+  readonly serverMicros: number;
+}
+
+/** How often the ring of ready-made calls repeats. */
+const DISTINCT_CALLS = 256;
+
+/** Bytes that stand once in every good answer, and in no failed one. */
+const MARKERS = { kites: '\\"kites\\":[{', token: '\\"result\\":\\"ey' } as const;
+
+/** Where SockJS takes WebSockets. */
+export function socketUrl(port: number, session: string): string {
+  return `ws://127.0.0.1:${port}/kite/100/${session}/websocket`;
+}
+
+function checkFirst(text: string, mode: string, results: number): void {
+  const [message] = readMessages(text);
+  if (message === undefined) throw new Error("a frame without a message");
+  const result = resultOf(message);
+  if (mode !== "kites") {
+    if (typeof result !== "string") throw new Error("the answer is no token");
+    return;
+  }
+  const { kites } = result as { kites: { token: string; url: string }[] };
+  const whole = kites.filter(({ token, url }) => token !== "" && url !== "");
+  if (whole.length !== results) throw new Error(`${whole.length} kites, not ${results}`);
+}
+
+function countMarkers(bytes: Uint8Array, marker: string): number {
+  const buffer = bytes as Uint8Array & { indexOf(text: string, from: number): number };
+  let count = 0;
+  for (let at = 0; (at = buffer.indexOf(marker, at)) !== -1; at += marker.length) count++;
+  return count;
+}
+
+async function main(): Promise<void> {
+  boundLifetime();
+  const options = new PeerOptions(Deno.args);
+  const [pid, mode, results] = [
+    options.number("pid"),
+    options.text("mode"),
+    options.number("results"),
+  ];
+  const kiteKey = Deno.readTextFileSync(options.text("kitekey"));
+  const kite = identity(crypto.randomUUID(), "load");
+  const method = mode === "kites" ? "getKites" : "getToken";
+  // Those who want a new token of one name at the same time would get the same.
+  const queries = mode === "force" ? singleQueries() : [queryFor(results)];
+  const calls = Array.from({ length: DISTINCT_CALLS }, (_, index) => {
+    const query = queries[index % queries.length];
+    const argument = mode === "kites" ? { query } : { ...query, force: mode === "force" };
+    return callText(method, argument, 100 + index, kite, kiteKey);
+  });
+  const marker = mode === "kites" ? MARKERS.kites : MARKERS.token;
+  const socket = new WebSocket(socketUrl(options.number("port"), "light"), {
+    perMessageDeflate: false,
+    skipUTF8Validation: true,
+    maxPayload: 64 << 20,
+  });
+  let answers = 0;
+  let sent = 0;
+  const failed = new Promise<never>((_, reject) => {
+    socket.on("error", reject);
+    socket.on("close", () => reject(new Error("Kontrol ended the connection")));
+    socket.on("message", (data: Uint8Array) => {
+      try {
+        const text = data[0] === 0x61 && answers === 0 ? new TextDecoder().decode(data) : "";
+        if (text !== "") checkFirst(text, mode, results);
+        const isOpening = data[0] === 0x6f;
+        const count = isOpening ? options.number("inflight") : countMarkers(data, marker);
+        if (!isOpening) answers += count;
+        for (let index = 0; index < count; index++) socket.send(calls[sent++ % DISTINCT_CALLS]!);
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
+  await Promise.race([failed, pause(options.number("warmup"))]);
+  const before = { answers, cpu: cpuMicroseconds(pid), time: performance.now() };
+  await Promise.race([failed, pause(options.number("seconds"))]);
+  const count = answers - before.answers;
+  if (count === 0) throw new Error("no answer came, or none was right");
+  const report: RateReport = {
+    perSecond: count / ((performance.now() - before.time) / 1_000),
+    serverMicros: (cpuMicroseconds(pid) - before.cpu) / count,
+  };
+  printLine(JSON.stringify(report));
+  Deno.exit(0);
+}
+
+if (import.meta.main) await main();

@@ -1,0 +1,67 @@
+/** What every Kontrol of one run shares: its credentials, and the servers that storages need. */
+import { GO_PEER, lack } from "../../../tools/parts.ts";
+import { fromFileUrl } from "../../../tools/paths.ts";
+import { createTestKeys } from "../../../src/testing/keys.ts";
+import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
+import { ISSUER, USER } from "../credentials.ts";
+
+/** Everybody's keys and kite.keys, each in a file of its own. */
+export interface KeyFiles {
+  /** The id of the key pair in every storage. */
+  readonly pairId: string;
+  readonly publicKey: string;
+  readonly privateKey: string;
+  /** Kontrol's own kite.key. */
+  readonly kontrolKiteKey: string;
+  /** That of the kites which register and ask. */
+  readonly kiteKey: string;
+}
+
+/** What a run has. */
+export interface Setting extends AsyncDisposable {
+  /** A folder for files of the run; it goes with it. */
+  readonly folder: string;
+  readonly keys: KeyFiles;
+  /** The Go program of tests/interop/go; undefined where there is no Go. */
+  readonly goPeer: string | undefined;
+  readonly postgres: TestPostgres | undefined;
+  readonly hasEtcd: boolean;
+  /** What is not there, and so not measured. */
+  readonly lacks: readonly string[];
+}
+
+/** Makes a key pair and kite.keys, and starts PostgreSQL where there is one. */
+export async function prepareSetting(): Promise<Setting> {
+  const folder = await Deno.makeTempDir({ prefix: "kite_bench_kontrol_" });
+  const hasPostgres = !(await skipUnlessPostgres()).ignore;
+  const postgres = hasPostgres ? await TestPostgres.start() : undefined;
+  const lacks = [lack("go"), lack("etcd"), hasPostgres ? undefined : "no PostgreSQL here"];
+  return {
+    folder,
+    keys: await makeKeys(folder),
+    goPeer: lack("go") === undefined ? fromFileUrl(GO_PEER) : undefined,
+    postgres,
+    hasEtcd: lack("etcd") === undefined,
+    lacks: lacks.filter((line) => line !== undefined),
+    [Symbol.asyncDispose]: async () => {
+      await postgres?.[Symbol.asyncDispose]();
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+async function makeKeys(folder: string): Promise<KeyFiles> {
+  const { pair, kiteKey } = await createTestKeys({ kontrolUser: ISSUER });
+  const write = async (name: string, text: string): Promise<string> => {
+    const path = `${folder}/${name}`;
+    await Deno.writeTextFile(path, text);
+    return path;
+  };
+  return {
+    pairId: crypto.randomUUID(),
+    publicKey: await write("public.pem", pair.publicKey),
+    privateKey: await write("private.pem", pair.privateKey),
+    kontrolKiteKey: await write("kontrol_kite.key", await kiteKey(ISSUER)),
+    kiteKey: await write("kite.key", await kiteKey(USER)),
+  };
+}
