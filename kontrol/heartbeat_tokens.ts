@@ -12,6 +12,9 @@ const AUDIENCE = "kontrol:heartbeat";
 /** Seconds that a token is good: far longer than a kite goes without registering anew. */
 const LIFETIME = 30 * 24 * 3600;
 
+/** Seconds by which the clocks of two Kontrols may differ. */
+const LEEWAY = 300;
+
 /** What heartbeats need to know. */
 export interface HeartbeatTokensOptions {
   readonly registry: Registry;
@@ -53,7 +56,7 @@ export class HeartbeatTokens {
     if (this.#guarded.size > 2 * this.#options.registry.size + 1_000) this.#prune();
     this.#guarded.add(id);
     return await signToken(
-      { iss: issuer, sub: id, aud: AUDIENCE, iat: now, exp: now + LIFETIME },
+      { iss: issuer, sub: id, aud: AUDIENCE, iat: now - LEEWAY, exp: now + LIFETIME },
       await keys.privateKey(own),
       { keyId: own.id },
     );
