@@ -1,0 +1,33 @@
+import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
+import { postgresFlags, TestKontrol } from "./kontrols.ts";
+import { type Outage, outlive } from "./outage.ts";
+
+const { ignore } = await skipUnlessPostgres();
+
+/** What may become of a server; after a crash, its table of registrations is empty. */
+const OUTAGES: Record<string, (server: TestPostgres) => Omit<Outage, "name">> = {
+  stops: (server) => ({ stop: () => server.stop(), restart: () => server.restart() }),
+  crashes: (server) => ({
+    isLossy: true,
+    stop: () => server.stop({ asCrash: true }),
+    restart: () => server.restart(),
+  }),
+  hangs: (server) => ({
+    stop: () => server.freeze(true),
+    restart: () => server.freeze(false),
+  }),
+};
+
+for (const [what, outage] of Object.entries(OUTAGES)) {
+  Deno.test({
+    name: `faults: PostgreSQL ${what}, and Kontrol heals by itself`,
+    ignore,
+    fn: async () => {
+      await using server = await TestPostgres.start();
+      const storage = postgresFlags(server, await server.createDatabase());
+      await using first = await TestKontrol.start({ storage });
+      await using second = await TestKontrol.start({ storage });
+      await outlive([first, second], { name: `PostgreSQL ${what}`, ...outage(server) });
+    },
+  });
+}

@@ -1,0 +1,29 @@
+/**
+ * A Kontrol as the program makes it, but with shorter intervals, which are no settings of the program:
+ * `LIVENESS` holds them as JSON.
+ *
+ * @module
+ */
+import { Kontrol } from "../../../kontrol/kontrol.ts";
+import { prepareStart } from "../../../kontrol/program/first_start.ts";
+import { openStorage } from "../../../kontrol/program/open_storage.ts";
+import { readProgramSettings } from "../../../kontrol/program/settings.ts";
+
+const settings = readProgramSettings(Deno.args, (name) => Deno.env.get(name));
+if (settings === "help") throw new Error("there is no help here");
+await Deno.mkdir(settings.home);
+const storage = await openStorage(settings, console.error);
+const { kiteKey, kontrolUrl } = await prepareStart(settings, storage.keyPairs);
+const kontrol = new Kontrol({
+  storage,
+  kiteKey,
+  kontrolUrl,
+  liveness: JSON.parse(Deno.env.get("LIVENESS") ?? "{}"),
+  kite: { ip: settings.ip, port: settings.port },
+});
+const { url } = await kontrol.listen();
+console.log(`Kontrol listens at ${url}`);
+Deno.addSignalListener("SIGTERM", async () => {
+  await kontrol.close();
+  Deno.exit(0);
+});

@@ -1,0 +1,122 @@
+import { assertEquals } from "@std/assert";
+import { TestEtcd } from "../../support/etcd.ts";
+import { eventually } from "../../support/eventually.ts";
+import { skipUnless } from "../../support/parts.ts";
+import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
+import { etcdFlags, kiteOf, listedKite, postgresFlags, TestKontrol } from "./kontrols.ts";
+import { Witness } from "./observers.ts";
+
+const WITHIN = 10_000;
+
+/** Longer than the grace that Kontrol gives a kite whose connection has closed. */
+const BEYOND_GRACE = 1_700;
+
+/** Three Kontrols on one storage: what is done at one counts at all. */
+async function shareOne(storage: readonly string[]): Promise<void> {
+  await using first = await TestKontrol.start({ storage });
+  // Both at once, as after a power cut.
+  const others = await Promise.all([0, 1].map(() => TestKontrol.start({ storage })));
+  await using second = others[0]!;
+  await using third = others[1]!;
+  await assertSharedKeys([first, second, third]);
+  await using witness = new Witness(kiteOf([third], "witness"), { name: "math" });
+  await callEachWay([first, second, third], witness);
+  await moveAway([first, second, third], witness);
+  await heartbeatElsewhere([first, second, third]);
+}
+
+type Three = readonly [TestKontrol, TestKontrol, TestKontrol];
+
+async function assertSharedKeys(kontrols: Three): Promise<void> {
+  const [keys, ...others] = await Promise.all(kontrols.map(async ({ base }) => {
+    return await (await fetch(`${base}/.well-known/jwks.json`)).json();
+  }));
+  assertEquals(keys.keys.length, 1, "the first made a pair, the others took it");
+  for (const other of others) assertEquals(other, keys);
+}
+
+/** A kite of the first Kontrol is found and called by way of each. */
+async function callEachWay(kontrols: Three, witness: Witness): Promise<void> {
+  const [first, , third] = kontrols;
+  await using math = await listedKite([first], "math");
+  await eventually(() => witness.of(math) === "REGISTER", { withinMs: WITHIN });
+  for (const kontrol of kontrols) {
+    await using caller = kiteOf([kontrol], "caller");
+    const [client] = await caller.getKites({ name: "math" });
+    if (client === undefined) throw new Error("math was not found");
+    await client.dial();
+    assertEquals(await client.tell("square", 9), 81);
+    assertEquals(await client.tell("who"), "kontrol by token");
+  }
+  // A kite.key of the third counts at the first, and so does the token that it gets there.
+  await using stranger = kiteOf([third], "stranger", { kontrolUrl: first.url });
+  const key = await stranger.getToken({ id: math.id });
+  const client = stranger.newClient(math.url, { authentication: { type: "token", key } });
+  await client.dial();
+  assertEquals(await client.tell("square", 3), 9);
+  await client[Symbol.asyncDispose]();
+}
+
+/** A kite that has moved to another Kontrol stays listed when the first one sees it go. */
+async function moveAway([first, second, third]: Three, witness: Witness): Promise<void> {
+  await using math = await listedKite([first], "math");
+  const { id } = math;
+  await eventually(() => witness.of(math) === "REGISTER", { withinMs: WITHIN });
+  const moved = await listedKite([second], "math", { id });
+  await eventually(() => witness.of(math) === "REGISTER,REGISTER", { withinMs: WITHIN });
+  await math[Symbol.asyncDispose]();
+  await new Promise((resolve) => setTimeout(resolve, BEYOND_GRACE));
+  await using seeker = kiteOf([third], "seeker");
+  const found = await seeker.kontrol.findKites({ name: "math" });
+  assertEquals(found.map(({ url }) => url), [moved.url]);
+  assertEquals(witness.of(math), "REGISTER,REGISTER");
+  await moved[Symbol.asyncDispose]();
+  await eventually(() => witness.present.length === 0, { withinMs: WITHIN });
+}
+
+/** A kite registers over HTTP at one Kontrol, and sends its heartbeats to the others. */
+async function heartbeatElsewhere([first, second, third]: Three): Promise<void> {
+  const key = await Deno.readTextFile(`${third.home}/kite.key`);
+  const { identity: kite } = kiteOf([first], "http");
+  const url = "http://127.0.0.1:1/kite";
+  const response = await fetch(`${first.base}/register`, {
+    method: "POST",
+    body: JSON.stringify({ url, kite, auth: { type: "kiteKey", key }, heartbeatToken: true }),
+  });
+  const { heartbeatToken: token } = await response.json();
+  for (const { base } of [second, third, first]) {
+    const heartbeat = `${base}/heartbeat?id=${kite.id}`;
+    assertEquals(await (await fetch(`${heartbeat}&token=${token}`)).text(), "pong");
+    assertEquals(await (await fetch(heartbeat)).text(), "registeragain", "its id is not enough");
+  }
+  await using seeker = kiteOf([second], "seeker");
+  const found = await seeker.kontrol.findKites({ name: "http" });
+  assertEquals(found.map((each) => [each.kite.id, each.url]), [[kite.id, url]]);
+}
+
+Deno.test({
+  name: "faults: three Kontrols share etcd",
+  ...skipUnless("etcd"),
+  fn: async () => {
+    await using cluster = await TestEtcd.start(1);
+    await shareOne(etcdFlags(cluster));
+  },
+});
+
+Deno.test({
+  name: "faults: three Kontrols share PostgreSQL",
+  ...await skipUnlessPostgres(),
+  fn: async () => {
+    await using server = await TestPostgres.start();
+    await shareOne(postgresFlags(server, await server.createDatabase()));
+  },
+});
+
+Deno.test("faults: three Kontrols share an SQLite file", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "kite_sqlite_" });
+  try {
+    await shareOne([`-sqlitefile=${directory}/kontrol.db`]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
