@@ -4,7 +4,16 @@ import { readKiteKeyClaims } from "../../src/auth/kite_key.ts";
 import { createTestKeys } from "../../src/testing/mod.ts";
 import { SqliteStorage } from "../../kontrol/storage/sqlite.ts";
 import { eventually } from "../support/eventually.ts";
-import { baseOf, find, get, httpRegistration, lineTo, post, startKontrol } from "./support.ts";
+import {
+  baseOf,
+  find,
+  get,
+  httpRegistration,
+  lineTo,
+  post,
+  startKontrol,
+  TemporaryFolder,
+} from "./support.ts";
 
 const SHORT = { heartbeatInterval: 1_000, heartbeatGrace: 200, disconnectGrace: 0 };
 
@@ -163,7 +172,8 @@ Deno.test("GET /heartbeat: a kite cannot be kept alive by a stranger", async () 
 });
 
 Deno.test("GET /heartbeat: another Kontrol of the same storage takes over, by the token", async () => {
-  const path = `${await Deno.makeTempDir()}/kontrol.db`;
+  await using folder = new TemporaryFolder();
+  const path = `${folder.path}/kontrol.db`;
   const first = await startKontrol({ storage: new SqliteStorage({ path }), liveness: SHORT });
   const { pair } = first;
   await using second = await startKontrol({

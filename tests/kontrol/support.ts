@@ -117,3 +117,12 @@ export function keepingLogger(): Logger & { readonly lines: string[] } {
     void lines.push(message.replaceAll(/\{(\w+)\}/g, (_all, name) => String(details[name])));
   return { lines, fatal: keep, error: keep, warning: keep, info: keep, debug: keep };
 }
+
+/** A folder of its own, gone with its scope. */
+export class TemporaryFolder implements AsyncDisposable {
+  readonly path: string = Deno.makeTempDirSync({ prefix: "kontrol-" });
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.path, { recursive: true });
+  }
+}
