@@ -1,6 +1,7 @@
 /** A real Go Kontrol on a real PostgreSQL, for the tests of this folder. */
 
 import { PostgresStorage } from "../../../kontrol/storage/postgres.ts";
+import type { StorageOptions } from "../../../kontrol/storage/storage.ts";
 import { createTestKeys, type TestKeys } from "../../../src/testing/keys.ts";
 import { freePort } from "../../support/ports.ts";
 import { TestPostgres } from "../../support/postgres.ts";
@@ -33,10 +34,14 @@ export class SharedDatabase implements AsyncDisposable {
     return database;
   }
 
-  /** Our storage in it. */
-  open(): PostgresStorage {
+  /** Our storage in it, which cleans and looks for changes all the time. */
+  open(options: StorageOptions = {}): PostgresStorage {
     const { host, port, username } = this.server;
-    return new PostgresStorage({ host, port, username, database: this.name, pollInterval: 200 });
+    return new PostgresStorage({
+      ...{ host, port, username, database: this.name },
+      ...{ pollInterval: 200, cleanInterval: 200 },
+      ...options,
+    });
   }
 
   /** Runs SQL in it. */
@@ -82,9 +87,10 @@ export async function startGoKontrol(
     ...["-postgres-username", GO_ROLE, "-postgres-dbname", database.name],
     ...flags,
   );
-  return { url: keys.kontrolUrl, keys, peer, [Symbol.asyncDispose]: () => closePeer(peer) };
-}
-
-async function closePeer(peer: Peer): Promise<void> {
-  await peer[Symbol.asyncDispose]();
+  return {
+    url: keys.kontrolUrl,
+    keys,
+    peer,
+    [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose](),
+  };
 }
