@@ -5,6 +5,10 @@
 import { Kite } from "../mod.ts";
 
 const most = Number(Deno.args[0] ?? Infinity);
+if (!(most >= 1)) {
+  console.error(`"${Deno.args[0]}" is no number of events; give 1 or more, or none to go on`);
+  Deno.exit(2);
+}
 
 await using exp2 = new Kite("exp2", "1.0.0");
 using watch = exp2.watchKites({ name: "math" });

@@ -92,6 +92,11 @@ Deno.test("examples: exp2_watch ends in order when it is interrupted", async () 
   assertEquals(watch.lines.length, 1, watch.lines.join("\n"));
 });
 
+Deno.test("examples: exp2_watch refuses what is no number of events", async () => {
+  const { code, stderr } = await runExample("exp2_watch.ts", ["soon"], environment(NO_HOME));
+  assertEquals([code, stderr.split(";")[0]], [2, '"soon" is no number of events']);
+});
+
 Deno.test("examples: math_register says what lacks when no Kontrol is known", async () => {
   const { code, stderr } = await runExample("math_register.ts", [], environment(NO_HOME));
   assertEquals(code, 1);
