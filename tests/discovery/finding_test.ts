@@ -1,0 +1,180 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { type Client, Kite } from "../../mod.ts";
+import type { KiteEvent } from "../../src/discovery/watch.ts";
+import type { TestKontrol } from "../../src/testing/mod.ts";
+import { SqliteStorage } from "../../kontrol/storage/sqlite.ts";
+import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/ports.ts";
+import { find, lineTo, startKontrol, TemporaryFolder } from "../kontrol/support.ts";
+
+const URL = "http://127.0.0.1:3636/kite";
+
+async function startMath(kontrol: TestKontrol, region = "here"): Promise<Kite> {
+  const math = await kontrol.newKite("math", "1.2.3", { region, logLevel: "FATAL" });
+  math.handle("square", ({ args }) => args.one().number() ** 2);
+  await math.register((await math.listen()).url);
+  return math;
+}
+
+Deno.test("getKites: clients ready to dial, with identity and token", async () => {
+  await using kontrol = await startKontrol();
+  const [one, two] = [await startMath(kontrol, "one"), await startMath(kontrol, "two")];
+  const caller = await kontrol.newKite("caller");
+  const clients = await caller.getKites({ name: "math", version: "~> 1.2" });
+  const byRegion = (client: Client) => client.identity?.region ?? "";
+  assertEquals(clients.map(byRegion).sort(), ["one", "two"]);
+  for (const client of clients) {
+    assertEquals([client.state, client.authentication?.type], ["idle", "token"]);
+    await client.dial();
+    assertEquals(await client.tell("square", 4), 16);
+  }
+  assertEquals((await caller.getKites({ name: "math", region: "two" })).map(byRegion), ["two"]);
+  assertNotEquals(one.id, two.id);
+});
+
+Deno.test("getToken, getTokenForce, getKey", async () => {
+  await using kontrol = await startKontrol();
+  const math = await startMath(kontrol);
+  const caller = await kontrol.newKite("caller");
+  const token = await caller.getToken({ name: "math" });
+  assertEquals(await caller.getToken({ id: math.id }), token);
+  const forced = await caller.getTokenForce({ name: "math" });
+  assertNotEquals(forced, token);
+  assertEquals(await caller.getToken({ name: "math" }), forced);
+  assertEquals(await caller.getKey(), (await kontrol.kontrol.keys.own()).public);
+});
+
+/** Takes the events of a watch in the background. */
+function collect(events: AsyncIterable<KiteEvent>): { told: string[]; over: Promise<unknown> } {
+  const told: string[] = [];
+  const over = (async () => {
+    for await (const { action, kite, url, token } of events) {
+      told.push(`${action} ${kite.id} ${url} ${token === "" ? "-" : "token"}`);
+    }
+  })().catch((error) => error);
+  return { told, over };
+}
+
+Deno.test("watchKites: the present ones, then every change, until it is stopped", async () => {
+  await using kontrol = await startKontrol({ liveness: { disconnectGrace: 0 } });
+  const there = await kontrol.newKite("math");
+  await there.register(URL);
+  const watcher = await kontrol.newKite("watcher");
+  const watch = watcher.watchKites({ name: "math" });
+  const { told, over } = collect(watch);
+  await eventually(() => told.length === 1);
+  await there.registerOnce("http://127.0.0.1:1/kite");
+  await eventually(() => told.length === 2);
+  await there.close();
+  await eventually(() => told.length === 3);
+  assertEquals(told, [
+    `REGISTER ${there.id} ${URL} token`,
+    `REGISTER ${there.id} http://127.0.0.1:1/kite token`,
+    `DEREGISTER ${there.id} http://127.0.0.1:1/kite -`,
+  ]);
+  watch.stop();
+  assertEquals(await over, undefined);
+  watch.stop();
+});
+
+Deno.test("watchKites: leaving the loop cancels it at Kontrol, closing the kite ends it", async () => {
+  await using kontrol = await startKontrol();
+  await (await kontrol.newKite("math")).register(URL);
+  const watcher = await kontrol.newKite("watcher");
+  const running = async () => {
+    const text = await (await fetch(kontrol.url.replace(/kite$/, "metrics"))).text();
+    return /kontrol_watchers (\d+)/.exec(text)?.[1];
+  };
+  for await (const { action, kite } of watcher.watchKites({ name: "math" })) {
+    assertEquals([action, kite.name, await running()], ["REGISTER", "math", "1"]);
+    break;
+  }
+  await eventually(async () => await running() === "0");
+  const { over } = collect(watcher.watchKites({ name: "math" }));
+  await eventually(async () => await running() === "1");
+  await watcher.close();
+  assertEquals(await over, undefined);
+});
+
+Deno.test("watchKites: a bad query ends it with the reason", async () => {
+  await using kontrol = await startKontrol();
+  const watcher = await kontrol.newKite("watcher");
+  let type = "none";
+  try {
+    for await (const _event of watcher.watchKites({ version: "abc" })) type = "event";
+  } catch (error) {
+    type = (error as { type: string }).type;
+  }
+  assertEquals(type, "argumentError");
+});
+
+Deno.test("watchKites: across a restart of Kontrol, what changed meanwhile is told once", async () => {
+  await using folder = new TemporaryFolder();
+  const port = freePort();
+  const options = () => ({
+    storage: new SqliteStorage({ path: `${folder.path}/kontrol.db` }),
+    kite: { port, logLevel: "FATAL" as const },
+    liveness: { disconnectGrace: 0 },
+  });
+  const first = await startKontrol(options());
+  const { pair } = first;
+  const kiteKey = await first.kiteKey();
+  const make = (name: string) =>
+    new Kite(name, "1.0.0", { kiteKey, kontrolUrl: first.url, logLevel: "FATAL" });
+  await using watcher = make("watcher");
+  await using stays = make("math");
+  await using goes = make("math");
+  await Promise.all([stays.register(URL), goes.register(URL)]);
+  const { told } = collect(watcher.watchKites({ name: "math" }));
+  await eventually(() => told.length === 2);
+  await first[Symbol.asyncDispose]();
+  await goes.close();
+  await using _second = await startKontrol({ ...options(), pair });
+  await using comes = make("math");
+  await comes.register("http://127.0.0.1:9/kite");
+  const storage = new SqliteStorage({ path: `${folder.path}/kontrol.db` });
+  await storage.delete(goes.id);
+  await storage[Symbol.asyncDispose]();
+  await eventually(() => told.length >= 4, { withinMs: 8_000, what: "the changes" });
+  assertEquals(told.slice(2).sort(), [
+    `DEREGISTER ${goes.id} ${URL} -`,
+    `REGISTER ${comes.id} http://127.0.0.1:9/kite token`,
+  ]);
+});
+
+Deno.test("several Kontrol URLs: when one dies, the next is taken, and all goes on", async () => {
+  await using folder = new TemporaryFolder();
+  const options = () => ({
+    storage: new SqliteStorage({ path: `${folder.path}/kontrol.db`, pollInterval: 50 }),
+  });
+  const one = await startKontrol(options());
+  await using two = await startKontrol({ ...options(), pair: one.pair });
+  const dead = `http://127.0.0.1:${freePort()}/kite`;
+  const kiteKey = await one.kiteKey();
+  const make = (name: string) =>
+    new Kite(name, "1.0.0", {
+      ip: "127.0.0.1",
+      kiteKey,
+      kontrolUrl: [dead, one.url, two.url],
+      logLevel: "FATAL",
+    });
+  await using math = make("math");
+  await using overHttp = make("http");
+  await using caller = make("caller");
+  await math.register(URL);
+  await overHttp.registerHttp(URL);
+  assertEquals((await caller.getKites({ name: "math" })).length, 1);
+  const { told } = collect(caller.watchKites({ name: "late" }));
+  await one[Symbol.asyncDispose]();
+  assertEquals((await caller.getKites({ name: "math" })).length, 1);
+  const { line } = await lineTo(two);
+  await eventually(() => two.kontrol.metrics.text([]).includes("registrations_total 1"), {
+    withinMs: 5_000,
+    what: "the kite at the other Kontrol",
+  });
+  assertEquals((await find(line, { name: "math" })).length, 1);
+  await using late = make("late");
+  await late.register(URL);
+  await eventually(() => told.length === 1, { withinMs: 5_000 });
+  assert(caller.kontrol.client.url === two.url);
+});

@@ -1,0 +1,173 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Kite, KiteError } from "../../mod.ts";
+import { eventually } from "../support/eventually.ts";
+import { freePort } from "../support/ports.ts";
+import { find, lineTo, refused, startKontrol } from "../kontrol/support.ts";
+
+const URL = "http://127.0.0.1:3636/kite";
+
+Deno.test("register: all three ways give Kontrol's answer, and tell onRegister", async () => {
+  await using kontrol = await startKontrol();
+  const { line } = await lineTo(kontrol);
+  for (const way of ["register", "registerOnce", "registerHttp"] as const) {
+    const kite = await kontrol.newKite(way);
+    const heard: string[] = [];
+    const remove = kite.onRegister((url) => heard.push(url));
+    const { heartbeatToken, ...answer } = await kite[way](URL);
+    assertEquals(answer, { url: URL, heartbeatInterval: 10 });
+    assertEquals(typeof heartbeatToken, way === "registerHttp" ? "string" : "undefined");
+    assertEquals((await find(line, { name: way })).map(({ kite }) => kite), [kite.identity]);
+    remove();
+    await kite[way]("http://127.0.0.1:3637/kite");
+    assertEquals(heard, [URL]);
+    assertEquals((await find(line, { name: way })).map(({ url }) => url), [
+      "http://127.0.0.1:3637/kite",
+    ]);
+  }
+});
+
+Deno.test("register: refused once and for all is told at once, in each way", async () => {
+  await using kontrol = await startKontrol({ policy: { mayRegister: () => false } });
+  const why = /the policy of this Kontrol refuses the registration/;
+  for (const way of ["register", "registerOnce", "registerHttp"] as const) {
+    const kite = await kontrol.newKite("math");
+    const error = await assertRejects(() => kite[way](URL), KiteError);
+    assert(why.test(error.message), error.message);
+  }
+});
+
+Deno.test("register: a URL that nobody can dial is refused here already", async () => {
+  await using kontrol = await startKontrol();
+  const kite = await kontrol.newKite("math");
+  for (const url of ["", "math", "ftp://h/kite", "http://", "localhost:3636/kite"]) {
+    for (const way of ["register", "registerOnce", "registerHttp"] as const) {
+      await assertRejects(
+        async () => await kite[way](url),
+        KiteError,
+        `"${url}" is no URL that others can dial; right is such as http://host:3636/kite`,
+      );
+    }
+  }
+});
+
+Deno.test("discovery: without a Kontrol that is known, each way says so", async () => {
+  await using kite = new Kite("math", "1.0.0", { kiteKey: "", kontrolUrl: [], logLevel: "FATAL" });
+  const calls: (() => Promise<unknown>)[] = [
+    () => kite.register(URL),
+    () => kite.registerOnce(URL),
+    () => kite.registerHttp(URL),
+    () => kite.getKites({ name: "x" }),
+    () => kite.getToken({ name: "x" }),
+    () => kite.getKey(),
+    () => kite.kontrolReady(),
+    () => kite.tellKontrol({}, "kite.ping"),
+  ];
+  for (const call of calls) {
+    const error = await assertRejects(async () => await call(), KiteError);
+    assertEquals([error.type, error.message.startsWith("no Kontrol is known")], [
+      "configError",
+      true,
+    ]);
+  }
+});
+
+Deno.test("discovery: a Kontrol that is not there yet is waited for, and given up in time", async () => {
+  const port = freePort();
+  await using kite = new Kite("math", "1.0.0", {
+    kiteKey: "",
+    kontrolUrl: `http://127.0.0.1:${port}/kite`,
+    logLevel: "FATAL",
+    timeout: 300,
+  });
+  const start = performance.now();
+  for (const call of [kite.kontrolReady({ timeout: 200 }), kite.tellKontrol({}, "kite.ping")]) {
+    const error = await assertRejects(() => call, KiteError);
+    assertEquals(error.type, "timeout", error.message);
+  }
+  assert(performance.now() - start < 1_500);
+  const late = kite.kontrolReady({ timeout: 10_000 });
+  await using kontrol = await startKontrol({ kite: { port } });
+  await late;
+  assertEquals(await kite.tellKontrol({}, "kite.ping"), "pong");
+  assert(kontrol.url.includes(String(port)));
+});
+
+Deno.test("tellKontrol: its own timeout and signal", async () => {
+  await using kontrol = await startKontrol();
+  kontrol.kontrol.kite.handle("slow", () => new Promise(() => {}));
+  const kite = await kontrol.newKite("math");
+  await kite.kontrolReady();
+  const start = performance.now();
+  const error = await assertRejects(() => kite.tellKontrol({ timeout: 100 }, "slow"), KiteError);
+  assertEquals(error.type, "timeout");
+  assert(performance.now() - start < 1_000);
+  const signal = AbortSignal.timeout(50);
+  const aborted = await assertRejects(() => kite.tellKontrol({ signal }, "slow"), KiteError);
+  assertEquals(aborted.type, "aborted");
+});
+
+Deno.test("register: the first success is waited for across a storage that fails", async () => {
+  let failures = 2;
+  await using kontrol = await startKontrol({
+    policy: {
+      mayRegister: () => {
+        if (failures-- > 0) throw new KiteError("storageError", "away");
+        return true;
+      },
+    },
+  });
+  const kite = await kontrol.newKite("math", "1.0.0", { logLevel: "FATAL" });
+  assertEquals((await kite.register(URL)).url, URL);
+  failures = 1;
+  const http = await kontrol.newKite("math", "1.0.0", { logLevel: "FATAL" });
+  assertEquals((await http.registerHttp(URL)).url, URL);
+});
+
+Deno.test("register: given up when the kite closes", async () => {
+  await using kite = new Kite("math", "1.0.0", {
+    kiteKey: "",
+    kontrolUrl: `http://127.0.0.1:${freePort()}/kite`,
+    logLevel: "FATAL",
+  });
+  const calls = [kite.register(URL), kite.registerHttp(URL), kite.getKites({ name: "x" })];
+  const outcomes = Promise.allSettled(calls);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await kite.close();
+  const types = (await outcomes).map((outcome) =>
+    outcome.status === "rejected" && outcome.reason instanceof KiteError && outcome.reason.type
+  );
+  assertEquals(types, ["aborted", "aborted", "disconnect"]);
+});
+
+Deno.test("registerHttp: kept up with heartbeats, and registered again when forgotten", async () => {
+  await using kontrol = await startKontrol({
+    liveness: { heartbeatInterval: 1_000, heartbeatGrace: 500 },
+  });
+  const { line } = await lineTo(kontrol);
+  const kite = await kontrol.newKite("math");
+  let registrations = 0;
+  kite.onRegister(() => registrations++);
+  assertEquals((await kite.registerHttp(URL)).heartbeatInterval, 1);
+  const end = performance.now() + 2_500;
+  while (performance.now() < end) {
+    assertEquals((await find(line, { name: "math" })).length, 1);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assertEquals(registrations, 1);
+  await kite.registerOnce(URL);
+  await eventually(() => registrations >= 3, { withinMs: 3_000, what: "another registration" });
+  await kite.close();
+  await eventually(async () => (await find(line, { name: "math" })).length === 0, {
+    withinMs: 4_000,
+  });
+});
+
+Deno.test("getKites and getToken: what Kontrol does not have", async () => {
+  await using kontrol = await startKontrol();
+  const kite = await kontrol.newKite("caller");
+  await refused(() => kite.getKites({ name: "nosuch" }), "genericError", "no kites availabile");
+  const error = await assertRejects(() => kite.getToken({ name: "nosuch" }), KiteError);
+  assertEquals([error.type, error.message], ["genericError", "no kites found"]);
+  await refused(() => kite.getKites({}), "argumentError", "all query fields are empty");
+  await refused(() => kite.getToken({}), "argumentError", "all query fields are empty");
+});
