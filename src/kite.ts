@@ -64,6 +64,7 @@ export class Kite implements AsyncDisposable {
   #kontrol: KontrolClient | undefined;
   #endpoint: Endpoint | undefined;
   #closing: Promise<void> | undefined;
+  #isClosed = false;
   #server: Server | undefined;
 
   /**
@@ -317,10 +318,13 @@ export class Kite implements AsyncDisposable {
 
   /**
    * Answers an HTTP request, so that the kite may be mounted in any server that speaks
-   * `(Request) => Response`: the kite's own path is `/kite`.
+   * `(Request) => Response`: the kite's own path is `/kite`. A kite that was closed answers 503 until
+   * it listens again.
    */
   readonly fetch = (request: Request, info: RequestInfo = {}): Response | Promise<Response> =>
-    this.#openEndpoint().fetch(request, info);
+    this.#isClosed
+      ? new Response("the kite is closed\n", { status: 503 })
+      : this.#openEndpoint().fetch(request, info);
 
   /**
    * Listens on the configured address and port.
@@ -332,6 +336,8 @@ export class Kite implements AsyncDisposable {
       throw new KiteError("configError", `the kite listens already, at ${this.#server.url}`);
     }
     const { ip, port, tls } = this.config;
+    await this.#closing;
+    this.#isClosed = false;
     const server = await Server.listen({
       hostname: ip,
       port,
@@ -377,9 +383,10 @@ export class Kite implements AsyncDisposable {
     this.#kontrol = undefined;
     // A server that stops ends its WebSockets at once: what runs on them has to end before.
     await this.#endpoint?.close(deadline);
+    this.#isClosed = true;
+    this.#endpoint = undefined;
     const server = this.#server;
     this.#server = undefined;
-    this.#endpoint = undefined;
     const stopped = server?.stop();
     await Promise.all([...this.#clients].map((client) => client[Symbol.asyncDispose]()));
     this.#builtins.stop();

@@ -1,0 +1,160 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Kite, KiteError } from "../../mod.ts";
+import { freePort } from "../support/ports.ts";
+
+const LOOPBACK = { ip: "127.0.0.1", logLevel: "ERROR" } as const;
+
+function mathKite(options: ConstructorParameters<typeof Kite>[2] = {}): Kite {
+  const math = new Kite("math", "1.0.0", { ...LOOPBACK, ...options });
+  math.handle("square", ({ args }) => args.one().number() ** 2).disableAuthentication();
+  return math;
+}
+
+async function square(url: string, number: number): Promise<unknown> {
+  await using client = new Kite("exp2", "1.0.0", LOOPBACK).newClient(url);
+  await client.dial();
+  return await client.tell("square", number);
+}
+
+Deno.test("a kite listens at its URL, tells so, and says when it has stopped", async () => {
+  const math = mathKite();
+  const told: string[] = [];
+  math.on("listen", ({ server }) => told.push(server.url));
+  math.on("close", () => told.push("closed"));
+  const server = await math.listen();
+  assertEquals(server.url, `http://127.0.0.1:${server.port}/kite`);
+  assertEquals(await square(server.url, 4), 16);
+  await server.close();
+  await server.finished;
+  assertEquals(told, [server.url, "closed"]);
+  await assertRejects(() => square(server.url, 4), KiteError, "Cannot reach");
+});
+
+Deno.test("a closed kite listens again", async () => {
+  const math = mathKite();
+  await (await math.listen()).close();
+  await using server = await math.listen();
+  assertEquals(await square(server.url, 5), 25);
+});
+
+Deno.test("a port in use is one clear error, and so is listening twice", async () => {
+  const port = freePort();
+  await using first = await mathKite({ port }).listen();
+  await assertRejects(
+    () => mathKite({ port }).listen(),
+    KiteError,
+    `port ${port} on 127.0.0.1 is in use`,
+  );
+  const twice = mathKite();
+  await using server = await twice.listen();
+  await assertRejects(() => twice.listen(), KiteError, `listens already, at ${server.url}`);
+  assertEquals(await square(first.url, 2), 4);
+});
+
+Deno.test("own HTTP paths are served beside the kite", async () => {
+  const math = mathKite().handleHttp(
+    "/files/:name",
+    (request) => new Response(`you asked for ${new URL(request.url).pathname}`),
+  );
+  await using server = await math.listen();
+  math.handleHttp("/late", () => new Response("added while listening"));
+  const base = `http://127.0.0.1:${server.port}`;
+  const text = async (path: string): Promise<string> => await (await fetch(base + path)).text();
+  assertEquals(await text("/files/a"), "you asked for /files/a");
+  assertEquals(await text("/late"), "added while listening");
+  assertEquals(await text("/kite"), "Welcome to SockJS!\n");
+  const missing = await fetch(`${base}/files`);
+  assertEquals([missing.status, await missing.text()].length, 2);
+  assertEquals(missing.status, 404);
+});
+
+Deno.test("an own HTTP path that throws is answered with 500", async () => {
+  const math = mathKite({ logLevel: "FATAL" }).handleHttp("/broken", () => {
+    throw new Error("broken");
+  });
+  await using server = await math.listen();
+  const answer = await fetch(`http://127.0.0.1:${server.port}/broken`);
+  assertEquals(answer.status, 500);
+  assertEquals((await answer.text()).includes("broken"), false);
+});
+
+Deno.test("a kite is mounted in a server of another kind", async () => {
+  await using math = mathKite();
+  const foreign = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    (request) =>
+      new URL(request.url).pathname.startsWith("/kite")
+        ? math.fetch(request)
+        : new Response("foreign"),
+  );
+  const { port } = foreign.addr;
+  assertEquals(await square(`http://127.0.0.1:${port}/kite`, 6), 36);
+  assertEquals(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "foreign");
+  await math.close();
+  const closed = await fetch(`http://127.0.0.1:${port}/kite`);
+  assertEquals([closed.status, await closed.text()], [503, "the kite is closed\n"]);
+  await foreign.shutdown();
+});
+
+Deno.test("registerUrl gives a URL that others can dial", async () => {
+  const everywhere = mathKite({ ip: "0.0.0.0" });
+  await using server = await everywhere.listen();
+  const url = new URL(everywhere.registerUrl());
+  assertEquals([url.port, url.pathname], [String(server.port), "/kite"]);
+  assertEquals(url.hostname === "0.0.0.0", false);
+  assertEquals(
+    everywhere.registerUrl("kites.example.com"),
+    `http://kites.example.com:${server.port}/kite`,
+  );
+  await using local = await mathKite().listen();
+  assertEquals(await square(local.registerUrl(), 3), 9);
+  let reason = "";
+  try {
+    mathKite().registerUrl();
+  } catch (error) {
+    reason = String(error);
+  }
+  assertEquals(reason, "configError: the kite does not listen, so it has no URL; listen first");
+});
+
+Deno.test("a kite hears of connections, first calls and their ends; a listener that throws harms nobody", async () => {
+  const math = mathKite({ logLevel: "FATAL" });
+  const told: string[] = [];
+  math.onConnect(() => {
+    throw new Error("a bad listener");
+  });
+  math.onConnect(() => void told.push("connect"));
+  math.onFirstRequest(({ method }) => void told.push(`first ${method}`));
+  const gone = Promise.withResolvers<void>();
+  math.onDisconnect(() => gone.resolve());
+  await using server = await math.listen();
+  const client = new Kite("exp2", "1.0.0", LOOPBACK).newClient(server.url);
+  await client.dial();
+  await client.tell("square", 1);
+  await client.tell("square", 2);
+  client.close();
+  await gone.promise;
+  assertEquals(told, ["connect", "first square"]);
+});
+
+Deno.test("a wrong name, version or option is refused by name", () => {
+  const cases: [() => Kite, string][] = [
+    [() => new Kite("", "1.0.0"), "name is empty"],
+    [() => new Kite("a/b", "1.0.0"), "name"],
+    [() => new Kite("math", "1.0"), "version"],
+    [() => new Kite("math", "1.0.0", { port: 70_000 }), "port"],
+    [() => new Kite("math", "1.0.0", { id: "7" }), "id"],
+    // @ts-expect-error a name that does not exist
+    [() => new Kite("math", "1.0.0", { prot: 3636 }), "port"],
+  ];
+  for (const [make, part] of cases) {
+    let error: unknown;
+    try {
+      make();
+    } catch (thrown) {
+      error = thrown;
+    }
+    assertEquals(error instanceof KiteError && error.type, "configError");
+    assertEquals(String(error).includes(part), true, String(error));
+  }
+});
