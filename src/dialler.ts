@@ -2,6 +2,7 @@ import { KiteError } from "./protocol/errors.ts";
 import { Backoff, type BackoffOptions } from "./rpc/backoff.ts";
 import { type ClientTransport, dialSession } from "./sockjs/client/mod.ts";
 import type { Limits } from "./protocol/limits.ts";
+import { pause } from "./runtime/turn.ts";
 import type { Session } from "./sockjs/session.ts";
 
 /** Milliseconds: a connection that ends sooner does not make the delays begin anew. */
@@ -110,25 +111,11 @@ export class Dialler {
       this.#wasBrief = false;
       throw failure;
     }
-    await sleep(delay, until);
+    await pause(delay, until);
     if (until.aborted) throw failure;
   }
 }
 
 function anySignal(own: AbortSignal, other: AbortSignal | undefined): AbortSignal {
   return other === undefined ? own : AbortSignal.any([own, other]);
-}
-
-/** Waits, or less when the signal is aborted. */
-function sleep(delay: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, delay);
-    signal.addEventListener("abort", done, { once: true });
-    if (signal.aborted) done();
-  });
 }

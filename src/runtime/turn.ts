@@ -15,3 +15,17 @@ function chooseAfterTurn(): (callback: () => void) => void {
   const { setImmediate } = globalThis as ImmediateScope;
   return setImmediate === undefined ? queueMicrotask : (callback) => void setImmediate(callback);
 }
+
+/** Waits so many milliseconds, or less when the signal is aborted. */
+export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener("abort", done, { once: true });
+    if (signal.aborted) done();
+  });
+}

@@ -1,4 +1,5 @@
 import { KiteError } from "../../protocol/errors.ts";
+import { pause } from "../../runtime/turn.ts";
 import type { Limits } from "../../protocol/limits.ts";
 import { exceedsBytes } from "../byte_length.ts";
 import { decodeFrame } from "../frames.ts";
@@ -300,18 +301,4 @@ function told(error: unknown): string {
   const { cause, message } = error;
   const whole = cause instanceof Error ? `${message}: ${cause.message}` : message;
   return whole.replace(/\?[^\s)"']*/g, "");
-}
-
-/** Waits, or less when the signal is aborted. */
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener("abort", done, { once: true });
-    if (signal.aborted) done();
-  });
 }
