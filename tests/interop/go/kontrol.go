@@ -59,6 +59,8 @@ func kontrol(args []string) error {
 	set.DurationVar(&kontrolkite.HeartbeatDelay, "delay", 20*time.Second, "what they may be late")
 	set.DurationVar(&kontrolkite.UpdateInterval, "update", time.Minute, "the interval of updates")
 	set.DurationVar(&kontrolkite.KeyTTL, "ttl", 90*time.Second, "the life of a registration")
+	set.DurationVar(&kontrolkite.TokenTTL, "tokenttl", 48*time.Hour, "the life of a token")
+	set.DurationVar(&kontrolkite.TokenLeeway, "tokenleeway", 5*time.Minute, "by how much it begins earlier and ends later")
 	if err := set.Parse(args); err != nil {
 		return err
 	}

@@ -28,7 +28,9 @@ export class SharedDatabase implements AsyncDisposable {
   static async start(): Promise<SharedDatabase> {
     const server = await TestPostgres.start();
     const database = new SharedDatabase(server, await server.createDatabase());
-    await database.sql(`create role kontrol; create role ${GO_ROLE} login in role kontrol`);
+    // What the server says of a Go Kontrol that was killed would look like a leak of some test.
+    await database.sql(`create role kontrol; create role ${GO_ROLE} login in role kontrol;
+      alter role ${GO_ROLE} set log_min_messages = panic`);
     await using storage = database.open();
     await storage.ready();
     return database;
@@ -54,6 +56,15 @@ export class SharedDatabase implements AsyncDisposable {
   }
 }
 
+/** Adds a key pair to a Go Kontrol. @returns its id */
+export async function addKeyPair({ peer }: GoKontrol, { pair }: TestKeys): Promise<string> {
+  const id = crypto.randomUUID();
+  await using publicKey = await temporaryFile(pair.publicKey);
+  await using privateKey = await temporaryFile(pair.privateKey);
+  await peer.call("addKeyPair", [id, publicKey.path, privateKey.path]);
+  return id;
+}
+
 /** A Go Kontrol that runs. */
 export interface GoKontrol extends AsyncDisposable {
   readonly url: string;
@@ -64,33 +75,34 @@ export interface GoKontrol extends AsyncDisposable {
 }
 
 /** A Kontrol's keys, with the URL where it is going to be. */
-export function keysForPort(port: number): Promise<TestKeys> {
+function keysForPort(port: number): Promise<TestKeys> {
   const kontrolUrl = `http://127.0.0.1:${port}/kite`;
   return createTestKeys({ kontrolUser: KONTROL_USER, kontrolUrl });
 }
 
-/** Starts a Go Kontrol in a database. @param flags such as `-heartbeat 1s` */
+/**
+ * Starts a Go Kontrol in a database.
+ *
+ * @param flags such as `-heartbeat 1s`
+ * @param keys of an earlier one, to start it again where that was
+ */
 export async function startGoKontrol(
   database: SharedDatabase,
   flags: readonly string[] = [],
+  keys?: TestKeys,
 ): Promise<GoKontrol> {
-  const port = freePort();
-  const keys = await keysForPort(port);
+  keys ??= await keysForPort(freePort());
+  const url = keys.kontrolUrl;
   await using kiteKey = await temporaryFile(await keys.kiteKey(KONTROL_USER));
   await using publicKey = await temporaryFile(keys.pair.publicKey);
   await using privateKey = await temporaryFile(keys.pair.privateKey);
   const { server } = database;
   const peer = await Peer.goKontrol(
-    ...["-port", String(port), "-kitekeyfile", kiteKey.path],
+    ...["-port", new URL(url).port, "-kitekeyfile", kiteKey.path],
     ...["-public", publicKey.path, "-private", privateKey.path],
     ...["-postgres-host", server.host, "-postgres-port", String(server.port)],
     ...["-postgres-username", GO_ROLE, "-postgres-dbname", database.name],
     ...flags,
   );
-  return {
-    url: keys.kontrolUrl,
-    keys,
-    peer,
-    [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose](),
-  };
+  return { url, keys, peer, [Symbol.asyncDispose]: () => peer[Symbol.asyncDispose]() };
 }

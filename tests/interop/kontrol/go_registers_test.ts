@@ -20,7 +20,7 @@ import {
 const WAYS = ["register", "registerForever", "registerHTTP", "registerHTTPForever"] as const;
 
 /** Longer than a silent kite, and a registration that is not refreshed, last in these tests. */
-const KEPT_MS = 6_000;
+const KEPT_MS = 4_500;
 
 Deno.test({
   name: "kontrol: Go kites register in every way, are called, kept alive, and noticed when gone",

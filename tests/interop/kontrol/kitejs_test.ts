@@ -129,7 +129,7 @@ Deno.test({
       assertEquals([client?.url, client?.identity], [url, identity]);
     }
     // Longer than a kite without heartbeats is kept.
-    await new Promise((resolve) => setTimeout(resolve, 6_000));
+    await new Promise((resolve) => setTimeout(resolve, 4_500));
     assertEquals((await finder.kontrol.findKites({ id: identity.id })).length, 1);
     await peer.kill();
     const isGone = () =>

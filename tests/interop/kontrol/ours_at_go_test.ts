@@ -1,16 +1,25 @@
 /** Kites of ours at a real Go Kontrol on PostgreSQL. */
 
-import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import { type Kite, KiteError } from "../../../mod.ts";
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { type Kite, KiteError, type KiteOptions } from "../../../mod.ts";
+import { createTestKeys } from "../../../src/testing/keys.ts";
 import { eventually } from "../../support/eventually.ts";
 import { skipUnless } from "../../support/parts.ts";
 import { skipUnlessPostgres } from "../../support/postgres.ts";
-import { type GoKontrol, SharedDatabase, startGoKontrol } from "./go_kontrol.ts";
+import {
+  addKeyPair,
+  type GoKontrol,
+  KONTROL_USER,
+  SharedDatabase,
+  startGoKontrol,
+} from "./go_kontrol.ts";
 import { audienceOf, checkFoundAndCalled, goKite, ourKontrolledKite } from "./setup.ts";
 
 const go = skipUnless("go");
 const postgres = await skipUnlessPostgres();
 const ignore = go.ignore || postgres.ignore;
+
+const BRISK = ["-heartbeat", "1s", "-delay", "2s", "-update", "1s"];
 
 let database: SharedDatabase | undefined;
 let kontrol: GoKontrol | undefined;
@@ -18,7 +27,7 @@ let kontrol: GoKontrol | undefined;
 Deno.test.beforeAll(async () => {
   if (ignore) return;
   database = await SharedDatabase.start();
-  kontrol = await startGoKontrol(database, ["-heartbeat", "1s", "-delay", "2s", "-update", "1s"]);
+  kontrol = await startGoKontrol(database, BRISK);
 });
 
 Deno.test.afterAll(async () => {
@@ -26,25 +35,33 @@ Deno.test.afterAll(async () => {
   await database?.[Symbol.asyncDispose]();
 });
 
-async function kiteOf(username: string): Promise<Kite> {
-  return ourKontrolledKite(await kontrol!.keys.kiteKey(username), kontrol!.url);
+async function kiteOf(username: string, options: KiteOptions = {}): Promise<Kite> {
+  return ourKontrolledKite(await kontrol!.keys.kiteKey(username), kontrol!.url, options);
 }
 
-for (const way of ["register", "registerOnce", "registerHttp"] as const) {
+for (
+  const [way, transport] of [
+    ["register", "WebSocket"],
+    ["register", "XHRPolling"],
+    ["registerOnce", "auto"],
+    ["registerHttp", "auto"],
+  ] as const
+) {
   Deno.test({
-    name: `kontrol: ours registers at a Go Kontrol, is found and called (${way})`,
+    name: `kontrol: ours registers at a Go Kontrol, is found and called (${way}, ${transport})`,
     ignore,
     fn: async () => {
       await using stack = new AsyncDisposableStack();
-      const kite = stack.use(await kiteOf(`owner-${way}`));
+      const username = `owner-${way}-${transport}`;
+      const kite = stack.use(await kiteOf(username, { transport }));
       const { url } = await kite.listen();
       const result = await kite[way](url);
       assertEquals(result.url, url);
 
-      const caller = stack.use(await kiteOf("bob"));
-      const query = { username: kite.identity.username, environment: "testing", name: "target" };
+      const caller = stack.use(await kiteOf("bob", { transport }));
+      const query = { username, environment: "testing", name: "target" };
       const token = await checkFoundAndCalled(caller, query);
-      assertEquals(audienceOf(token), `/owner-${way}/testing/target`);
+      assertEquals(audienceOf(token), `/${username}/testing/target`);
       // The token of a query by id alone is good for every kite there.
       await checkFoundAndCalled(caller, { id: kite.id });
 
@@ -117,24 +134,70 @@ Deno.test({
   ignore,
   fn: async () => {
     await using stack = new AsyncDisposableStack();
-    // Its kite.key is signed with the pair that stays; the kites' pair is another one.
-    const strangers = await startGoKontrol(database!);
-    stack.use(strangers);
-    const kiteKey = await strangers.keys.kiteKey("edgar");
-    await strangers[Symbol.asyncDispose]();
-    const [row] = await database!.sql(
-      `update kite.key set deleted_at = (now() at time zone 'utc')
-       where public = '${strangers.keys.pair.publicKey.trim()}' returning id`,
-    );
-    assert(row !== undefined);
+    const own = stack.use(await startGoKontrol(database!, BRISK));
+    const keys = await createTestKeys({ kontrolUser: KONTROL_USER });
+    const id = await addKeyPair(own, keys);
+    const kiteKey = await keys.kiteKey("edgar");
+    await own.peer.call("deleteKeyPair", [id]);
 
-    const caller = stack.use(await kiteOf("bob"));
+    const caller = stack.use(ourKontrolledKite(await own.keys.kiteKey("bob"), own.url));
     for (const way of ["registerOnce", "registerHttp"] as const) {
-      const kite = stack.use(ourKontrolledKite(kiteKey, kontrol!.url));
+      const kite = stack.use(ourKontrolledKite(kiteKey, own.url));
       const { kiteKey: renewed } = await kite[way]((await kite.listen()).url);
       assertNotEquals(renewed, undefined);
       await checkFoundAndCalled(caller, { username: "edgar", environment: "testing", id: kite.id });
-      assertEquals((await kite.getKey()).trim(), kontrol!.keys.pair.publicKey.trim());
+      assertEquals((await kite.getKey()).trim(), own.keys.pair.publicKey.trim());
+    }
+  },
+});
+
+Deno.test({
+  name: "kontrol: ours renews its token at a Go Kontrol in time",
+  ignore,
+  fn: async () => {
+    await using stack = new AsyncDisposableStack();
+    // Ours renews 30 s before the end: here after 2 s.
+    const brief = stack.use(
+      await startGoKontrol(database!, ["-tokenttl", "31s", "-tokenleeway", "1s"]),
+    );
+    const [owner, caller] = ["frida", "bob"].map(async (username) =>
+      stack.use(ourKontrolledKite(await brief.keys.kiteKey(username), brief.url))
+    );
+    const kite = await owner!;
+    await kite.register((await kite.listen()).url);
+    const [client] = await (await caller!).getKites({ username: "frida", name: "target" });
+    const remote = stack.use(client!);
+    await remote.dial();
+    const keys = new Set<string>();
+    await eventually(() => keys.add(remote.authentication!.key).size === 3, {
+      withinMs: 15_000,
+      what: "two new tokens",
+    });
+    assertEquals(await remote.tell("square", 4), 16);
+  },
+});
+
+Deno.test({
+  name: "kontrol: ours is listed again by itself after a restart of a Go Kontrol",
+  ignore,
+  fn: async () => {
+    await using stack = new AsyncDisposableStack();
+    const first = stack.use(await startGoKontrol(database!, BRISK));
+    const ways = ["register", "registerHttp"] as const;
+    const kites = [];
+    for (const way of ways) {
+      const kite = stack.use(ourKontrolledKite(await first.keys.kiteKey(`back-${way}`), first.url));
+      await kite[way]((await kite.listen()).url);
+      kites.push(kite);
+    }
+    await first.peer.kill();
+    await database!.sql("delete from kite.kite where username like 'back-%'");
+
+    stack.use(await startGoKontrol(database!, BRISK, first.keys));
+    const caller = stack.use(await kiteOf("bob"));
+    for (const { id, identity: { username } } of kites) {
+      const query = { username, environment: "testing", name: "target", id };
+      await checkFoundAndCalled(caller, query, 30_000);
     }
   },
 });

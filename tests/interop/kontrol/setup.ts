@@ -1,7 +1,7 @@
 /** What the tests of this folder share: kites of the three makes at a Kontrol, and what they say. */
 
 import { assertEquals } from "@std/assert";
-import type { Kite, KiteIdentity, KontrolQuery } from "../../../mod.ts";
+import type { Kite, KiteIdentity, KiteOptions, KontrolQuery } from "../../../mod.ts";
 import { readTokenClaims } from "../../../src/auth/jwt.ts";
 import { startTestKontrol, type TestKontrol } from "../../../src/testing/kontrol.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -28,7 +28,7 @@ export function startBriskKontrol(
     username: "kontrol",
     liveness: {
       heartbeatInterval: 1_000,
-      heartbeatGrace: 3_000,
+      heartbeatGrace: 2_000,
       disconnectGrace: 200,
       refreshInterval: 500,
     },
@@ -51,8 +51,13 @@ export async function goKite(kiteKey: string, ...flags: string[]): Promise<Peer>
 }
 
 /** A kite of ours with this kite.key, and the methods that every peer has. */
-export function ourKontrolledKite(kiteKey: string, kontrolUrl: string): Kite {
-  return ourKite({ kiteKey, kontrolUrl, environment: ENVIRONMENT, disableAuthentication: false });
+export function ourKontrolledKite(
+  kiteKey: string,
+  kontrolUrl: string,
+  options: KiteOptions = {},
+): Kite {
+  const environment = ENVIRONMENT;
+  return ourKite({ kiteKey, kontrolUrl, environment, disableAuthentication: false, ...options });
 }
 
 /** Who a Go kite says that it is. */

@@ -8,14 +8,19 @@ import type { TestKontrol } from "../../../src/testing/kontrol.ts";
 import { eventually } from "../../support/eventually.ts";
 import { skipUnless } from "../../support/parts.ts";
 import { skipUnlessPostgres } from "../../support/postgres.ts";
-import { type GoKontrol, KONTROL_USER, SharedDatabase, startGoKontrol } from "./go_kontrol.ts";
+import {
+  addKeyPair,
+  type GoKontrol,
+  KONTROL_USER,
+  SharedDatabase,
+  startGoKontrol,
+} from "./go_kontrol.ts";
 import {
   checkFoundAndCalled,
   findAll,
   goKite,
   ourKontrolledKite,
   startBriskKontrol,
-  temporaryFile,
 } from "./setup.ts";
 
 const go = skipUnless("go");
@@ -170,10 +175,7 @@ sharedTest("key pairs that one adds and deletes count at the other", async (both
   const [first, second] = await Promise.all([newKeys(), newKeys()]);
   const pair = await keys.add(first.pair);
   const addedByOurs = await keys.signKiteKey("added-by-ours", pair);
-  await using publicKey = await temporaryFile(second.pair.publicKey);
-  await using privateKey = await temporaryFile(second.pair.privateKey);
-  const id = crypto.randomUUID();
-  await theirs.peer.call("addKeyPair", [id, publicKey.path, privateKey.path]);
+  const id = await addKeyPair(theirs, second);
   const addedByTheirs = await second.kiteKey("added-by-theirs");
 
   const registers = [[addedByOurs, theirs.url], [addedByTheirs, ours.url]] as const;
