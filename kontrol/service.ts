@@ -7,6 +7,7 @@ import type { KeyRing } from "./keypairs.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Caller, filterCallable, type Policy } from "./policy.ts";
 import type { Keeper, Registry } from "./registry.ts";
+import { SharedReads } from "./shared_reads.ts";
 import type { Registration, Storage } from "./storage/storage.ts";
 import type { TokenIssuer } from "./tokens.ts";
 
@@ -57,9 +58,11 @@ export interface ServiceParts {
 /** What Kontrol does, whichever way it is asked (kontrol.md, "Methods"). */
 export class KontrolService {
   readonly parts: ServiceParts;
+  readonly #reads: SharedReads;
 
   constructor(parts: ServiceParts) {
     this.parts = parts;
+    this.#reads = new SharedReads(parts.storage, parts.maxResults);
   }
 
   /** The `kontrolKey` claim of a kite.key. @throws {KiteError} `authenticationError` */
@@ -105,26 +108,29 @@ export class KontrolService {
   async find(caller: Caller, query: unknown): Promise<FoundKite[]> {
     this.parts.metrics.count("queries");
     const found = await this.matching(caller, readQuery(query));
-    // Kites of one name share a token: it is looked up once, not a thousand times.
-    const tokens = new Map<string, Promise<string>>();
-    for (const registration of found) {
+    // Kites of one name share a token: it is asked for once, not a thousand times.
+    const places = new Map<string, number>();
+    const tokens: Promise<string>[] = [];
+    const placeOf = (registration: Registration): number => {
       const name = tokenName(registration);
-      if (!tokens.has(name)) tokens.set(name, this.#issue(caller, registration, false));
-    }
-    await Promise.all(tokens.values());
-    const answers: FoundKite[] = [];
-    for (const registration of found) {
-      const { kite, url, keyId } = registration;
-      answers.push({ kite, url, keyId, token: await tokens.get(tokenName(registration))! });
-    }
-    return answers;
+      let place = places.get(name);
+      if (place === undefined) {
+        place = tokens.push(this.#issue(caller, registration, false)) - 1;
+        places.set(name, place);
+      }
+      return place;
+    };
+    const order = found.map(placeOf);
+    const texts = await Promise.all(tokens);
+    return found.map(({ kite, url, keyId }, index) => {
+      return { kite, url, keyId, token: texts[order[index]!]! };
+    });
   }
 
   /** The registrations that match and that the caller may call, in an order of chance. */
   async matching(caller: Caller, query: KontrolQuery): Promise<readonly Registration[]> {
-    const { storage, policy, maxResults } = this.parts;
-    const found = await storage.get(query, { limit: maxResults });
-    return shuffle([...await filterCallable(policy, caller, found)]);
+    const found = await this.#reads.get(query);
+    return shuffle([...await filterCallable(this.parts.policy, caller, found)]);
   }
 
   /** A registration with a token for the caller. */

@@ -1,0 +1,77 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { SharedReads } from "../../kontrol/shared_reads.ts";
+import { MemoryStorage } from "../../kontrol/storage/memory.ts";
+import type { Registration } from "../../kontrol/storage/storage.ts";
+import type { GetOptions } from "../../kontrol/storage/storage.ts";
+import type { KontrolQuery } from "../../src/protocol/query.ts";
+
+/** A storage that reads when told to, and counts. */
+class GatedStorage extends MemoryStorage {
+  gets = 0;
+  limits: (number | undefined)[] = [];
+  readonly gates: PromiseWithResolvers<void>[] = [];
+
+  override async get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]> {
+    this.gets++;
+    this.limits.push(options?.limit);
+    const found = await super.get(query, options);
+    const gate = Promise.withResolvers<void>();
+    this.gates.push(gate);
+    await gate.promise;
+    return found;
+  }
+
+  async open(index: number): Promise<void> {
+    while (this.gates[index] === undefined) await Promise.resolve();
+    this.gates[index].resolve();
+  }
+}
+
+function registration(name: string): Registration {
+  return {
+    kite: {
+      username: "testuser",
+      environment: "test",
+      name,
+      version: "1.0.0",
+      region: "local",
+      hostname: "host",
+      id: crypto.randomUUID(),
+    },
+    url: "http://127.0.0.1:3636/kite",
+    keyId: crypto.randomUUID(),
+  };
+}
+
+Deno.test("reads alike share the next one, and nobody gets what was read before it asked", async () => {
+  await using storage = new GatedStorage();
+  const reads = new SharedReads(storage, 7);
+  const first = reads.get({ name: "math" });
+  await storage.upsert(registration("math"));
+  const later = [reads.get({ name: "math" }), reads.get({ name: "math" })];
+  const other = reads.get({ name: "echo" });
+  await storage.open(0);
+  assertEquals((await first).length, 0);
+  await storage.open(1);
+  assertEquals((await other).length, 0);
+  await storage.open(2);
+  assertEquals((await Promise.all(later)).map(({ length }) => length), [1, 1]);
+  assertEquals(storage.gets, 3);
+  assertEquals(storage.limits, [7, 7, 7]);
+
+  const afresh = reads.get({ name: "math" });
+  await storage.open(3);
+  assertEquals((await afresh).length, 1);
+});
+
+Deno.test("a read that fails fails for those who share it, and for nobody after them", async () => {
+  await using storage = new GatedStorage();
+  const reads = new SharedReads(storage, 7);
+  const first = reads.get({ name: "math" });
+  const second = [reads.get({ name: "math" }), reads.get({ name: "math" })];
+  while (storage.gates.length === 0) await Promise.resolve();
+  storage.gates[0]!.reject(new Error("the storage is away"));
+  await assertRejects(() => first, Error, "away");
+  await storage.open(1);
+  assertEquals(await Promise.all(second), [[], []]);
+});
