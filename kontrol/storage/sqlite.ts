@@ -1,5 +1,5 @@
 import type { KontrolQuery } from "../../src/protocol/query.ts";
-import type { SqliteRow, SqliteStatement } from "../../src/runtime/sqlite.ts";
+import type { SqliteQuery, SqliteRow, SqliteStatement } from "../../src/runtime/sqlite.ts";
 import { afterTurn } from "../../src/runtime/turn.ts";
 import { canonicalId, checkRegistration, idTakenError } from "./check.ts";
 import { RegistrationIndex } from "./index.ts";
@@ -8,7 +8,7 @@ import { Repeater } from "./repeater.ts";
 import { SqliteEvents } from "./sqlite_events.ts";
 import { SqliteKeyPairs } from "./sqlite_key_pairs.ts";
 import { SqliteRunner } from "./sqlite_runner.ts";
-import { selectStatement } from "./sqlite_schema.ts";
+import { selectedRegistration, selectStatement } from "./sqlite_schema.ts";
 import {
   DEFAULT_OPERATION_TIMEOUT,
   DEFAULT_TIME_TO_LIVE,
@@ -55,7 +55,7 @@ export class SqliteStorage implements Storage {
   readonly #events: SqliteEvents;
   readonly #known = new RegistrationIndex<Registration>();
   readonly #hub: WatchHub;
-  readonly #selects = new Map<string, SqliteStatement>();
+  readonly #selects = new Map<string, SqliteQuery>();
   readonly #find: SqliteStatement;
   readonly #put: SqliteStatement;
   readonly #touch: SqliteStatement;
@@ -189,15 +189,15 @@ export class SqliteStorage implements Storage {
     if (!matcher.canMatch) return [];
     const fields = Object.keys(matcher.equal) as (keyof typeof matcher.equal)[];
     const key = fields.join();
-    let statement = this.#selects.get(key);
-    if (statement === undefined) {
-      statement = this.#runner.database.prepare(selectStatement(fields));
-      this.#selects.set(key, statement);
+    let select = this.#selects.get(key);
+    if (select === undefined) {
+      select = this.#runner.database.prepareQuery(selectStatement(fields));
+      this.#selects.set(key, select);
     }
     const values = fields.map((field) => matcher.equal[field] ?? "");
     const isFinal = !matcher.hasConstraint && Number.isFinite(limit);
-    const rows = statement.all(this.#oldest(), ...values, isFinal ? Math.max(limit, 0) : -1);
-    const found = rows.map(toRegistration);
+    const rows = select(this.#oldest(), ...values, isFinal ? Math.max(limit, 0) : -1);
+    const found = rows.map(selectedRegistration);
     if (!matcher.hasConstraint) return found;
     return found.filter(({ kite }) => matcher.accepts(kite)).slice(0, limit);
   }

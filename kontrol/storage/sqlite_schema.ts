@@ -1,6 +1,7 @@
 import type { KiteIdentity } from "../../src/protocol/identity.ts";
-import type { SqliteDatabase } from "../../src/runtime/sqlite.ts";
+import type { SqliteDatabase, SqliteValue } from "../../src/runtime/sqlite.ts";
 import { storageError } from "./failure.ts";
+import type { Registration } from "./storage.ts";
 
 /** The number of the schema below, kept in the file's `user_version`. */
 const SCHEMA_VERSION = 1;
@@ -93,7 +94,28 @@ export function selectStatement(fields: readonly (keyof KiteIdentity)[]): string
     return `${hasTelling && !TELLING.includes(field) ? "+" : ""}${field} = ?`;
   });
   const all = ["+updated_at > ?", ...conditions].join(" AND ");
-  return `SELECT * FROM registration WHERE ${all} LIMIT ?`;
+  return `SELECT ${COLUMNS} FROM registration WHERE ${all} LIMIT ?`;
+}
+
+const COLUMNS =
+  "username, environment, name, version, region, hostname, id, url, key_id, updated_at";
+
+/** The registration in a row of {@linkcode selectStatement}; the table is strict about types. */
+export function selectedRegistration(row: readonly SqliteValue[]): Registration {
+  return {
+    kite: {
+      username: row[0] as string,
+      environment: row[1] as string,
+      name: row[2] as string,
+      version: row[3] as string,
+      region: row[4] as string,
+      hostname: row[5] as string,
+      id: row[6] as string,
+    },
+    url: row[7] as string,
+    keyId: row[8] as string,
+    updatedAt: row[9] as number,
+  };
 }
 
 const SET_UP_BUSY_TIMEOUT = 2_000;

@@ -17,12 +17,17 @@ export interface SqliteStatement {
   run(...values: SqliteValue[]): number;
 }
 
+/** A query, ready to run with a value for each of its `?`; a row is a list of its columns. */
+export type SqliteQuery = (...values: SqliteValue[]) => SqliteValue[][];
+
 /** An open SQLite database. Everything it does is done when the call returns. */
 export interface SqliteDatabase {
   /** Runs statements that take no values. */
   execute(sql: string): void;
   /** Prepares a statement. It throws at once when the SQL is wrong. */
   prepare(sql: string): SqliteStatement;
+  /** Prepares a query whose rows are read as lists: less than half the work of objects. */
+  prepareQuery(sql: string): SqliteQuery;
   /** Closes it; harmless when it is closed. */
   close(): void;
 }
@@ -71,6 +76,16 @@ function wrap(database: import("node:sqlite").DatabaseSync): SqliteDatabase {
         all: (...values) => statement.all(...values) as SqliteRow[],
         run: (...values) => Number(statement.run(...values).changes),
       };
+    },
+    prepareQuery: (sql) => {
+      const statement = database.prepare(sql);
+      // Deno 2.2 and Node 22.5 do not have it yet.
+      const { setReturnArrays } = statement as { setReturnArrays?: (enabled: boolean) => void };
+      if (setReturnArrays === undefined) {
+        return (...values) => statement.all(...values).map(Object.values) as SqliteValue[][];
+      }
+      setReturnArrays.call(statement, true);
+      return (...values) => statement.all(...values) as unknown as SqliteValue[][];
     },
     close: () => {
       if (database.isOpen) database.close();
