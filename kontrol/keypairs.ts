@@ -9,7 +9,7 @@ import {
 } from "../src/auth/keys.ts";
 import { createKiteKey } from "../src/auth/kite_key.ts";
 import { KiteError } from "../src/protocol/errors.ts";
-import type { KeyPairs, StoredKeyPair } from "./storage/storage.ts";
+import type { KeyPair, KeyPairs, StoredKeyPair } from "./storage/storage.ts";
 
 /** A key pair that {@linkcode KeyRing.add} takes, as `generateKeyPair` gives it. */
 export interface NewKeyPair {
@@ -61,18 +61,7 @@ export class KeyRing {
    * @throws {KiteError} `configError`: no key, a weak one, or halves of two pairs.
    */
   async add(pair: NewKeyPair): Promise<StoredKeyPair> {
-    const derived = await publicKeyOf(pair.privateKey);
-    const given = pair.publicKey?.trim() ?? derived;
-    const probe = await signToken({}, await importPrivateKey(pair.privateKey));
-    const token = parseToken(probe, KEY_ALGORITHMS);
-    if (!await hasSignatureOf(token, await importPublicKey(given))) {
-      throw new KiteError("configError", "the public key is not that of the private key");
-    }
-    return await this.keyPairs.add({
-      id: pair.id ?? crypto.randomUUID(),
-      public: given.startsWith("-----BEGIN PUBLIC KEY-----") ? given : derived,
-      private: pair.privateKey.trim(),
-    });
+    return await this.keyPairs.add(await checkNewPair(pair));
   }
 
   /** Every pair that still signs, the last added first. */
@@ -173,6 +162,22 @@ export class KeyRing {
   #verifier(pair: StoredKeyPair): Promise<PublicKey> {
     return once(this.#verifiers, pair.public, () => importPublicKey(pair.public));
   }
+}
+
+/** The pair as it is stored; see {@linkcode KeyRing.add}. @throws {KiteError} `configError` */
+export async function checkNewPair(pair: NewKeyPair): Promise<KeyPair> {
+  const derived = await publicKeyOf(pair.privateKey);
+  const given = pair.publicKey?.trim() ?? derived;
+  const probe = await signToken({}, await importPrivateKey(pair.privateKey));
+  const token = parseToken(probe, KEY_ALGORITHMS);
+  if (!await hasSignatureOf(token, await importPublicKey(given))) {
+    throw new KiteError("configError", "the public key is not that of the private key");
+  }
+  return {
+    id: pair.id ?? crypto.randomUUID(),
+    public: given.startsWith("-----BEGIN PUBLIC KEY-----") ? given : derived,
+    private: pair.privateKey.trim(),
+  };
 }
 
 /** True while the pair signs: it is not deleted. */

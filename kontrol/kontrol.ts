@@ -153,6 +153,11 @@ export class Kontrol implements AsyncDisposable {
     }
   }
 
+  /** Kontrol's URL as it goes into kite.keys; complete once it listens. */
+  get url(): string {
+    return this.#kontrolUrl;
+  }
+
   /** Listens. @throws {KiteError} `configError`: the port is taken, or no key pair fits the kite.key */
   async listen(): Promise<Server> {
     await this.keys.own();

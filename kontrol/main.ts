@@ -10,7 +10,7 @@ import { makeDirectory } from "../src/runtime/files.ts";
 import { Kontrol, KONTROL_VERSION } from "./kontrol.ts";
 import { settingsHelp } from "./program/flags.ts";
 import { describeStorage, openStorage } from "./program/open_storage.ts";
-import { prepareStart } from "./program/first_start.ts";
+import { giveUserKey, prepareStart } from "./program/first_start.ts";
 import { readProgramSettings, SETTINGS, type Settings } from "./program/settings.ts";
 
 const HELP = `Kontrol ${KONTROL_VERSION}: the registry and authority of kites.
@@ -51,7 +51,8 @@ async function run(settings: Settings): Promise<void> {
   try {
     const start = await prepareStart(settings, storage.keyPairs);
     if (settings.initial) {
-      printLine(`key pair   ${start.keyPairNote}\nkite.key   ${start.kiteKeyNote}`);
+      const note = await giveUserKey(settings, start.kiteKey, start.publicKey, start.kontrolUrl);
+      printLine(`key pair   ${start.keyPairNote}\nkite.key   ${note}`);
       return await storage[Symbol.asyncDispose]();
     }
     kontrol = new Kontrol({
@@ -65,11 +66,13 @@ async function run(settings: Settings): Promise<void> {
     });
     report = (error) => kontrol.kite.log.warning(`storage: ${messageOf(error)}`);
     const server = await kontrol.listen();
+    const userKey = await kontrol.keys.signKiteKey(start.username);
+    const note = await giveUserKey(settings, userKey, start.publicKey, kontrol.url);
     printLine(
       `Kontrol ${KONTROL_VERSION} listens at ${server.url}, its user is "${start.username}"\n` +
         `storage    ${describeStorage(settings)}\n` +
         `key pair   ${start.keyPairNote}\n` +
-        `kite.key   ${start.kiteKeyNote}\n` +
+        `kite.key   ${note}\n` +
         `try        KITE_KONTROL_URL=${server.url} deno run -A examples/math_register.ts`,
     );
   } catch (error) {

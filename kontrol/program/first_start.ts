@@ -4,10 +4,10 @@ import {
   readKiteKeyFile,
   writeKiteKeyFile,
 } from "../../src/auth/kite_key.ts";
-import { generateKeyPair, importPrivateKey, publicKeyOf } from "../../src/auth/keys.ts";
+import { generateKeyPair, importPrivateKey } from "../../src/auth/keys.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { makeDirectory, readTextFile, writeFileAtomic } from "../../src/runtime/files.ts";
-import { isValid } from "../keypairs.ts";
+import { checkNewPair, isValid } from "../keypairs.ts";
 import type { KeyPairs } from "../storage/storage.ts";
 import type { Settings } from "./settings.ts";
 
@@ -20,10 +20,10 @@ export interface Start {
   readonly kiteKey: string;
   readonly username: string;
   readonly kontrolUrl: string;
+  /** Kontrol's public key, PEM. */
+  readonly publicKey: string;
   /** Where the key pair came from. */
   readonly keyPairNote: string;
-  /** What became of the user's kite.key. */
-  readonly kiteKeyNote: string;
 }
 
 interface LocalPair {
@@ -32,13 +32,10 @@ interface LocalPair {
   readonly note: string;
 }
 
-/**
- * Finds or makes all that a Kontrol needs: its key pair, its own kite.key, and a first kite.key for
- * its user.
- */
+/** Finds or makes what a Kontrol needs for itself: its key pair and its own kite.key. */
 export async function prepareStart(settings: Settings, keyPairs: KeyPairs): Promise<Start> {
   const ownPath = `${settings.home}/kite.key`;
-  const own = await readTextFile(ownPath) ?? await adoptUserKey(settings);
+  const own = await readKiteKeyFile(settings.home) ?? await adoptUserKey(settings);
   const claims = own === undefined ? {} : readKiteKeyClaims(own);
   const username = settings.username ?? claims.iss ?? DEFAULT_USERNAME;
   const kontrolUrl = settings.kontrolUrl ?? givenUrl(claims.kontrolURL) ?? defaultUrl(settings);
@@ -56,8 +53,8 @@ export async function prepareStart(settings: Settings, keyPairs: KeyPairs): Prom
     kiteKey,
     username,
     kontrolUrl,
+    publicKey: pair.publicKey,
     keyPairNote: pair.note,
-    kiteKeyNote: await giveUserKey(settings, kiteKey, pair.publicKey, kontrolUrl),
   };
 }
 
@@ -101,17 +98,29 @@ async function readPair(
   privatePath: string,
   isGiven: boolean,
 ): Promise<Omit<LocalPair, "note"> | undefined> {
-  const privateKey = (await readTextFile(privatePath))?.trim();
+  const privateKey = await readTextFile(privatePath);
   if (privateKey === undefined) {
     if (!isGiven) return undefined;
     throw new KiteError("configError", `-privatekeyfile: ${privatePath} is not there`);
   }
-  const publicKey = (await readTextFile(publicPath))?.trim() ?? await publicKeyOf(privateKey);
-  return { publicKey: publicKey.trim(), privateKey };
+  const publicKey = await readTextFile(publicPath);
+  try {
+    const given = publicKey === undefined ? { privateKey } : { privateKey, publicKey };
+    const { public: checked, private: text } = await checkNewPair(given);
+    return { publicKey: checked, privateKey: text };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new KiteError("configError", `${privatePath} and ${publicPath}: ${reason}`, { cause });
+  }
 }
 
-/** Gives the user a kite.key, unless there is one. @returns what was done */
-async function giveUserKey(
+/**
+ * Gives Kontrol's user a first kite.key, unless there is one.
+ *
+ * @param kontrolUrl where Kontrol really is, as the new kite.key says
+ * @returns what was done
+ */
+export async function giveUserKey(
   { kiteHome, home }: Settings,
   kiteKey: string,
   publicKey: string,

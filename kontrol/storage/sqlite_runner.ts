@@ -39,7 +39,7 @@ export class SqliteRunner {
       this.#rollback = this.database.prepare("ROLLBACK");
     } catch (error) {
       this.database.close();
-      throw failure("set up the database", error);
+      throw failure(`set up the database ${path}`, error);
     }
   }
 
