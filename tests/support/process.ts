@@ -82,6 +82,12 @@ export class TestProcess implements AsyncDisposable {
     await this.#outputs;
   }
 
+  /** Resolves when it has ended, with its exit code. */
+  async exitCode(): Promise<number> {
+    await this.#outputs;
+    return (await this.#child.status).code;
+  }
+
   /** Hears each further line, and those that came before. */
   onLine(listener: (line: string, source: Source) => void): void {
     for (const { line, source } of this.#heard) listener(line, source);
