@@ -49,7 +49,7 @@ export type MeasureName =
 /** Calls on their way at the same time, on one connection. */
 const IN_FLIGHT = 8;
 
-const ALL = ["postgres", "etcd", "sqlite", "memory", "go"] as const;
+const ALL = ["postgres", "go", "etcd", "go-etcd", "sqlite", "memory"] as const;
 const SOME = ["sqlite", "postgres", "go"] as const;
 
 /** Every measurement of which the programs are present. */

@@ -43,7 +43,7 @@ const pair = await storage.keyPairs.add({
   public: file("public"),
   private: file("private"),
 });
-await populate(storage, pair.id, kites);
+await populate((registration) => storage.upsert(registration), pair.id, kites);
 const kontrol = new Kontrol({
   storage,
   kiteKey: file("kontrolkitekey"),

@@ -1,5 +1,5 @@
 /** What every Kontrol of one run shares: its credentials, and the servers that storages need. */
-import { GO_PEER, lack } from "../../../tools/parts.ts";
+import { GO_PEER, lack, programOf } from "../../../tools/parts.ts";
 import { fromFileUrl } from "../../../tools/paths.ts";
 import { createTestKeys } from "../../../src/testing/keys.ts";
 import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
@@ -26,6 +26,8 @@ export interface Setting extends AsyncDisposable {
   readonly goPeer: string | undefined;
   readonly postgres: TestPostgres | undefined;
   readonly hasEtcd: boolean;
+  /** Whether etcd still has the API that the Go Kontrol speaks. */
+  readonly hasOldEtcd: boolean;
   /** What is not there, and so not measured. */
   readonly lacks: readonly string[];
 }
@@ -42,12 +44,24 @@ export async function prepareSetting(): Promise<Setting> {
     goPeer: lack("go") === undefined ? fromFileUrl(GO_PEER) : undefined,
     postgres,
     hasEtcd: lack("etcd") === undefined,
+    hasOldEtcd: await enableOldEtcd(),
     lacks: lacks.filter((line) => line !== undefined),
     [Symbol.asyncDispose]: async () => {
       await postgres?.[Symbol.asyncDispose]();
       await Deno.remove(folder, { recursive: true });
     },
   };
+}
+
+/** Lets every etcd that is started from here serve its API of version 2, too, if it has it. */
+async function enableOldEtcd(): Promise<boolean> {
+  const program = programOf("etcd");
+  if (program === undefined) return false;
+  const { stdout, stderr } = await new Deno.Command(program, { args: ["--help"] }).output();
+  const help = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join();
+  const hasIt = help.includes("--enable-v2 ");
+  if (hasIt) Deno.env.set("ETCD_ENABLE_V2", "true");
+  return hasIt;
 }
 
 async function makeKeys(folder: string): Promise<KeyFiles> {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/koding/kite"
@@ -38,7 +39,7 @@ func readFiles(names ...string) ([]string, error) {
 	return texts, nil
 }
 
-// kontrol is a Go Kontrol on PostgreSQL. Its commands, beside calls to who connected last:
+// kontrol is a Go Kontrol on PostgreSQL, or on etcd's API of version 2. Its commands, beside calls to who connected last:
 // "clean" removes expired registrations, "addKeyPair" (id, public file, private file) and
 // "deleteKeyPair" (id) change its key pairs.
 func kontrol(args []string) error {
@@ -49,6 +50,7 @@ func kontrol(args []string) error {
 	public := set.String("public", "", "a PEM file with the public key")
 	private := set.String("private", "", "a PEM file with the private key")
 	keyID := set.String("keyid", "", "the id of the key pair, a new one if empty")
+	machines := set.String("machines", "", "the URLs of etcd, with commas, in place of PostgreSQL")
 	set.StringVar(&postgres.Host, "postgres-host", "127.0.0.1", "where PostgreSQL is")
 	set.IntVar(&postgres.Port, "postgres-port", 5432, "its port")
 	set.StringVar(&postgres.Username, "postgres-username", "", "the role to use")
@@ -81,15 +83,24 @@ func kontrol(args []string) error {
 	if os.Getenv("KITE_LOG_LEVEL") == "" {
 		k.Kite.SetLogLevel(kite.FATAL)
 	}
-	storage := kontrolkite.NewPostgres(&postgres, k.Kite.Log)
-	k.SetStorage(storage)
-	k.SetKeyPairStorage(storage)
+	var storage *kontrolkite.Postgres
+	if *machines != "" {
+		k.SetStorage(kontrolkite.NewEtcd(strings.Split(*machines, ","), k.Kite.Log))
+		k.SetKeyPairStorage(kontrolkite.NewMemKeyPairStorage())
+	} else {
+		storage = kontrolkite.NewPostgres(&postgres, k.Kite.Log)
+		k.SetStorage(storage)
+		k.SetKeyPairStorage(storage)
+	}
 	// As its own program does: a pair that the database has already is no failure.
 	added := k.AddKeyPair(*keyID, pair[0], pair[1])
 
 	handle := func(c command) (interface{}, error) {
 		switch c.Method {
 		case "clean":
+			if storage == nil {
+				return nil, errors.New("etcd cleans up by itself")
+			}
 			return storage.CleanExpiredRows(kontrolkite.KeyTTL)
 		case "addKeyPair":
 			id, files, err := pairArguments(c)
