@@ -85,7 +85,7 @@ export class Kontrol implements AsyncDisposable {
   #selfTimer: ReturnType<typeof setInterval> | undefined;
   #isClosed = false;
 
-  /** @throws {KiteError} `configError` that names what is wrong */
+  /** A Kontrol that does not listen yet. @throws {KiteError} `configError` that names what is wrong */
   constructor(options: KontrolOptions) {
     const { kiteKey } = options;
     const { sub, iss, kontrolURL, kontrolKey } = readKiteKeyClaims(kiteKey);
@@ -184,6 +184,7 @@ export class Kontrol implements AsyncDisposable {
     await this.#storage[Symbol.asyncDispose]();
   }
 
+  /** Closes, see {@linkcode Kontrol.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

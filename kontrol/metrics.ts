@@ -70,7 +70,9 @@ export class Metrics {
 
 /** Something that is counted when asked. */
 export interface Gauge {
+  /** Without the `kontrol_` before it. */
   readonly name: string;
+  /** What it counts, one line. */
   readonly help: string;
   /** Labels such as `{environment="production"}` or `""`, and the number. */
   readonly values: readonly (readonly [string, number])[];

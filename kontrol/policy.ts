@@ -3,6 +3,7 @@ import type { KiteIdentity } from "../src/protocol/identity.ts";
 
 /** Who asks: authenticated. */
 export interface Caller {
+  /** Whose kite it is; authenticated. */
   readonly username: string;
   /** What it says of itself beside that. */
   readonly kite: KiteIdentity;

@@ -43,6 +43,7 @@ export class MemoryStorage implements Storage {
   #sweeper: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
+  /** An empty storage. */
   constructor(options: StorageOptions = {}) {
     this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
     this.#hub = new WatchHub(this.#entries, { onError: options.onError ?? ignoreError });
@@ -112,6 +113,7 @@ export class MemoryStorage implements Storage {
     this.#begin("answer", options);
   }
 
+  /** Forgets everything; running watches end. */
   // deno-lint-ignore require-await -- the interface is that of storages with a server
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;

@@ -181,6 +181,7 @@ export class PostgresStorage implements Storage {
     await this.#query("reach the tables", READY, [], options);
   }
 
+  /** Ends running watches and operations, and closes every connection. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#cleaner.stop();
     this.#watches.close();

@@ -67,7 +67,11 @@ export class SqliteStorage implements Storage {
   readonly #poller: Repeater;
   #sweptAt = 0;
 
-  /** @throws {KiteError} `configError` or `storageError`: the file cannot be opened or set up. */
+  /**
+   * Opens the database, and sets it up where it is new.
+   *
+   * @throws {KiteError} `configError` or `storageError`: the file cannot be opened or set up.
+   */
   constructor(options: SqliteStorageOptions) {
     this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
     this.#onError = options.onError ?? ignoreError;
@@ -178,6 +182,7 @@ export class SqliteStorage implements Storage {
     await this.#runner.write("write to the database", options, () => this.#find.get(""));
   }
 
+  /** Closes the database; running watches end. */
   // deno-lint-ignore require-await -- the interface is that of storages with a server
   async [Symbol.asyncDispose](): Promise<void> {
     this.#hub.close();

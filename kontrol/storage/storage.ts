@@ -21,7 +21,9 @@ export interface Registration {
 
 /** A change that a watcher hears of. A change of url is a `REGISTER` of the same kite. */
 export interface StorageEvent {
+  /** What happened. */
   readonly action: "REGISTER" | "DEREGISTER";
+  /** The kite that it happened to. */
   readonly registration: Registration;
 }
 

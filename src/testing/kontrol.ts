@@ -65,6 +65,7 @@ export class TestKontrol implements AsyncDisposable {
     return kite;
   }
 
+  /** Closes the kites made here, and the Kontrol. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#kites].map((kite) => kite.close({ deadline: 0 })));
     await this.kontrol.close({ deadline: 0 });
