@@ -5,9 +5,9 @@ import type { OperationOptions } from "./storage.ts";
 
 /** How to reach a PostgreSQL server. Go's names for these are `KONTROL_POSTGRES_HOST` and so on. */
 export interface PostgresConnection {
-  /** @default "localhost" */
+  /** The server's name or address. @default "localhost" */
   readonly host?: string;
-  /** @default 5432 */
+  /** The server's port. @default 5432 */
   readonly port?: number;
   /** The role. */
   readonly username: string;
