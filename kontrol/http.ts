@@ -1,7 +1,7 @@
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { KiteError } from "../src/protocol/errors.ts";
 import { readIdentity } from "../src/protocol/identity.ts";
+import { readBody } from "../src/sockjs/server/body.ts";
 import type { HeartbeatTokens } from "./heartbeat_tokens.ts";
 import { createJwks } from "./jwks.ts";
 import { label } from "./metrics.ts";
@@ -10,6 +10,12 @@ import type { Watchers } from "./watchers.ts";
 
 /** Bytes of a registration, at most. */
 const BODY_BYTES = 65_536;
+
+const REFUSALS = Object.freeze({
+  400: "the registration broke off",
+  408: "the registration came too slowly",
+  413: `a registration has at most ${BODY_BYTES} bytes`,
+});
 
 /** The HTTP side of a Kontrol (kontrol.md, "HTTP"): the paths beside the kite's own. */
 export function createHttp(
@@ -20,18 +26,15 @@ export function createHttp(
 ): Hono {
   const app = new Hono();
   const { storage, registry, keys, metrics, tokens } = service.parts;
-  const limit = bodyLimit({
-    maxSize: BODY_BYTES,
-    onError: (context) => {
-      return context.json({ err: `a registration has at most ${BODY_BYTES} bytes` }, 413);
-    },
-  });
-  app.post("/register", limit, async (context) => {
-    const body = readBody(await context.req.text());
+  app.post("/register", async (context) => {
+    const read = await readBody(context.req.raw, BODY_BYTES);
+    if ("status" in read) return context.json({ err: REFUSALS[read.status] }, read.status);
+    const body = parseBody(read.text);
     const url = typeof body.url === "string" ? body.url : "";
     const kiteKey = readKiteKey(body.auth);
     const verified = await verify(service, kiteKey);
-    const kite = { ...readIdentity(body.kite), username: verified.username };
+    // Not cut as in a call, where it is a mere claim: what is too long is refused.
+    const kite = { ...readIdentity(body.kite, Infinity), username: verified.username };
     // Of new keys the kite.key alone, as in Go: it holds the public key.
     const { publicKey: _publicKey, ...answer } = await service.register({
       caller: { username: verified.username, kite },
@@ -113,7 +116,7 @@ function statusOf({ type }: KiteError): 400 | 401 | 403 | 500 | 503 {
   }
 }
 
-function readBody(text: string): Record<string, unknown> {
+function parseBody(text: string): Record<string, unknown> {
   try {
     const body: unknown = JSON.parse(text);
     if (typeof body === "object" && body !== null && !Array.isArray(body)) {
