@@ -134,7 +134,6 @@ export class EtcdStorage implements Storage {
     const what = "delete a registration";
     const canonical = canonicalId(id);
     const lease = this.#ours.get(canonical);
-    this.#ours.delete(canonical);
     const range = { key: this.#keys.id(canonical) };
     let [known] = (await this.#client.range(what, range, options)).entries;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -143,7 +142,10 @@ export class EtcdStorage implements Storage {
       if (options?.ifOurs === true && known.lease !== lease) return false;
       const requests = [...this.#deletions(kite), deletion(this.#keys.id(canonical))];
       const found = await this.#change(what, canonical, known, requests, options);
-      if (found === true) return true;
+      if (found === true) {
+        if (this.#ours.get(canonical) === lease) this.#ours.delete(canonical);
+        return true;
+      }
       known = found;
     }
     throw storageError(this.kind, "failed", `could not ${what}: others keep changing it`);
@@ -174,6 +176,7 @@ export class EtcdStorage implements Storage {
     await this.#client.range("reach a majority of the members", { key, limit: 1 }, options);
   }
 
+  /** Ends running watches and operations, and closes every connection. */
   // deno-lint-ignore require-await -- what it throws has to arrive as a rejection
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watches.close();
