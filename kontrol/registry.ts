@@ -42,6 +42,9 @@ const SWEEP_INTERVAL = 500;
 /** Kites refreshed in one operation of the storage. */
 const BATCH = 1_000;
 
+/** Kites that wait to be removed once the storage is back, at most; others expire there. */
+const MOST_LEFT = 10_000;
+
 /** Kites removed or put back at the same time. */
 const AT_ONCE = 32;
 
@@ -60,6 +63,8 @@ export class Registry implements Disposable {
   #isDisposed = false;
   /** By id, what is being done to its registration: one thing after the other. */
   readonly #turns = new Map<string, Promise<void>>();
+  /** By id, kites that have gone and could not be removed, for when the storage is back. */
+  readonly #left = new Map<string, Tracked>();
 
   constructor(
     storage: Storage,
@@ -88,7 +93,8 @@ export class Registry implements Disposable {
       // A call that was running when Kontrol closed: the kite finds another one.
       if (this.#isDisposed) return;
       const now = performance.now();
-      this.#tracked.set(id, {
+      this.#left.delete(id);
+      this.#track({
         registration,
         keeper,
         owner,
@@ -97,7 +103,6 @@ export class Registry implements Disposable {
         isListed: true,
         goesAt: Infinity,
       });
-      this.#timer ??= setInterval(() => void this.sweep(), SWEEP_INTERVAL);
     });
   }
 
@@ -123,9 +128,16 @@ export class Registry implements Disposable {
     if (this.liveness.disconnectGrace === 0) void this.sweep();
   }
 
-  /** The storage was away and may have lost something: every kite is looked for with the next sweep. */
+  /**
+   * The storage was away: with the next sweep, every kite is looked for, as it may have been lost, and
+   * those are removed that went meanwhile.
+   */
   recheck(): void {
     for (const tracked of this.#tracked.values()) tracked.refreshedAt = -Infinity;
+    for (const [id, tracked] of this.#left) {
+      if (!this.#tracked.has(id)) this.#track({ ...tracked, goesAt: 0 });
+    }
+    this.#left.clear();
   }
 
   /** Stops looking after anyone; the storage keeps what it has until it expires there. */
@@ -134,6 +146,7 @@ export class Registry implements Disposable {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#tracked.clear();
+    this.#left.clear();
   }
 
   /** Lets those go that are late, and refreshes those that are not. Runs by itself twice a second. */
@@ -150,6 +163,11 @@ export class Registry implements Disposable {
     if (this.#tracked.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  #track(tracked: Tracked): void {
+    this.#tracked.set(tracked.registration.kite.id, tracked);
+    this.#timer ??= setInterval(() => void this.sweep(), SWEEP_INTERVAL);
   }
 
   #look(): { due: Tracked[]; late: Tracked[] } {
@@ -185,6 +203,7 @@ export class Registry implements Disposable {
       try {
         await this.#storage.delete(id, { ifOurs: true });
       } catch (error) {
+        if (isGone && this.#left.size < MOST_LEFT) this.#left.set(id, tracked);
         this.#onError("a kite that has gone could not be removed; it expires by itself", error);
       }
     });
