@@ -11,8 +11,14 @@ const NOWHERE = "http://127.0.0.1:1/kite";
 /** What an error has to say: which storage it was, and what it could not do. */
 const CLEAR = /^(etcd|postgres) storage: could not [a-z ]+(: | within )./;
 
-/** Milliseconds within which Kontrol answers, come what may: the bound of a storage and some more. */
-const BOUND = 7_000;
+/**
+ * Milliseconds within which Kontrol answers, come what may: twice the bound of a storage, as a query may
+ * have to wait for one like it that is under way, and some more.
+ */
+const BOUND = 12_000;
+
+/** Longer than the grace that Kontrol gives a kite whose connection has closed, and its next look. */
+const BEYOND_GRACE = 1_700;
 
 /** Milliseconds within which everything is as it was, once the storage is back. */
 const HEALED = 20_000;
@@ -36,11 +42,23 @@ export async function outlive(
   await using overHttp = await listedKite([second], "math", { isHttp: true });
   const ids = [overWebSocket.id, overHttp.id];
   await using witness = new Witness(kiteOf([second], "witness"), QUERY);
-  await using seeker = new Seeker(kiteOf([first], "seeker", { timeout: 15_000 }), QUERY, ids);
-  await eventually(() => witness.present.length === 2 && seeker.good > 0);
+  await using seeker = new Seeker(kiteOf([first], "seeker", { timeout: 2 * BOUND }), QUERY, ids);
+  const leaver = await listedKite([first], "math");
+  await eventually(() => witness.present.length === 3 && seeker.good > 0);
 
   await outage.stop();
-  await assertAway(kontrols);
+  await leaver[Symbol.asyncDispose]();
+  const left = performance.now();
+  try {
+    await assertAway(kontrols);
+  } catch (error) {
+    // A server that hangs would not even end.
+    await outage.restart();
+    throw error;
+  }
+  // By now Kontrol has tried to remove the one that has left.
+  const rest = left + BEYOND_GRACE - performance.now();
+  await new Promise((resolve) => setTimeout(resolve, Math.max(0, rest)));
   // Those that come meanwhile are taken in when it is back.
   const late = listedKite([second], "math");
   const lateHttp = listedKite([first], "math", { isHttp: true });
@@ -67,6 +85,7 @@ export async function outlive(
   await eventually(() => String(witness.present) === String(all), { withinMs: HEALED });
   if (outage.isLossy !== true) {
     for (const id of all) assertEquals(witness.of({ id }), "REGISTER", "one event and no more");
+    assertEquals(witness.of(leaver), "REGISTER,DEREGISTER");
   }
   tell(
     `${outage.name}: it took ${ms(back - begin)} to start; after that ready in ` +
