@@ -4,6 +4,7 @@
  *
  * Every measurement has fresh processes; the order is reversed each round; the table shows medians
  * over the rounds. Exits with 1 when a measurement could not run, or, with `--strict`, on a miss.
+ * `deno task bench kontrol` measures Kontrol instead, see kontrol/main.ts.
  *
  * @module
  */
@@ -104,4 +105,9 @@ async function main(): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) {
+  const [word, ...words] = Deno.args;
+  if (word !== "kontrol") Deno.exit(await main());
+  const { benchKontrol } = await import("./kontrol/main.ts");
+  Deno.exit(await benchKontrol(words));
+}

@@ -34,22 +34,24 @@ export interface Setting extends AsyncDisposable {
 
 /** Makes a key pair and kite.keys, and starts PostgreSQL where there is one. */
 export async function prepareSetting(): Promise<Setting> {
-  const folder = await Deno.makeTempDir({ prefix: "kite_bench_kontrol_" });
   const hasPostgres = !(await skipUnlessPostgres()).ignore;
-  const postgres = hasPostgres ? await TestPostgres.start() : undefined;
   const lacks = [lack("go"), lack("etcd"), hasPostgres ? undefined : "no PostgreSQL here"];
+  await using stack = new AsyncDisposableStack();
+  const folder = await Deno.makeTempDir({ prefix: "kite_bench_kontrol_" });
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  const postgres = hasPostgres ? stack.use(await TestPostgres.start()) : undefined;
+  const keys = await makeKeys(folder);
+  const hasOldEtcd = await enableOldEtcd();
+  const all = stack.move();
   return {
     folder,
-    keys: await makeKeys(folder),
-    goPeer: lack("go") === undefined ? fromFileUrl(GO_PEER) : undefined,
+    keys,
     postgres,
+    hasOldEtcd,
     hasEtcd: lack("etcd") === undefined,
-    hasOldEtcd: await enableOldEtcd(),
+    goPeer: lack("go") === undefined ? fromFileUrl(GO_PEER) : undefined,
     lacks: lacks.filter((line) => line !== undefined),
-    [Symbol.asyncDispose]: async () => {
-      await postgres?.[Symbol.asyncDispose]();
-      await Deno.remove(folder, { recursive: true });
-    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }
 

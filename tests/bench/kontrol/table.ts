@@ -59,9 +59,11 @@ const GO_TIMES = 3;
 /** Fills the table. Rows of which nothing was measured are left out. */
 export function makeTable(look: Lookup): Table {
   let misses = 0;
+  let usesRecorded = false;
   const lines: string[][] = [[...HEADINGS]];
   for (const { label, ours, go, isRecorded, bounds } of allRows(look)) {
     if (ours === undefined && (go === undefined || isRecorded)) continue;
+    usesRecorded ||= isRecorded === true;
     const conditions: string[] = [];
     let verdict = "";
     for (const bound of bounds) {
@@ -75,7 +77,8 @@ export function makeTable(look: Lookup): Table {
     const oursCell = ours === undefined ? "" : format(ours);
     lines.push([label, oursCell, goCell, conditions.join("; "), verdict]);
   }
-  return { lines: [...align(lines), "* recorded earlier, not in this run"], misses };
+  if (usesRecorded) lines.push(["* recorded earlier, not in this run"]);
+  return { lines: align(lines), misses };
 }
 
 function allRows(look: Lookup): Row[] {
