@@ -25,6 +25,7 @@ class Watcher {
   #isBusy = true;
   #watch: Watch | undefined;
   #isStopped = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     service: KontrolService,
@@ -40,7 +41,7 @@ class Watcher {
     this.#onError = onError;
   }
 
-  /** Begins. @returns the present list; changes follow once {@linkcode Watcher.go} was called */
+  /** Begins. @returns the present list; changes follow {@linkcode Watcher.go} */
   async begin(query: unknown): Promise<FoundKite[]> {
     const { storage, policy } = this.#service.parts;
     this.#watch = await storage.watch(readQuery(query), (event) => this.#changed(event));
@@ -54,14 +55,14 @@ class Watcher {
     return kites;
   }
 
-  /** Lets changes through: the list is on its way. */
+  /** Lets changes through after this turn: the list is on its way by then. */
   go(): void {
-    this.#isBusy = false;
-    void this.#drain();
+    if (!this.#isStopped) this.#timer = setTimeout(() => void this.#drain(), 0);
   }
 
   stop(): void {
     this.#isStopped = true;
+    clearTimeout(this.#timer);
     this.#waiting = [];
     this.#watch?.stop();
   }
@@ -149,8 +150,7 @@ export class Watchers {
     try {
       const kites = await watcher.begin(query);
       this.#service.parts.metrics.count("watches");
-      // The answer is written when this turn's promises have settled; the first change comes after.
-      setTimeout(() => watcher.go(), 0);
+      watcher.go();
       return { kites, watcherID };
     } catch (error) {
       watchers.delete(watcherID);
