@@ -141,3 +141,23 @@ Deno.test("an authenticator for kiteKey is Kontrol's own: foreign keys that kite
   await assertRejects(() => kite.register(URL), KiteError, "no key pair found");
   await kite.close();
 });
+
+Deno.test("closing lets running calls finish and refuses new ones", async () => {
+  await using kontrol = await startKontrol();
+  const { kite } = kontrol.kontrol;
+  const gate = Promise.withResolvers<string>();
+  const started = Promise.withResolvers<void>();
+  kite.handle("slow", () => {
+    started.resolve();
+    return gate.promise;
+  });
+  const { line } = await lineTo(kontrol);
+  await line.tell("register", URL);
+  const slow = line.tell("slow");
+  await started.promise;
+  const closed = kontrol.kontrol.close({ deadline: 5_000 });
+  await refused(() => line.tell("register", URL), "disconnect", "the kite is closing");
+  gate.resolve("done");
+  assertEquals(await slow, "done");
+  await closed;
+});
