@@ -78,7 +78,8 @@ export class TestKontrol implements AsyncDisposable {
     this.#process = await TestProcess.start({
       ...command,
       env: { ...command.env, ...env, KITE_HOME: this.home },
-      ready: (line) => line.includes(" listens at "),
+      // What the program prints, once the kite.key is there; the log says something like it before.
+      ready: (line) => /^Kontrol .*listens at /.test(line),
       startMs: 30_000,
     });
   }

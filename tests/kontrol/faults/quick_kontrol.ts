@@ -5,7 +5,7 @@
  * @module
  */
 import { Kontrol } from "../../../kontrol/kontrol.ts";
-import { prepareStart } from "../../../kontrol/program/first_start.ts";
+import { giveUserKey, prepareStart } from "../../../kontrol/program/first_start.ts";
 import { openStorage } from "../../../kontrol/program/open_storage.ts";
 import { readProgramSettings } from "../../../kontrol/program/settings.ts";
 
@@ -13,7 +13,7 @@ const settings = readProgramSettings(Deno.args, (name) => Deno.env.get(name));
 if (settings === "help") throw new Error("there is no help here");
 await Deno.mkdir(settings.home);
 const storage = await openStorage(settings, console.error);
-const { kiteKey, kontrolUrl } = await prepareStart(settings, storage.keyPairs);
+const { kiteKey, kontrolUrl, publicKey } = await prepareStart(settings, storage.keyPairs);
 const kontrol = new Kontrol({
   storage,
   kiteKey,
@@ -22,6 +22,7 @@ const kontrol = new Kontrol({
   kite: { ip: settings.ip, port: settings.port },
 });
 const { url } = await kontrol.listen();
+await giveUserKey(settings, kiteKey, publicKey, kontrol.url);
 console.log(`Kontrol listens at ${url}`);
 Deno.addSignalListener("SIGTERM", async () => {
   await kontrol.close();
