@@ -24,7 +24,10 @@ for (const [what, outage] of Object.entries(OUTAGES)) {
     ignore,
     fn: async () => {
       await using server = await TestPostgres.start();
-      const storage = postgresFlags(server, await server.createDatabase());
+      const storage = [
+        ...postgresFlags(server, await server.createDatabase()),
+        "-postgres-connecttimeout=2",
+      ];
       await using first = await TestKontrol.start({ storage });
       await using second = await TestKontrol.start({ storage });
       await outlive([first, second], { name: `PostgreSQL ${what}`, ...outage(server) });
