@@ -29,7 +29,7 @@ export class SqliteKeyPairs implements KeyPairs {
   }
 
   add(pair: KeyPair, options?: OperationOptions): Promise<StoredKeyPair> {
-    return this.#runner.write("add a key pair", options, () => {
+    return this.#runner.writeDurably("add a key pair", options, () => {
       const checked = checkKeyPair(pair);
       const known = this.#byPublic.get(checked.public) ?? this.#byId.get(checked.id) ??
         this.#byPrivate.get(checked.private);
@@ -41,7 +41,7 @@ export class SqliteKeyPairs implements KeyPairs {
   }
 
   softDelete(id: string, options?: OperationOptions): Promise<boolean> {
-    return this.#runner.write("delete a key pair", options, () => {
+    return this.#runner.writeDurably("delete a key pair", options, () => {
       return this.#delete.run(Date.now(), canonicalId(id)) > 0;
     });
   }
