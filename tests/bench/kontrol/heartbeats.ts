@@ -28,8 +28,6 @@ export interface HeartbeatReport {
   readonly corePercent: number;
   /** KiB of resident memory for each kite, connected and registered. */
   readonly kibibytesEach: number;
-  /** Connections opened and kites registered on them in a second. */
-  readonly perSecond: number;
   /** Heartbeats in a second. */
   readonly heartbeats: number;
 }
@@ -144,9 +142,7 @@ async function main(): Promise<void> {
   await pause(2);
   const memoryBefore = await settledMemory(pid, collect);
 
-  const start = performance.now();
   const kites = await open(port, "load", kiteKey, count);
-  const perSecond = count / ((performance.now() - start) / 1_000);
   const memoryAfter = await settledMemory(pid, collect);
 
   const before = { cpu: cpuMicroseconds(pid), time: performance.now(), beats: BeatingKite.beats };
@@ -155,7 +151,6 @@ async function main(): Promise<void> {
   const report: HeartbeatReport = {
     corePercent: (cpuMicroseconds(pid) - before.cpu) / elapsed / 10_000,
     kibibytesEach: (memoryAfter - memoryBefore) / count,
-    perSecond,
     heartbeats: (BeatingKite.beats - before.beats) / elapsed,
   };
   for (const kite of kites) kite.close();

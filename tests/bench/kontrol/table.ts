@@ -150,7 +150,6 @@ function allRows(look: Lookup): Row[] {
   rows.push(
     beating("% of a core", "corePercent", [{ name: "%", of: 1, atMost: 25 }]),
     beating("KiB each", "kibibytesEach", []),
-    beating("connected and registered a second", "perSecond", []),
     beating("heartbeats a second", "heartbeats", []),
   );
   return rows;
