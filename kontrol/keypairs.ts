@@ -70,7 +70,8 @@ export class KeyRing {
   }
 
   /**
-   * Kontrol's own pair: the one that verifies its own kite.key, searched last-added first.
+   * Kontrol's own pair: the one that verifies its own kite.key, searched last-added first; once that
+   * is deleted, the one added last of those that are not.
    *
    * @throws {KiteError} `configError`: none does.
    */
@@ -84,14 +85,19 @@ export class KeyRing {
       if (known !== undefined && isValid(known)) return known;
     }
     const token = parseToken(kiteKey, KEY_ALGORITHMS);
-    for (const pair of await this.valid()) {
+    const pairs = await this.keyPairs.list();
+    for (const pair of pairs) {
       const key = await this.#verifier(pair).catch(() => undefined);
       if (key === undefined || !await hasSignatureOf(token, key)) continue;
-      this.#own = { kiteKey, publicKey: pair.public };
-      return pair;
+      const own = isValid(pair) ? pair : pairs.find(isValid);
+      if (own === undefined) {
+        const message = "every key pair is deleted: add a new one before the last one is retired";
+        throw new KiteError("configError", message);
+      }
+      this.#own = { kiteKey, publicKey: own.public };
+      return own;
     }
-    const message = "no key pair that is still valid verifies Kontrol's own kite.key";
-    throw new KiteError("configError", message);
+    throw new KiteError("configError", "no key pair verifies Kontrol's own kite.key");
   }
 
   /** Who signs the tokens for a kite: the pair it registered under, or Kontrol's own if that is deleted. */

@@ -6,6 +6,7 @@
 import { KiteError } from "../src/protocol/errors.ts";
 import { env } from "../src/runtime/env.ts";
 import { exit, isMain, onInterrupt, printLine, programArguments } from "../src/runtime/process.ts";
+import { writeError } from "../src/runtime/terminal.ts";
 import { makeDirectory } from "../src/runtime/files.ts";
 import { Kontrol, KONTROL_VERSION } from "./kontrol.ts";
 import { settingsHelp } from "./program/flags.ts";
@@ -38,14 +39,14 @@ export async function main(words: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (!(error instanceof KiteError)) throw error;
-    printLine(`kontrol: ${error.message}`);
+    writeError(`kontrol: ${error.message}`);
     return 1;
   }
 }
 
 async function run(settings: Settings): Promise<void> {
   await makeDirectory(settings.home, 0o700);
-  let report = (error: unknown): void => printLine(`kontrol: storage: ${messageOf(error)}`);
+  let report = (error: unknown): void => writeError(`kontrol: storage: ${messageOf(error)}`);
   const storage = await openStorage(settings, (error) => report(error));
   let kontrol: Kontrol;
   try {

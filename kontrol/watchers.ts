@@ -4,7 +4,7 @@ import { readQuery } from "../src/protocol/query.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
 import type { Caller } from "./policy.ts";
 import type { FoundKite, KontrolService } from "./service.ts";
-import type { StorageEvent, Watch } from "./storage/storage.ts";
+import type { Registration, StorageEvent, Watch } from "./storage/storage.ts";
 
 /** Watches of one connection, at most. */
 const MOST_WATCHES = 256;
@@ -98,9 +98,18 @@ class Watcher {
     }
     const { policy } = this.#service.parts;
     if (await policy.mayCall?.(this.#caller, kite) === false) return;
-    const { token } = await this.#service.describe(this.#caller, registration);
     this.#told.add(kite.id);
-    this.#tell({ action, kite, url, token });
+    this.#tell({ action, kite, url, token: await this.#tokenFor(registration) });
+  }
+
+  /** `""` while none can be signed: the change is told all the same, and a token can be asked for. */
+  async #tokenFor(registration: Registration): Promise<string> {
+    try {
+      return (await this.#service.describe(this.#caller, registration)).token;
+    } catch (error) {
+      this.#onError(error);
+      return "";
+    }
   }
 
   /** kite.js reads `err`, others `error`; `token` is always a string (kontrol.md, "Watching"). */

@@ -60,6 +60,7 @@ export class TokenRenewer {
   #schedule(): void {
     const key = this.#client.authentication?.key;
     if (key === undefined) return;
+    if (key === "") return void this.renew();
     const { exp } = readClaims(key);
     if (exp !== undefined) this.#arm(exp * 1000 - RENEW_BEFORE - Date.now());
   }

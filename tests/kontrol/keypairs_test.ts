@@ -55,14 +55,22 @@ Deno.test("Kontrol's own pair is the one that verifies its kite.key, not the las
   ]);
 });
 
-Deno.test("without a pair for its kite.key, and without a kite.key, Kontrol signs nothing", async () => {
+Deno.test("when Kontrol's own pair is retired, the one added last signs; when all are, none does", async () => {
   const { ring, stored } = await ringOf(edwards, curve);
   await ring.own();
   await ring.keyPairs.softDelete(at(stored, 0).id);
+  assertEquals((await ring.own()).id, at(stored, 1).id);
+  const claims = readKiteKeyClaims(await ring.signKiteKey("alice"));
+  assertEquals(claims.kontrolKey, curve.publicKey);
+  await ring.keyPairs.softDelete(at(stored, 1).id);
   assertEquals(
     await refusal(() => ring.own()),
-    "configError: no key pair that is still valid verifies Kontrol's own kite.key",
+    "configError: every key pair is deleted: add a new one before the last one is retired",
   );
+});
+
+Deno.test("without a kite.key, and with a deleted pair, Kontrol signs nothing", async () => {
+  const { ring, stored } = await ringOf(edwards, curve);
   assert((await refusal(() => ring.signKiteKey("alice", { ...at(stored, 0), deletedAt: 1 })))
     .endsWith("is deleted, it signs no more"));
   const empty = new KeyRing({

