@@ -303,6 +303,15 @@ export class Kite implements AsyncDisposable {
   }
 
   /**
+   * Asks Kontrol for the key to trust every `interval` milliseconds, and takes it over.
+   *
+   * @returns a function that ends it; it ends with the kite as well
+   */
+  keyRenewer(interval: number): () => void {
+    return this.kontrol.keyRenewer(interval);
+  }
+
+  /**
    * Follows the kites that match: a `REGISTER` for each that is there, then every change.
    *
    * @example

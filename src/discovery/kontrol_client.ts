@@ -20,6 +20,10 @@ export interface GetTokenOptions {
 /** Milliseconds that the question for Kontrol's key may take while a caller waits for it. */
 const KEY_TIMEOUT = 5_000;
 
+/** Milliseconds between two questions of a key renewer; timers count in 31 bits. */
+const SHORTEST_INTERVAL = 100;
+const LONGEST_INTERVAL = 2_147_483_647;
+
 /** A kite's line to its Kontrol, dialled when it is first needed and kept from then on. */
 export class KontrolClient implements KontrolLine {
   readonly #host: DiscoveryHost;
@@ -27,6 +31,7 @@ export class KontrolClient implements KontrolLine {
   #kept: KeptRegistration | undefined;
   #http: HttpRegistration | undefined;
   readonly #watches = new Set<KiteWatch>();
+  readonly #renewers = new Set<ReturnType<typeof setInterval>>();
 
   /** Made by {@linkcode Kite.kontrol}. */
   constructor(host: DiscoveryHost) {
@@ -160,6 +165,29 @@ export class KontrolClient implements KontrolLine {
     return key;
   }
 
+  /**
+   * Asks for the key to trust again and again, so that a retired one is replaced before a call meets it.
+   *
+   * @param interval milliseconds between two questions, at least 100
+   * @returns a function that ends it; it ends with the kite as well
+   */
+  keyRenewer(interval: number): () => void {
+    if (!(interval >= SHORTEST_INTERVAL && interval <= LONGEST_INTERVAL)) {
+      const right = `${SHORTEST_INTERVAL} to ${LONGEST_INTERVAL} ms`;
+      throw new KiteError("configError", `keyRenewer: ${interval} is not right; give ${right}`);
+    }
+    const timer = setInterval(() => {
+      this.getKey().catch((error: unknown) =>
+        this.#host.report("the key to trust could not be asked for, which is tried again", error)
+      );
+    }, interval);
+    this.#renewers.add(timer);
+    return () => {
+      clearInterval(timer);
+      this.#renewers.delete(timer);
+    };
+  }
+
   /** Follows the kites that match: the present ones first, then every change. */
   watchKites(query: KontrolQuery): KiteWatch {
     const watch = new KiteWatch(this, readQuery(query), () => this.#watches.delete(watch));
@@ -172,6 +200,7 @@ export class KontrolClient implements KontrolLine {
     this.#host.trust.source = undefined;
     this.#kept?.stop();
     this.#http?.stop();
+    for (const timer of this.#renewers) clearInterval(timer);
     for (const watch of this.#watches) watch.stop();
     this.#client?.close();
   }

@@ -1,5 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
-import { type Client, Kite } from "../../mod.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { type Client, Kite, KiteError } from "../../mod.ts";
 import { generateKeyPair } from "../../src/auth/keys.ts";
 import { readTokenClaims } from "../../src/auth/jwt.ts";
 import { readKiteKeyClaims } from "../../src/auth/kite_key.ts";
@@ -123,6 +123,24 @@ Deno.test("key rotation: a pair is added, taken up and retired, and no call fail
   const shown = line.authentication?.key ?? "";
   assertEquals(readKiteKeyClaims(shown).kontrolKey, own.public);
   assert(answer.kiteKey === undefined || answer.kiteKey === shown);
+  await math.close();
+});
+
+Deno.test("a key renewer takes the new pair up before any call meets it", async () => {
+  await using kontrol = await startKontrol();
+  const { keys } = kontrol.kontrol;
+  const old = await keys.add(await generateKeyPair("EdDSA"));
+  const { math } = await startMath(kontrol, await keys.signKiteKey("testuser", old));
+  await using line = math.newClient(kontrol.url, {
+    authentication: { type: "kiteKey", key: await keys.signKiteKey("testuser", old) },
+  });
+  const renewed = new Promise<string>((resolve) => line.onTokenRenew(({ key }) => resolve(key)));
+  assertThrows(() => math.keyRenewer(1), KiteError, "keyRenewer: 1 is not right");
+  const stop = math.keyRenewer(100);
+  await keys.keyPairs.softDelete(old.id);
+  assertEquals(readKiteKeyClaims(await renewed).kontrolKey, (await keys.own()).public);
+  stop();
+  math.keyRenewer(60_000); // ends with the kite
   await math.close();
 });
 
