@@ -130,9 +130,10 @@ Deno.test("a key renewer takes the new pair up before any call meets it", async 
   await using kontrol = await startKontrol();
   const { keys } = kontrol.kontrol;
   const old = await keys.add(await generateKeyPair("EdDSA"));
-  const { math } = await startMath(kontrol, await keys.signKiteKey("testuser", old));
+  const oldKey = await keys.signKiteKey("testuser", old);
+  const { math } = await startMath(kontrol, oldKey);
   await using line = math.newClient(kontrol.url, {
-    authentication: { type: "kiteKey", key: await keys.signKiteKey("testuser", old) },
+    authentication: { type: "kiteKey", key: oldKey },
   });
   await line.dial();
   let shown = "";
