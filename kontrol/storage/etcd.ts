@@ -13,6 +13,7 @@ import {
 import { EtcdFeed } from "./etcd_feed.ts";
 import { EtcdKeyPairs } from "./etcd_key_pairs.ts";
 import { EtcdKeys } from "./etcd_keys.ts";
+import { EtcdReplica } from "./etcd_replica.ts";
 import { grantLease, keepAlive } from "./etcd_leases.ts";
 import { storageError } from "./failure.ts";
 import { RegistrationIndex } from "./index.ts";
@@ -40,7 +41,14 @@ export interface EtcdStorageOptions extends StorageOptions, EtcdConnection {
   readonly prefix?: string;
   /** Milliseconds between two looks whether the watch still lives. @default 5_000 */
   readonly checkInterval?: number;
+  /**
+   * Milliseconds by which an answer may lack what another Kontrol has just done. Within them, queries
+   * are answered from memory without asking etcd; 0 asks it each time. @default 10
+   */
+  readonly freshness?: number;
 }
+
+const DEFAULT_FRESHNESS = 10;
 
 const DEFAULT_CHECK_INTERVAL = 5_000;
 
@@ -61,13 +69,16 @@ export class EtcdStorage implements Storage {
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
   readonly #watches: WatchSource<Registration>;
+  readonly #known = new RegistrationIndex<Registration>();
   #feed: EtcdFeed | undefined;
+  #replica: EtcdReplica | undefined;
   /** By id, the lease that we granted. */
   readonly #ours: Owned;
 
   /** Nothing is opened before the first operation. */
   constructor(options: EtcdStorageOptions = {}) {
     const { prefix = "/kites", checkInterval = DEFAULT_CHECK_INTERVAL } = options;
+    const { freshness = DEFAULT_FRESHNESS } = options;
     const onError = options.onError ?? ignoreError;
     const timeout = options.operationTimeout ?? DEFAULT_OPERATION_TIMEOUT;
     this.#seconds = Math.ceil((options.timeToLive ?? DEFAULT_TIME_TO_LIVE) / 1_000);
@@ -75,16 +86,21 @@ export class EtcdStorage implements Storage {
     this.#client = new EtcdClient(options, timeout);
     this.#keys = new EtcdKeys(prefix);
     this.keyPairs = new EtcdKeyPairs(this.#client, prefix);
-    const known = new RegistrationIndex<Registration>();
-    this.#watches = new WatchSource(known, this.kind, timeout, onError, (hub) => {
-      const settings = { checkInterval, onError };
-      return this.#feed = new EtcdFeed(this.#client, this.#keys, known, hub, settings);
+    this.#watches = new WatchSource(this.#known, this.kind, timeout, onError, (hub) => {
+      const [client, keys, known] = [this.#client, this.#keys, this.#known];
+      const feed = new EtcdFeed(client, keys, known, hub, { checkInterval, onError });
+      const start = (): Promise<void> => this.#watches.keep();
+      this.#replica = new EtcdReplica({ client, keys, feed, start, onError, freshness });
+      return this.#feed = feed;
     });
   }
 
   async get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]> {
     const matcher = createMatcher(query);
     const { limit = Infinity } = options ?? {};
+    if (matcher.canMatch && limit > 0 && await this.#replica?.isCurrent(options)) {
+      return this.#known.find(matcher, limit).map(plain);
+    }
     const entries = await this.#read(matcher, limit, options);
     return entries.map((entry) => this.#keys.registrationOf(entry))
       .filter((found) => found !== undefined)
@@ -177,10 +193,10 @@ export class EtcdStorage implements Storage {
   }
 
   /** Ends running watches and operations, and closes every connection. */
-  // deno-lint-ignore require-await -- what it throws has to arrive as a rejection
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watches.close();
     this.#client.close();
+    await this.#replica?.end();
   }
 
   async #read(

@@ -47,6 +47,8 @@ export class EtcdFeed implements Feed {
   readonly #checker: Repeater;
   /** The revision up to which everything was heard; 0 before the first reading. */
   #revision = 0;
+  /** The revision at which everything was read. */
+  #readAt = 0;
   /** The revision that the last of our own changes made. */
   #ownRevision = 0;
   #current: Stream | undefined;
@@ -84,6 +86,37 @@ export class EtcdFeed implements Feed {
     this.#drop();
     this.#revision = 0;
     this.#wake(Infinity);
+  }
+
+  /** True while every change is heard. */
+  get isLive(): boolean {
+    return this.#revision > 0 && this.#current?.isOpen === true;
+  }
+
+  /** True if every change of our own was heard. */
+  get hasHeardOwn(): boolean {
+    return this.#revision >= this.#ownRevision;
+  }
+
+  /** Waits until everything up to a revision was heard, at most `timeout` ms. @returns whether it was */
+  async reached(revision: number, timeout: number): Promise<boolean> {
+    if (this.isLive && this.#revision >= revision) return true;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiting = this.#waiting.filter((each) => each !== waiter);
+        resolve();
+      };
+      const waiter = { revision, resolve: done };
+      const timer = setTimeout(done, timeout);
+      this.#waiting.push(waiter);
+    });
+    return this.isLive && this.#revision >= revision;
+  }
+
+  /** Reads everything anew, beside the stream: what that brings of older changes does not count. */
+  async reread(): Promise<void> {
+    if (this.isLive) await this.#readAll();
   }
 
   /** A change of our own was made at this revision: a later `sync` waits until it was heard. */
@@ -153,10 +186,12 @@ export class EtcdFeed implements Feed {
     const prefix = this.#keys.kites;
     const range = { key: prefix, end: endOf(prefix) };
     const { entries, revision } = await this.#client.range(WHAT, range, undefined);
+    // The stream may have brought newer changes meanwhile, and a stop may have made an end.
+    if (this.#revision > Number(revision) || !this.#checker.isRunning) return;
     const paths = entries.filter(({ key }) => this.#keys.kiteOf(key) !== undefined);
     this.#hub.reset(paths.map((entry) => this.#keys.registrationOf(entry)).filter(isThere));
     // What was read is the newest there is: our own changes are in it, whatever their revisions.
-    this.#revision = Number(revision);
+    this.#revision = this.#readAt = Number(revision);
     this.#ownRevision = Math.min(this.#ownRevision, this.#revision);
     this.#wake(Infinity);
   }
@@ -181,6 +216,7 @@ export class EtcdFeed implements Feed {
   #apply({ type, kv }: IEvent): void {
     const entry = toEntry(kv);
     const revision = Number(entry.revision);
+    if (revision <= this.#readAt) return;
     const kite = this.#keys.kiteOf(entry.key);
     if (kite !== undefined && type === "Put") {
       const registration = this.#keys.registrationOf(entry);

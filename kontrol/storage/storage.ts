@@ -113,6 +113,8 @@ export interface Storage extends AsyncDisposable {
    * The live registrations that match. Any fields may be given, at least one; `version` may be a
    * constraint. A registration that was not refreshed for the time to live is not among them, whether
    * it was cleaned away or not. The cost follows the size of the answer, not that of the registry.
+   * What this storage object did is in the answer; of what others did, the last few milliseconds may
+   * be missing where a storage says so.
    */
   get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]>;
   /**

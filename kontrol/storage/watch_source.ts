@@ -20,6 +20,7 @@ export class WatchSource<Entry extends Registration> {
   readonly #feed: Feed;
   readonly #bound: Pick<Bound, "kind" | "what" | "timeout">;
   #starting = 0;
+  #isKept = false;
 
   constructor(
     known: RegistrationIndex<Entry>,
@@ -48,6 +49,13 @@ export class WatchSource<Entry extends Registration> {
       this.#starting--;
       this.#stopIfIdle();
     }
+  }
+
+  /** Follows from now on until the end, whether anybody watches or not. */
+  async keep(): Promise<void> {
+    if (!this.#isKept) this.#starting++;
+    this.#isKept = true;
+    await bounded({ ...this.#bound, options: undefined }, this.#feed.sync());
   }
 
   /** Ends every watch. */
