@@ -83,6 +83,10 @@ Deno.test("without authentication, or with one of an unknown type, a call is ref
     "authenticationError: No authentication information is provided",
   );
   assertEquals(
+    await asks(guardedKite(), { type: "", key: "x" }),
+    "authenticationError: No authentication information is provided",
+  );
+  assertEquals(
     await asks(guardedKite(), { type: "password", key: "x" }),
     "authenticationError: Unknown authentication type: password",
   );
