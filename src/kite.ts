@@ -430,7 +430,7 @@ export class Kite implements AsyncDisposable {
   async #tunnel(url: string): Promise<void> {
     const { handshakeTimeout, limits } = this.config;
     const session = await dialSession(url, {
-      transport: "WebSocket",
+      isSessionUrl: true,
       handshakeTimeout,
       limits,
     });

@@ -31,6 +31,11 @@ export interface DialOptions {
    * the server's heartbeat there (10 s for the Go kite, 25 s for kite.js). @default 60_000
    */
   readonly idleTimeout?: number;
+  /**
+   * The URL is that of one session's WebSocket already, as a tunnel proxy hands it out: it is dialled
+   * as it is, and spoken SockJS over. @default false
+   */
+  readonly isSessionUrl?: boolean;
   /** `messageBytes` bounds what is read, `outgoingBytes` what waits to be sent. */
   readonly limits: Pick<Limits, "messageBytes" | "outgoingBytes">;
   /** Gives the dial up. Without effect on a session once it is open. */
@@ -91,6 +96,7 @@ export async function dialSession(url: string | URL, options: DialOptions): Prom
   try {
     attempt.signal.throwIfAborted();
     const dial = { headers, idleTimeout, limits: options.limits, signal: attempt.signal };
+    if (options.isSessionUrl) return await dialWebSocket(base, SOCKJS_FRAMING, dial);
     if (transport === "rawWebSocket") return await dialWebSocket(base, RAW_FRAMING, dial);
     if (transport === "XHRPolling") return await dialXhr(base, dial);
     return await dialSockJs(base, dial, transport === "auto");
