@@ -67,6 +67,7 @@ export function createHttp(
     return context.json(await createJwks(await keys.valid()));
   });
   app.get("/metrics", async (context) => {
+    // Metrics are wanted most while the storage is away; `storage_errors` tells that it is.
     const counts = await storage.count().catch(() => new Map<string, number>());
     const text = metrics.text([
       {

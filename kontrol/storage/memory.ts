@@ -1,3 +1,4 @@
+// deno-lint-ignore-file require-await -- the interface is that of storages with a server: what is thrown has to arrive as a rejection
 import {
   canonicalId,
   checkKeyPair,
@@ -49,7 +50,6 @@ export class MemoryStorage implements Storage {
     this.#hub = new WatchHub(this.#entries, { onError: options.onError ?? ignoreError });
   }
 
-  // deno-lint-ignore require-await -- what it throws has to arrive as a rejection
   async get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]> {
     this.#begin("read the registrations", options);
     const oldest = now() - this.#timeToLive;
@@ -57,7 +57,6 @@ export class MemoryStorage implements Storage {
     return this.#entries.find(createMatcher(query), options?.limit ?? Infinity, isLive).map(plain);
   }
 
-  // deno-lint-ignore require-await -- as above
   async upsert(registration: Registration, options?: OperationOptions): Promise<void> {
     this.#begin("add a registration", options);
     const { kite, url, keyId } = checkRegistration(registration);
@@ -68,7 +67,6 @@ export class MemoryStorage implements Storage {
     this.#sweepLater();
   }
 
-  // deno-lint-ignore require-await -- as above
   async refresh(ids: readonly string[], options?: OperationOptions): Promise<string[]> {
     this.#begin("refresh the registrations", options);
     this.#sweep();
@@ -82,14 +80,12 @@ export class MemoryStorage implements Storage {
     });
   }
 
-  // deno-lint-ignore require-await -- as above
   async delete(id: string, options?: DeleteOptions): Promise<boolean> {
     this.#begin("delete a registration", options);
     this.#sweep();
     return this.#hub.remove(canonicalId(id)) !== undefined;
   }
 
-  // deno-lint-ignore require-await -- as above
   async watch(
     query: KontrolQuery,
     listener: StorageListener,
@@ -101,20 +97,17 @@ export class MemoryStorage implements Storage {
     return this.#hub.add(matcher, listener, options?.signal);
   }
 
-  // deno-lint-ignore require-await -- as above
   async count(options?: OperationOptions): Promise<Map<string, number>> {
     this.#begin("count the registrations", options);
     this.#sweep();
     return this.#entries.countByEnvironment();
   }
 
-  // deno-lint-ignore require-await -- as above
   async ready(options?: OperationOptions): Promise<void> {
     this.#begin("answer", options);
   }
 
   /** Forgets everything; running watches end. */
-  // deno-lint-ignore require-await -- the interface is that of storages with a server
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#sweeper);
@@ -154,7 +147,6 @@ class MemoryKeyPairs implements KeyPairs {
   readonly #byId = new Map<string, StoredKeyPair>();
   readonly #byPublic = new Map<string, string>();
 
-  // deno-lint-ignore require-await -- what it throws has to arrive as a rejection
   async add(pair: KeyPair): Promise<StoredKeyPair> {
     const checked = checkKeyPair(pair);
     const known = this.#find(checked.public) ?? this.#byId.get(checked.id) ??
@@ -166,7 +158,6 @@ class MemoryKeyPairs implements KeyPairs {
     return stored;
   }
 
-  // deno-lint-ignore require-await -- as above
   async softDelete(id: string): Promise<boolean> {
     const known = this.#byId.get(canonicalId(id));
     if (known === undefined || known.deletedAt !== undefined) return false;
@@ -174,17 +165,14 @@ class MemoryKeyPairs implements KeyPairs {
     return true;
   }
 
-  // deno-lint-ignore require-await -- as above
   async list(): Promise<StoredKeyPair[]> {
     return [...this.#byId.values()].reverse();
   }
 
-  // deno-lint-ignore require-await -- as above
   async byId(id: string): Promise<StoredKeyPair | undefined> {
     return this.#byId.get(canonicalId(id));
   }
 
-  // deno-lint-ignore require-await -- as above
   async byPublic(publicKey: string): Promise<StoredKeyPair | undefined> {
     return this.#find(publicKey.trim());
   }
