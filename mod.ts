@@ -27,8 +27,8 @@ export type { KiteRequest } from "./src/rpc/request.ts";
 export type { Args, Argument, ObjectArgument } from "./src/rpc/args.ts";
 export type { FinalHandler, Handler, Method, MethodHandling, Outcome } from "./src/rpc/method.ts";
 export type { Callback } from "./src/dnode/scrub.ts";
-export type { Listener } from "./src/rpc/events.ts";
-export type { BackoffOptions } from "./src/rpc/backoff.ts";
+export type { Listener } from "./src/events.ts";
+export type { BackoffOptions } from "./src/backoff.ts";
 
 export type { GetTokenOptions, KontrolClient } from "./src/discovery/kontrol_client.ts";
 export type { KiteEvent, KiteWatch } from "./src/discovery/watch.ts";
@@ -37,7 +37,7 @@ export type { FoundKite } from "./src/discovery/found_kites.ts";
 export type { RegisterResult } from "./src/discovery/register_result.ts";
 
 export type { Authentication } from "./src/rpc/codec.ts";
-export type { Authenticator } from "./src/authenticators.ts";
+export type { Authenticator } from "./src/rpc/authenticators.ts";
 export type { AudienceCheck, AudienceIdentity } from "./src/auth/audience.ts";
 export type { KontrolKeyCheck } from "./src/auth/kite_key_verifier.ts";
 export type { BuiltinPermissions, Permission, RiskyBuiltin } from "./src/builtins/mod.ts";
@@ -56,6 +56,6 @@ export {
 export { DEFAULT_LIMITS, type Limits } from "./src/protocol/limits.ts";
 export type { KiteIdentity } from "./src/protocol/identity.ts";
 export type { KontrolQuery } from "./src/protocol/query.ts";
-export type { ClientTransport } from "./src/sockjs/client/mod.ts";
-export type { SockJsServerOptions } from "./src/sockjs/server/mod.ts";
-export type { CloseInfo, Session, SessionHandler, TransportName } from "./src/sockjs/session.ts";
+export type { ClientTransport } from "./src/transport/dial.ts";
+export type { SockJsServerOptions } from "./src/transport/sockjs/server/mod.ts";
+export type { CloseInfo, Session, SessionHandler, TransportName } from "./src/transport/session.ts";

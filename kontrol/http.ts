@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { KiteError } from "../src/protocol/errors.ts";
 import { readIdentity } from "../src/protocol/identity.ts";
-import { readBody } from "../src/sockjs/server/body.ts";
+import { readBody } from "../src/transport/sockjs/server/body.ts";
 import type { HeartbeatTokens } from "./heartbeat_tokens.ts";
 import { createJwks } from "./jwks.ts";
 import { label } from "./metrics.ts";

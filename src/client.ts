@@ -2,17 +2,17 @@ import { Dialler } from "./dialler.ts";
 import type { Callback } from "./dnode/scrub.ts";
 import { KiteError } from "./protocol/errors.ts";
 import type { KiteIdentity } from "./protocol/identity.ts";
-import type { BackoffOptions } from "./rpc/backoff.ts";
+import type { BackoffOptions } from "./backoff.ts";
 import { IdCounter } from "./rpc/callback_table.ts";
 import type { Authentication } from "./rpc/codec.ts";
 import { Conversation } from "./rpc/conversation.ts";
 import type { ConversationHost } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
-import { Events, type Listener } from "./rpc/events.ts";
+import { Events, type Listener } from "./events.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
-import { WaitingCalls } from "./rpc/waiting_calls.ts";
-import type { ClientTransport } from "./sockjs/client/mod.ts";
-import type { CloseInfo, Session, TransportName } from "./sockjs/session.ts";
+import { WaitingCalls } from "./waiting_calls.ts";
+import type { ClientTransport } from "./transport/dial.ts";
+import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
 
 /** How a client connects, what it shows, and what it does when the connection goes. */
 export interface ClientOptions {

@@ -4,10 +4,10 @@ import { IdCounter } from "./rpc/callback_table.ts";
 import { Conversation } from "./rpc/conversation.ts";
 import type { ConversationHost } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
-import { Events } from "./rpc/events.ts";
+import { Events } from "./events.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
 import type { KiteRequest } from "./rpc/request.ts";
-import type { CloseInfo, Session, TransportName } from "./sockjs/session.ts";
+import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
 
 /** Who hears of the life of connections: the kite that was dialled. */
 export interface ConnectionHost extends ConversationHost {

@@ -1,9 +1,9 @@
 import { KiteError } from "./protocol/errors.ts";
-import { Backoff, type BackoffOptions } from "./rpc/backoff.ts";
-import { type ClientTransport, dialSession } from "./sockjs/client/mod.ts";
+import { Backoff, type BackoffOptions } from "./backoff.ts";
+import { type ClientTransport, dialSession } from "./transport/dial.ts";
 import type { Limits } from "./protocol/limits.ts";
 import { pause } from "./runtime/turn.ts";
-import type { Session } from "./sockjs/session.ts";
+import type { Session } from "./transport/session.ts";
 
 /** Milliseconds: a connection that ends sooner does not make the delays begin anew. */
 const BRIEF = 1_000;

@@ -1,6 +1,6 @@
 import { Connection, type ConnectionHost } from "./connection.ts";
-import { SockJsServer, type SockJsServerOptions } from "./sockjs/server/mod.ts";
-import type { Session } from "./sockjs/session.ts";
+import { SockJsServer, type SockJsServerOptions } from "./transport/sockjs/server/mod.ts";
+import type { Session } from "./transport/session.ts";
 
 /** Settings of a kite's SockJS side. */
 export type SockJsOptions = Omit<SockJsServerOptions, "limits" | "onSession" | "onError">;

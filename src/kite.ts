@@ -1,5 +1,5 @@
 import { Trust } from "./auth/trust.ts";
-import { addVerifiers, type Authenticator } from "./authenticators.ts";
+import { addVerifiers, type Authenticator } from "./rpc/authenticators.ts";
 import { Builtins } from "./builtins/mod.ts";
 import { Client, type ClientHost, type ClientOptions } from "./client.ts";
 import { type Config, isVersionRequested, resolveConfig } from "./config.ts";
@@ -17,8 +17,8 @@ import {
 import { createLogger, KiteLogger, type Logger, toggleDebugOnSignal } from "./log.ts";
 import { KiteError } from "./protocol/errors.ts";
 import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
-import { Methods } from "./methods.ts";
-import { Events, type Listener } from "./rpc/events.ts";
+import { Methods } from "./rpc/methods.ts";
+import { Events, type Listener } from "./events.ts";
 import type { FinalHandler, Handler, Method } from "./rpc/method.ts";
 import type { KontrolQuery } from "./protocol/query.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
@@ -26,7 +26,7 @@ import type { KiteRequest } from "./rpc/request.ts";
 import { hostname } from "./runtime/env.ts";
 import { exit, onInterrupt, printLine } from "./runtime/process.ts";
 import { Server } from "./server.ts";
-import { dialSession } from "./sockjs/client/mod.ts";
+import { dialSession } from "./transport/dial.ts";
 
 const DEFAULT_DEADLINE = 5_000;
 

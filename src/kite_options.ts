@@ -8,7 +8,7 @@ import type { Logger } from "./log.ts";
 import type { MethodHandling } from "./rpc/method.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import type { Server } from "./server.ts";
-import type { CloseInfo } from "./sockjs/session.ts";
+import type { CloseInfo } from "./transport/session.ts";
 
 /** The settings of a kite: where and as whom it runs, whom it trusts, how it serves. */
 export interface KiteOptions extends ConfigOptions {

@@ -12,7 +12,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   protocol: 0,
   runtime: 1,
   dnode: 2,
-  sockjs: 2,
+  transport: 2,
   auth: 2,
   rpc: 3,
   builtins: 4,

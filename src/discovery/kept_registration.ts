@@ -1,6 +1,6 @@
 import type { Client } from "../client.ts";
 import { KiteError } from "../protocol/errors.ts";
-import { Backoff } from "../rpc/backoff.ts";
+import { Backoff } from "../backoff.ts";
 import type { RegisterResult } from "./register_result.ts";
 
 /** Registers with every new connection to Kontrol, and tries again when that fails. */

@@ -1,7 +1,7 @@
 import type { Callback } from "../dnode/scrub.ts";
 import type { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
-import type { CloseInfo, Session, SessionHandler } from "../sockjs/session.ts";
+import type { CloseInfo, Session, SessionHandler } from "../transport/session.ts";
 import { CallbackQueue } from "./callback_queue.ts";
 import type { IdCounter } from "./callback_table.ts";
 import { CallsIn } from "./calls_in.ts";

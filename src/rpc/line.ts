@@ -2,8 +2,8 @@ import { type Callback, findFunctions, type FoundFunction } from "../dnode/scrub
 import type { ScrubBounds } from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
-import { exceedsBytes } from "../sockjs/byte_length.ts";
-import type { Session } from "../sockjs/session.ts";
+import { exceedsBytes } from "../transport/byte_length.ts";
+import type { Session } from "../transport/session.ts";
 import { CallbackTable, type IdCounter } from "./callback_table.ts";
 import type { Codec } from "./codec.ts";
 

@@ -61,7 +61,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 Deno.test("a kite behind TLS is reached over WebSocket and XHR", async () => {
   const { code, stdout, stderr } = await ended(
-    deno(["--cert=tests/sockjs/client/tls/ca.pem", "tests/kite/tls_peer.ts"]),
+    deno(["--cert=tests/transport/tls/ca.pem", "tests/kite/tls_peer.ts"]),
   );
   assertEquals(stdout, "https: WebSocket 16\nhttps: XHRPolling 16\n", stderr);
   assertEquals(code, 0);

@@ -1,7 +1,7 @@
 // A kite behind TLS and a client of it, in one process that trusts the authority made for tests.
 import { Kite } from "../../mod.ts";
 
-const files = new URL("../sockjs/client/tls/", import.meta.url).pathname;
+const files = new URL("../transport/tls/", import.meta.url).pathname;
 const options = { ip: "127.0.0.1", logLevel: "ERROR" } as const;
 const math = new Kite("math", "1.0.0", {
   ...options,

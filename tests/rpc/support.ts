@@ -8,7 +8,7 @@ import type { Incoming } from "../../src/rpc/codec.ts";
 import { DnodeCodec } from "../../src/rpc/dnode_codec.ts";
 import type { RemoteKite, TellOptions } from "../../src/rpc/remote.ts";
 import type { KiteRequest } from "../../src/rpc/request.ts";
-import type { CloseInfo, Session, SessionHandler } from "../../src/sockjs/session.ts";
+import type { CloseInfo, Session, SessionHandler } from "../../src/transport/session.ts";
 
 /** A session in this process: what one end sends, the other hears in a later microtask. */
 export class PipeSession implements Session {

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { KiteError } from "../../src/protocol/errors.ts";
-import { Backoff } from "../../src/rpc/backoff.ts";
+import { Backoff } from "../../src/backoff.ts";
 import { PendingCalls, timeoutError } from "../../src/rpc/pending_calls.ts";
 import { Throttle } from "../../src/rpc/throttle.ts";
-import { WaitingCalls } from "../../src/rpc/waiting_calls.ts";
+import { WaitingCalls } from "../../src/waiting_calls.ts";
 import { eventually } from "../support/eventually.ts";
 
 function pending(calls: PendingCalls, id: number, timeout: number): Promise<unknown> {

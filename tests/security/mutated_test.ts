@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Methods } from "../../src/methods.ts";
+import { Methods } from "../../src/rpc/methods.ts";
 import { PipeSession, Side } from "../rpc/support.ts";
 import { eventually } from "../support/eventually.ts";
 import answers from "../vectors/hostile_answers.json" with { type: "json" };

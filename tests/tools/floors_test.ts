@@ -11,7 +11,7 @@ function lint(path: string, source: string): string[] {
 Deno.test("floors: the room of a file", () => {
   const rooms = {
     "src/protocol/errors.ts": "protocol",
-    "src/sockjs/server/xhr.ts": "sockjs",
+    "src/transport/sockjs/server/xhr.ts": "transport",
     "src/client.ts": "kite",
     "kontrol/storage/etcd.ts": "kontrol",
     "mod.ts": "entry",
@@ -35,7 +35,7 @@ Deno.test("floors: which imports climb", () => {
   ];
   const refused = [
     ["src/dnode/a.ts", "src/rpc/b.ts"],
-    ["src/dnode/a.ts", "src/sockjs/b.ts"],
+    ["src/dnode/a.ts", "src/transport/b.ts"],
     ["src/protocol/a.ts", "src/runtime/b.ts"],
     ["src/runtime/a.ts", "src/rpc/b.ts"],
     ["src/rpc/a.ts", "src/client.ts"],

@@ -1,0 +1,67 @@
+import { Authenticators } from "./authenticators.ts";
+import { KiteError } from "../protocol/errors.ts";
+import { type Handler, Hooks, Method, type MethodHandling } from "./method.ts";
+import type { KiteRequest } from "./request.ts";
+
+/** How a kite serves its methods. */
+export interface MethodsOptions {
+  /** Whose result answers a call when hooks return something too. */
+  readonly handling: MethodHandling;
+  /** Whether callers must authenticate, where a method does not say otherwise. */
+  readonly authenticates: boolean;
+  /** Characters of a method's name, at most. */
+  readonly nameLength: number;
+}
+
+/** The methods of a kite: what others may call, and who may. */
+export class Methods {
+  /** What runs around every method. */
+  readonly hooks: Hooks = new Hooks();
+  /** Who vouches for callers. */
+  readonly authenticators: Authenticators = new Authenticators();
+  /** Set while new calls are refused. */
+  isClosing = false;
+  /** Whether callers must authenticate, where a method does not say otherwise. */
+  authenticates: boolean;
+  readonly #methods = new Map<string, Method>();
+  readonly #options: MethodsOptions;
+
+  constructor(options: MethodsOptions) {
+    this.#options = options;
+    this.authenticates = options.authenticates;
+  }
+
+  /** Serves a method, in place of a former one of that name. */
+  handle(name: string, handler: Handler): Method {
+    const { nameLength, handling } = this.#options;
+    if (typeof name !== "string" || name === "" || name.length > nameLength) {
+      throw new KiteError("configError", `a method's name has 1 to ${nameLength} characters`);
+    }
+    if (typeof handler !== "function") {
+      throw new KiteError("configError", `the handler of "${name}" must be a function`);
+    }
+    const method = new Method(name, handler, this.hooks, handling);
+    this.#methods.set(name, method);
+    return method;
+  }
+
+  /** Stops serving a method. @returns whether there was one */
+  unhandle(name: string): boolean {
+    return this.#methods.delete(name);
+  }
+
+  /** Serves a request: authentication, then the method's chain. */
+  serve(request: KiteRequest): unknown {
+    const method = this.#methods.get(request.method);
+    if (method === undefined) {
+      const name = request.method.slice(0, this.#options.nameLength);
+      throw new KiteError("methodNotFound", `Method not found: ${name}`);
+    }
+    if (this.isClosing) throw new KiteError("disconnect", "the kite is closing");
+    if (request.authenticates && this.authenticates && method.authenticates) {
+      const authenticated = this.authenticators.authenticate(request);
+      if (authenticated !== undefined) return authenticated.then(() => method.run(request));
+    }
+    return method.run(request);
+  }
+}

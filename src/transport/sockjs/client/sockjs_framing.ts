@@ -1,0 +1,19 @@
+import { decodeFrame } from "../frames.ts";
+import { encodeUpstream, frameEnd } from "./upstream.ts";
+import type { Framing } from "../../websocket/session.ts";
+
+/** SockJS over WebSocket: a turn's messages in one JSON array (wire.md 1). */
+export const SOCKJS_FRAMING: Framing = {
+  transport: "websocket",
+  opensAtOnce: false,
+  encode(messages, write) {
+    let start = 0;
+    while (start < messages.length) {
+      const end = frameEnd(messages, start);
+      const whole = start === 0 && end === messages.length;
+      write(encodeUpstream(whole ? messages : messages.slice(start, end)));
+      start = end;
+    }
+  },
+  decode: decodeFrame,
+};

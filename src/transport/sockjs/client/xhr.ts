@@ -1,0 +1,304 @@
+import { KiteError } from "../../../protocol/errors.ts";
+import { pause } from "../../../runtime/turn.ts";
+import type { Limits } from "../../../protocol/limits.ts";
+import { exceedsBytes } from "../../byte_length.ts";
+import { decodeFrame } from "../frames.ts";
+import { Outbox } from "../../outbox.ts";
+import type { CloseInfo, Session, SessionHandler } from "../../session.ts";
+import { readBody } from "./bounded_body.ts";
+import { closeInfo } from "../../close_code.ts";
+import { frameBytes, Inbox } from "../../inbox.ts";
+import { LifeSigns } from "../../life_signs.ts";
+import { CLOSE_TIMEOUT } from "../../websocket/socket.ts";
+import { encodeUpstream, frameEnd } from "./upstream.ts";
+import { displayUrl, newSessionPath, transportUrl } from "../../url.ts";
+
+/** What XHR polling needs to know. */
+export interface XhrDial {
+  readonly headers: Headers;
+  readonly idleTimeout: number;
+  readonly limits: Pick<Limits, "messageBytes" | "outgoingBytes">;
+  /** Gives the attempt up. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * "Another connection still open". We never have two polls at once: the Go server says it when a
+ * poll comes before it has put the former one away, and the session lives on.
+ */
+const STILL_OPEN = 2010;
+const MAX_REFUSALS = 8;
+
+/** More than this is no answer to `xhr_send`, nor one that opens a session. */
+const SMALL_ANSWER = 65_536;
+
+/**
+ * Dials a session over XHR polling: one poll after the other, and one POST after the other for what
+ * is sent, each with all that has gathered.
+ *
+ * @throws {KiteError} `sendError` when the server cannot be reached or refuses the session; the
+ * reason of the signal when aborted.
+ */
+export async function dialXhr(base: URL, dial: XhrDial): Promise<Session> {
+  const session = new XhrSession(base, dial);
+  const { signal } = dial;
+  const abort = () => session.abandon();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    signal.throwIfAborted();
+    await session.open();
+    return session;
+  } catch (error) {
+    session.abandon();
+    if (signal.aborted) throw signal.reason;
+    if (error instanceof KiteError) throw error;
+    throw new KiteError("sendError", `Cannot reach ${displayUrl(base)}: ${told(error)}`);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+class XhrSession implements Session {
+  readonly transport = "xhr";
+  readonly remoteAddress: string;
+  readonly #pollUrl: URL;
+  readonly #sendUrl: URL;
+  readonly #dial: XhrDial;
+  readonly #fetches = new AbortController();
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
+  readonly #life: LifeSigns;
+  #open = false;
+  #end: CloseInfo | undefined;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  /** Messages that wait for the POST under way. */
+  #waiting: string[] = [];
+  /** Characters taken by `send` whose POST was not yet answered. */
+  #unsent = 0;
+  #polling = false;
+  /** Polls refused in a row because the server took the one before for still open. */
+  #refused = 0;
+  #posting = false;
+
+  constructor(base: URL, dial: XhrDial) {
+    const path = newSessionPath();
+    this.#pollUrl = transportUrl(base, path, "xhr");
+    this.#sendUrl = transportUrl(base, path, "xhr_send");
+    this.remoteAddress = base.port === ""
+      ? `${base.hostname}:${base.protocol === "https:" ? 443 : 80}`
+      : base.host;
+    this.#dial = dial;
+    this.#inbox = new Inbox(dial.limits.outgoingBytes, (code, reason) => this.close(code, reason));
+    this.#outbox = new Outbox((messages) => {
+      this.#waiting = this.#waiting.length === 0 ? messages : this.#waiting.concat(messages);
+      if (!this.#posting) void this.#post();
+    });
+    this.#life = new LifeSigns(
+      dial.idleTimeout,
+      () => {}, // nothing to ask with: the server's heartbeat ends a poll
+      () => this.#lose("the peer was silent for too long"),
+    );
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  get bufferedAmount(): number {
+    return this.#unsent;
+  }
+
+  attach(handler: SessionHandler): void {
+    this.#inbox.attach(handler);
+  }
+
+  send(message: string): void {
+    if (!this.#open) return;
+    this.#unsent += message.length;
+    if (this.#unsent > this.#dial.limits.outgoingBytes) {
+      this.#outbox.clear();
+      return this.close(1013, "the peer reads too slowly");
+    }
+    this.#outbox.push(message);
+  }
+
+  close(code?: number, reason?: string): void {
+    const end = closeInfo(code, reason);
+    if (this.#end !== undefined) return;
+    this.#outbox.flush();
+    this.#finish(end);
+    this.#inbox.drop();
+    // What was sent still leaves; SockJS has no word for the end, it is the poll that breaks off.
+    if (this.#posting) this.#deadline = setTimeout(() => this.#fetches.abort(), CLOSE_TIMEOUT);
+    else this.#fetches.abort();
+  }
+
+  /** The first poll: it must bring `o`. */
+  async open(): Promise<void> {
+    const frames = await this.#poll(SMALL_ANSWER + frameBytes(this.#dial.limits));
+    const shown = displayUrl(this.#pollUrl);
+    if (typeof frames === "string") {
+      throw new KiteError("sendError", `No SockJS session at ${shown}: ${frames}`);
+    }
+    const [first, ...rest] = frames;
+    const frame = first === undefined ? undefined : decodeFrame(first);
+    if (frame?.type === "close") {
+      throw new KiteError(
+        "sendError",
+        `The server ended the session: ${frame.code} ${frame.reason}`,
+      );
+    }
+    if (frame?.type !== "open") {
+      throw new KiteError(
+        "sendError",
+        `No SockJS session at ${shown}: the answer is no \`o\` frame`,
+      );
+    }
+    this.#open = true;
+    this.#life.start();
+    this.#read(rest);
+    void this.#pollOn();
+  }
+
+  /** Gives up a session that never opened. */
+  abandon(): void {
+    this.#fetches.abort();
+  }
+
+  async #pollOn(): Promise<void> {
+    this.#polling = true;
+    while (this.#end === undefined) {
+      try {
+        const frames = await this.#poll(frameBytes(this.#dial.limits));
+        const refused = this.#refused;
+        if (typeof frames === "string") this.#lose(frames);
+        else this.#read(frames);
+        if (this.#refused === refused) this.#refused = 0;
+        else await pause(2 ** this.#refused, this.#fetches.signal);
+      } catch (error) {
+        this.#lose(`the poll failed: ${told(error)}`);
+      }
+    }
+    this.#polling = false;
+    this.#settle();
+  }
+
+  /** The frames of one poll, or why there are none. */
+  async #poll(maxBytes: number): Promise<string[] | string> {
+    const response = await this.#fetch(this.#pollUrl, null);
+    this.#life.heard();
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      return response.status === 404
+        ? "the server does not know the session"
+        : `HTTP status ${response.status}`;
+    }
+    const text = await readBody(response, maxBytes, () => this.#life.heard());
+    if (text === undefined) {
+      this.close(1009, "message too long");
+      return [];
+    }
+    return text.split("\n").filter((line) => line !== "");
+  }
+
+  #read(frames: readonly string[]): void {
+    for (const text of frames) {
+      if (this.#end !== undefined) return;
+      const frame = decodeFrame(text);
+      switch (frame?.type) {
+        case undefined:
+          return this.close(1002, "broken frame");
+        case "open": // a poll on a session that is unknown makes a new one
+          return this.#lose("the server lost the session");
+        case "heartbeat":
+          break;
+        case "close":
+          if (frame.code === STILL_OPEN && this.#refused < MAX_REFUSALS) {
+            this.#refused++;
+            continue;
+          }
+          this.#finish({ code: frame.code, reason: frame.reason });
+          return this.#fetches.abort();
+        case "messages":
+          this.#deliver(frame.messages);
+      }
+    }
+  }
+
+  #deliver(messages: readonly string[]): void {
+    for (const message of messages) {
+      if (exceedsBytes(message, this.#dial.limits.messageBytes)) {
+        return this.close(1009, "message too long");
+      }
+      this.#inbox.deliver(message);
+      if (this.#end !== undefined) return;
+    }
+  }
+
+  /** Sends what waits, and what comes to wait meanwhile, one POST after the other. */
+  async #post(): Promise<void> {
+    this.#posting = true;
+    while (this.#waiting.length > 0 && !this.#fetches.signal.aborted) {
+      const end = frameEnd(this.#waiting, 0);
+      const batch = end === this.#waiting.length ? this.#waiting : this.#waiting.slice(0, end);
+      this.#waiting = this.#waiting.slice(end);
+      const timer = setTimeout(
+        () => this.#lose("xhr_send was not answered"),
+        this.#dial.idleTimeout,
+      );
+      try {
+        const response = await this.#fetch(this.#sendUrl, encodeUpstream(batch));
+        await readBody(response, SMALL_ANSWER, () => {});
+        const { status } = response;
+        if (status !== 200 && status !== 204) this.#lose(`xhr_send: HTTP status ${status}`);
+      } catch (error) {
+        this.#lose(`xhr_send failed: ${told(error)}`);
+      } finally {
+        clearTimeout(timer);
+      }
+      for (const message of batch) this.#unsent -= message.length;
+    }
+    this.#posting = false;
+    if (this.#end !== undefined) this.#fetches.abort(); // close() waited for this
+    this.#settle();
+  }
+
+  #fetch(url: URL, body: string | null): Promise<Response> {
+    return fetch(url, {
+      method: "POST",
+      headers: this.#dial.headers,
+      body,
+      signal: this.#fetches.signal,
+    });
+  }
+
+  #finish(end: CloseInfo): void {
+    this.#end = end;
+    this.#open = false;
+    this.#life.stop();
+    this.#inbox.stop();
+  }
+
+  #lose(reason: string): void {
+    if (this.#end === undefined) this.#finish({ code: 1006, reason });
+    this.#fetches.abort();
+  }
+
+  /** Tells of the end once no request is left. */
+  #settle(): void {
+    if (this.#end === undefined || this.#polling || this.#posting) return;
+    clearTimeout(this.#deadline);
+    this.#outbox.clear();
+    this.#waiting = [];
+    this.#unsent = 0;
+    this.#inbox.end(this.#end);
+  }
+}
+
+/** What `fetch` says of its failure, without the query of the URL that it may repeat. */
+function told(error: unknown): string {
+  if (!(error instanceof Error)) return "the request failed";
+  const { cause, message } = error;
+  const whole = cause instanceof Error ? `${message}: ${cause.message}` : message;
+  return whole.replace(/\?[^\s)"']*/g, "");
+}

@@ -1,0 +1,121 @@
+import type { TransportName } from "../../session.ts";
+import { cors, noCache, plain } from "./headers.ts";
+import type { HttpSession } from "./http_session.ts";
+import { ResponseReceiver, type Wrap } from "./response_receiver.ts";
+
+/** How one of the HTTP transports carries frames down to the client (wire.md 1). */
+export interface Downstream {
+  readonly contentType: string;
+  /** True if other pages' scripts may read the response. */
+  readonly crossOrigin: boolean;
+  /** True if the response is a script or a page that calls a function named by the request. */
+  readonly hasCallback: boolean;
+  /** What a streaming response begins with; `undefined` for those of one frame. */
+  readonly prelude?: (callback: string) => string;
+  readonly wrap: (callback: string) => Wrap;
+}
+
+/** Transports that are fed by responses. */
+export type DownstreamName = Exclude<TransportName, "websocket" | "rawWebsocket">;
+
+const SCRIPT = "application/javascript; charset=UTF-8";
+/** Browsers show nothing of a page, and parse nothing of a stream, before about this much. */
+const XHR_PRELUDE = "h".repeat(2048) + "\n";
+const HTML_PRELUDE_LENGTH = 1024;
+
+/** All of them. */
+export const DOWNSTREAM: Readonly<Record<DownstreamName, Downstream>> = Object.freeze({
+  xhr: {
+    contentType: SCRIPT,
+    crossOrigin: true,
+    hasCallback: false,
+    wrap: () => line,
+  },
+  xhr_streaming: {
+    contentType: SCRIPT,
+    crossOrigin: true,
+    hasCallback: false,
+    prelude: () => XHR_PRELUDE,
+    wrap: () => line,
+  },
+  eventsource: {
+    contentType: "text/event-stream",
+    crossOrigin: true,
+    hasCallback: false,
+    prelude: () => "\r\n",
+    wrap: () => (frame) => `data: ${frame}\r\n\r\n`,
+  },
+  htmlfile: {
+    contentType: "text/html; charset=UTF-8",
+    crossOrigin: false,
+    hasCallback: true,
+    prelude: (callback) => htmlHead(callback).padEnd(HTML_PRELUDE_LENGTH) + "\r\n\r\n",
+    wrap: () => (frame) => `<script>\np(${scriptString(frame)});\n</script>\r\n`,
+  },
+  jsonp: {
+    contentType: SCRIPT,
+    crossOrigin: false,
+    hasCallback: true,
+    wrap: (callback) => (frame) => `/**/${callback}(${scriptString(frame)});\r\n`,
+  },
+});
+
+/** Answers a request for frames of `session`. */
+export function receive(
+  session: HttpSession,
+  downstream: Downstream,
+  callback: string,
+  headers: Headers,
+  responseLimit: number,
+): Response {
+  headers.set("content-type", downstream.contentType);
+  const prelude = downstream.prelude?.(callback);
+  const receiver = new ResponseReceiver(session, downstream.wrap(callback), prelude, responseLimit);
+  session.connect(receiver);
+  return receiver.respond(headers);
+}
+
+/** The headers common to all answers of a transport. */
+export function downstreamHeaders(request: Request, downstream: Downstream): Headers {
+  const headers = new Headers();
+  noCache(headers);
+  if (downstream.crossOrigin) cors(headers, request);
+  if (downstream.hasCallback) headers.set("x-content-type-options", "nosniff");
+  return headers;
+}
+
+/** The function that the response shall call, or the answer that refuses the request. */
+export function callbackOf(search: URLSearchParams, headers: Headers): string | Response {
+  const callback = search.get("c");
+  if (callback === null || callback === "") {
+    return plain(500, '"callback" parameter required\n', headers);
+  }
+  if (!/^[a-zA-Z0-9\-_.]{1,32}$/.test(callback)) {
+    return plain(500, 'invalid "callback" parameter\n', headers);
+  }
+  return callback;
+}
+
+function line(frame: string): string {
+  return frame + "\n";
+}
+
+/** A string literal that cannot end the script element it stands in. */
+function scriptString(frame: string): string {
+  return JSON.stringify(frame).replaceAll("<", "\\u003c");
+}
+
+function htmlHead(callback: string): string {
+  return `<!doctype html>
+<html><head>
+  <meta http-equiv="X-UA-Compatible" content="IE=edge" />
+  <meta http-equiv="Content-Type" content="text/html; charset=UTF-8" />
+</head><body><h2>Don't panic!</h2>
+  <script>
+    document.domain = document.domain;
+    var c = parent.${callback};
+    c.start();
+    function p(d) {c.message(d);};
+    window.onload = function() {c.stop();};
+  </script>`;
+}

@@ -1,0 +1,164 @@
+import { encodeClose, encodeMessages, HEARTBEAT_FRAME, OPEN_FRAME } from "../frames.ts";
+import type { CloseInfo, TransportName } from "../../session.ts";
+import { batchEnd } from "./batches.ts";
+import { ServerSession, type SessionHost } from "./session.ts";
+
+const INTERRUPTED: CloseInfo = Object.freeze({ code: 1006, reason: "Connection interrupted" });
+const TIMED_OUT: CloseInfo = Object.freeze({ code: 1006, reason: "Session timed out" });
+/** 1006 never travels; this is how a client hears of it that comes back to an interrupted session. */
+const INTERRUPTED_FRAME = encodeClose(1002, INTERRUPTED.reason);
+const BUSY_FRAME = encodeClose(2010, "Another connection still open");
+
+/** The response that carries frames down to the client: one frame, or many. */
+export interface Receiver {
+  /** False when it can take no further frame. */
+  readonly isOpen: boolean;
+  /** Bytes (estimated) written and not yet taken by the network. */
+  readonly unsent: number;
+  /** Writes one frame. */
+  write(frame: string): void;
+  /** Ends the response. */
+  end(): void;
+}
+
+/**
+ * A session of the HTTP transports: messages come in by `xhr_send` or `jsonp_send`, and go out over
+ * whichever receiver is there, one at a time. Between two receivers they wait.
+ */
+export class HttpSession extends ServerSession {
+  readonly transport: TransportName;
+  readonly id: string;
+  #receiver: Receiver | undefined;
+  #queue: string[] = [];
+  #queueSize = 0;
+  #greeted = false;
+  /** When a session without a receiver is forgotten; 0 while it has one. */
+  #deadline: number;
+
+  constructor(host: SessionHost, remoteAddress: string, transport: TransportName, id: string) {
+    super(host, remoteAddress);
+    this.transport = transport;
+    this.id = id;
+    this.#deadline = this.#delayed();
+  }
+
+  /** True when the session is over and no receiver will be told so any more. */
+  get isForgotten(): boolean {
+    return this.isOver && this.#receiver === undefined && this.host.now >= this.#deadline;
+  }
+
+  /** A response has come that can carry frames. */
+  connect(receiver: Receiver): void {
+    if (this.#receiver !== undefined) {
+      receiver.write(BUSY_FRAME);
+      receiver.end();
+      return;
+    }
+    this.#receiver = receiver;
+    this.#deadline = 0;
+    this.lastSent = this.host.now;
+    if (!this.#greeted) {
+      this.#greeted = true;
+      receiver.write(OPEN_FRAME);
+    }
+    this.#drain();
+  }
+
+  /** The client is gone before its response was complete: what was under way is lost. */
+  interrupted(receiver: Receiver): void {
+    if (this.#receiver !== receiver) return;
+    this.#release();
+    this.discard();
+    this.finish(INTERRUPTED);
+  }
+
+  /** Takes the messages of an upstream request. @returns false when one is over the limit */
+  accept(messages: readonly string[]): boolean {
+    return this.deliver(messages);
+  }
+
+  /** Ends the session because an upstream request was over the limit. */
+  refuseRequest(): void {
+    this.refuse();
+  }
+
+  sweep(now: number): void {
+    const receiver = this.#receiver;
+    if (receiver === undefined) {
+      if (!this.isOver && now >= this.#deadline) this.#expire();
+    } else if (this.host.heartbeat > 0 && now - this.lastSent >= this.host.heartbeat) {
+      this.lastSent = now;
+      receiver.write(HEARTBEAT_FRAME);
+      this.#settle(receiver);
+    }
+  }
+
+  abandon(): void {
+    this.finish(TIMED_OUT);
+  }
+
+  protected get unsent(): number {
+    return this.#queueSize + (this.#receiver?.unsent ?? 0);
+  }
+
+  protected write(messages: readonly string[]): void {
+    for (const message of messages) {
+      this.#queue.push(message);
+      this.#queueSize += message.length;
+    }
+    this.#drain();
+  }
+
+  protected shut(info: CloseInfo): void {
+    this.#deadline = this.#delayed();
+    this.finish(info);
+    this.#drain();
+  }
+
+  protected discard(): void {
+    this.#queue = [];
+    this.#queueSize = 0;
+  }
+
+  /** Gives the receiver what waits; then, if the session is over, the end. */
+  #drain(): void {
+    const receiver = this.#receiver;
+    if (receiver === undefined) return;
+    while (receiver.isOpen && this.#queue.length > 0) receiver.write(this.#nextFrame());
+    if (receiver.isOpen && this.ending !== undefined) {
+      receiver.write(closeFrame(this.ending));
+      receiver.end();
+    }
+    this.#settle(receiver);
+  }
+
+  #nextFrame(): string {
+    const end = batchEnd(this.#queue, 0, this.host.responseLimit);
+    const batch = this.#queue.splice(0, end);
+    for (const message of batch) this.#queueSize -= message.length;
+    return encodeMessages(batch);
+  }
+
+  #settle(receiver: Receiver): void {
+    if (!receiver.isOpen && this.#receiver === receiver) this.#release();
+  }
+
+  #release(): void {
+    this.#receiver = undefined;
+    this.#deadline = this.#delayed();
+  }
+
+  #expire(): void {
+    this.discard();
+    this.finish(TIMED_OUT);
+  }
+
+  #delayed(): number {
+    // The clock may be late by one sweep, and a client must get its whole delay.
+    return performance.now() + this.host.disconnectDelay;
+  }
+}
+
+function closeFrame(info: CloseInfo): string {
+  return info === INTERRUPTED ? INTERRUPTED_FRAME : encodeClose(info.code, info.reason);
+}

@@ -1,0 +1,21 @@
+import type { TransportName } from "../../session.ts";
+import { SocketSession } from "./socket_session.ts";
+
+/** A WebSocket without SockJS' frames: one text message each. Liveness is left to WebSocket pings. */
+export class RawWebSocketSession extends SocketSession {
+  readonly transport: TransportName = "rawWebsocket";
+
+  protected read(text: string): void {
+    this.deliver([text]);
+  }
+
+  protected write(messages: readonly string[]): void {
+    for (const message of messages) this.transmit(message);
+  }
+
+  protected greet(): void {}
+
+  protected beat(): void {}
+
+  protected farewell(): void {}
+}

@@ -1,0 +1,135 @@
+import type { CloseInfo } from "../../session.ts";
+import { frameLimit, ServerSession, type SessionHost } from "./session.ts";
+
+/** Milliseconds in which a WebSocket must open, and in which a silent peer must answer a close. */
+export const SOCKET_GRACE = 5_000;
+
+/** Bytes of UTF-8 that a WebSocket close frame has for its reason (RFC 6455, 5.5). */
+const CLOSE_REASON_BYTES = 123;
+
+const EVENTS = ["open", "message", "close", "error"] as const;
+
+const LOST: CloseInfo = Object.freeze({ code: 1006, reason: "Connection lost" });
+
+/**
+ * A session that is one WebSocket. It is its own event listener: a connection costs this object and
+ * no closures. The upgrade request is not kept.
+ */
+export abstract class SocketSession extends ServerSession implements EventListenerObject {
+  readonly #socket: WebSocket;
+  /** When waiting for the socket to open, or to close, has to end; 0 while there is nothing to wait for. */
+  #deadline: number;
+  /** What was written before the socket opened. */
+  #waiting: string[] | undefined = [];
+
+  constructor(host: SessionHost, remoteAddress: string, socket: WebSocket) {
+    super(host, remoteAddress);
+    this.#socket = socket;
+    this.#deadline = host.now + SOCKET_GRACE;
+    socket.binaryType = "arraybuffer";
+    for (const type of EVENTS) socket.addEventListener(type, this);
+  }
+
+  /** The listener of all the socket's events; not for callers. */
+  handleEvent(event: Event): void {
+    switch (event.type) {
+      case "message":
+        this.#received((event as MessageEvent<string | ArrayBuffer>).data);
+        break;
+      case "open":
+        this.#opened();
+        break;
+      case "close": // may come twice; finish takes the first
+        this.finish((event as CloseEvent).wasClean ? closeInfoOf(event as CloseEvent) : LOST);
+        break;
+      default: // after an error a close should follow
+        this.#deadline ||= this.host.now + SOCKET_GRACE;
+    }
+  }
+
+  sweep(now: number): void {
+    if (this.#deadline !== 0) {
+      if (now >= this.#deadline) this.abandon();
+    } else if (this.host.heartbeat > 0 && now - this.lastSent >= this.host.heartbeat) {
+      this.lastSent = now;
+      this.beat();
+    }
+  }
+
+  abandon(): void {
+    // The runtime may keep a silent peer's socket for long; it shall not keep the session.
+    for (const type of EVENTS) this.#socket.removeEventListener(type, this);
+    if (this.#socket.readyState !== WebSocket.CLOSED) this.#socket.close();
+    this.finish(LOST);
+  }
+
+  protected get unsent(): number {
+    let unsent = this.#socket.bufferedAmount;
+    if (this.#waiting !== undefined) {
+      for (const text of this.#waiting) unsent += text.length;
+    }
+    return unsent;
+  }
+
+  protected shut(info: CloseInfo): void {
+    this.#deadline = this.host.now + SOCKET_GRACE;
+    if (this.#waiting !== undefined) return; // the open event shuts it
+    this.farewell(info);
+    this.#socket.close(info.code, shortened(info.reason));
+  }
+
+  protected discard(): void {
+    if (this.#waiting !== undefined) this.#waiting = [];
+  }
+
+  /** Sends one text, as soon as the socket is open. */
+  protected transmit(text: string): void {
+    if (this.#waiting !== undefined) {
+      this.#waiting.push(text);
+    } else if (this.#socket.readyState === WebSocket.OPEN) {
+      this.#socket.send(text);
+    }
+  }
+
+  /** Reads one text of the peer. */
+  protected abstract read(text: string): void;
+
+  /** What opens the conversation. */
+  protected abstract greet(): void;
+
+  /** Sends a heartbeat, where the protocol has one. */
+  protected abstract beat(): void;
+
+  /** What comes before the WebSocket's own close frame. */
+  protected abstract farewell(info: CloseInfo): void;
+
+  #opened(): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    this.#waiting = undefined;
+    this.#deadline = 0;
+    this.greet();
+    for (const text of waiting) this.transmit(text);
+    if (this.ending !== undefined) this.shut(this.ending);
+  }
+
+  #received(data: string | ArrayBuffer): void {
+    if (!this.isOpen) return;
+    const size = typeof data === "string" ? data.length : data.byteLength;
+    if (size > frameLimit(this.host.limits)) {
+      this.refuse();
+    } else {
+      this.read(typeof data === "string" ? data : new TextDecoder().decode(data));
+    }
+  }
+}
+
+/** The event itself would hold on to its socket. */
+function closeInfoOf({ code, reason }: CloseEvent): CloseInfo {
+  return { code, reason };
+}
+
+function shortened(reason: string): string {
+  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(CLOSE_REASON_BYTES));
+  return reason.slice(0, read);
+}

@@ -1,0 +1,67 @@
+import { KiteError } from "../protocol/errors.ts";
+
+const PROTOCOLS: Readonly<Record<string, "http:" | "https:">> = {
+  "http:": "http:",
+  "ws:": "http:",
+  "https:": "https:",
+  "wss:": "https:",
+};
+const SESSION_CHARACTERS = "abcdefghijklmnopqrstuvwxyz012345"; // 32: a byte's low bits choose evenly
+const SESSION_LENGTH = 20;
+
+/**
+ * The URL of a kite as `http:` or `https:`, without fragment. `ws:` and `wss:` are read as those: the
+ * scheme says nothing of the framing (wire.md 1).
+ *
+ * @throws {KiteError} `configError` that names what is wrong.
+ */
+export function parseKiteUrl(url: string | URL): URL {
+  if (typeof url === "string" && !URL.canParse(url)) {
+    throw bad(`"${withoutSecrets(url)}" is no URL`);
+  }
+  const parsed = new URL(url);
+  const protocol = PROTOCOLS[parsed.protocol];
+  if (protocol === undefined) throw bad(`the scheme "${parsed.protocol}" is unknown`);
+  if (parsed.username !== "" || parsed.password !== "") {
+    throw bad("it holds a user name or password, which SockJS cannot carry");
+  }
+  parsed.hash = "";
+  parsed.protocol = protocol;
+  return parsed;
+}
+
+/** The path of one SockJS session: a three-digit server and a session of 20 characters (wire.md 1). */
+export function newSessionPath(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(SESSION_LENGTH));
+  let session = "";
+  for (const byte of bytes) session += SESSION_CHARACTERS[byte & 31];
+  const [number = 0] = crypto.getRandomValues(new Uint16Array(1));
+  return `${String(number % 1000).padStart(3, "0")}/${session}`;
+}
+
+/**
+ * The URL of one transport of a session: `/server/session/transport` goes before the query.
+ *
+ * @param base what {@linkcode parseKiteUrl} gave.
+ */
+export function transportUrl(base: URL, sessionPath: string, transport: string): URL {
+  const url = new URL(base);
+  url.pathname = `${base.pathname.replace(/\/+$/, "")}/${sessionPath}/${transport}`;
+  return url;
+}
+
+/** What an error may show of a URL: not its query, which may hold a secret. */
+export function displayUrl(url: URL): string {
+  return url.origin + url.pathname;
+}
+
+function withoutSecrets(text: string): string {
+  return text.replace(/[?#].*$/s, "").replace(/\/\/.*@/s, "//").slice(0, 100);
+}
+
+function bad(what: string): KiteError {
+  return new KiteError(
+    "configError",
+    `Cannot dial this URL: ${what}; it should be like http://host:port/kite`,
+  );
+}

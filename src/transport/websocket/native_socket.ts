@@ -1,0 +1,102 @@
+import {
+  type ClientSocket,
+  type ClientSocketHandler,
+  CLOSE_TIMEOUT,
+  HandshakeRefused,
+  type SocketOptions,
+} from "./socket.ts";
+import { displayUrl } from "../url.ts";
+
+/**
+ * Opens the runtime's own WebSocket, for browsers: it takes no headers and no pings, and does not
+ * tell a refused handshake from an unreachable host, so that both count as refused.
+ */
+export function openNativeSocket(
+  url: URL,
+  options: SocketOptions,
+  handler: ClientSocketHandler,
+): Promise<ClientSocket> {
+  const { signal } = options;
+  const address = new URL(url);
+  address.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  const native = new WebSocket(address);
+  native.binaryType = "arraybuffer";
+  const { promise, resolve, reject } = Promise.withResolvers<ClientSocket>();
+  let socket: NativeSocket | undefined;
+  const abort = () => {
+    native.close();
+    reject(signal.reason);
+  };
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  native.onopen = () => {
+    signal.removeEventListener("abort", abort);
+    socket = new NativeSocket(native, options, handler);
+    handler.onOpen(socket);
+    resolve(socket);
+  };
+  native.onclose = () => { // replaced once it is open
+    signal.removeEventListener("abort", abort);
+    reject(new HandshakeRefused(`No WebSocket at ${displayUrl(url)}`));
+  };
+  return promise;
+}
+
+class NativeSocket implements ClientSocket {
+  readonly remoteAddress = "";
+  readonly #native: WebSocket;
+  readonly #handler: ClientSocketHandler;
+  #deadline: ReturnType<typeof setTimeout> | undefined;
+  #ended = false;
+
+  constructor(native: WebSocket, { maxBytes }: SocketOptions, handler: ClientSocketHandler) {
+    this.#native = native;
+    this.#handler = handler;
+    native.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
+      if (this.#ended) return;
+      handler.onAlive();
+      const text = typeof data === "string" ? data : new TextDecoder().decode(data);
+      if (text.length > maxBytes) return this.#give(1009, "message too long");
+      handler.onText(text);
+    };
+    native.onclose = (event) => this.#end(event.code, event.reason);
+    native.onerror = null;
+  }
+
+  get bufferedAmount(): number {
+    return this.#native.bufferedAmount;
+  }
+
+  send(text: string): void {
+    if (this.#native.readyState === WebSocket.OPEN) this.#native.send(text);
+  }
+
+  ping(): void {
+    // No native WebSocket lets its user ping.
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#ended || this.#deadline !== undefined) return;
+    this.#deadline = setTimeout(() => this.#end(1006, "the connection was lost"), CLOSE_TIMEOUT);
+    // A native WebSocket sends no other codes.
+    if (code === 1000 || code >= 3000) this.#native.close(code, reason.slice(0, 41));
+    else this.#native.close();
+  }
+
+  terminate(): void {
+    this.#native.close();
+    this.#end(1006, "the connection was lost");
+  }
+
+  #give(code: number, reason: string): void {
+    this.#native.close();
+    this.#end(code, reason);
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#deadline);
+    this.#handler.onClose(code, reason);
+  }
+}

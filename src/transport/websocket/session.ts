@@ -1,0 +1,218 @@
+import type { Limits } from "../../protocol/limits.ts";
+import { exceedsBytes } from "../byte_length.ts";
+import type { Frame } from "../sockjs/frames.ts";
+import { Outbox } from "../outbox.ts";
+import type { CloseInfo, Session, SessionHandler, TransportName } from "../session.ts";
+import { closeInfo } from "../close_code.ts";
+import { frameBytes, Inbox } from "../inbox.ts";
+import { LifeSigns } from "../life_signs.ts";
+import { openSocket } from "./open_socket.ts";
+import { type ClientSocket, type ClientSocketHandler, HandshakeRefused } from "./socket.ts";
+import { displayUrl } from "../url.ts";
+
+/** How messages become the text messages of a WebSocket, and back. */
+export interface Framing {
+  readonly transport: TransportName;
+  /** True when the session is there as soon as the WebSocket is. */
+  readonly opensAtOnce: boolean;
+  /** The texts that carry the messages of one turn. */
+  encode(messages: readonly string[], write: (text: string) => void): void;
+  /** What one text holds. `undefined`: it is broken. */
+  decode(text: string): Frame | undefined;
+}
+
+/** What both WebSocket transports need to know. */
+export interface WebSocketDial {
+  readonly headers: Headers;
+  readonly idleTimeout: number;
+  readonly limits: Pick<Limits, "messageBytes" | "outgoingBytes">;
+  /** Gives the attempt up. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Dials a session over one WebSocket.
+ *
+ * @throws {HandshakeRefused} when the server has no WebSocket there, or ends it before the session
+ * has opened; otherwise as `openSocket`.
+ */
+export async function dialWebSocket(
+  url: URL,
+  framing: Framing,
+  dial: WebSocketDial,
+): Promise<Session> {
+  const session = new WebSocketSession(framing, dial);
+  const { signal, limits } = dial;
+  const socket = await openSocket(url, {
+    headers: dial.headers,
+    maxBytes: frameBytes(limits),
+    outgoingBytes: limits.outgoingBytes,
+    signal,
+  }, session);
+  const abort = () => socket.terminate();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    if (signal.aborted) abort();
+    const end = await session.opened;
+    if (signal.aborted) throw signal.reason;
+    if (end !== undefined) {
+      throw new HandshakeRefused(
+        `The session at ${displayUrl(url)} ended before it opened: ${end.code} ${end.reason}`,
+      );
+    }
+    return session;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+class WebSocketSession implements Session, ClientSocketHandler {
+  readonly #framing: Framing;
+  readonly #messageBytes: number;
+  readonly #outgoingBytes: number;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox;
+  readonly #life: LifeSigns;
+  readonly #opened = Promise.withResolvers<CloseInfo | undefined>();
+  readonly #write = (text: string): void => this.#socket?.send(text);
+  #socket: ClientSocket | undefined;
+  #open = false;
+  /** Characters in the outbox. */
+  #queued = 0;
+  /** Why we end it; what the socket says of its end matters only when we do not. */
+  #end: CloseInfo | undefined;
+
+  constructor(framing: Framing, { idleTimeout, limits }: WebSocketDial) {
+    this.#framing = framing;
+    this.#messageBytes = limits.messageBytes;
+    this.#outgoingBytes = limits.outgoingBytes;
+    this.#outbox = new Outbox((messages) => {
+      this.#queued = 0;
+      this.#framing.encode(messages, this.#write);
+    });
+    this.#inbox = new Inbox(limits.outgoingBytes, (code, reason) => this.close(code, reason));
+    this.#life = new LifeSigns(
+      idleTimeout,
+      () => this.#socket?.ping(),
+      () => this.#lose("the peer was silent for too long"),
+    );
+  }
+
+  /** Resolves once the session is open; with how it ended if it never was. */
+  get opened(): Promise<CloseInfo | undefined> {
+    return this.#opened.promise;
+  }
+
+  get transport(): TransportName {
+    return this.#framing.transport;
+  }
+
+  get remoteAddress(): string {
+    return this.#socket?.remoteAddress ?? "";
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  get bufferedAmount(): number {
+    return this.#queued + (this.#socket?.bufferedAmount ?? 0);
+  }
+
+  attach(handler: SessionHandler): void {
+    this.#inbox.attach(handler);
+  }
+
+  send(message: string): void {
+    if (!this.#open) return;
+    this.#queued += message.length;
+    if (this.bufferedAmount > this.#outgoingBytes) {
+      this.#outbox.clear();
+      return this.close(1013, "the peer reads too slowly");
+    }
+    this.#outbox.push(message);
+  }
+
+  close(code?: number, reason?: string): void {
+    const end = closeInfo(code, reason);
+    if (this.#end !== undefined) return;
+    this.#outbox.flush();
+    this.#finish(end);
+    this.#inbox.drop();
+    this.#socket?.close(end.code, end.reason);
+  }
+
+  onOpen(socket: ClientSocket): void {
+    this.#socket = socket;
+    this.#life.start();
+    if (this.#framing.opensAtOnce) this.#begin();
+  }
+
+  onAlive(): void {
+    this.#life.heard();
+  }
+
+  onText(text: string): void {
+    if (this.#end !== undefined) return;
+    const incoming = this.#framing.decode(text);
+    switch (incoming?.type) {
+      case undefined:
+        return this.close(1002, "broken frame");
+      case "open":
+        return this.#begin();
+      case "heartbeat":
+        return;
+      case "close":
+        this.#finish({ code: incoming.code, reason: incoming.reason });
+        this.#socket?.close(1000, "");
+        return;
+      case "messages":
+        this.#begin();
+        return this.#deliver(incoming.messages);
+    }
+  }
+
+  onClosing(): void {
+    this.#open = false;
+    this.#inbox.stop();
+    this.#outbox.clear();
+  }
+
+  onClose(code: number, reason: string): void {
+    this.#open = false;
+    this.#life.stop();
+    this.#outbox.clear();
+    this.#queued = 0;
+    const end = this.#end ??= { code: code === 1005 ? 1000 : code, reason };
+    this.#opened.resolve(end);
+    this.#inbox.end(end);
+  }
+
+  #begin(): void {
+    if (this.#open || this.#end !== undefined) return;
+    this.#open = true;
+    this.#opened.resolve(undefined);
+  }
+
+  #deliver(messages: readonly string[]): void {
+    for (const message of messages) {
+      if (exceedsBytes(message, this.#messageBytes)) {
+        return this.close(1009, "message too long");
+      }
+      this.#inbox.deliver(message);
+      if (this.#end !== undefined) return;
+    }
+  }
+
+  #finish(end: CloseInfo): void {
+    this.#end = end;
+    this.#open = false;
+    this.#life.stop();
+    this.#inbox.stop();
+  }
+
+  #lose(reason: string): void {
+    this.#finish({ code: 1006, reason });
+    this.#socket?.terminate();
+  }
+}

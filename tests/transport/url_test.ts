@@ -1,0 +1,56 @@
+import { assert, assertEquals, assertFalse, assertMatch, assertThrows } from "@std/assert";
+import { KiteError } from "../../src/protocol/errors.ts";
+import { displayUrl, newSessionPath, parseKiteUrl, transportUrl } from "../../src/transport/url.ts";
+
+Deno.test("url: the session goes before the query", () => {
+  const cases = {
+    "http://h:1/kite": "http://h:1/kite/000/s/xhr",
+    "ws://h:1/kite": "http://h:1/kite/000/s/xhr",
+    "wss://h/kite": "https://h/kite/000/s/xhr",
+    "https://h/proxy?kiteID=X&a=b": "https://h/proxy/000/s/xhr?kiteID=X&a=b",
+    "http://h/kite/": "http://h/kite/000/s/xhr",
+    "http://h/kite//?q": "http://h/kite/000/s/xhr?q",
+    "http://h": "http://h/000/s/xhr",
+    "http://[::1]:3000/kite#part": "http://[::1]:3000/kite/000/s/xhr",
+    "http://h/a%2Fb c": "http://h/a%2Fb%20c/000/s/xhr",
+  };
+  for (const [url, expected] of Object.entries(cases)) {
+    assertEquals(transportUrl(parseKiteUrl(url), "000/s", "xhr").href, expected);
+    assertEquals(transportUrl(parseKiteUrl(new URL(url)), "000/s", "xhr").href, expected);
+  }
+});
+
+Deno.test("url: parsing leaves the caller's URL alone", () => {
+  const url = new URL("ws://h/kite#part");
+  parseKiteUrl(url);
+  assertEquals(url.href, "ws://h/kite#part");
+});
+
+Deno.test("url: a server has three digits and a session twenty characters, each new", () => {
+  const paths = Array.from({ length: 500 }, newSessionPath);
+  for (const path of paths) assertMatch(path, /^\d{3}\/[a-z0-9]{20}$/);
+  assertEquals(new Set(paths.map((path) => path.slice(4))).size, 500);
+  assert(new Set(paths.map((path) => path.slice(0, 3))).size > 100);
+});
+
+Deno.test("url: a bad one is refused with its fault, and without its secrets", () => {
+  const cases: [string, RegExp][] = [
+    ["", /"" is no URL/],
+    ["localhost:3636/kite", /scheme "localhost:" is unknown/],
+    ["//user:hush@host/kite?token=hush", /is no URL/],
+    ["ftp://h/kite", /scheme "ftp:" is unknown/],
+    ["http://me:hush@h/kite", /user name or password/],
+    ["http://", /is no URL/],
+  ];
+  for (const [url, fault] of cases) {
+    const error = assertThrows(() => parseKiteUrl(url), KiteError) as KiteError;
+    assertEquals(error.type, "configError");
+    assertMatch(error.message, fault);
+    assertMatch(error.message, /http:\/\/host:port\/kite/);
+    assertFalse(error.message.includes("hush"), error.message);
+  }
+});
+
+Deno.test("url: what an error shows of a URL leaves the query out", () => {
+  assertEquals(displayUrl(parseKiteUrl("ws://h:1/kite?token=hush")), "http://h:1/kite");
+});
