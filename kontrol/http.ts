@@ -17,7 +17,7 @@ const REFUSALS = Object.freeze({
   413: `a registration has at most ${BODY_BYTES} bytes`,
 });
 
-/** The HTTP side of a Kontrol (kontrol.md, "HTTP"): the paths beside the kite's own. */
+/** The HTTP side of a Kontrol (docs/kontrol-protocol.md §3): the paths beside the kite's own. */
 export function createHttp(
   service: KontrolService,
   watchers: Watchers,

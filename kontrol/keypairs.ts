@@ -38,7 +38,7 @@ const MAX_IMPORTED = 256;
 
 /**
  * Kontrol's key pairs and what follows from them: which one is Kontrol's own, which one signs,
- * whose kite.keys count, and who has to get a new one (kontrol.md, "Key pairs").
+ * whose kite.keys count, and who has to get a new one (docs/kontrol-protocol.md §6).
  */
 export class KeyRing {
   /** The pairs themselves: listing and soft deletion go straight to them. */

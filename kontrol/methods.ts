@@ -77,7 +77,7 @@ class Keepers {
   }
 }
 
-/** Puts Kontrol's methods on its kite (kontrol.md, "Methods"). */
+/** Puts Kontrol's methods on its kite (docs/kontrol-protocol.md §2). */
 export function addMethods(
   kite: Kite,
   service: KontrolService,

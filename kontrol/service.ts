@@ -55,7 +55,7 @@ export interface ServiceParts {
   readonly maxResults: number;
 }
 
-/** What Kontrol does, whichever way it is asked (kontrol.md, "Methods"). */
+/** What Kontrol does, whichever way it is asked (docs/kontrol-protocol.md §2). */
 export class KontrolService {
   readonly parts: ServiceParts;
   readonly #reads: SharedReads;

@@ -44,7 +44,7 @@ const MAX_LIFE = 24 * 24 * HOUR;
 const LAST_STRETCH = 360_000;
 
 /**
- * Signs the tokens with which kites call each other (kontrol.md, "Tokens and kite.key"). One token
+ * Signs the tokens with which kites call each other (docs/kontrol-protocol.md §5). One token
  * serves every call of one user for one kind of kite, until near its end.
  */
 export class TokenIssuer {

@@ -112,7 +112,7 @@ class Watcher {
     }
   }
 
-  /** kite.js reads `err`, others `error`; `token` is always a string (kontrol.md, "Watching"). */
+  /** kite.js reads `err`, Go `error`; `token` is always a string (docs/kontrol-protocol.md §2). */
   #tell(result: Record<string, unknown>): void {
     if (!this.#isStopped) this.#callback({ error: null, err: null, result });
   }

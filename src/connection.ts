@@ -118,7 +118,7 @@ export class Connection implements RemoteKite {
   }
 }
 
-/** A kite that dialled us is never shown credentials of ours (wire.md 3). */
+/** A kite that dialled us is never shown credentials of ours (docs/protocol.md §3). */
 function noCredentials(): undefined {
   return undefined;
 }

@@ -426,7 +426,7 @@ export class Kite implements AsyncDisposable {
     }
   }
 
-  /** Dials a proxy's tunnel: what comes through it counts as having dialled us (wire.md 5). */
+  /** Dials a proxy's tunnel. Its session counts as dialled by the remote (docs/protocol.md §5). */
   async #tunnel(url: string): Promise<void> {
     const { handshakeTimeout, limits } = this.config;
     const session = await dialSession(url, {

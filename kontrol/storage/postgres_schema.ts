@@ -1,6 +1,6 @@
 import type { PostgresClient } from "./postgres_client.ts";
 
-/** The present moment, as every timestamp of this schema is written (kontrol.md, "Storage"). */
+/** The current time, as every timestamp of this schema is written (docs/kontrol-protocol.md §7). */
 export const NOW = "(now() at time zone 'utc')";
 
 /** Microseconds since 1970, as text, of an expression that was written by way of {@linkcode NOW}. */

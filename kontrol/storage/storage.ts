@@ -1,7 +1,7 @@
 import type { KiteIdentity } from "../../src/protocol/identity.ts";
 import type { KontrolQuery } from "../../src/protocol/query.ts";
 
-/** Milliseconds that a registration lives without a refresh (kontrol.md, "Liveness"). */
+/** Milliseconds that a registration lives without a refresh (docs/kontrol-protocol.md §4). */
 export const DEFAULT_TIME_TO_LIVE = 90_000;
 
 /** Milliseconds after which an operation of a storage has failed. */

@@ -18,7 +18,7 @@ const MAX_FIELDS = 7;
  * Why `audience` does not cover the kite, in the words of the Go kite; `undefined` when it does.
  *
  * `/` covers every kite; else `/username[/environment[/name...]]`: the username must be equal,
- * environment and name equal or empty (wire.md 5).
+ * environment and name equal or empty (docs/protocol.md §5).
  */
 export function refuseAudience(own: AudienceIdentity, audience: string): string | undefined {
   if (audience === "/") return undefined;

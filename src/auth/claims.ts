@@ -1,6 +1,9 @@
 import { KiteError } from "../protocol/errors.ts";
 
-/** What a token or a kite.key says (RFC 7519, kontrol.md); times in whole seconds since 1970. */
+/**
+ * The claims of a token or a kite.key (RFC 7519, docs/kontrol-protocol.md §5). Times are whole
+ * seconds since 1970.
+ */
 export interface JwtClaims {
   /** Who issued it: Kontrol's username. */
   readonly iss?: string;

@@ -39,8 +39,8 @@ const BAD_SIGNATURE: Readonly<Record<KeyAlgorithm, string>> = {
 
 /**
  * The `kiteKey` authenticator: a kite.key, signed by the very key in its `kontrolKey` claim
- * (wire.md 5). That claim alone proves nothing: the key must be one of the trusted ones, by its
- * trimmed text, or the owner's `verify` must vouch for it. Nothing is done with an untrusted key.
+ * (docs/protocol.md §5). That claim alone proves nothing: the key must be one of the trusted ones,
+ * by its trimmed text, or the owner's `verify` must accept it. An untrusted key is never used.
  */
 export class KiteKeyVerifier extends CachingVerifier {
   readonly #verify: KontrolKeyCheck | undefined;

@@ -10,7 +10,7 @@ export interface TokenVerifierOptions extends VerifierOptions {
   readonly kontrolUser: () => string;
   /** Who we are, for the audience. */
   readonly identity: () => AudienceIdentity;
-  /** Decides on the audience. @default {@linkcode refuseAudience}: wire.md 5 */
+  /** Decides on the audience. @default {@linkcode refuseAudience}: docs/protocol.md §5 */
   readonly audience?: AudienceCheck;
   /** Takes tokens that never end, as the Go kite does. @default false */
   readonly allowWithoutExpiry?: boolean;
@@ -22,7 +22,7 @@ export interface TokenVerifierOptions extends VerifierOptions {
 }
 
 /**
- * The `token` authenticator: a JWT that our Kontrol signed for a caller of this kite (wire.md 5).
+ * The `token` authenticator (docs/protocol.md §5): a JWT signed by Kontrol for a caller of this kite.
  *
  * Good when the algorithm is allowed and fits the key, the issuer is our Kontrol's user, one of the
  * trusted keys made the signature, the times hold, and `sub` and `aud` say who may call whom.

@@ -13,7 +13,7 @@ export interface TrustOptions {
   readonly keyOverlap?: number | undefined;
 }
 
-/** New keys that Kontrol handed out (kontrol.md, "Key pairs"). */
+/** New keys that Kontrol handed out (docs/kontrol-protocol.md §6). */
 export interface TrustUpdate {
   /** A kite.key signed anew. */
   readonly kiteKey?: string | undefined;

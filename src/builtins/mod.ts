@@ -33,7 +33,7 @@ export interface BuiltinHost {
   tunnel(url: string): Promise<void>;
 }
 
-/** The built-in methods of one kite (wire.md 6). */
+/** The built-in methods of one kite (docs/protocol.md §6). */
 export class Builtins {
   readonly #heartbeats = new Heartbeats();
   readonly #webrtc = new WebRtcSignalling();

@@ -11,7 +11,7 @@ const RETRY_AFTER = 1_000;
 /** Bytes of an answer that are read. */
 const ANSWER_BYTES = 65_536;
 
-/** A registration over HTTP, kept up with heartbeats (kontrol.md, "HTTP"). */
+/** A registration over HTTP, kept up with heartbeats (docs/kontrol-protocol.md §3). */
 export class HttpRegistration {
   /** Resolves after the first success; rejects when Kontrol refuses before one. */
   readonly first: Promise<RegisterResult>;

@@ -2,7 +2,7 @@ import type { TrustUpdate } from "../auth/trust.ts";
 import { readKiteKeyClaims } from "../auth/kite_key.ts";
 import { KiteError } from "../protocol/errors.ts";
 
-/** What Kontrol answers to a registration (kontrol.md, "Methods"). */
+/** What Kontrol answers to a registration (docs/kontrol-protocol.md §2). */
 export interface RegisterResult {
   /** The URL under which the kite is found from now on. */
   readonly url: string;

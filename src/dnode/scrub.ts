@@ -13,7 +13,7 @@ export interface FoundFunction {
   readonly callback: Callback;
 }
 
-/** What stands on the wire in a function's place (wire.md 2). */
+/** What stands on the wire in a function's place (docs/protocol.md §2). */
 export const FUNCTION_PLACEHOLDER = "[Function]";
 
 const NONE: readonly FoundFunction[] = Object.freeze([]);

@@ -42,7 +42,7 @@ function readId(text: string): number | undefined {
  * Puts functions in their places. A place that does not exist is skipped.
  *
  * A kite.js server folds `arguments` into one `{error, result}` but leaves the paths as they were:
- * a path that starts with 1, or with 0 and leads nowhere, is tried there as well (wire.md 4).
+ * a path that starts with 1, or with 0 and leads nowhere, is tried there too (docs/protocol.md §4).
  */
 export function placeCallbacks(
   args: unknown[],

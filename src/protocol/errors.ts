@@ -23,7 +23,7 @@ export type KiteErrorType =
 // deno-lint-ignore ban-types -- keeps completion for the known names
 export type AnyErrorType = KiteErrorType | (string & {});
 
-/** The shape of an error inside an answer (wire.md 4). */
+/** The shape of an error inside an answer (docs/protocol.md §4). */
 export interface ErrorObject {
   readonly type: string;
   readonly message: string;
@@ -75,7 +75,7 @@ export class KiteError extends Error {
     this.id = options.id ?? "";
   }
 
-  /** `type: message (id)`, without the type for `genericError` (wire.md 4). */
+  /** `type: message (id)`, without the type for `genericError` (docs/protocol.md §4). */
   override toString(): string {
     const type = this.type === "genericError" ? "" : `${this.type}: `;
     return `${type}${this.message}${this.id === "" ? "" : ` (${this.id})`}`;

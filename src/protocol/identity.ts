@@ -3,7 +3,7 @@ import { DEFAULT_LIMITS } from "./limits.ts";
 import { quote } from "./quote.ts";
 import { isThreePartVersion } from "./version.ts";
 
-/** What a kite says of itself in every call: seven fields, general to specific (wire.md 3). */
+/** A kite's identity, sent with every call: seven fields, general to specific (docs/protocol.md §3). */
 export interface KiteIdentity {
   /** Whose kite it is. */
   readonly username: string;

@@ -7,7 +7,7 @@ export interface Answer {
 }
 
 /**
- * Reads the arguments of an answer in every shape that peers send (wire.md 4).
+ * Reads the arguments of an answer in every shape that peers send (docs/protocol.md §4).
  *
  * | arguments | meaning |
  * |---|---|

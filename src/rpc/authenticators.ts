@@ -22,7 +22,7 @@ interface Remembered {
   readonly generation: number;
 }
 
-/** Who vouches for callers: a table of authenticators by the type that callers name (wire.md 5). */
+/** The authenticators of a kite, by the type that callers name (docs/protocol.md §5). */
 export class Authenticators {
   readonly #verifiers = new Map<string, Verifier>();
   readonly #own = new Map<string, Authenticator>();

@@ -1,7 +1,7 @@
 import type { Callback, FoundFunction } from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 
-/** Counts up over the whole life of its owner, across reconnects (wire.md 2). */
+/** Counts up over the whole life of its owner, across reconnects (docs/protocol.md §2). */
 export class IdCounter {
   #next = 0;
 

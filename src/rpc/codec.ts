@@ -2,7 +2,7 @@ import type { Callback, FoundFunction } from "../dnode/scrub.ts";
 import type { KiteErrorType } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 
-/** What a caller shows of itself: the name of an authenticator and the key for it (wire.md 3). */
+/** A caller's credentials: the name of an authenticator and the key for it (docs/protocol.md §3). */
 export interface Authentication {
   /** `token`, `kiteKey`, or the name of one of the owner's own. */
   readonly type: string;

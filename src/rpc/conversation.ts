@@ -19,7 +19,7 @@ export interface ConversationOptions {
   readonly codec: Codec;
   /** Response and callback ids; outlives the conversation on the side that redials. */
   readonly ids: IdCounter;
-  /** Whether requests of the remote must authenticate (wire.md 5). */
+  /** Whether requests of the remote must authenticate (docs/protocol.md §5). */
   readonly authenticates: boolean;
   /** What our own requests show; read before each. */
   readonly credentials: () => Authentication | undefined;

@@ -8,7 +8,7 @@ import type { Limits } from "../protocol/limits.ts";
 import type { Authentication, Codec, Incoming, OutgoingRequest, RequestHead } from "./codec.ts";
 import { type Head, HeadMemo } from "./head_memo.ts";
 
-/** Kite requests inside dnode messages, as the Go kite and kite.js speak them (wire.md 2–4). */
+/** Kite requests inside dnode messages, compatible with Go and kite.js (docs/protocol.md §2–§4). */
 export class DnodeCodec implements Codec {
   readonly #limits: Limits;
   readonly #memo = new HeadMemo();

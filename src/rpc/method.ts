@@ -106,7 +106,7 @@ export class Method {
     return this;
   }
 
-  /** Runs the chain for an authenticated request (wire.md 4, order of a handler chain). */
+  /** Runs the chain for an authenticated request (docs/protocol.md §4, handler order). */
   run(request: KiteRequest): unknown {
     if (this.#throttle !== undefined && !this.#throttle.take()) {
       throw new KiteError("requestLimitError", "The maximum request rate is exceeded.");

@@ -78,7 +78,7 @@ export class PendingCalls {
   };
 }
 
-/** What a call that got no answer in time fails with, in Go's words (wire.md 4). */
+/** What a call that got no answer in time fails with, in Go's words (docs/protocol.md §4). */
 export function timeoutError(method: string, timeout: number): KiteError {
   const bound = timeout < 1000 ? `${timeout}ms` : `${timeout / 1000}s`;
   return new KiteError("timeout", `No response to "${method}" method in ${bound}`);

@@ -11,7 +11,7 @@ export interface RequestOrigin {
   readonly localKite: KiteIdentity;
   /** Aborted when the session ends. */
   readonly signal: AbortSignal;
-  /** True when the caller's authentication must be checked (wire.md 5). */
+  /** True when the caller's authentication must be checked (docs/protocol.md §5). */
   readonly authenticates: boolean;
 }
 

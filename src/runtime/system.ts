@@ -1,7 +1,7 @@
 import { homeDirectory, platform } from "./env.ts";
 import { builtinModule, isAllowed } from "./host.ts";
 
-/** What a kite tells of its machine (`kite.systemInfo`, wire.md 6). */
+/** What a kite tells of its machine (`kite.systemInfo`, docs/protocol.md §6). */
 export interface SystemInfo {
   readonly state: "RUNNING";
   /** KiB in use on the root's file system. */

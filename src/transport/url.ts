@@ -11,7 +11,7 @@ const SESSION_LENGTH = 20;
 
 /**
  * The URL of a kite as `http:` or `https:`, without fragment. `ws:` and `wss:` are read as those: the
- * scheme says nothing of the framing (wire.md 1).
+ * scheme says nothing of the framing (docs/protocol.md §1).
  *
  * @throws {KiteError} `configError` that names what is wrong.
  */
@@ -30,7 +30,7 @@ export function parseKiteUrl(url: string | URL): URL {
   return parsed;
 }
 
-/** The path of one SockJS session: a three-digit server and a session of 20 characters (wire.md 1). */
+/** The path of a SockJS session: three digits and 20 characters (docs/protocol.md §1). */
 export function newSessionPath(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(SESSION_LENGTH));
   let session = "";

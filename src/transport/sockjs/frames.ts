@@ -1,6 +1,6 @@
 /**
- * The frames of SockJS 0.3.3 as text (wire.md 1). Downstream: `o`, `h`, `a["msg",…]`, `m"msg"`,
- * `c[code,"reason"]`. Upstream: `["msg",…]`, or one bare JSON string.
+ * The frames of SockJS 0.3.3 as text (docs/protocol.md §1). Downstream: `o`, `h`, `a["msg",…]`,
+ * `m"msg"`, `c[code,"reason"]`. Upstream: `["msg",…]`, or one bare JSON string.
  */
 
 /** One downstream frame, as a client reads it. `m"msg"` reads as `messages` with one element. */

@@ -3,7 +3,7 @@ import { cors, noCache, plain } from "./headers.ts";
 import type { HttpSession } from "./http_session.ts";
 import { ResponseReceiver, type Wrap } from "./response_receiver.ts";
 
-/** How one of the HTTP transports carries frames down to the client (wire.md 1). */
+/** How one of the HTTP transports carries frames down to the client (docs/protocol.md §1). */
 export interface Downstream {
   readonly contentType: string;
   /** True if other pages' scripts may read the response. */

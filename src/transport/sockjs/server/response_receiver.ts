@@ -1,6 +1,6 @@
 import type { HttpSession, Receiver } from "./http_session.ts";
 
-/** How a transport writes a frame into its response (wire.md 1). */
+/** How a transport writes a frame into its response (docs/protocol.md §1). */
 export type Wrap = (frame: string) => string;
 
 /**
