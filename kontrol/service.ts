@@ -19,6 +19,8 @@ export interface RegistrationRequest {
   readonly caller: Caller;
   /** The `kontrolKey` claim of the caller's verified kite.key. */
   readonly kontrolKey: string;
+  /** The key that the caller trusts at present. @default `kontrolKey` */
+  readonly trustedKey?: string | undefined;
   readonly url: string;
   readonly keeper: Keeper;
   /** The connection that keeps the kite known. */
@@ -32,6 +34,7 @@ export interface RegistrationAnswer {
   readonly heartbeatInterval: number;
   readonly kiteKey?: string;
   readonly publicKey?: string;
+  readonly keyHandover?: string;
 }
 
 /** A kite as it is handed out. */
@@ -97,7 +100,7 @@ export class KontrolService {
     if (policy.mayRegister !== undefined && !await policy.mayRegister(caller, kite, url)) {
       throw new KiteError("notAllowed", "the policy of this Kontrol refuses the registration");
     }
-    const renewed = await keys.renew(kontrolKey, caller.username);
+    const renewed = await keys.renew(kontrolKey, caller.username, request.trustedKey);
     const pair = await keys.pairOf(renewed?.publicKey ?? kontrolKey);
     await registry.add({ kite, url, keyId: pair.id }, keeper, owner);
     const heartbeatInterval = Math.max(1, Math.round(registry.liveness.heartbeatInterval / 1000));

@@ -12,6 +12,8 @@ export interface RegisterResult {
   readonly publicKey?: string;
   /** A kite.key signed anew, after a change of keys. */
   readonly kiteKey?: string;
+  /** The statement of the former key that `publicKey` replaces it. */
+  readonly keyHandover?: string;
   /** What heartbeats over HTTP must show, so that no one else keeps the kite alive. */
   readonly heartbeatToken?: string;
 }
@@ -23,10 +25,11 @@ export interface RegisterResult {
  */
 export function readRegisterResult(value: unknown): RegisterResult {
   if (typeof value !== "object" || value === null) throw invalid("it is no object");
-  const { url, heartbeatInterval, publicKey, kiteKey, heartbeatToken } = value as Record<
-    string,
-    unknown
-  >;
+  const { url, heartbeatInterval, publicKey, kiteKey, keyHandover, heartbeatToken } =
+    value as Record<
+      string,
+      unknown
+    >;
   if (typeof url !== "string" || url === "") throw invalid("it has no url");
   const interval = heartbeatInterval ?? 0;
   if (typeof interval !== "number" || !(interval >= 0)) {
@@ -37,14 +40,17 @@ export function readRegisterResult(value: unknown): RegisterResult {
     heartbeatInterval: interval,
     ...textField("publicKey", publicKey),
     ...textField("kiteKey", kiteKey),
+    ...textField("keyHandover", keyHandover),
     ...textField("heartbeatToken", heartbeatToken),
   };
 }
 
-/** The keys that an answer hands out: over HTTP the public key is the new kite.key's own claim. */
-export function trustUpdateOf({ kiteKey, publicKey }: RegisterResult): TrustUpdate {
-  if (publicKey !== undefined || kiteKey === undefined) return { kiteKey, kontrolKey: publicKey };
-  return { kiteKey, kontrolKey: readKiteKeyClaims(kiteKey).kontrolKey };
+/** The keys in an answer. Over HTTP the public key is only in the new kite.key's own claim. */
+export function trustUpdateOf({ kiteKey, publicKey, keyHandover }: RegisterResult): TrustUpdate {
+  if (publicKey !== undefined || kiteKey === undefined) {
+    return { kiteKey, kontrolKey: publicKey, keyHandover };
+  }
+  return { kiteKey, kontrolKey: readKiteKeyClaims(kiteKey).kontrolKey, keyHandover };
 }
 
 function textField(name: string, value: unknown): Record<string, string> {

@@ -142,7 +142,7 @@ Deno.test("add: halves of two pairs are refused, the public half may be left out
   assertEquals([derived.public, derived.private], [rsa.publicKey, rsa.privateKey]);
   const again = await ring.add({ ...rsa, publicKey: `\n${rsa.publicKey}\n` });
   assertEquals(again.id, derived.id);
-  assert((await refusal(() => ring.add({ privateKey: "x" }))).startsWith("configError: bad PEM"));
+  assert((await refusal(() => ring.add({ privateKey: "x" }))).startsWith("configError: Cannot read PEM"));
 });
 
 Deno.test("the JSON form of the public keys: no private part, no deleted pair, no odd row", async () => {
