@@ -63,6 +63,12 @@ export interface ClientEvents {
   tokenRenew: { readonly authentication: Authentication };
 }
 
+/** What else the library does with a client's calls. */
+export interface ClientHooks {
+  /** What a call has to wait for before it is sent; asked for each call on an open connection. */
+  readonly beforeCall?: () => Promise<void> | undefined;
+}
+
 /** What a client needs from the kite that it belongs to. */
 export interface ClientHost extends ConversationHost {
   /** Defaults for every client of the kite. */
@@ -98,6 +104,7 @@ export class Client implements RemoteKite, AsyncDisposable {
   readonly #events: Events<ClientEvents>;
   readonly #ids = new IdCounter();
   readonly #waiting: WaitingCalls;
+  readonly #beforeCall: ClientHooks["beforeCall"];
   readonly #dialler: Dialler;
   readonly #lifetime = new AbortController();
   #authentication: Authentication | undefined;
@@ -113,8 +120,10 @@ export class Client implements RemoteKite, AsyncDisposable {
     host: ClientHost,
     url: string | URL | readonly string[],
     options: ClientOptions = {},
+    hooks: ClientHooks = {},
   ) {
     this.#host = host;
+    this.#beforeCall = hooks.beforeCall;
     this.#options = options;
     this.#authentication = options.authentication;
     this.#identity = options.identity;
@@ -265,8 +274,26 @@ export class Client implements RemoteKite, AsyncDisposable {
   }
 
   #tell(options: TellOptions, method: string, args: readonly unknown[]): Promise<unknown> {
+    const due = this.#conversation === undefined ? undefined : this.#beforeCall?.();
+    if (due !== undefined) return this.#tellAfter(due, options, method, args);
     if (this.#conversation !== undefined) return this.#conversation.tell(options, method, args);
     return this.#tellLater(options, method, args);
+  }
+
+  /** Waits for `due` within the call's own timeout. */
+  async #tellAfter(
+    due: Promise<void>,
+    options: TellOptions,
+    method: string,
+    args: readonly unknown[],
+  ): Promise<unknown> {
+    const waiting = this.#waiting.wait(
+      method,
+      options.timeout ?? this.#host.timeout,
+      options.signal,
+    );
+    due.finally(() => this.#waiting.resolveAll()).catch(() => {});
+    return this.#tell({ ...options, timeout: await waiting }, method, args);
   }
 
   async #tellLater(

@@ -88,7 +88,8 @@ export class Kite implements AsyncDisposable {
       this.#report(`a listener of the kite's "${event}" event failed`, error)
     );
     const { kiteKey, kontrolKey, kontrolUser } = this.config;
-    this.#trust = new Trust({ kiteKey, kontrolKey, kontrolUser, keyOverlap: options.keyOverlap });
+    const { keyOverlap, requireKeyHandover } = options;
+    this.#trust = new Trust({ kiteKey, kontrolKey, kontrolUser, keyOverlap, requireKeyHandover });
     this.#trust.onChange((formerKiteKey) => {
       this.#methods.authenticators.trustChanged();
       this.#showKiteKey(formerKiteKey);
@@ -219,7 +220,7 @@ export class Kite implements AsyncDisposable {
       trust: this.#trust,
       kontrolUrls: this.config.kontrolUrls,
       timeout: this.config.timeout,
-      newClient: (url, options) => new Client(this.#host, url, options),
+      newClient: (url, options, hooks) => new Client(this.#host, url, options, hooks),
       report: (what, error) => this.#report(what, error),
       registered: (url) => this.#events.emit("register", { url }),
     });

@@ -33,6 +33,14 @@ export interface KiteOptions extends ConfigOptions {
    * token signed before the change. @default 176_400_000 (49 h)
    */
   readonly keyOverlap?: number;
+  /**
+   * Adopts a new Kontrol key only with a handover: a statement that the present key has signed. Set
+   * it to false for a Kontrol that cannot sign one, and that the kite reaches over TLS or a trusted
+   * network; to true to refuse such a Kontrol's changes of keys.
+   *
+   * @default true, unless the kite.key was issued by a Kontrol that signs no handovers, as Go's
+   */
+  readonly requireKeyHandover?: boolean;
   /** Takes tokens that never end, as the Go kite does. @default false */
   readonly allowTokensWithoutExpiry?: boolean;
   /** How far the clocks of two machines may differ, milliseconds. @default 0 */
@@ -80,6 +88,7 @@ export function configPart(options: KiteOptions): ConfigOptions {
     clockTolerance: _clockTolerance,
     sockjs: _sockjs,
     keyOverlap: _keyOverlap,
+    requireKeyHandover: _requireKeyHandover,
     logger: _logger,
     ...config
   } = options;

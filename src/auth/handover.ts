@@ -1,4 +1,4 @@
-import { KiteError } from "../protocol/errors.ts";
+import type { KiteError } from "../protocol/errors.ts";
 import type { JwtClaims } from "./claims.ts";
 import { checkTimes, hasSignatureOf, parseToken, refusal, signToken } from "./jwt.ts";
 import { canonicalPublicKey, importPublicKey, KEY_ALGORITHMS, type PrivateKey } from "./keys.ts";

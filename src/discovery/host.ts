@@ -1,9 +1,10 @@
 import type { Trust } from "../auth/trust.ts";
-import type { Client, ClientOptions } from "../client.ts";
+import type { Client, ClientHooks, ClientOptions } from "../client.ts";
+import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 
-/** What finding and being found needs from the kite. */
+/** What registering and finding kites needs from the kite. */
 export interface DiscoveryHost {
   readonly identity: KiteIdentity;
   readonly trust: Trust;
@@ -11,16 +12,17 @@ export interface DiscoveryHost {
   readonly kontrolUrls: readonly string[];
   /** Milliseconds to wait for an answer of Kontrol. */
   readonly timeout: number;
-  newClient(url: string | readonly string[], options: ClientOptions): Client;
-  /** Tells the owner of what went wrong. */
+  /** Makes a client of the kite. */
+  newClient(url: string | readonly string[], options: ClientOptions, hooks?: ClientHooks): Client;
+  /** Logs a problem for the kite's owner. */
   report(what: string, error?: unknown): void;
   /** The kite was registered. */
   registered(url: string): void;
 }
 
-/** The line to Kontrol. */
+/** The connection to Kontrol. */
 export interface KontrolLine {
-  /** The connection, dialled when it is first asked for. */
+  /** The client, which is dialled when it is first needed. */
   readonly client: Client;
   /** Calls a method of Kontrol. */
   tell<Result = unknown>(
@@ -28,4 +30,13 @@ export interface KontrolLine {
     method: string,
     ...args: unknown[]
   ): Promise<Result>;
+}
+
+/** The error for a kite without any URL of a Kontrol. */
+export function noKontrolKnown(): KiteError {
+  return new KiteError(
+    "configError",
+    "Cannot reach Kontrol: none is known; " +
+      "set the option kontrolUrl or KITE_KONTROL_URL, or get a kite.key",
+  );
 }

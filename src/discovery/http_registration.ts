@@ -1,6 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
-import { withTrustedKey } from "./host.ts";
-import type { DiscoveryHost } from "./host.ts";
+import { type DiscoveryHost, noKontrolKnown } from "./host.ts";
 import { fetchKontrol } from "./kontrol_http.ts";
 import { readRegisterResult, type RegisterResult } from "./register_result.ts";
 
@@ -80,8 +79,13 @@ export class HttpRegistration {
   async #register(): Promise<RegisterResult> {
     const { identity, trust } = this.#host;
     const auth = { type: "kiteKey", key: trust.kiteKey ?? "" };
-    const registration = { url: this.#url, kite: identity, auth, heartbeatToken: true };
-    const body = JSON.stringify(withTrustedKey(trust, registration));
+    const body = JSON.stringify({
+      url: this.#url,
+      kite: identity,
+      auth,
+      heartbeatToken: true,
+      handoverFrom: trust.kontrolKey,
+    });
     const headers = { "content-type": "application/json" };
     const text = await this.#fetch("/register", { method: "POST", body, headers });
     return readRegisterResult(parse(text));
@@ -97,7 +101,7 @@ export class HttpRegistration {
   #fetch(path: string, init: RequestInit): Promise<string> {
     const { kontrolUrls, timeout } = this.#host;
     const url = kontrolUrls[this.#turn % kontrolUrls.length];
-    if (url === undefined) throw new KiteError("configError", "no Kontrol is known");
+    if (url === undefined) throw noKontrolKnown();
     const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(timeout)]);
     return fetchKontrol(url, path, { ...init, signal });
   }

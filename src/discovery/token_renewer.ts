@@ -148,7 +148,8 @@ export class TokenRenewer {
   #arm(delay: number): void {
     clearTimeout(this.#timer);
     if (this.#client.state !== "open") return;
-    const wait = Math.max(LEAST_PAUSE, Math.min(delay, LONGEST_TIMER));
+    const pause = this.#renewedAt + this.#pause - performance.now();
+    const wait = Math.max(LEAST_PAUSE, pause, Math.min(delay, LONGEST_TIMER));
     this.#timer = setTimeout(() => {
       if (delay > LONGEST_TIMER) this.#schedule();
       else {

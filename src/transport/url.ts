@@ -30,6 +30,20 @@ export function parseKiteUrl(url: string | URL): URL {
   return parsed;
 }
 
+/** Characters of a URL that a remote gives us, at most. */
+const MAX_URL_LENGTH = 2_048;
+
+/**
+ * True for a URL that a remote may give us to dial: `http:`, `https:`, `ws:` or `wss:`, without
+ * credentials, blanks, control or invisible characters.
+ */
+export function isKiteUrl(text: unknown): text is string {
+  if (typeof text !== "string" || text.length > MAX_URL_LENGTH) return false;
+  if (/[\s\p{C}]/u.test(text) || !URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return Object.hasOwn(PROTOCOLS, protocol) && username === "" && password === "";
+}
+
 /** The path of a SockJS session: three digits and 20 characters (docs/protocol.md §1). */
 export function newSessionPath(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(SESSION_LENGTH));
