@@ -59,6 +59,7 @@ export type {
   GetOptions,
   KeyPair,
   KeyPairs,
+  LossListener,
   OperationOptions,
   Registration,
   Storage,
