@@ -187,6 +187,7 @@ export class Kontrol implements AsyncDisposable {
   /** Listens. @throws {KiteError} `configError`: the port is taken, or no key pair fits the kite.key */
   async listen(): Promise<Server> {
     await this.keys.own();
+    this.#registry.follow();
     const server = await this.kite.listen();
     this.#kontrolUrl = withPort(this.#kontrolUrl, server.port);
     const url = this.#registerUrl ?? this.#kontrolUrl;

@@ -82,6 +82,8 @@ export class Registry implements Disposable {
   readonly #tracked = new Map<string, Tracked>();
   readonly #reserved = new ReservedIds();
   #timer: ReturnType<typeof setInterval> | undefined;
+  /** What tells that the storage has lost kites. */
+  #losses: Disposable | undefined;
   #sweeping = false;
   #isDisposed = false;
   /** By id, the latest work on its registration, see {@linkcode Registry.#inTurn}. */
@@ -104,6 +106,14 @@ export class Registry implements Disposable {
       const reason = "must be milliseconds from 0 on";
       throw new KiteError("configError", `Cannot use ${value} as liveness.${name}: ${reason}`);
     }
+  }
+
+  /**
+   * Begins to follow what goes from the storage, at this Kontrol or at another one. Without it, the
+   * first kite that is added begins it.
+   */
+  follow(): void {
+    this.#losses ??= this.#storage.onLoss((lost) => lost ? this.#lost(lost) : this.recheck());
   }
 
   /** Kites that keep themselves known here. */
@@ -185,8 +195,8 @@ export class Registry implements Disposable {
   /** Stops looking after anyone; the storage keeps what it has until it expires there. */
   [Symbol.dispose](): void {
     this.#isDisposed = true;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#stopSweeping();
+    this.#losses?.[Symbol.dispose]();
     for (const tracked of [...this.#tracked.values()]) this.#untrack(tracked);
     this.#left.clear();
     this.#reserved.clear();
@@ -205,21 +215,36 @@ export class Registry implements Disposable {
       this.#sweeping = false;
     }
     this.#reserved.prune(performance.now());
-    if (this.#tracked.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    if (this.#tracked.size === 0) this.#stopSweeping();
   }
 
   #track(tracked: Tracked): void {
     const { id, username } = tracked.registration.kite;
     if (!this.#tracked.has(id)) this.#options.allowance?.add(username);
     this.#tracked.set(id, tracked);
+    this.follow();
     if (this.#timer !== undefined) return;
     this.#clock.tick();
     this.#timer = setInterval(() => {
       if (this.#clock.tick()) this.recheck();
       void this.sweep();
     }, SWEEP_INTERVAL);
+  }
+
+  #stopSweeping(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** A kite has gone from the storage: looks for it there if it is ours, else reserves its id. */
+  #lost({ kite }: Registration): void {
+    const tracked = this.#tracked.get(kite.id);
+    if (tracked === undefined) this.#reserve(kite);
+    else tracked.refreshedAt = -Infinity;
+  }
+
+  #reserve({ id, username }: Registration["kite"]): void {
+    this.#reserved.reserve(id, username, performance.now() + this.liveness.idReservation);
   }
 
   #untrack({ registration: { kite } }: Tracked): void {
@@ -253,7 +278,7 @@ export class Registry implements Disposable {
   /** Forgets a kite, unless its connection is still there: then it may be heard of again. */
   #remove(tracked: Tracked): Promise<void> {
     const { registration } = tracked;
-    const { id, username } = registration.kite;
+    const { id } = registration.kite;
     return this.#inTurn(id, async () => {
       // It may have come back while others were removed.
       const now = this.#clock.now();
@@ -263,8 +288,7 @@ export class Registry implements Disposable {
       tracked.unlistedAt = now;
       if (isGone) {
         this.#untrack(tracked);
-        const until = performance.now() + this.liveness.idReservation;
-        this.#reserved.reserve(id, username, until);
+        this.#reserve(registration.kite);
       }
       this.#options.onGone?.(registration, hasClosed ? "its connection closed" : "no heartbeat");
       try {
@@ -278,18 +302,19 @@ export class Registry implements Disposable {
 
   async #refresh(due: readonly Tracked[]): Promise<void> {
     const now = performance.now();
+    // Before the answer: a kite may be lost, and suspected, while it is under way.
+    for (const tracked of due) tracked.refreshedAt = now;
     try {
       const lost = new Set(
         await this.#storage.refresh(due.map(({ registration }) => registration.kite.id)),
       );
-      for (const tracked of due) tracked.refreshedAt = now;
       const gone = due.filter(({ registration }) => lost.has(registration.kite.id));
       await inGroups(gone, (tracked) => this.#relist(tracked));
     } catch (error) {
       this.#onError("kites could not be refreshed, which is tried again", error);
-      // Not at once: the storage is away, and the next look is half a second off.
+      // Not with the next sweep already: the storage is away.
       for (const tracked of due) {
-        tracked.refreshedAt = now - this.liveness.refreshInterval + SWEEP_INTERVAL * 4;
+        tracked.refreshedAt = now - this.liveness.refreshInterval + SWEEP_INTERVAL * 2;
       }
     }
   }
