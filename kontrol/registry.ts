@@ -1,23 +1,9 @@
-import { KiteError } from "../src/protocol/errors.ts";
 import { ActiveClock } from "./active_clock.ts";
 import type { Allowance } from "./budgets.ts";
+import { type Liveness, type LivenessOptions, readLiveness } from "./liveness.ts";
 import { ReservedIds } from "./reserved_ids.ts";
 import { idTakenError } from "./storage/check.ts";
 import type { Registration, Storage } from "./storage/storage.ts";
-
-/** How long kites are kept, all in milliseconds. */
-export interface LivenessOptions {
-  /** What kites are asked to send their heartbeats at. @default 10_000 */
-  readonly heartbeatInterval?: number;
-  /** What a heartbeat may be late before its kite counts as gone. @default 20_000 */
-  readonly heartbeatGrace?: number;
-  /** How long a kite is kept after its connection has closed, for it to come back. @default 1_000 */
-  readonly disconnectGrace?: number;
-  /** How often a kite that sends heartbeats is refreshed in the storage. @default 45_000 */
-  readonly refreshInterval?: number;
-  /** How long the id of a kite that has gone stays reserved for its user. @default 600_000 */
-  readonly idReservation?: number;
-}
 
 /** How a kite keeps itself known here. */
 export type Keeper = "connection" | "http";
@@ -48,14 +34,6 @@ interface Tracked {
   goesAt: number;
 }
 
-const DEFAULTS: Required<LivenessOptions> = Object.freeze({
-  heartbeatInterval: 10_000,
-  heartbeatGrace: 20_000,
-  disconnectGrace: 1_000,
-  refreshInterval: 45_000,
-  idReservation: 600_000,
-});
-
 /** Milliseconds between two looks at who is late. */
 const SWEEP_INTERVAL = 500;
 
@@ -74,7 +52,7 @@ const AT_ONCE = 32;
  */
 export class Registry implements Disposable {
   /** The bounds in force. */
-  readonly liveness: Required<LivenessOptions>;
+  readonly liveness: Liveness;
   readonly #storage: Storage;
   readonly #onError: (what: string, error: unknown) => void;
   readonly #options: RegistryOptions;
@@ -100,12 +78,7 @@ export class Registry implements Disposable {
     this.#storage = storage;
     this.#onError = onError;
     this.#options = options;
-    this.liveness = { ...DEFAULTS, ...liveness };
-    for (const [name, value] of Object.entries(this.liveness)) {
-      if (Number.isFinite(value) && value >= 0) continue;
-      const reason = "must be milliseconds from 0 on";
-      throw new KiteError("configError", `Cannot use ${value} as liveness.${name}: ${reason}`);
-    }
+    this.liveness = readLiveness(liveness);
   }
 
   /**
