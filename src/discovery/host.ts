@@ -1,5 +1,6 @@
 import type { Trust } from "../auth/trust.ts";
-import type { Client, ClientOptions } from "../client.ts";
+import type { Client } from "../client.ts";
+import type { ClientOptions } from "../client_options.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 
@@ -9,6 +10,8 @@ export interface DiscoveryHost {
   readonly trust: Trust;
   /** Kontrol's URLs; any of them will do. */
   readonly kontrolUrls: readonly string[];
+  /** Certificates of private authorities, PEM. */
+  readonly ca: readonly string[];
   /** Milliseconds to wait for an answer of Kontrol. */
   readonly timeout: number;
   newClient(url: string | readonly string[], options: ClientOptions): Client;
@@ -23,9 +26,6 @@ export interface KontrolLine {
   /** The connection, dialled when it is first asked for. */
   readonly client: Client;
   /** Calls a method of Kontrol. */
-  tell<Result = unknown>(
-    options: TellOptions,
-    method: string,
-    ...args: unknown[]
-  ): Promise<Result>;
+  tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
 }
