@@ -1,6 +1,7 @@
 import type { Trust } from "../auth/trust.ts";
 import type { Client } from "../client.ts";
 import type { ClientOptions } from "../client_options.ts";
+import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 
@@ -28,4 +29,12 @@ export interface KontrolLine {
   /** Calls a method of Kontrol. */
   tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
   tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
+}
+
+/** The error for what needs a Kontrol while no URL of one is known. */
+export function noKontrol(): KiteError {
+  return new KiteError(
+    "configError",
+    "Cannot reach Kontrol: no URL is known; set kontrolUrl or KITE_KONTROL_URL, or have a kite.key",
+  );
 }

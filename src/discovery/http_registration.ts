@@ -1,8 +1,8 @@
 import { KiteError } from "../protocol/errors.ts";
-import { HttpClient } from "../runtime/fetch.ts";
+import { createTrustingClient, type HttpClient } from "../runtime/http_client.ts";
 import { Timer } from "../runtime/timer.ts";
 import { displayUrl, parseKiteUrl } from "../transport/url.ts";
-import type { DiscoveryHost } from "./host.ts";
+import { type DiscoveryHost, noKontrol } from "./host.ts";
 import { readRegisterResult, type RegisterResult } from "./register_result.ts";
 
 /** Seconds between heartbeats when Kontrol names no interval. */
@@ -37,7 +37,7 @@ export class HttpRegistration {
     this.#host = host;
     this.#url = url;
     this.#adopt = adopt;
-    this.#client = new HttpClient(host.ca);
+    this.#client = createTrustingClient(host.ca);
     this.#settle = Promise.withResolvers();
     this.first = this.#settle.promise;
     void this.#beat();
@@ -100,7 +100,7 @@ export class HttpRegistration {
     query: Readonly<Record<string, string>> = {},
   ): Promise<string> {
     const { kontrolUrls, timeout } = this.#host;
-    if (kontrolUrls.length === 0) throw new KiteError("configError", "no Kontrol is known");
+    if (kontrolUrls.length === 0) throw noKontrol();
     const url = urlOf(kontrolUrls[this.#turn % kontrolUrls.length]!, path, query);
     const late = new AbortController();
     const timer = new Timer(

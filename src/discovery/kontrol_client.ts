@@ -7,7 +7,7 @@ import { Timer } from "../runtime/timer.ts";
 import { WaitingCalls } from "../waiting_calls.ts";
 import { type KontrolQuery, readQuery } from "../protocol/query.ts";
 import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
-import type { DiscoveryHost, KontrolLine } from "./host.ts";
+import { type DiscoveryHost, type KontrolLine, noKontrol } from "./host.ts";
 import { HttpRegistration } from "./http_registration.ts";
 import { KeptRegistration } from "./kept_registration.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
@@ -51,10 +51,7 @@ export class KontrolClient implements KontrolLine {
     if (this.#client !== undefined) return this.#client;
     const { kontrolUrls } = this.#host;
     if (kontrolUrls.length === 0) {
-      throw new KiteError(
-        "configError",
-        "Cannot reach Kontrol: no URL is known; set kontrolUrl or KITE_KONTROL_URL, or have a kite.key",
-      );
+      throw noKontrol();
     }
     const authentication = this.#credentials();
     const client = this.#host.newClient(kontrolUrls, {

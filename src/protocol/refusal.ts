@@ -50,5 +50,7 @@ export function unknownName(
 }
 
 function show(value: unknown): string {
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : quote(value);
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value === "string") return quote(value);
+  return `of type ${value === null ? "null" : Array.isArray(value) ? "array" : typeof value}`;
 }

@@ -17,11 +17,12 @@ export interface CallTarget {
  * reaction's. Calls that succeed pay nothing for this.
  */
 export function failedCall(error: KiteError, target: CallTarget): Promise<never> {
-  return Promise.reject(error).catch(rethrow).catch((error: KiteError): never => {
+  const fail = (error: KiteError): never => {
     describe(error, target);
-    captureStack(error);
+    captureStack(error, fail);
     throw error;
-  });
+  };
+  return Promise.reject(error).catch(rethrow).catch(fail);
 }
 
 function rethrow(error: unknown): never {
@@ -40,10 +41,10 @@ function describe(error: KiteError, { method, url }: CallTarget): void {
   define(error, "cause", call, false);
 }
 
-/** Replaces the stack, which leads to the socket that the answer came from, if there is a better one. */
-function captureStack(error: KiteError): void {
+/** Replaces the stack, which leads to the socket, if there is one that leads to the caller. */
+function captureStack(error: KiteError, above: (error: KiteError) => never): void {
   const former = error.stack;
-  Error.captureStackTrace?.(error, captureStack);
+  Error.captureStackTrace?.(error, above);
   if (!error.stack?.includes("\n    at async ") && former !== undefined) error.stack = former;
 }
 

@@ -116,7 +116,7 @@ Deno.test("arguments that JSON cannot carry fail the call, and leave nothing beh
     },
   };
   const error = await assertRejects(() => left.tell("m", () => {}, broken), KiteError) as KiteError;
-  assertEquals(error.type, "sendError");
+  assertEquals(error.type, "argumentError");
   assertEquals(left.conversation.load, { pending: 0, callbacks: 0, running: 0 });
   assertEquals(await left.tell("m"), null);
   right.close();

@@ -1,7 +1,7 @@
 import { KiteError } from "../../../protocol/errors.ts";
 import { Timer } from "../../../runtime/timer.ts";
 import { pause } from "../../../runtime/turn.ts";
-import { HttpClient } from "../../../runtime/fetch.ts";
+import { createTrustingClient, type HttpClient } from "../../../runtime/http_client.ts";
 import type { Limits } from "../../../protocol/limits.ts";
 import { exceedsBytes } from "../../byte_length.ts";
 import { decodeFrame } from "../frames.ts";
@@ -98,7 +98,7 @@ class XhrSession implements Session {
       : base.host;
     this.#dial = dial;
     this.#base = base;
-    this.#http = new HttpClient(dial.ca);
+    this.#http = createTrustingClient(dial.ca);
     this.#inbox = new Inbox(dial.limits.outgoingBytes, (code, reason) => this.close(code, reason));
     this.#outbox = new Outbox((messages) => {
       this.#waiting = this.#waiting.length === 0 ? messages : this.#waiting.concat(messages);
