@@ -207,7 +207,7 @@ Deno.test("a wrong option is refused by its name", () => {
     [{ limits: 5 }, "Cannot use limits 5: must be an object"],
     [{ kontrolURL: "http://a/kite" }, 'option "kontrolURL": did you mean kontrolUrl?'],
     [{ usrename: "devrim" }, 'Cannot use option "usrename": did you mean username?'],
-    [{ colour: "red" }, 'Cannot use option "colour": must be one of username, environment,'],
+    [{ color: "red" }, 'Cannot use option "color": must be one of username, environment,'],
     [{ tls: { cert: "x" } }, "Cannot use tls: must be { cert, key } or { certFile, keyFile }"],
     [{ tls: { certFile: "/a", key: "x" } }, "Cannot use tls: must be { cert, key } or"],
     [

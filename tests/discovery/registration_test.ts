@@ -117,13 +117,17 @@ Deno.test("discovery: a call fails at once, with the cause, when no Kontrol can 
 Deno.test("discovery: once it was connected, calls wait for a Kontrol that restarts", async () => {
   const port = freePort();
   const first = await startKontrol({ kite: { port } });
-  const kite = await first.newKite("math", "1.0.0", { timeout: 30_000 });
+  await using kite = new Kite("math", "1.0.0", {
+    kiteKey: "",
+    kontrolUrl: first.url,
+    logLevel: "FATAL",
+    timeout: 30_000,
+  });
   await kite.kontrolReady();
   await first[Symbol.asyncDispose]();
   const call = kite.tellKontrol({}, "kite.ping");
   await using _second = await startKontrol({ kite: { port } });
   assertEquals(await call, "pong");
-  await kite.close();
 });
 
 Deno.test("tellKontrol: its own timeout and signal", async () => {

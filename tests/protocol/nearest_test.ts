@@ -9,7 +9,7 @@ Deno.test("the nearest name is found, if any is near", () => {
   assertEquals(nearestName("kontroluser", names), "kontrolUser");
   assertEquals(nearestName("prot", names), "port");
   assertEquals(nearestName("pott", names), "port");
-  assertEquals(nearestName("colour", names), undefined);
+  assertEquals(nearestName("color", names), undefined);
   assertEquals(nearestName("", names), undefined);
   assertEquals(nearestName("x".repeat(1_000_000), names), undefined);
 });
