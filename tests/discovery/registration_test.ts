@@ -125,6 +125,7 @@ Deno.test("discovery: once it was connected, calls wait for a Kontrol that resta
   });
   await kite.kontrolReady();
   await first[Symbol.asyncDispose]();
+  await eventually(() => kite.kontrol.client.state === "redialling");
   const call = kite.tellKontrol({}, "kite.ping");
   await using _second = await startKontrol({ kite: { port } });
   assertEquals(await call, "pong");
