@@ -44,7 +44,8 @@
 export { DEFAULT_PORT, Kontrol, KONTROL_VERSION, type KontrolOptions } from "./kontrol.ts";
 export type { MachineOptions, MachineRequest } from "./methods.ts";
 export type { Caller, Policy, PolicyName } from "./policy.ts";
-export type { LivenessOptions } from "./registry.ts";
+export type { BudgetOptions } from "./budgets.ts";
+export type { LivenessOptions } from "./liveness.ts";
 export type { TokenIssuerOptions } from "./tokens.ts";
 export { KeyRing, type KeyRingOptions, type NewKeyPair } from "./keypairs.ts";
 export { type CounterName, type Gauge, Metrics } from "./metrics.ts";
