@@ -1,4 +1,4 @@
-import { describeThrown, KiteError } from "../protocol/errors.ts";
+import { KiteError, messageOf } from "../protocol/errors.ts";
 import { hasToJson, isPlainInstance, isPlainObject, jsonValue, nameOf } from "./sendable.ts";
 
 /** A function that travels: called with plain values, its return value goes nowhere. */
@@ -172,7 +172,7 @@ function unsendable(what: string, path: readonly Step[]): KiteError {
 
 function unreadable(error: unknown, path: readonly Step[]): KiteError {
   const where = path.length === 0 ? "" : ` at ${shown(path)}`;
-  return new KiteError("argumentError", `Cannot read the value${where}: ${describeThrown(error)}`, {
+  return new KiteError("argumentError", `Cannot read the value${where}: ${messageOf(error)}`, {
     cause: error,
   });
 }

@@ -96,17 +96,26 @@ export class KiteError extends Error {
   }
 }
 
+const UNPRINTABLE = "a value that cannot be printed was thrown";
+
 function textOf(value: unknown, otherwise: string): string {
   return typeof value === "string" ? value : otherwise;
 }
 
-/** What a thrown value says. Never throws, whatever was thrown. */
+/** The message of what was thrown, without its type. Never throws, whatever was thrown. */
+export function messageOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? `${thrown.message || thrown.name}` : `${thrown}`;
+  } catch {
+    return UNPRINTABLE;
+  }
+}
+
+/** What was thrown with its type, such as `TypeError: x is not a function`. Never throws. */
 export function describeThrown(thrown: unknown): string {
   try {
-    if (thrown instanceof KiteError) return thrown.toString();
-    if (thrown instanceof Error) return textOf(thrown.message, "") || textOf(thrown.name, "Error");
-    return String(thrown);
+    return `${thrown}`;
   } catch {
-    return "a value that cannot be shown was thrown";
+    return UNPRINTABLE;
   }
 }

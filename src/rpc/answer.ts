@@ -1,4 +1,4 @@
-import { describeThrown, type ErrorObject, KiteError } from "../protocol/errors.ts";
+import { type ErrorObject, KiteError, messageOf } from "../protocol/errors.ts";
 
 /** What an answer says: an error, or else a result. */
 export interface Answer {
@@ -81,7 +81,7 @@ export function errorObject(thrown: unknown, id: string): ErrorObject {
   try {
     return readThrown(thrown, id);
   } catch {
-    return { type: "genericError", message: describeThrown(thrown), code: "", id };
+    return { type: "genericError", message: messageOf(thrown), code: "", id };
   }
 }
 
@@ -94,7 +94,7 @@ function readThrown(thrown: unknown, id: string): ErrorObject {
     const { type, code } = thrown as { type?: unknown; code?: unknown };
     return {
       type: text(type) || "genericError",
-      message: describeThrown(thrown),
+      message: messageOf(thrown),
       code: text(code),
       id,
     };
@@ -103,5 +103,5 @@ function readThrown(thrown: unknown, id: string): ErrorObject {
     const { type, message, code } = readError(thrown);
     return { type, message, code, id };
   }
-  return { type: "genericError", message: describeThrown(thrown), code: "", id };
+  return { type: "genericError", message: messageOf(thrown), code: "", id };
 }

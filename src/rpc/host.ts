@@ -1,4 +1,4 @@
-import { describeThrown, KiteError } from "../protocol/errors.ts";
+import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { KiteRequest } from "./request.ts";
@@ -25,5 +25,5 @@ export function disconnected(): KiteError {
 /** What was thrown, as an error with a type. */
 export function asKiteError(error: unknown, type: "sendError" | "genericError"): KiteError {
   if (error instanceof KiteError) return error;
-  return new KiteError(type, describeThrown(error), { cause: error });
+  return new KiteError(type, messageOf(error), { cause: error });
 }
