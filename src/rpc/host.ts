@@ -1,4 +1,4 @@
-import { KiteError } from "../protocol/errors.ts";
+import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { CloseInfo } from "../transport/session.ts";
@@ -33,6 +33,5 @@ export function describeEnd({ code, reason }: CloseInfo): string {
 /** What was thrown, as an error with a type. */
 export function asKiteError(error: unknown, type: "argumentError" | "genericError"): KiteError {
   if (error instanceof KiteError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new KiteError(type, message, { cause: error });
+  return new KiteError(type, messageOf(error), { cause: error });
 }
