@@ -16,6 +16,7 @@ import {
   type DeleteOptions,
   type GetOptions,
   type KeyPairs,
+  type LossListener,
   type OperationOptions,
   type Registration,
   type Storage,
@@ -165,6 +166,10 @@ export class EtcdStorage implements Storage {
     options?: OperationOptions,
   ): Promise<Watch> {
     return await this.#watches.watch(createMatcher(query), listener, options);
+  }
+
+  onLoss(listener: LossListener): Disposable {
+    return this.#watches.onLoss(listener);
   }
 
   async count(options?: OperationOptions): Promise<Map<string, number>> {

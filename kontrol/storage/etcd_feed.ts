@@ -262,6 +262,7 @@ export class EtcdFeed implements Feed {
     // One that never was in use has somebody waiting for it, who is told.
     if (this.#current !== lost) return;
     this.#current = undefined;
+    this.#hub.suspectLoss();
     this.#options.onError(this.#client.failure("keep watching, so a new watch begins", error));
     this.#restart = setTimeout(() => this.#start().catch(this.#options.onError), RESTART_PAUSE);
   }

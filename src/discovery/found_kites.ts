@@ -12,9 +12,11 @@ export interface FoundKite {
   readonly token: string;
 }
 
-/** The answer to `getKites`. */
+/** The answer to `getKites`, or a page of a watch's list. */
 export interface GetKitesResult {
   readonly kites: readonly FoundKite[];
+  /** True if the list goes on with another page. */
+  readonly hasMore: boolean;
   /** The watch that was begun, if one was asked for. */
   readonly watcherId: string | undefined;
 }
@@ -32,8 +34,13 @@ export function readGetKitesResult(value: unknown): GetKitesResult {
       "Cannot read the answer to getKites: it must be an object",
     );
   }
-  const { kites, watcherID } = value as { kites?: unknown; watcherID?: unknown };
+  const { kites, watcherID, more } = value as {
+    kites?: unknown;
+    watcherID?: unknown;
+    more?: unknown;
+  };
   return {
+    hasMore: more === true,
     kites: Array.isArray(kites) ? kites.flatMap(readIfUsable) : [],
     watcherId: typeof watcherID === "string" && watcherID !== "" ? watcherID : undefined,
   };

@@ -1,5 +1,6 @@
 import type { Trust } from "../auth/trust.ts";
-import type { Client, ClientHooks, ClientOptions } from "../client.ts";
+import type { Client, ClientHooks } from "../client.ts";
+import type { ClientOptions } from "../client_options.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { TellOptions } from "../rpc/remote.ts";
@@ -10,6 +11,8 @@ export interface DiscoveryHost {
   readonly trust: Trust;
   /** Kontrol's URLs; any of them will do. */
   readonly kontrolUrls: readonly string[];
+  /** Certificates of private authorities, PEM. */
+  readonly ca: readonly string[];
   /** Milliseconds to wait for an answer of Kontrol. */
   readonly timeout: number;
   /** Makes a client of the kite. */
@@ -25,18 +28,14 @@ export interface KontrolLine {
   /** The client, which is dialled when it is first needed. */
   readonly client: Client;
   /** Calls a method of Kontrol. */
-  tell<Result = unknown>(
-    options: TellOptions,
-    method: string,
-    ...args: unknown[]
-  ): Promise<Result>;
+  tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
 }
 
-/** The error for a kite without any URL of a Kontrol. */
-export function noKontrolKnown(): KiteError {
+/** The error for what needs a Kontrol while no URL of one is known. */
+export function noKontrol(): KiteError {
   return new KiteError(
     "configError",
-    "Cannot reach Kontrol: none is known; " +
-      "set the option kontrolUrl or KITE_KONTROL_URL, or get a kite.key",
+    "Cannot reach Kontrol: no URL is known; set kontrolUrl or KITE_KONTROL_URL, or get a kite.key",
   );
 }

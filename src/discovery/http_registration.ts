@@ -1,5 +1,7 @@
 import { KiteError } from "../protocol/errors.ts";
-import { type DiscoveryHost, noKontrolKnown } from "./host.ts";
+import { createTrustingClient, type HttpClient } from "../runtime/http_client.ts";
+import { Timer } from "../runtime/timer.ts";
+import { type DiscoveryHost, noKontrol } from "./host.ts";
 import { fetchKontrol } from "./kontrol_http.ts";
 import { readRegisterResult, type RegisterResult } from "./register_result.ts";
 
@@ -18,11 +20,12 @@ export class HttpRegistration {
   readonly #adopt: (result: RegisterResult) => Promise<RegisterResult>;
   readonly #settle: PromiseWithResolvers<RegisterResult>;
   readonly #end = new AbortController();
+  readonly #client: HttpClient;
   #turn = 0;
   #failures = 0;
   #current: RegisterResult | undefined;
   #isStale = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
 
   constructor(
     host: DiscoveryHost,
@@ -32,6 +35,7 @@ export class HttpRegistration {
     this.#host = host;
     this.#url = url;
     this.#adopt = adopt;
+    this.#client = createTrustingClient(host.ca);
     this.#settle = Promise.withResolvers();
     this.first = this.#settle.promise;
     void this.#beat();
@@ -44,8 +48,9 @@ export class HttpRegistration {
 
   /** Sends no more heartbeats: Kontrol forgets the kite after a while. */
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#end.abort();
+    this.#client.close();
     this.#settle.reject(new KiteError("aborted", "the registration was given up"));
     this.first.catch(() => {}); // nobody has to wait for it
   }
@@ -73,7 +78,7 @@ export class HttpRegistration {
         this.#host.report(`Cannot ${what}, trying again`, error);
       }
     }
-    if (!this.#end.signal.aborted) this.#timer = setTimeout(() => void this.#beat(), wait);
+    if (!this.#end.signal.aborted) this.#timer = new Timer(() => void this.#beat(), wait);
   }
 
   async #register(): Promise<RegisterResult> {
@@ -93,17 +98,30 @@ export class HttpRegistration {
 
   /** @returns False when Kontrol wants the registration again. */
   async #heartbeat({ heartbeatToken }: RegisterResult): Promise<boolean> {
-    const query = new URLSearchParams({ id: this.#host.identity.id });
-    if (heartbeatToken !== undefined) query.set("token", heartbeatToken);
-    return (await this.#fetch(`/heartbeat?${query}`, {})).trim() === "pong";
+    const query: Record<string, string> = { id: this.#host.identity.id };
+    if (heartbeatToken !== undefined) query.token = heartbeatToken;
+    return (await this.#fetch("/heartbeat", {}, query)).trim() === "pong";
   }
 
-  #fetch(path: string, init: RequestInit): Promise<string> {
+  async #fetch(
+    path: string,
+    init: RequestInit,
+    query: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     const { kontrolUrls, timeout } = this.#host;
     const url = kontrolUrls[this.#turn % kontrolUrls.length];
-    if (url === undefined) throw noKontrolKnown();
-    const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(timeout)]);
-    return fetchKontrol(url, path, { ...init, signal });
+    if (url === undefined) throw noKontrol();
+    const late = new AbortController();
+    const timer = new Timer(
+      () => late.abort(new KiteError("timeout", `no answer within ${timeout} ms`)),
+      timeout,
+    );
+    const signal = AbortSignal.any([this.#end.signal, late.signal]);
+    try {
+      return await fetchKontrol(this.#client, url, path, query, { ...init, signal });
+    } finally {
+      timer.clear();
+    }
   }
 }
 

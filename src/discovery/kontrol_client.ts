@@ -2,15 +2,17 @@ import type { Authentication } from "../rpc/codec.ts";
 import type { Client } from "../client.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 import { KiteError } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
+import { Timer } from "../runtime/timer.ts";
+import { WaitingCalls } from "../waiting_calls.ts";
 import { type KontrolQuery, readQuery } from "../protocol/query.ts";
-import { quote } from "../protocol/quote.ts";
 import type { TrustUpdate } from "../auth/trust.ts";
 import { isKiteUrl } from "../transport/url.ts";
 import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
-import { type DiscoveryHost, type KontrolLine, noKontrolKnown } from "./host.ts";
+import { type DiscoveryHost, type KontrolLine, noKontrol } from "./host.ts";
 import { HttpRegistration } from "./http_registration.ts";
 import { KeptRegistration } from "./kept_registration.ts";
-import { explainKiteKey, KontrolOutage } from "./kontrol_outage.ts";
+import { explainRefusedKey } from "./refused_key.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
 import { TokenRenewer } from "./token_renewer.ts";
 import { KiteWatch } from "./watch.ts";
@@ -24,22 +26,21 @@ export interface GetTokenOptions {
 /** Milliseconds between two tries to reach Kontrol, at most. */
 const LONGEST_REDIAL = 3_000;
 
-/** Milliseconds that a request for Kontrol's key may take while a caller waits for it. */
+/** Milliseconds that the question for Kontrol's key may take while a caller waits for it. */
 const KEY_TIMEOUT = 5_000;
 
-/** Milliseconds between two requests of a key renewer; timers count in 31 bits. */
+/** Milliseconds between two questions of a key renewer, at least. */
 const SHORTEST_INTERVAL = 100;
-const LONGEST_INTERVAL = 2_147_483_647;
 
 /** A kite's connection to its Kontrol, dialled when it is first needed and kept from then on. */
 export class KontrolClient implements KontrolLine {
   readonly #host: DiscoveryHost;
   #client: Client | undefined;
-  #outage: KontrolOutage | undefined;
   #kept: KeptRegistration | undefined;
   #http: HttpRegistration | undefined;
   readonly #watches = new Set<KiteWatch>();
-  readonly #renewers = new Set<ReturnType<typeof setInterval>>();
+  readonly #readies = new Set<WaitingCalls>();
+  readonly #renewers = new Set<() => void>();
   /** The key that was refused last, so that each is reported once. */
   #refusedKey: string | undefined;
 
@@ -52,21 +53,20 @@ export class KontrolClient implements KontrolLine {
   /**
    * The connection to Kontrol.
    *
-   * @throws {KiteError} `configError` when no Kontrol is known.
+   * @throws {KiteError} `configError` when no Kontrol is known
    */
   get client(): Client {
     if (this.#client !== undefined) return this.#client;
     const { kontrolUrls } = this.#host;
-    if (kontrolUrls.length === 0) throw noKontrolKnown();
+    if (kontrolUrls.length === 0) throw noKontrol();
     const authentication = this.#credentials();
     const client = this.#host.newClient(kontrolUrls, {
       ...(authentication === undefined ? {} : { authentication }),
-      whileDown: "wait",
+      whileDown: "try",
       reconnect: { maxDelay: LONGEST_REDIAL },
       concurrentCallbacks: false,
     });
     this.#client = client;
-    this.#outage = new KontrolOutage(client, kontrolUrls.length);
     // Reported once for each outage, not for each try.
     client.on("dialError", ({ error, attempt }) => {
       if (attempt === 1) this.#host.report("Cannot reach Kontrol, trying again", error);
@@ -78,33 +78,37 @@ export class KontrolClient implements KontrolLine {
   }
 
   /**
-   * Waits until Kontrol answers.
+   * Resolves when there is a connection to Kontrol. Unlike a call, it waits for a Kontrol that cannot
+   * be reached yet.
    *
-   * @throws {KiteError} `timeout`
+   * @throws {KiteError} `timeout`, `aborted`
    */
-  async ready(options: TellOptions = {}): Promise<void> {
-    await this.client.tellWith({ timeout: this.#host.timeout, ...options }, "kite.ping");
+  async ready({ timeout = this.#host.timeout, signal }: TellOptions = {}): Promise<void> {
+    const { client } = this;
+    if (client.state === "open") return;
+    const ready = new WaitingCalls(1, () => client.whyNotConnected());
+    const releases = [
+      client.on("connect", () => ready.resolveAll()),
+      client.on("giveUp", () => ready.rejectAll()),
+    ];
+    this.#readies.add(ready);
+    try {
+      await ready.wait("kite.ping", timeout, signal);
+    } finally {
+      this.#readies.delete(ready);
+      for (const release of releases) release();
+    }
   }
 
-  /**
-   * Calls a method of Kontrol. While a connection that was lost is being redialled, calls wait
-   * within their timeout; before there has been one, they fail as soon as Kontrol refuses it.
-   *
-   * @throws {KiteError} `sendError` when Kontrol cannot be reached, with the reason as its `cause`.
-   */
-  async tell<Result = unknown>(
-    options: TellOptions,
-    method: string,
-    ...args: unknown[]
-  ): Promise<Result> {
+  /** Calls a method of Kontrol. */
+  tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
+  async tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
     const { client } = this;
     try {
-      return await this.#outage!.during(options.signal, (signal) => {
-        const all = { timeout: this.#host.timeout, ...options, ...(signal && { signal }) };
-        return client.tellWith<Result>(all, method, ...args);
-      });
+      return await client.tellWith(options, method, ...args);
     } catch (error) {
-      throw explainKiteKey(this.#outage!.explain(error), client.url, this.#host.trust.kiteKey);
+      throw explainRefusedKey(error, client.url, this.#host.trust.kiteKey);
     }
   }
 
@@ -117,7 +121,7 @@ export class KontrolClient implements KontrolLine {
   }
 
   /** Registers, and again after every reconnection; resolves after the first time. */
-  register(url: string): Promise<RegisterResult> {
+  async register(url: string): Promise<RegisterResult> {
     checkUrl(url);
     this.#kept?.stop();
     this.#kept = new KeptRegistration(
@@ -125,15 +129,15 @@ export class KontrolClient implements KontrolLine {
       () => this.registerOnce(url),
       (error) => this.#host.report("Cannot register at Kontrol, trying again", error),
     );
-    return this.#kept.first;
+    return await this.#kept.first;
   }
 
   /** Registers over HTTP and keeps it up with heartbeats; resolves after the first time. */
-  registerHttp(url: string): Promise<RegisterResult> {
+  async registerHttp(url: string): Promise<RegisterResult> {
     checkUrl(url);
     this.#http?.stop();
     this.#http = new HttpRegistration(this.#host, url, (result) => this.#adopt(result));
-    return this.#http.first;
+    return await this.#http.first;
   }
 
   /**
@@ -210,20 +214,26 @@ export class KontrolClient implements KontrolLine {
    * @returns A function that ends it; it ends with the kite as well.
    */
   keyRenewer(interval: number): () => void {
-    if (!(interval >= SHORTEST_INTERVAL && interval <= LONGEST_INTERVAL)) {
-      const right = `${SHORTEST_INTERVAL} to ${LONGEST_INTERVAL} ms`;
-      throw new KiteError("configError", `keyRenewer: ${interval} is not right; give ${right}`);
+    if (!(typeof interval === "number" && interval >= SHORTEST_INTERVAL)) {
+      const rule = `must be a number of milliseconds, at least ${SHORTEST_INTERVAL}`;
+      throw cannotUse("interval", rule, { value: interval });
     }
-    const timer = setInterval(() => {
-      this.getKey().catch((error: unknown) =>
-        this.#host.report("Cannot renew the key of Kontrol, trying again", error)
-      );
-    }, interval);
-    this.#renewers.add(timer);
-    return () => {
-      clearInterval(timer);
-      this.#renewers.delete(timer);
+    let timer: Timer;
+    const stop = (): void => {
+      timer.clear();
+      this.#renewers.delete(stop);
     };
+    const arm = (): void => {
+      timer = new Timer(() => {
+        arm();
+        this.getKey().catch((error: unknown) =>
+          this.#host.report("Cannot renew the key of Kontrol, trying again", error)
+        );
+      }, interval);
+    };
+    arm();
+    this.#renewers.add(stop);
+    return stop;
   }
 
   /** Follows the kites that match: the present ones first, then every change. */
@@ -238,9 +248,10 @@ export class KontrolClient implements KontrolLine {
     this.#host.trust.source = undefined;
     this.#kept?.stop();
     this.#http?.stop();
-    for (const timer of this.#renewers) clearInterval(timer);
+    for (const stop of this.#renewers) stop();
     for (const watch of this.#watches) watch.stop();
     this.#client?.close();
+    for (const ready of this.#readies) ready.rejectAll();
   }
 
   /** Completes a registration, which stands whether its keys can be trusted or not. */
@@ -286,9 +297,6 @@ function isNoneFound(error: unknown): boolean {
 
 function checkUrl(url: string): void {
   if (isKiteUrl(url)) return;
-  throw new KiteError(
-    "argumentError",
-    `Cannot register ${quote(url)}: must be a URL that others can dial, ` +
-      "such as http://host:3636/kite",
-  );
+  const rule = "must be a URL that others can dial, such as http://host:3636/kite";
+  throw cannotUse("url", rule, { value: url, type: "argumentError" });
 }

@@ -1,4 +1,5 @@
-import { KiteError } from "../protocol/errors.ts";
+import { KiteError, messageOf } from "../protocol/errors.ts";
+import type { HttpClient } from "../runtime/http_client.ts";
 import { displayUrl, parseKiteUrl } from "../transport/url.ts";
 
 /** Bytes of an answer that are read. */
@@ -9,27 +10,31 @@ const ANSWER_BYTES = 65_536;
  *
  * Redirects are refused: following one would show our kite.key or heartbeat token to another server.
  *
+ * @param client Sends the request.
  * @param kontrolUrl Kontrol's URL as a kite, such as "http://localhost:4000/kite".
- * @param path Such as "/register", with any query.
+ * @param path Such as "/register".
+ * @param query Added to the query of `kontrolUrl`.
  * @returns The body of a successful answer.
  * @throws {KiteError} `sendError` when Kontrol cannot be reached, redirects, or fails;
  * `authenticationError` or `argumentError` when it refuses; `invalidResponse` when it sends too much.
  */
 export async function fetchKontrol(
+  client: HttpClient,
   kontrolUrl: string,
   path: string,
+  query: Readonly<Record<string, string>>,
   init: RequestInit,
 ): Promise<string> {
-  const url = pathOf(kontrolUrl, path);
+  const url = urlOf(kontrolUrl, path, query);
   const shown = displayUrl(url);
   let response: Response;
   let text: string;
   try {
-    response = await fetch(url, { ...init, redirect: "manual" });
+    response = await client.fetch(url, { ...init, redirect: "manual" });
     text = await readText(response);
   } catch (error) {
-    if (error instanceof KiteError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    if (error instanceof KiteError && error.type !== "timeout") throw error;
+    const why = messageOf(error);
     throw new KiteError("sendError", `Cannot reach Kontrol at ${shown}: ${why}`, { cause: error });
   }
   if (response.ok) return text;
@@ -45,12 +50,11 @@ export async function fetchKontrol(
   throw refusal(status, text);
 }
 
-/** The URL of a path beside Kontrol's `/kite`; a query of Kontrol's URL stays, before that of `path`. */
-function pathOf(kontrolUrl: string, path: string): URL {
+/** The URL of one of Kontrol's HTTP paths, beside its `/kite`; a query of its own stays. */
+function urlOf(kontrolUrl: string, path: string, query: Readonly<Record<string, string>>): URL {
   const url = parseKiteUrl(kontrolUrl);
-  const [pathname = "", query = ""] = path.split("?");
-  url.pathname = url.pathname.replace(/\/+$/, "").replace(/\/kite$/, "") + pathname;
-  for (const [name, value] of new URLSearchParams(query)) url.searchParams.append(name, value);
+  url.pathname = url.pathname.replace(/\/+$/, "").replace(/\/kite$/, "") + path;
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   return url;
 }
 

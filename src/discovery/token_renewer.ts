@@ -2,6 +2,7 @@ import type { JwtClaims } from "../auth/claims.ts";
 import { readTokenClaims } from "../auth/jwt.ts";
 import type { Client } from "../client.ts";
 import { KiteError } from "../protocol/errors.ts";
+import { Timer } from "../runtime/timer.ts";
 
 /** Milliseconds before its end at which a token is renewed. */
 const RENEW_BEFORE = 30_000;
@@ -16,9 +17,6 @@ const LONGEST_RETRY = 5_000;
 /** Milliseconds that a call waits for a new token, at most. */
 const CALL_WAIT = 5_000;
 
-/** Milliseconds; timers count in 31 bits. A token that lasts longer is looked at again then. */
-const LONGEST_TIMER = 2_147_483_647;
-
 /**
  * Keeps a client's token fresh while it is connected: renews it 30 s before it ends, before a call
  * that would show one that has ended, and when the remote calls it expired.
@@ -30,7 +28,7 @@ export class TokenRenewer {
   readonly #client: Client;
   readonly #fetchToken: () => Promise<string>;
   readonly #report: (what: string, error?: unknown) => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #renewing: Promise<void> | undefined;
   #renewedAt = -Infinity;
   #pause = LEAST_PAUSE;
@@ -146,21 +144,17 @@ export class TokenRenewer {
   }
 
   #arm(delay: number): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     if (this.#client.state !== "open") return;
     const pause = this.#renewedAt + this.#pause - performance.now();
-    const wait = Math.max(LEAST_PAUSE, pause, Math.min(delay, LONGEST_TIMER));
-    this.#timer = setTimeout(() => {
-      if (delay > LONGEST_TIMER) this.#schedule();
-      else {
-        this.#wasRefused = false;
-        void this.renew();
-      }
-    }, wait);
+    this.#timer = new Timer(() => {
+      this.#wasRefused = false;
+      void this.renew();
+    }, Math.max(LEAST_PAUSE, pause, delay));
   }
 
   #stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#timer = undefined;
   }
 }
