@@ -96,7 +96,8 @@ export class HttpRegistration {
     let response: Response;
     let text: string;
     try {
-      response = await fetch(url, { ...init, signal });
+      // A redirect would carry the kite.key or the heartbeat token to another server.
+      response = await fetch(url, { ...init, redirect: "manual", signal });
       text = await readText(response);
     } catch (error) {
       if (error instanceof KiteError) throw error;

@@ -6,6 +6,8 @@ const PROTOCOLS: Readonly<Record<string, "http:" | "https:">> = {
   "https:": "https:",
   "wss:": "https:",
 };
+/** Blanks, line breaks, and other characters that control a terminal or a log. */
+const FORBIDDEN = /[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 const SESSION_CHARACTERS = "abcdefghijklmnopqrstuvwxyz012345"; // 32: a byte's low bits choose evenly
 const SESSION_LENGTH = 20;
 
@@ -16,6 +18,14 @@ const SESSION_LENGTH = 20;
  * @throws {KiteError} `configError` that names what is wrong.
  */
 export function parseKiteUrl(url: string | URL): URL {
+  // The URL parser would drop line breaks and tabs, and cut blanks off.
+  if (typeof url === "string" && FORBIDDEN.test(url)) {
+    throw new KiteError(
+      "configError",
+      "Cannot use url: must not hold blanks or control characters; " +
+        "it should be like http://host:port/kite",
+    );
+  }
   if (typeof url === "string" && !URL.canParse(url)) {
     throw bad(`"${withoutSecrets(url)}" is no URL`);
   }
