@@ -3,7 +3,7 @@ import { nearestName } from "../../src/protocol/nearest.ts";
 
 const names = ["username", "kontrolUrl", "kontrolUser", "port", "ip"];
 
-Deno.test("the nearest name is found, if any is near", () => {
+Deno.test("nearestName: finds the name that was meant, if one is near", () => {
   assertEquals(nearestName("usrname", names), "username");
   assertEquals(nearestName("kontrolURL", names), "kontrolUrl");
   assertEquals(nearestName("kontroluser", names), "kontrolUser");

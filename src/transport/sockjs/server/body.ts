@@ -1,3 +1,5 @@
+import { Timer } from "../../../runtime/timer.ts";
+
 /** The result of reading a body: its text, or the HTTP status that refuses it. */
 export type Body = { readonly text: string } | { readonly status: 400 | 408 | 413 | 503 };
 
@@ -25,7 +27,7 @@ export async function readBody(request: Request, options: BodyOptions): Promise<
   const reader = request.body.getReader();
   const decoder = new TextDecoder();
   let late = false;
-  const timer = setTimeout(() => {
+  const timer = new Timer(() => {
     late = true;
     reader.cancel().catch(() => {}); // a body that fails while being cancelled is over as well
   }, timeout);
@@ -47,6 +49,6 @@ export async function readBody(request: Request, options: BodyOptions): Promise<
   } catch {
     return { status: 400 }; // the client went away, or broke off the body
   } finally {
-    clearTimeout(timer);
+    timer.clear();
   }
 }

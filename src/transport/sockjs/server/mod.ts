@@ -35,7 +35,7 @@ export interface SockJsServerOptions {
   readonly heartbeat?: number;
   /** Milliseconds a session lives without a request of its client that waits. @default 10_000 */
   readonly disconnectDelay?: number;
-  /** Milliseconds in which the body of a request must have arrived. @default 10_000 */
+  /** Milliseconds in which the body of a request must have arrived. @default the kite's `handshakeTimeout`, else 10_000 */
   readonly bodyTimeout?: number;
   /** Bytes after which a streaming response is ended, for the client to start another. @default 131_072 */
   readonly responseLimit?: number;
@@ -113,7 +113,7 @@ export class SockJsServer {
         "https://cdnjs.cloudflare.com/ajax/libs/sockjs-client/1.6.1/sockjs.min.js",
     );
     this.#incoming = new IncomingBytes(options.limits);
-    this.#bodyTimeout = checkedNumber("bodyTimeout", options.bodyTimeout ?? 10_000, 1);
+    this.#bodyTimeout = options.bodyTimeout ?? 10_000;
     this.#table = new SessionTable({
       limits: options.limits,
       heartbeat: checkedNumber("heartbeat", options.heartbeat ?? 10_000, 0),
