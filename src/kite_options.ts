@@ -104,6 +104,7 @@ const SOCKJS_CHECKS: Checks<SockJsOptions> = Object.freeze({
   rawWebsocket: checkBoolean,
   heartbeat: checkTimeout,
   disconnectDelay: checkWait,
+  bodyTimeout: checkWait,
   responseLimit: checkRange(1, Infinity),
   cookies: checkBoolean,
   websocket: checkBoolean,
