@@ -423,7 +423,10 @@ export class Kite implements AsyncDisposable {
 
   #openEndpoint(): Endpoint {
     if (this.#endpoint !== undefined) return this.#endpoint;
-    const endpoint = new Endpoint(this.#host, this.#options.sockjs ?? {});
+    const endpoint = new Endpoint(this.#host, {
+      bodyTimeout: this.config.handshakeTimeout,
+      ...this.#options.sockjs,
+    });
     for (const [pathname, handler] of this.#routes) endpoint.addRoute(pathname, handler);
     return this.#endpoint = endpoint;
   }

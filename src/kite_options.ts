@@ -96,6 +96,7 @@ const SOCKJS_CHECKS: Checks<SockJsOptions> = Object.freeze({
   rawWebsocket: checkBoolean,
   heartbeat: checkTimeout,
   disconnectDelay: checkWait,
+  bodyTimeout: checkWait,
   responseLimit: checkRange(1, Infinity),
   cookies: checkBoolean,
   websocket: checkBoolean,

@@ -111,7 +111,8 @@ export class HttpRegistration {
     let response: Response;
     let text: string;
     try {
-      response = await this.#client.fetch(url, { ...init, signal });
+      // A redirect would carry the kite.key or the heartbeat token to another server.
+      response = await this.#client.fetch(url, { ...init, redirect: "manual", signal });
       text = await readText(response);
     } catch (error) {
       if (error instanceof KiteError && error.type !== "timeout") throw error;

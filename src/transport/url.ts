@@ -7,6 +7,8 @@ const PROTOCOLS: Readonly<Record<string, "http:" | "https:">> = {
   "https:": "https:",
   "wss:": "https:",
 };
+/** Blanks, line breaks, and other characters that control a terminal or a log. */
+const FORBIDDEN = /[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 const SESSION_CHARACTERS = "abcdefghijklmnopqrstuvwxyz012345"; // 32: a byte's low bits choose evenly
 const SESSION_LENGTH = 20;
 
@@ -17,6 +19,10 @@ const SESSION_LENGTH = 20;
  * @throws {KiteError} `configError` that names what is wrong.
  */
 export function parseKiteUrl(url: string | URL): URL {
+  // The URL parser would drop line breaks and tabs, and trim blanks.
+  if (typeof url === "string" && FORBIDDEN.test(url)) {
+    throw cannotUse("url", "must not hold blanks or control characters");
+  }
   if (typeof url === "string" && !URL.canParse(url)) throw bad(withoutSecrets(url));
   const parsed = new URL(url);
   const protocol = PROTOCOLS[parsed.protocol];
