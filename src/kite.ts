@@ -83,7 +83,8 @@ export class Kite implements AsyncDisposable {
    * @throws {KiteError} `configError` that names what is wrong and what would be right
    */
   constructor(name: string, version: string, options: KiteOptions = {}) {
-    const { config, own } = resolveOptions(options);
+    const warnings: string[] = [];
+    const { config, own } = resolveOptions(options, (warning) => warnings.push(warning));
     this.#options = own;
     this.config = config;
     const { username, environment, region } = this.config;
@@ -93,7 +94,9 @@ export class Kite implements AsyncDisposable {
       this.config.limits.nameLength,
     );
     this.log = own.logger ?? createLogger(name, this.config);
-    for (const warning of configWarnings()) this.log.warning("{warning}", { warning });
+    for (const warning of [...warnings, ...configWarnings()]) {
+      this.log.warning("{warning}", { warning });
+    }
     this.#events = new Events((event, error) =>
       this.#report(`a listener of the kite's "${event}" event failed`, error)
     );

@@ -1,3 +1,4 @@
+import { isServiceValue } from "../../src/config_variables.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { nearestName } from "../../src/protocol/nearest.ts";
 
@@ -23,11 +24,14 @@ export function readSettings(
   rows: readonly SettingRow[],
   words: readonly string[],
   env: (name: string) => string | undefined,
+  warn: (message: string) => void = () => {},
 ): GivenSettings {
   const given = new Map<string, { name: string; text: string }>();
   for (const { flag, variable } of rows) {
     const text = env(variable);
-    if (text !== undefined && text !== "") given.set(flag, { name: variable, text });
+    if (text !== undefined && isServiceValue(text)) {
+      warn(`Ignoring the variable ${variable}: it describes a service of Kubernetes`);
+    } else if (text !== undefined && text !== "") given.set(flag, { name: variable, text });
   }
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
