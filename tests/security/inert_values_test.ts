@@ -170,6 +170,7 @@ Deno.test("hostile identities, authentications and authenticators' outcomes are 
       await caller.call("keep", { withArgs }, hostileCallbacks(value, 0, "withArgs", 0));
       for (const type of ["gives", "throws"]) {
         const answer = await caller.call("square", { authentication: { type, key: "k" } });
+        if (type === "gives" && typeof value.json === "string") continue; // a username
         assertEquals((answer as { error: { type: string } }).error.type, "authenticationError");
       }
       for (const member of ["kite", "authentication"]) {
