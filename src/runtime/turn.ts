@@ -16,6 +16,16 @@ function chooseAfterTurn(): (callback: () => void) => void {
   return setImmediate === undefined ? queueMicrotask : (callback) => void setImmediate(callback);
 }
 
+/** Runs `callback` after other events had their turn, unlike a microtask. */
+export const inLaterTurn: (callback: () => void) => void = chooseInLaterTurn();
+
+function chooseInLaterTurn(): (callback: () => void) => void {
+  const { setImmediate } = globalThis as ImmediateScope;
+  return setImmediate === undefined
+    ? (callback) => void setTimeout(callback, 0)
+    : (callback) => void setImmediate(callback);
+}
+
 /** Waits so many milliseconds, or less when the signal is aborted. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
