@@ -52,7 +52,7 @@ export { type CounterName, type Gauge, Metrics } from "./metrics.ts";
 export { MemoryStorage } from "./storage/memory.ts";
 export { SqliteStorage, type SqliteStorageOptions } from "./storage/sqlite.ts";
 export type { EtcdConnection } from "./storage/etcd_member.ts";
-export type { PostgresConnection } from "./storage/postgres_client.ts";
+export type { PostgresConnection } from "./storage/postgres_route.ts";
 export { EtcdStorage, type EtcdStorageOptions } from "./storage/etcd.ts";
 export { PostgresStorage, type PostgresStorageOptions } from "./storage/postgres.ts";
 export type {

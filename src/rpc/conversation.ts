@@ -31,6 +31,8 @@ export interface ConversationOptions {
   readonly onClose: (info: CloseInfo) => void;
   /** The first request of the remote. */
   readonly onFirstRequest?: (request: KiteRequest) => void;
+  /** The remote's URL or address, for the errors of calls that fail. */
+  readonly remoteUrl: () => string;
   /** The remote answered that our token is expired. */
   readonly onTokenExpire?: (error: KiteError) => void;
 }
@@ -158,7 +160,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     if (this.#backlog !== undefined) return this.#backlog.end(info);
     if (!this.#line.isOpen) return;
     this.#line.end();
-    this.#out?.end();
+    this.#out?.end(info);
     this.#queue?.clear();
     this.#abort?.abort(disconnected());
     this.#in?.end();

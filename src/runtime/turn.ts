@@ -1,3 +1,5 @@
+import { Timer } from "./timer.ts";
+
 interface ImmediateScope {
   setImmediate?: (callback: () => void) => unknown;
 }
@@ -26,15 +28,25 @@ function chooseInLaterTurn(): (callback: () => void) => void {
     : (callback) => void setImmediate(callback);
 }
 
-/** Waits so many milliseconds, or less when the signal is aborted. */
+interface TimerScope {
+  Deno?: { unrefTimer?(timer: number): void };
+}
+
+/** Lets the process end although a timer still runs. */
+export function unref(timer: ReturnType<typeof setTimeout>): void {
+  if (typeof timer === "number") (globalThis as TimerScope).Deno?.unrefTimer?.(timer);
+  else (timer as { unref?(): void }).unref?.();
+}
+
+/** Waits `milliseconds`, or until the signal is aborted. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
-      clearTimeout(timer);
+      timer.clear();
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, milliseconds);
+    const timer = new Timer(done, milliseconds);
     signal.addEventListener("abort", done, { once: true });
     if (signal.aborted) done();
   });

@@ -234,9 +234,8 @@ async function withHostileServer(
       callbacks: hostileCallbacks(value, ...path),
     }));
   });
-  await using client = callingKite({ concurrentCallbacks }).newClient(server.url, {
-    concurrentCallbacks,
-  });
+  await using kite = callingKite({ concurrentCallbacks });
+  await using client = kite.newClient(server.url, { concurrentCallbacks });
   await client.dial();
   await run(client, (next) => value = next);
   assertEquals(called, []);
