@@ -18,16 +18,6 @@ function chooseAfterTurn(): (callback: () => void) => void {
   return setImmediate === undefined ? queueMicrotask : (callback) => void setImmediate(callback);
 }
 
-/** Runs `callback` after other events had their turn, unlike a microtask. */
-export const inLaterTurn: (callback: () => void) => void = chooseInLaterTurn();
-
-function chooseInLaterTurn(): (callback: () => void) => void {
-  const { setImmediate } = globalThis as ImmediateScope;
-  return setImmediate === undefined
-    ? (callback) => void setTimeout(callback, 0)
-    : (callback) => void setImmediate(callback);
-}
-
 interface TimerScope {
   Deno?: { unrefTimer?(timer: number): void };
 }
