@@ -5,6 +5,7 @@ import { Client, type ClientHost, type ClientOptions } from "./client.ts";
 import { type Config, isVersionRequested, resolveConfig } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import { type GetTokenOptions, KontrolClient } from "./discovery/kontrol_client.ts";
+import type { ProxyRegistrationOptions } from "./discovery/proxy_registration.ts";
 import type { RegisterResult } from "./discovery/register_result.ts";
 import type { KiteWatch } from "./discovery/watch.ts";
 import { Endpoint, type EndpointHost, type HttpHandler, type RequestInfo } from "./endpoint.ts";
@@ -110,6 +111,7 @@ export class Kite implements AsyncDisposable {
       // As details: what a remote says must not be taken for a part of the message's own form.
       logRemote: (from, message) => this.log.info("{from}: {message}", { from, message }),
       tunnel: (url) => this.#tunnel(url),
+      mayTunnel: (remote) => this.#kontrol?.proxies.isTunnelProxy(remote) ?? false,
     });
   }
 
@@ -218,6 +220,8 @@ export class Kite implements AsyncDisposable {
       identity: this.#identity,
       trust: this.#trust,
       kontrolUrls: this.config.kontrolUrls,
+      kontrolUser: this.config.kontrolUser,
+      proxyUrl: this.config.proxyUrl,
       timeout: this.config.timeout,
       newClient: (url, options) => new Client(this.#host, url, options),
       report: (what, error) => this.#report(what, error),
@@ -270,6 +274,37 @@ export class Kite implements AsyncDisposable {
   /** Registers over HTTP, and keeps it up with heartbeats. */
   registerHttp(url: string): Promise<RegisterResult> {
     return this.kontrol.registerHttp(url);
+  }
+
+  /**
+   * Registers to a reverse proxy, and at Kontrol with the URL that it gives; and again, with any
+   * proxy there is, whenever the proxy goes. Ends with the kite.
+   *
+   * @param url where the proxy reaches this kite, such as "http://host:3636/kite"
+   * @returns the URL under which others reach this kite, after the first success
+   * @throws {KiteError} what the proxy or Kontrol refused with; `aborted` when the kite is closed
+   * @example
+   * ```ts ignore
+   * await kite.registerToProxy(kite.registerUrl());
+   * ```
+   */
+  registerToProxy(url: string, options: ProxyRegistrationOptions = {}): Promise<string> {
+    return this.kontrol.proxies.registerToProxy(url, options);
+  }
+
+  /**
+   * Registers to a tunnel proxy, through which others reach this kite although it does not listen;
+   * otherwise like {@linkcode Kite.registerToProxy}.
+   *
+   * @returns the URL under which others reach this kite, after the first success
+   * @throws {KiteError} what the proxy or Kontrol refused with; `aborted` when the kite is closed
+   * @example
+   * ```ts ignore
+   * await kite.registerToTunnel({ proxyUrl: "http://proxy.example.com:3999/kite" });
+   * ```
+   */
+  registerToTunnel(options: ProxyRegistrationOptions = {}): Promise<string> {
+    return this.kontrol.proxies.registerToTunnel(options);
   }
 
   /** Hears of each registration that Kontrol took. @returns a function that removes the listener */
@@ -426,15 +461,17 @@ export class Kite implements AsyncDisposable {
     }
   }
 
-  /** Dials a proxy's tunnel. Its session counts as dialled by the remote (docs/protocol.md §5). */
+  /** Dials a proxy's tunnel: what comes through it counts as having dialled us (protocol.md 5). */
   async #tunnel(url: string): Promise<void> {
     const { handshakeTimeout, limits } = this.config;
-    const session = await dialSession(url, {
-      isSessionUrl: true,
-      handshakeTimeout,
-      limits,
-    });
-    this.#openEndpoint().accept(session);
+    const endpoint = this.#openEndpoint();
+    if (endpoint.connections.size >= limits.sessions) {
+      throw new KiteError("limitError", `Cannot open a tunnel: ${limits.sessions} sessions are`);
+    }
+    const session = await dialSession(url, { isSessionUrl: true, handshakeTimeout, limits });
+    if (this.#endpoint === endpoint) return void endpoint.accept(session);
+    session.close();
+    throw new KiteError("aborted", "Cannot open a tunnel: the kite was closed");
   }
 
   #report(what: string, error?: unknown): void {

@@ -9,7 +9,11 @@ export interface DiscoveryHost {
   readonly trust: Trust;
   /** Kontrol's URLs; any of them will do. */
   readonly kontrolUrls: readonly string[];
-  /** Milliseconds to wait for an answer of Kontrol. */
+  /** Kontrol's username, if it is known. */
+  readonly kontrolUser: string | undefined;
+  /** The proxy to register to, instead of one that Kontrol knows. */
+  readonly proxyUrl: string | undefined;
+  /** Milliseconds to wait for an answer of Kontrol, or of a proxy. */
   readonly timeout: number;
   newClient(url: string | readonly string[], options: ClientOptions): Client;
   /** Tells the owner of what went wrong. */

@@ -6,6 +6,7 @@ import { type KontrolQuery, readQuery } from "../protocol/query.ts";
 import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
 import type { DiscoveryHost, KontrolLine } from "./host.ts";
 import { HttpRegistration } from "./http_registration.ts";
+import { Proxies } from "./proxies.ts";
 import { KeptRegistration } from "./kept_registration.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
 import { TokenRenewer } from "./token_renewer.ts";
@@ -26,6 +27,8 @@ const LONGEST_INTERVAL = 2_147_483_647;
 
 /** A kite's line to its Kontrol, dialled when it is first needed and kept from then on. */
 export class KontrolClient implements KontrolLine {
+  /** The registrations at proxies. */
+  readonly proxies: Proxies;
   readonly #host: DiscoveryHost;
   #client: Client | undefined;
   #kept: KeptRegistration | undefined;
@@ -36,6 +39,7 @@ export class KontrolClient implements KontrolLine {
   /** Made by {@linkcode Kite.kontrol}. */
   constructor(host: DiscoveryHost) {
     this.#host = host;
+    this.proxies = new Proxies(host, this);
     host.trust.source = () => this.getKey({ timeout: KEY_TIMEOUT });
   }
 
@@ -198,6 +202,7 @@ export class KontrolClient implements KontrolLine {
   /** Stops everything; the kite's clients are closed by the kite. */
   close(): void {
     this.#host.trust.source = undefined;
+    this.proxies.close();
     this.#kept?.stop();
     this.#http?.stop();
     for (const timer of this.#renewers) clearInterval(timer);
