@@ -18,7 +18,12 @@
  */
 export { Kite } from "./src/kite.ts";
 export type { CloseOptions, KiteEvents, KiteOptions } from "./src/kite_options.ts";
-export type { ClientEvents, ClientOptions, ClientState } from "./src/client.ts";
+export type {
+  ClientEvents,
+  ClientOptions,
+  ClientState,
+  DialOptions,
+} from "./src/client_options.ts";
 export type { Client } from "./src/client.ts";
 export type { Connection } from "./src/connection.ts";
 export type { Server } from "./src/server.ts";
@@ -48,6 +53,7 @@ export type { HttpHandler, RequestInfo, SockJsOptions } from "./src/endpoint.ts"
 export { createLogger, KiteLogger, type Logger, type LoggerOptions } from "./src/log.ts";
 export type { LogLevel } from "./src/log_level.ts";
 
+export { decodeBytes, encodeBytes } from "./src/protocol/bytes.ts";
 export {
   type AnyErrorType,
   KiteError,

@@ -1,5 +1,7 @@
 import type { Trust } from "../auth/trust.ts";
-import type { Client, ClientOptions } from "../client.ts";
+import type { Client } from "../client.ts";
+import type { ClientOptions } from "../client_options.ts";
+import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 
@@ -13,6 +15,8 @@ export interface DiscoveryHost {
   readonly kontrolUser: string | undefined;
   /** The proxy to register to, instead of one that Kontrol knows. */
   readonly proxyUrl: string | undefined;
+  /** Certificates of private authorities, PEM. */
+  readonly ca: readonly string[];
   /** Milliseconds to wait for an answer of Kontrol, or of a proxy. */
   readonly timeout: number;
   newClient(url: string | readonly string[], options: ClientOptions): Client;
@@ -27,9 +31,14 @@ export interface KontrolLine {
   /** The connection, dialled when it is first asked for. */
   readonly client: Client;
   /** Calls a method of Kontrol. */
-  tell<Result = unknown>(
-    options: TellOptions,
-    method: string,
-    ...args: unknown[]
-  ): Promise<Result>;
+  tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
+}
+
+/** The error for what needs a Kontrol while no URL of one is known. */
+export function noKontrol(): KiteError {
+  return new KiteError(
+    "configError",
+    "Cannot reach Kontrol: no URL is known; set kontrolUrl or KITE_KONTROL_URL, or have a kite.key",
+  );
 }

@@ -104,6 +104,7 @@ export class ProxyServer {
         hostname: this.#options.ip ?? "0.0.0.0",
         port: this.#options.port ?? DEFAULT_PORT,
         ...(this.#tls === undefined ? {} : { tls: this.#tls }),
+        ca: this.kite.config.ca,
         limits: { ...this.#kind.limits, webSocketBytes: this.#kind.webSocketBytes },
         decide: (head) => this.#decide(head),
         answerHeaders: (rawHeaders) => endToEnd(rawHeaders),

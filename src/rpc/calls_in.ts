@@ -1,5 +1,6 @@
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
+import { Timer } from "../runtime/timer.ts";
 import { exceedsBytes } from "../transport/byte_length.ts";
 import { errorObject } from "./answer.ts";
 import type { IncomingRequest } from "./codec.ts";
@@ -76,10 +77,10 @@ export class CallsIn {
   idle(deadline: number): Promise<void> {
     if (this.#running === 0 || !this.#line.isOpen) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, deadline);
+      const timer = new Timer(resolve, deadline);
       this.#onIdle ??= [];
       this.#onIdle.push(() => {
-        clearTimeout(timer);
+        timer.clear();
         resolve();
       });
     });
@@ -111,8 +112,10 @@ export class CallsIn {
       const functions = line.functionsIn(result);
       line.send(functions, (ids) => line.codec.result(responseId, result, functions, ids));
     } catch (error) {
-      const { message } = asKiteError(error, "genericError");
-      this.answerError(responseId, new KiteError("genericError", message), request.id);
+      // The caller's arguments are not at fault: it cannot act on more than a limit's name.
+      const { type, message } = asKiteError(error, "genericError");
+      const told = type === "limitError" ? type : "genericError";
+      this.answerError(responseId, new KiteError(told, message), request.id);
     }
   }
 

@@ -39,7 +39,7 @@ Deno.test("key pairs come and go while Kontrol runs", async () => {
   const unknown = "kiteKey: no key pair found";
   await refused(() => line.tell("register", URL), "authenticationError", unknown);
   const added = await keys.add(outside.pair);
-  assertEquals(Object.keys(await line.tell("register", URL)), ["url", "heartbeatInterval"]);
+  assertEquals(Object.keys(await line.tell<object>("register", URL)), ["url", "heartbeatInterval"]);
   assertEquals((await find(line, { name: "guest" }))[0]?.keyId, added.id);
   await keys.keyPairs.softDelete(added.id);
   assert("kiteKey" in await line.tell<object>("register", URL), "it is told to change keys");
@@ -118,8 +118,14 @@ Deno.test("what a Kontrol is made from is checked, each by its name", async () =
   const make = (options: Record<string, unknown>) => () =>
     new Kontrol({ storage: new MemoryStorage(), kiteKey, kite, ...options });
   assertThrows(make({ kiteKey: "x" }), KiteError);
-  assertThrows(make({ policy: "lax" }), KiteError, 'policy: "lax" is not right');
-  assertThrows(make({ liveness: { heartbeatGrace: -1 } }), KiteError, "heartbeatGrace: -1");
+  assertThrows(make({ policy: "lax" }), KiteError, 'Cannot use "lax" as policy');
+  assertThrows(
+    make({ liveness: { heartbeatGrace: -1 } }),
+    KiteError,
+    "Cannot use -1 as liveness.heartbeatGrace",
+  );
+  assertThrows(make({ budgets: { calls: 0 } }), KiteError, "Cannot use 0 as budgets.calls");
+  assertThrows(make({ budgets: { cals: 5 } }), KiteError, "Cannot use option budgets.cals");
   assertThrows(make({ tokens: { timeToLive: 1 } }), KiteError, "timeToLive");
   assertThrows(make({ tokens: { timeToLive: 25 * 86_400_000 } }), KiteError, "below 24 days");
   await using stray = make({})();

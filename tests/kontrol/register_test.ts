@@ -45,13 +45,13 @@ Deno.test("register: what is wrong is named, and nothing is kept of it", async (
   for (
     const url of ["ftp://h/kite", "javascript:alert(1)", "file:///etc/passwd", "h:1/kite", "x"]
   ) {
-    const right = "the URL must begin with http://, https://, ws:// or wss://";
+    const right = "Cannot register the URL: must begin with http://, https://, ws:// or wss://";
     await refused(register({ url }), "argumentError", right);
   }
   await refused(
     register({ url: `http://h/${"x".repeat(3_000)}` }),
     "argumentError",
-    "the URL is longer than 2048 characters",
+    "Cannot register the URL: must have at most 2048 characters",
   );
   for (const argument of [5, null, [URL], true]) {
     const type = await line.tell("register", argument).then(() => "none", ({ type }) => type);
@@ -105,7 +105,7 @@ Deno.test("register: who comes with a deleted key gets a new kite.key and the pu
   const { kite, line } = await lineTo(kontrol, "late", {
     kiteKey: await keys.signKiteKey("testuser", old),
   });
-  assertEquals(Object.keys(await line.tell("register", URL)), ["url", "heartbeatInterval"]);
+  assertEquals(Object.keys(await line.tell<object>("register", URL)), ["url", "heartbeatInterval"]);
   assertEquals(await line.tell("getKey"), old.public);
   assertEquals((await find(line, { name: "late" }))[0]?.keyId, old.id);
 

