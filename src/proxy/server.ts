@@ -8,6 +8,7 @@ import { KiteError } from "../protocol/errors.ts";
 import { readTextFileSync } from "../runtime/files.ts";
 import { Front } from "../runtime/front/server.ts";
 import type { Decision, RequestHead, Upstream } from "../runtime/front/types.ts";
+import { type RunningServer, serve } from "../runtime/serve.ts";
 import { endToEnd, hasPassed, requestHeaders, valuesOf } from "./headers.ts";
 import type { ProxyLimits } from "./limits.ts";
 import { readTarget, type Target } from "./target.ts";
@@ -54,6 +55,7 @@ export class ProxyServer {
   readonly #options: ProxyOptions;
   readonly #tls: TlsPair | undefined;
   #front: Front | undefined;
+  #inner: RunningServer | undefined;
   #own: Upstream | undefined;
 
   /** @throws {KiteError} `configError` that names the option which is wrong */
@@ -97,7 +99,12 @@ export class ProxyServer {
     if (this.#front !== undefined) {
       throw new KiteError("configError", "Cannot listen: the proxy already listens");
     }
-    const inner = await this.kite.listen();
+    const inner = await serve((request, peer) => this.kite.fetch(request, peer), {
+      hostname: "127.0.0.1",
+      port: 0,
+      onError: (error) => this.#report(error),
+    });
+    this.#inner = inner;
     this.#own = { hostname: "127.0.0.1", port: inner.port, secure: false, publicOnly: false };
     try {
       this.#front = await Front.listen({
@@ -108,13 +115,10 @@ export class ProxyServer {
         limits: { ...this.#kind.limits, webSocketBytes: this.#kind.webSocketBytes },
         decide: (head) => this.#decide(head),
         answerHeaders: (rawHeaders) => endToEnd(rawHeaders),
-        onError: (error) =>
-          this.kite.log.error("A request failed inside the proxy: {reason}", {
-            reason: String(error),
-          }),
+        onError: (error) => this.#report(error),
       });
     } catch (error) {
-      await this.kite.close();
+      await this.close(0);
       throw error;
     }
   }
@@ -127,10 +131,13 @@ export class ProxyServer {
   /** Stops listening, and ends every connection. */
   async close(deadline: number = DEFAULT_DEADLINE): Promise<void> {
     const front = this.#front;
+    const inner = this.#inner;
     this.#front = undefined;
+    this.#inner = undefined;
     // The kite first: its goodbyes still travel through the front.
     await this.kite.close({ deadline });
     await front?.close(deadline);
+    await inner?.close(deadline);
   }
 
   /** The decision that sends a request to an upstream. */
@@ -149,6 +156,10 @@ export class ProxyServer {
       headers: requestHeaders(head, host, this.kite.id),
       ...(enter === undefined ? {} : { enter }),
     };
+  }
+
+  #report(error: unknown): void {
+    this.kite.log.error("A request failed inside the proxy: {reason}", { reason: String(error) });
   }
 
   async #decide(head: RequestHead): Promise<Decision> {

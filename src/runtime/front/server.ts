@@ -24,7 +24,11 @@ export class Front {
   readonly #options: FrontOptions;
   readonly #upstreams: Upstreams;
   readonly #acceptor: WebSocketAcceptor;
-  readonly #sockets = new Set<Socket>();
+  /** Every TCP connection. */
+  readonly #connections = new Set<Socket>();
+  /** The connections that requests come on, with what runs on each; with TLS, these are others. */
+  readonly #running = new Map<Duplex, number>();
+  #isClosing = false;
 
   private constructor(server: Server, options: FrontOptions) {
     this.#server = server;
@@ -33,7 +37,14 @@ export class Front {
     this.#acceptor = new WebSocketAcceptor(options.limits.webSocketBytes);
     server.maxConnections = options.limits.connections;
     server.keepAliveTimeout = KEEP_ALIVE;
-    server.on("connection", (socket: Socket) => this.#track(socket));
+    server.on("connection", (socket: Socket) => {
+      this.#connections.add(socket);
+      socket.once("close", () => this.#connections.delete(socket));
+    });
+    server.on(options.tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
+      this.#running.set(socket, 0);
+      socket.once("close", () => this.#running.delete(socket));
+    });
     server.on("request", (request, response) => void this.#answer(request, response));
     server.on("upgrade", (request, socket, early) => void this.#upgrade(request, socket, early));
     server.on("connect", (_request, socket) => answerSocket(socket, 405, "CONNECT is refused\n"));
@@ -91,28 +102,35 @@ export class Front {
 
   /** Connections of clients that are open. */
   get connections(): number {
-    return this.#sockets.size;
+    return this.#connections.size;
   }
 
   /** Stops listening and ends every connection, those with a running exchange after `deadline` ms. */
   async close(deadline: number): Promise<void> {
+    this.#isClosing = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeIdleConnections();
+    for (const [socket, count] of this.#running) if (count === 0) socket.destroy();
     const timer = setTimeout(() => {
-      for (const socket of this.#sockets) socket.destroy();
+      for (const socket of [...this.#running.keys(), ...this.#connections]) socket.destroy();
     }, deadline);
     await closed;
     clearTimeout(timer);
-    for (const socket of this.#sockets) socket.destroy();
     this.#upstreams.close();
   }
 
-  #track(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
+  /** Counts an exchange on a connection. @returns a function to call when it is over */
+  #begin(socket: Duplex): () => void {
+    this.#running.set(socket, (this.#running.get(socket) ?? 0) + 1);
+    return () => {
+      const count = this.#running.get(socket);
+      if (count === undefined) return;
+      this.#running.set(socket, count - 1);
+      if (this.#isClosing && count === 1) socket.destroy();
+    };
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.once("close", this.#begin(request.socket));
     const decision = await this.#decide(request, false);
     if (response.destroyed) return;
     if (decision.kind === "forward") {
@@ -123,6 +141,7 @@ export class Front {
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, early: Uint8Array): Promise<void> {
+    this.#begin(socket);
     socket.on("error", () => socket.destroy());
     if (request.method !== "GET" || request.headers.upgrade?.toLowerCase() !== "websocket") {
       return answerSocket(socket, 400, "The only upgrade accepted is to WebSocket\n");
