@@ -29,7 +29,7 @@ export type { Connection } from "./src/connection.ts";
 export type { Server } from "./src/server.ts";
 export type { RemoteKite, TellOptions } from "./src/rpc/remote.ts";
 export type { KiteRequest } from "./src/rpc/request.ts";
-export type { Args, Argument, ObjectArgument } from "./src/rpc/args.ts";
+export type { Args, Argument, ObjectArgument, TupleOf } from "./src/rpc/args.ts";
 export type { FinalHandler, Handler, Method, MethodHandling, Outcome } from "./src/rpc/method.ts";
 export type { Callback } from "./src/dnode/scrub.ts";
 export type { Listener } from "./src/events.ts";

@@ -99,7 +99,13 @@ export class Kite implements AsyncDisposable {
       this.#report(`a listener of the kite's "${event}" event failed`, error)
     );
     const { kiteKey, kontrolKey, kontrolUser } = this.config;
-    this.#trust = new Trust({ kiteKey, kontrolKey, kontrolUser, keyOverlap: own.keyOverlap });
+    this.#trust = new Trust({
+      kiteKey,
+      kontrolKey,
+      kontrolUser,
+      keyOverlap: own.keyOverlap,
+      requireKeyHandover: own.requireKeyHandover,
+    });
     this.#trust.onChange((formerKiteKey) => {
       this.#methods.authenticators.trustChanged();
       this.#showKiteKey(formerKiteKey);
@@ -234,7 +240,7 @@ export class Kite implements AsyncDisposable {
       proxyUrl: this.config.proxyUrl,
       ca: this.config.ca,
       timeout: this.config.timeout,
-      newClient: (url, options) => new Client(this.#host, url, options),
+      newClient: (url, options, hooks) => new Client(this.#host, url, options, hooks),
       report: (what, error) => this.#report(what, error),
       registered: (url) => this.#events.emit("register", { url }),
     });
@@ -458,7 +464,10 @@ export class Kite implements AsyncDisposable {
 
   #openEndpoint(): Endpoint {
     if (this.#endpoint !== undefined) return this.#endpoint;
-    const endpoint = new Endpoint(this.#host, this.#options.sockjs ?? {});
+    const endpoint = new Endpoint(this.#host, {
+      bodyTimeout: this.config.handshakeTimeout,
+      ...this.#options.sockjs,
+    });
     for (const [pathname, handler] of this.#routes) endpoint.addRoute(pathname, handler);
     return this.#endpoint = endpoint;
   }

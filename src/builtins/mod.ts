@@ -54,8 +54,8 @@ export class Builtins {
     guarded(host, "kite.prompt", ({ args, signal }) => prompt(args.one().string(), { signal }));
     guarded(host, "kite.getPass", ({ args, signal }) => getPass(args.one().string(), { signal }));
     guarded(host, "kite.notify", async ({ args }) => {
-      const texts = args.sliceOfLength(3).map((text) => text.string());
-      await notify(texts[0]!, texts[1]!, texts[2]!);
+      const [subtitle, text, title] = args.sliceOfLength(3);
+      await notify(subtitle.string(), text.string(), title.string());
       return null;
     });
     guarded(host, "kite.tunnel", async ({ args }) => {
