@@ -123,10 +123,11 @@ export function addMethods(
     return service.token(callerOf(request), query.value, query.field("force").value === true);
   });
   kite.handle("getKey", async (request) => {
-    const { keys } = service.parts;
-    return await keys.currentKey(
-      (await service.verify(kiteKeyOf(request), () => request.username)).kontrolKey,
-    );
+    const { kontrolKey } = await service.verify(kiteKeyOf(request), () => request.username);
+    const trustedKey = handoverFrom(request.args.at(0).value);
+    const current = await service.parts.keys.currentKey(kontrolKey, trustedKey);
+    // A Go kite sends no argument, and takes only the key itself.
+    return trustedKey === undefined ? current.publicKey : current;
   });
   kite.handle("cancelWatcher", ({ args, client }) => {
     watchers.cancel(client, args.one().string());
@@ -151,6 +152,7 @@ async function register(
   const answer = await service.register({
     caller,
     kontrolKey,
+    trustedKey: handoverFrom(argument.value),
     url: typeof url === "string" ? url : "",
     keeper: "connection",
     life,
@@ -208,6 +210,12 @@ function kiteKeyOf({ authentication }: KiteRequest): string {
     throw new KiteError("authenticationError", `Unexpected authentication type: ${type}`);
   }
   return authentication!.key;
+}
+
+/** The key that a caller trusts at present, where it says so. */
+function handoverFrom(argument: unknown): string | undefined {
+  const { handoverFrom: key } = (argument ?? {}) as { handoverFrom?: unknown };
+  return typeof key === "string" && key !== "" ? key : undefined;
 }
 
 /** `watchCallback` of the Go kite, `watchHandler` of kite.js. */

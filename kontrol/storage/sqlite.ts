@@ -5,6 +5,7 @@ import { canonicalId, checkRegistration, idTakenError } from "./check.ts";
 import { RegistrationIndex } from "./index.ts";
 import { createMatcher, type Matcher } from "./matcher.ts";
 import { Repeater } from "./repeater.ts";
+import { SqliteClock } from "./sqlite_clock.ts";
 import { SqliteEvents } from "./sqlite_events.ts";
 import { SqliteKeyPairs } from "./sqlite_key_pairs.ts";
 import { SqliteRunner } from "./sqlite_runner.ts";
@@ -53,6 +54,7 @@ export class SqliteStorage implements Storage {
   readonly #timeToLive: number;
   readonly #onError: (error: unknown) => void;
   readonly #runner: SqliteRunner;
+  readonly #clock: SqliteClock;
   readonly #events: SqliteEvents;
   readonly #known = new RegistrationIndex<Registration>();
   readonly #hub: WatchHub;
@@ -92,7 +94,8 @@ export class SqliteStorage implements Storage {
     );
     const { database } = this.#runner;
     this.keyPairs = new SqliteKeyPairs(this.#runner);
-    this.#events = new SqliteEvents(database);
+    const clock = this.#clock = new SqliteClock(database);
+    this.#events = new SqliteEvents(database, () => clock.now());
     this.#find = database.prepare("SELECT * FROM registration WHERE id = ?");
     this.#put = database.prepare(
       "INSERT OR REPLACE INTO registration VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -132,7 +135,7 @@ export class SqliteStorage implements Storage {
   async refresh(ids: readonly string[], options?: OperationOptions): Promise<string[]> {
     const missing: string[] = [];
     const touch = (id: string): boolean => {
-      const time = Date.now();
+      const time = this.#clock.now();
       return this.#touch.run(time, canonicalId(id), time - this.#timeToLive) > 0;
     };
     for (let start = 0; start < ids.length; start += REFRESH_BATCH) {
@@ -229,7 +232,7 @@ export class SqliteStorage implements Storage {
       if (isLive && isSameKite(known, registration)) isNews = known.url !== url;
       else this.#forget(known);
     }
-    const time = Date.now();
+    const time = this.#clock.now();
     const fields = [kite.username, kite.environment, kite.name, kite.version, kite.region];
     this.#put.run(kite.id, ...fields, kite.hostname, url, keyId, this.#owner, time);
     if (isNews) this.#events.write("REGISTER", { ...registration, updatedAt: time });
@@ -250,13 +253,15 @@ export class SqliteStorage implements Storage {
 
   /** Removes what has outlived its time. Inside a transaction only. */
   #sweep(): void {
-    this.#sweptAt = Date.now();
+    this.#clock.publish();
+    this.#sweptAt = this.#clock.now();
     for (const row of this.#outlived.all(this.#oldest())) this.#forget(toRegistration(row));
     this.#events.prune();
   }
 
   #sweepNowAndThen(): void {
-    if (Math.abs(Date.now() - this.#sweptAt) > this.#timeToLive) this.#sweep();
+    this.#clock.publish();
+    if (this.#clock.now() - this.#sweptAt > this.#timeToLive) this.#sweep();
   }
 
   /** What was just done is done: should reading it back fail, the next poll reads it. */
@@ -295,7 +300,7 @@ export class SqliteStorage implements Storage {
   }
 
   #oldest(): number {
-    return Date.now() - this.#timeToLive;
+    return this.#clock.now() - this.#timeToLive;
   }
 
   #isLive(row: SqliteRow): boolean {

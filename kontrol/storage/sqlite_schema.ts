@@ -4,7 +4,7 @@ import { storageError } from "./failure.ts";
 import type { Registration } from "./storage.ts";
 
 /** The number of the schema below, kept in the file's `user_version`. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 // Any mix of username, environment and name is a prefix of one of the first three indexes. `event`
 // is what the watchers of other processes read: every appearance, change of url and disappearance,
@@ -44,7 +44,15 @@ CREATE TABLE key_pair (
   created_at REAL NOT NULL,
   deleted_at REAL
 ) STRICT;
-PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
+/** What version 2 adds: the time by which registrations age, and the wall clock when it was written. */
+const CLOCK = `
+CREATE TABLE clock (
+  number INTEGER PRIMARY KEY CHECK (number = 1),
+  time REAL NOT NULL,
+  wall REAL NOT NULL
+) STRICT;
 `;
 
 /** Sets the database up: write-ahead log, and the schema where there is none yet. */
@@ -63,7 +71,15 @@ export function setUpDatabase(database: SqliteDatabase, busyTimeout: number): vo
         `the file has schema ${version}, this program knows up to ${SCHEMA_VERSION}`,
       );
     }
-    if (version === 0) database.execute(SCHEMA);
+    if (version < 1) database.execute(SCHEMA);
+    if (version < 2) {
+      const now = Date.now();
+      database.execute(CLOCK);
+      database.execute(`INSERT INTO clock VALUES (1, ${now}, ${now})`);
+      // After a jump of the wall clock, version 1 could leave times that are still to come.
+      database.execute(`UPDATE registration SET updated_at = ${now} WHERE updated_at > ${now}`);
+      database.execute(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+    }
     database.execute("COMMIT");
   } catch (error) {
     database.execute("ROLLBACK");

@@ -27,6 +27,10 @@ export interface SessionHost {
   readonly responseLimit: number;
   /** A monotonic clock in milliseconds, as of the last sweep: never ahead, behind by one sweep at most. */
   readonly now: number;
+  /** No request of the client waits for frames any more. */
+  left(session: ServerSession): void;
+  /** A request of the client waits for frames again. */
+  returned(session: ServerSession): void;
   /** The session is over: its user has been, or is about to be, told. */
   over(session: ServerSession): void;
   /** A user's handler threw. */
