@@ -48,6 +48,7 @@ export function createHttp(
     const { publicKey: _publicKey, ...answer } = await service.register({
       caller: { username, kite },
       kontrolKey: verified.kontrolKey,
+      trustedKey: typeof body.handoverFrom === "string" ? body.handoverFrom : undefined,
       url,
       keeper: "http",
     });

@@ -6,6 +6,7 @@ import { errorObject } from "./answer.ts";
 import type { IncomingRequest } from "./codec.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
 import type { Line } from "./line.ts";
+import { RawJson } from "./raw_json.ts";
 import { KiteRequest, type RequestOrigin } from "./request.ts";
 
 /** The remote's calls over one session: each is served, and answered where an answer is wanted. */
@@ -109,6 +110,10 @@ export class CallsIn {
     const line = this.#line;
     if (responseId === undefined || !line.isOpen) return;
     try {
+      const escaped = RawJson.escapedOf(result);
+      if (escaped !== undefined) {
+        return line.sendEscaped(line.codec.escapedResult(responseId, escaped));
+      }
       const functions = line.functionsIn(result);
       line.send(functions, (ids) => line.codec.result(responseId, result, functions, ids));
     } catch (error) {

@@ -36,6 +36,21 @@ export function parseKiteUrl(url: string | URL): URL {
   return parsed;
 }
 
+/** Characters of a URL that a remote gives us, at most. */
+const MAX_URL_LENGTH = 2_048;
+
+/** True for a URL that a remote may give us to dial, see {@linkcode parseKiteUrl}. */
+export function isKiteUrl(text: unknown): text is string {
+  if (typeof text !== "string" || text.length > MAX_URL_LENGTH) return false;
+  try {
+    parseKiteUrl(text);
+    return true;
+  } catch (error) {
+    if (error instanceof KiteError) return false;
+    throw error;
+  }
+}
+
 /** The error for a URL where a server answers, but not a kite. */
 export function noKiteAt(url: URL, cause?: unknown): KiteError {
   const hint = url.pathname.replace(/\/+$/, "").endsWith("/kite")
