@@ -6,6 +6,7 @@ import type { ClientOptions } from "./client_options.ts";
 import { type Config, configWarnings, isVersionRequested } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import { type GetTokenOptions, KontrolClient } from "./discovery/kontrol_client.ts";
+import type { ProxyRegistrationOptions } from "./discovery/proxy_registration.ts";
 import type { RegisterResult } from "./discovery/register_result.ts";
 import type { KiteWatch } from "./discovery/watch.ts";
 import {
@@ -104,7 +105,13 @@ export class Kite implements AsyncDisposable {
       this.#report(`a listener of the kite's "${event}" event failed`, error)
     );
     const { kiteKey, kontrolKey, kontrolUser } = this.config;
-    this.#trust = new Trust({ kiteKey, kontrolKey, kontrolUser, keyOverlap: own.keyOverlap });
+    this.#trust = new Trust({
+      kiteKey,
+      kontrolKey,
+      kontrolUser,
+      keyOverlap: own.keyOverlap,
+      requireKeyHandover: own.requireKeyHandover,
+    });
     this.#trust.onChange((formerKiteKey) => {
       this.#methods.authenticators.trustChanged();
       this.#showKiteKey(formerKiteKey);
@@ -125,6 +132,7 @@ export class Kite implements AsyncDisposable {
       webrtc: own.webrtc ?? false,
       logRemote: (from, message) => this.#operatorLog.remote(from, message),
       tunnel: (url) => this.#tunnel(url),
+      mayTunnel: (remote) => this.#kontrol?.proxies.isTunnelProxy(remote) ?? false,
     });
   }
 
@@ -233,9 +241,11 @@ export class Kite implements AsyncDisposable {
       identity: this.#identity,
       trust: this.#trust,
       kontrolUrls: this.config.kontrolUrls,
+      kontrolUser: this.config.kontrolUser,
+      proxyUrl: this.config.proxyUrl,
       ca: this.config.ca,
       timeout: this.config.timeout,
-      newClient: (url, options) => new Client(this.#host, url, options),
+      newClient: (url, options, hooks) => new Client(this.#host, url, options, hooks),
       report: (what, error) => this.#report(what, error),
       registered: (url) => this.#events.emit("register", { url }),
     });
@@ -284,6 +294,37 @@ export class Kite implements AsyncDisposable {
   /** Registers over HTTP, and keeps it up with heartbeats. */
   async registerHttp(url: string): Promise<RegisterResult> {
     return await this.kontrol.registerHttp(url);
+  }
+
+  /**
+   * Registers to a reverse proxy, and at Kontrol with the URL that it gives; and again, with any
+   * proxy there is, whenever the proxy goes. Ends with the kite.
+   *
+   * @param url where the proxy reaches this kite, such as "http://host:3636/kite"
+   * @returns the URL under which others reach this kite, after the first success
+   * @throws {KiteError} what the proxy or Kontrol refused with; `aborted` when the kite is closed
+   * @example
+   * ```ts ignore
+   * await kite.registerToProxy(kite.registerUrl());
+   * ```
+   */
+  async registerToProxy(url: string, options: ProxyRegistrationOptions = {}): Promise<string> {
+    return await this.kontrol.proxies.registerToProxy(url, options);
+  }
+
+  /**
+   * Registers to a tunnel proxy, through which others reach this kite although it does not listen;
+   * otherwise like {@linkcode Kite.registerToProxy}.
+   *
+   * @returns the URL under which others reach this kite, after the first success
+   * @throws {KiteError} what the proxy or Kontrol refused with; `aborted` when the kite is closed
+   * @example
+   * ```ts ignore
+   * await kite.registerToTunnel({ proxyUrl: "http://proxy.example.com:3999/kite" });
+   * ```
+   */
+  async registerToTunnel(options: ProxyRegistrationOptions = {}): Promise<string> {
+    return await this.kontrol.proxies.registerToTunnel(options);
   }
 
   /** Hears of each registration that Kontrol took. @returns a function that removes the listener */
@@ -429,7 +470,10 @@ export class Kite implements AsyncDisposable {
 
   #openEndpoint(): Endpoint {
     if (this.#endpoint !== undefined) return this.#endpoint;
-    const endpoint = new Endpoint(this.#host, this.#options.sockjs ?? {});
+    const endpoint = new Endpoint(this.#host, {
+      bodyTimeout: this.config.handshakeTimeout,
+      ...this.#options.sockjs,
+    });
     for (const [pathname, handler] of this.#routes) endpoint.addRoute(pathname, handler);
     return this.#endpoint = endpoint;
   }
@@ -447,13 +491,18 @@ export class Kite implements AsyncDisposable {
   /** Dials a proxy's tunnel. Its session counts as dialled by the remote (docs/protocol.md §5). */
   async #tunnel(url: string): Promise<void> {
     const { handshakeTimeout, limits } = this.config;
-    const session = await dialSession(url, {
-      isSessionUrl: true,
-      ca: this.config.ca,
-      handshakeTimeout,
-      limits,
-    });
-    this.#openEndpoint().accept(session);
+    const { ca } = this.config;
+    const endpoint = this.#openEndpoint();
+    if (endpoint.connections.size >= limits.sessions) {
+      throw new KiteError(
+        "limitError",
+        `Cannot open a tunnel: there are ${limits.sessions} sessions (limit: sessions)`,
+      );
+    }
+    const session = await dialSession(url, { isSessionUrl: true, ca, handshakeTimeout, limits });
+    if (this.#endpoint === endpoint) return void endpoint.accept(session);
+    session.close();
+    throw new KiteError("aborted", "Cannot open a tunnel: the kite was closed");
   }
 
   #report(what: string, error?: unknown): void {

@@ -40,8 +40,25 @@ export interface Limits {
   readonly waitingCalls: number;
   /** Bytes accepted but not yet taken by the network, per session. Close code 1013 (slow reader). @default 16_777_216 */
   readonly outgoingBytes: number;
-  /** Sessions of one server. Further ones are refused with HTTP 503. @default 20_000 */
+  /**
+   * Bytes of `xhr_send` and `jsonp_send` bodies that a server is receiving at once. Further ones are
+   * answered HTTP 503, and their sessions end with close code 1013. The bodies of one session may
+   * hold together what a single one may. @default 134_217_728
+   */
+  readonly incomingBytes: number;
+  /** The part of `incomingBytes` that one address may use (of IPv6, one /64). @default 33_554_432 */
+  readonly incomingBytesPerAddress: number;
+  /**
+   * Sessions of one server. Beyond, a new one takes the place of the HTTP session whose client has
+   * been away for the longest time, or is refused with HTTP 503. @default 20_000, or less where the
+   * process may open fewer files
+   */
   readonly sessions: number;
+  /**
+   * Sessions of one address (of IPv6, one /64), with the same consequence as `sessions`. Behind a
+   * reverse proxy all sessions have its address: set it to `sessions` there. @default half of `sessions`
+   */
+  readonly sessionsPerAddress: number;
   /** Milliseconds in which a new session must see its first message, either way; 0 for no bound. Close code 3008. @default 300_000 */
   readonly firstMessage: number;
   /** Characters of a method's name, and of each field of an identity. @default 256 */
@@ -63,7 +80,10 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   pendingCalls: 65_536,
   waitingCalls: 1_000,
   outgoingBytes: 16_777_216,
+  incomingBytes: 134_217_728,
+  incomingBytesPerAddress: 33_554_432,
   sessions: 20_000,
+  sessionsPerAddress: 10_000,
   firstMessage: 300_000,
   nameLength: 256,
 });

@@ -7,6 +7,7 @@ import type { IncomingRequest } from "./codec.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
 import type { InFlight } from "./in_flight.ts";
 import type { Line } from "./line.ts";
+import { RawJson } from "./raw_json.ts";
 import { KiteRequest, type RequestOrigin } from "./request.ts";
 
 const NO_ROOM = "Too many bytes of requests run already (limit: inFlightBytes, totalInFlightBytes)";
@@ -141,6 +142,10 @@ export class CallsIn {
     if (startedAt > 0) this.#host.callLog.ended(request, startedAt);
     if (responseId === undefined || !line.isOpen) return;
     try {
+      const escaped = RawJson.escapedOf(result);
+      if (escaped !== undefined) {
+        return line.sendEscaped(line.codec.escapedResult(responseId, escaped));
+      }
       const functions = line.functionsIn(result);
       line.send(functions, (ids) => line.codec.result(responseId, result, functions, ids));
     } catch (error) {

@@ -96,6 +96,11 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     return this.#line.hadMessage;
   }
 
+  /** Bytes (estimated) that were sent and that the network has not taken yet. */
+  get unsentBytes(): number {
+    return this.#session.bufferedAmount;
+  }
+
   /** The sizes of its tables, for those who watch for leaks. */
   get load(): { pending: number; callbacks: number; running: number } {
     return {
