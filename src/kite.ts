@@ -412,7 +412,7 @@ export class Kite implements AsyncDisposable {
       close: (options) => this.close(options),
     });
     this.#server = server;
-    this.log.info(`${this.#identity.name} listens at ${server.url}`);
+    this.log.debug(`${this.#identity.name} listens at ${server.url}`);
     this.#events.emit("listen", { server });
     return server;
   }
@@ -427,6 +427,7 @@ export class Kite implements AsyncDisposable {
       exit(0);
     }
     const server = await this.listen();
+    this.log.info(`${this.#identity.name} listens at ${server.url}`);
     const closed = Promise.withResolvers<void>();
     const releases = [onInterrupt(() => server.close().then(closed.resolve, closed.reject))];
     if (this.log instanceof KiteLogger) releases.push(toggleDebugOnSignal(this.log));
