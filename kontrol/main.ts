@@ -9,7 +9,7 @@ import { exit, isMain, onInterrupt, printLine, programArguments } from "../src/r
 import { writeError } from "../src/runtime/terminal.ts";
 import { makeDirectory } from "../src/runtime/files.ts";
 import { Kontrol, KONTROL_VERSION } from "./kontrol.ts";
-import { settingsHelp } from "./program/flags.ts";
+import { settingsHelp } from "../src/flags.ts";
 import { describeStorage, openStorage } from "./program/open_storage.ts";
 import { giveUserKey, prepareStart } from "./program/first_start.ts";
 import { readProgramSettings, SETTINGS, type Settings } from "./program/settings.ts";

@@ -11,9 +11,13 @@ export interface DiscoveryHost {
   readonly trust: Trust;
   /** Kontrol's URLs; any of them will do. */
   readonly kontrolUrls: readonly string[];
+  /** Kontrol's username, if it is known. */
+  readonly kontrolUser: string | undefined;
+  /** The proxy to register to, instead of one that Kontrol knows. */
+  readonly proxyUrl: string | undefined;
   /** Certificates of private authorities, PEM. */
   readonly ca: readonly string[];
-  /** Milliseconds to wait for an answer of Kontrol. */
+  /** Milliseconds to wait for an answer of Kontrol, or of a proxy. */
   readonly timeout: number;
   /** Makes a client of the kite. */
   newClient(url: string | readonly string[], options: ClientOptions, hooks?: ClientHooks): Client;

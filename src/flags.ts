@@ -1,5 +1,5 @@
-import { KiteError } from "../../src/protocol/errors.ts";
-import { nearestName } from "../../src/protocol/nearest.ts";
+import { KiteError } from "./protocol/errors.ts";
+import { nearestName } from "./protocol/nearest.ts";
 
 /** One setting: its flag, its environment variable, and what to say of it. */
 export interface SettingRow {
