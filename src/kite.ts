@@ -23,8 +23,9 @@ import {
   type KiteOptions,
   resolveOptions,
 } from "./kite_options.ts";
+import { OperatorLog } from "./operator_log.ts";
 import { createLogger, KiteLogger, type Logger, toggleDebugOnSignal } from "./log.ts";
-import { describeThrown, KiteError } from "./protocol/errors.ts";
+import { KiteError } from "./protocol/errors.ts";
 import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
 import { Methods } from "./rpc/methods.ts";
 import { Events, type Listener } from "./events.ts";
@@ -67,6 +68,7 @@ export class Kite implements AsyncDisposable {
   readonly #events: Events<KiteEvents>;
   readonly #builtins: Builtins;
   readonly #clients = new Set<Client>();
+  readonly #operatorLog: OperatorLog;
   readonly #routes: [string, HttpHandler][] = [];
   /** The face of this kite toward its clients and connections. */
   readonly #host: ClientHost & EndpointHost;
@@ -95,6 +97,10 @@ export class Kite implements AsyncDisposable {
     );
     this.log = own.logger ?? createLogger(name, this.config);
     for (const warning of configWarnings()) this.log.warning("{warning}", { warning });
+    this.#operatorLog = new OperatorLog(this.log, {
+      logConnections: this.#options.logConnections ?? false,
+      isDebug: this.config.logLevel === "DEBUG",
+    });
     this.#events = new Events((event, error) =>
       this.#report(`a listener of the kite's "${event}" event failed`, error)
     );
@@ -124,8 +130,7 @@ export class Kite implements AsyncDisposable {
       handle: (method, handler) => this.handle(method, handler),
       permissions: own.builtins ?? {},
       webrtc: own.webrtc ?? false,
-      // As details: what a remote says must not be taken for a part of the message's own form.
-      logRemote: (from, message) => this.log.info("{from}: {message}", { from, message }),
+      logRemote: (from, message) => this.#operatorLog.remote(from, message),
       tunnel: (url) => this.#tunnel(url),
       mayTunnel: (remote) => this.#kontrol?.proxies.isTunnelProxy(remote) ?? false,
     });
@@ -454,6 +459,7 @@ export class Kite implements AsyncDisposable {
     this.#builtins.stop();
     await stopped;
     this.#methods.isClosing = false;
+    this.#operatorLog.flush();
     if (server !== undefined) this.#events.emit("close", {});
   }
 
@@ -500,8 +506,7 @@ export class Kite implements AsyncDisposable {
   }
 
   #report(what: string, error?: unknown): void {
-    if (error === undefined) this.log.warning("{what}", { what });
-    else this.log.warning("{what}: {reason}", { what, reason: describeThrown(error) });
+    this.#operatorLog.report(what, error);
   }
 
   #makeHost(): ClientHost & EndpointHost {
@@ -514,12 +519,18 @@ export class Kite implements AsyncDisposable {
       clientDefaults: config,
       serve: (request) => this.#methods.serve(request),
       report: (what, error) => this.#report(what, error),
+      inFlight: { bytes: 0 },
+      callLog: this.#operatorLog,
       clientOpened: (client) => void this.#clients.add(client),
       clientClosed: (client) => void this.#clients.delete(client),
-      connectionOpened: (client) => this.#events.emit("connect", { client }),
+      connectionOpened: (client) => {
+        this.#operatorLog.opened(client);
+        this.#events.emit("connect", { client });
+      },
       connectionHadRequest: (_client, request) => this.#events.emit("firstRequest", { request }),
       connectionClosed: (client, info) => {
         this.#endpoint?.forget(client);
+        this.#operatorLog.closed(client, info);
         this.#events.emit("disconnect", { ...info, client });
       },
     };
