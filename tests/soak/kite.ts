@@ -29,7 +29,11 @@ await kite.register(url);
 console.log(JSON.stringify({ url }));
 
 const tally = new Tally();
-setInterval(() => console.log(JSON.stringify(tally)), REPORT_INTERVAL);
+setInterval(() => {
+  const { heapUsed, heapTotal, external } = Deno.memoryUsage();
+  console.log(JSON.stringify({ ...tally, heapUsed, heapTotal, external }));
+  }
+}, REPORT_INTERVAL);
 await using watcher = new Kite(`${name}-watcher`, "1.0.0", {
   kiteKey: kite.config.kiteKey ?? "",
   kontrolUrl: kontrolUrls.split(","),

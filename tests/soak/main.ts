@@ -27,12 +27,19 @@ const MINUTE = 60_000;
 /** Samples that the figures at the end come from. */
 const LAST_SAMPLES = 15;
 
+/** What a kite of ours says of itself; memory in bytes. */
+interface KiteReport extends Pick<Tally, "calls" | "repeated" | "failures"> {
+  readonly heapUsed: number;
+  readonly heapTotal: number;
+  readonly external: number;
+}
+
 /** One of our kites in its own process. */
 interface OurKite {
   readonly name: string;
   readonly url: string;
   readonly process: TestProcess;
-  readonly tally: () => Pick<Tally, "calls" | "repeated" | "failures">;
+  readonly tally: () => KiteReport;
   /** Resident memory, KiB, a sample a second. */
   readonly resident: number[];
 }
@@ -69,7 +76,8 @@ async function main(): Promise<boolean> {
     seeker("Go at Kontrol", go, () => findAll(go, { name: "one" })),
     seeker("kite.js at Kontrol", kitejs, async () => {
       const found = await kitejs.call("fetchKites", [{ query: { name: "two" } }]) as Found[];
-      await kitejs.call("call", [found[0]!.number, "square", 8]);
+      // The first one that it found stays connected; the others it never hangs up either.
+      await kitejs.call("call", [0, "square", 8]);
       return found;
     }),
   ];
@@ -116,7 +124,8 @@ async function ourKite(
     startMs: 30_000,
   });
   let url = "";
-  let tally: ReturnType<OurKite["tally"]> = { calls: 0, repeated: 0, failures: [] };
+  const nothing = { heapUsed: 0, heapTotal: 0, external: 0 };
+  let tally: KiteReport = { calls: 0, repeated: 0, failures: [], ...nothing };
   process.onLine((line) => {
     if (line.startsWith('{"url"')) url = JSON.parse(line).url;
     else if (line.startsWith("{")) tally = JSON.parse(line);
@@ -146,7 +155,8 @@ function report(
     for (const failure of failures.slice(0, 5)) console.log(`  ${failure}`);
     if (failures.length > 0 || calls === 0) isWell = false;
   }
-  for (const { name, resident } of kites) {
+  for (const { name, resident, tally } of kites) {
+    const { heapUsed, heapTotal, external } = tally();
     const before = Math.max(...resident.slice(0, MINUTE / SAMPLE_INTERVAL));
     const last = resident.slice(-LAST_SAMPLES);
     const after = last.reduce((sum, each) => sum + each, 0) / last.length;
@@ -155,7 +165,9 @@ function report(
       `kite ${name}: ${mebibytes(before)} MiB in the first minute, ${
         mebibytes(after)
       } MiB at the ` +
-        `end, ${growth.toFixed(2)} times as much`,
+        `end, ${growth.toFixed(2)} times as much; of it JavaScript's heap ` +
+        `${mebibytes(heapTotal / 1_024)} MiB (${mebibytes(heapUsed / 1_024)} in use), buffers ` +
+        `${mebibytes(external / 1_024)} MiB`,
     );
     if (growth > MOST_GROWTH) isWell = false;
   }

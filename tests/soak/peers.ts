@@ -39,11 +39,9 @@ export async function directCallers(url: string, stack: AsyncDisposableStack): P
 
 /** A client of a Kontrol, Go or kite.js, that finds kites and calls the first one. */
 export function seeker(name: string, peer: Peer, search: () => Promise<Found[]>): Caller {
-  let known: string | undefined;
   return caller(name, SEARCH_PAUSE, async () => {
     const found = await search();
     if (found[0] === undefined) throw new Error("no kites found");
-    known ??= found[0].url;
     peer.events.length = 0;
   });
 }
