@@ -23,6 +23,12 @@ import { WaitingCalls } from "./waiting_calls.ts";
 import type { ClientTransport } from "./transport/dial.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
 
+/** What else the library does with a client's calls. */
+export interface ClientHooks {
+  /** What a call has to wait for before it is sent; asked for each call on an open connection. */
+  readonly beforeCall?: () => Promise<void> | undefined;
+}
+
 /** What a client needs from the kite that it belongs to. */
 export interface ClientHost extends ConversationHost {
   /** Defaults for every client of the kite. */
@@ -56,6 +62,7 @@ export class Client implements RemoteKite, AsyncDisposable {
   readonly #events: Events<ClientEvents>;
   readonly #ids = new IdCounter();
   readonly #waiting: WaitingCalls;
+  readonly #beforeCall: ClientHooks["beforeCall"];
   readonly #dialler: Dialler;
   readonly #lifetime = new AbortController();
   #authentication: Authentication | undefined;
@@ -73,8 +80,10 @@ export class Client implements RemoteKite, AsyncDisposable {
     host: ClientHost,
     url: string | URL | readonly string[],
     options: ClientOptions = {},
+    hooks: ClientHooks = {},
   ) {
     this.#host = host;
+    this.#beforeCall = hooks.beforeCall;
     this.#options = checkClientOptions(options);
     const { authentication, identity, reconnect = false } = this.#options;
     this.#authentication = authentication;
@@ -241,8 +250,11 @@ export class Client implements RemoteKite, AsyncDisposable {
   }
 
   #tell(options: TellOptions, method: string, args: readonly unknown[]): Promise<unknown> {
-    if (this.#conversation !== undefined) return this.#conversation.tell(options, method, args);
-    return this.#tellLater(options, method, args);
+    if (this.#conversation === undefined) return this.#tellLater(options, method, args);
+    const due = this.#beforeCall?.();
+    return due === undefined
+      ? this.#conversation.tell(options, method, args)
+      : this.#tellAfter(due, options, method, args);
   }
 
   async #tellLater(
@@ -258,6 +270,28 @@ export class Client implements RemoteKite, AsyncDisposable {
     let timeout: number;
     try {
       timeout = await this.#waiting.wait(method, given, options.signal);
+    } catch (error) {
+      return await failedCall(error as KiteError, target);
+    }
+    return await this.#tell({ ...options, timeout }, method, args);
+  }
+
+  /** Waits for `due`, within the call's own timeout. */
+  async #tellAfter(
+    due: Promise<void>,
+    options: TellOptions,
+    method: string,
+    args: readonly unknown[],
+  ): Promise<unknown> {
+    const wrong = checkTell(options, method);
+    const target = { method: String(method), url: this.url };
+    if (wrong !== undefined) return await failedCall(wrong, target);
+    let timeout: number;
+    try {
+      const given = options.timeout ?? this.#host.timeout;
+      const waiting = this.#waiting.wait(method, given, options.signal);
+      due.finally(() => this.#waiting.resolveAll()).catch(() => {});
+      timeout = await waiting;
     } catch (error) {
       return await failedCall(error as KiteError, target);
     }
