@@ -32,7 +32,6 @@ const tally = new Tally();
 setInterval(() => {
   const { heapUsed, heapTotal, external } = Deno.memoryUsage();
   console.log(JSON.stringify({ ...tally, heapUsed, heapTotal, external }));
-  }
 }, REPORT_INTERVAL);
 await using watcher = new Kite(`${name}-watcher`, "1.0.0", {
   kiteKey: kite.config.kiteKey ?? "",
