@@ -258,6 +258,7 @@ export class Kite implements AsyncDisposable {
 
   /** Calls a method of Kontrol. */
   tellKontrol(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tellKontrol<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   async tellKontrol(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
     return await this.kontrol.tell(options, method, ...args);
