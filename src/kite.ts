@@ -34,7 +34,7 @@ import type { KontrolQuery } from "./protocol/query.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import { hostname } from "./runtime/env.ts";
-import { exit, onInterrupt, printLine } from "./runtime/process.ts";
+import { exit, isFirst, onInterrupt, printLine } from "./runtime/process.ts";
 import { Server } from "./server.ts";
 import { dialSession } from "./transport/dial.ts";
 
@@ -96,7 +96,9 @@ export class Kite implements AsyncDisposable {
       this.config.limits.nameLength,
     );
     this.log = own.logger ?? createLogger(name, this.config);
-    for (const warning of configWarnings()) this.log.warning("{warning}", { warning });
+    for (const warning of configWarnings().filter(isFirst)) {
+      this.log.warning("{warning}", { warning });
+    }
     this.#operatorLog = new OperatorLog(this.log, {
       logConnections: this.#options.logConnections ?? false,
       isDebug: this.config.logLevel === "DEBUG",

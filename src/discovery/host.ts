@@ -1,6 +1,6 @@
 import type { Trust } from "../auth/trust.ts";
-import type { Client, ClientHooks } from "../client.ts";
-import type { ClientOptions } from "../client_options.ts";
+import type { Client } from "../client.ts";
+import type { ClientHooks, ClientOptions } from "../client_options.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { TellOptions } from "../rpc/remote.ts";
