@@ -47,9 +47,11 @@ export interface RemoteKite {
    * (what JSON cannot carry), `limitError`, `invalidResponse`
    */
   tell(method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tell<Result>(method: string, ...args: unknown[]): Promise<Result>;
   /** Calls a method, see {@linkcode RemoteKite.tell}, with options. */
   tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tellWith<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   /**
    * Takes a function back that was handed to the remote: later invocations are ignored.

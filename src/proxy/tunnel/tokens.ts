@@ -30,7 +30,7 @@ export class TunnelTokens {
 
   /** @param privateKey PEM; without it, a key pair is made that lasts as long as the process */
   static async create(privateKey?: string): Promise<TunnelTokens> {
-    const pem = privateKey ?? (await generateKeyPair()).privateKey;
+    const pem = privateKey ?? (await generateKeyPair("EdDSA")).privateKey;
     return new TunnelTokens(
       await importPrivateKey(pem),
       await importPublicKey(await publicKeyOf(pem)),
