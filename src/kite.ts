@@ -260,6 +260,7 @@ export class Kite implements AsyncDisposable {
 
   /** Calls a method of Kontrol. */
   tellKontrol(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tellKontrol<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   async tellKontrol(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
     return await this.kontrol.tell(options, method, ...args);
@@ -512,6 +513,11 @@ export class Kite implements AsyncDisposable {
     this.#operatorLog.report(what, error);
   }
 
+  /** Tells what was not logged when nobody is left who could cause more of it. */
+  #flushLog(): void {
+    if (this.#clients.size + this.connections.size === 0) this.#operatorLog.flush();
+  }
+
   #makeHost(): ClientHost & EndpointHost {
     const { config } = this;
     return {
@@ -525,7 +531,10 @@ export class Kite implements AsyncDisposable {
       inFlight: { bytes: 0 },
       callLog: this.#operatorLog,
       clientOpened: (client) => void this.#clients.add(client),
-      clientClosed: (client) => void this.#clients.delete(client),
+      clientClosed: (client) => {
+        this.#clients.delete(client);
+        this.#flushLog();
+      },
       connectionOpened: (client) => {
         this.#operatorLog.opened(client);
         this.#events.emit("connect", { client });
@@ -534,6 +543,7 @@ export class Kite implements AsyncDisposable {
       connectionClosed: (client, info) => {
         this.#endpoint?.forget(client);
         this.#operatorLog.closed(client, info);
+        this.#flushLog();
         this.#events.emit("disconnect", { ...info, client });
       },
     };

@@ -1,3 +1,5 @@
+// The misspelt names of these tests.
+// cspell:ignore handeling hartbeat prnt transprot attemps timeot deadlin
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Kite, KiteError } from "../../mod.ts";
 
