@@ -1,6 +1,6 @@
 import type { Trust } from "../auth/trust.ts";
-import type { Client, ClientHooks } from "../client.ts";
-import type { ClientOptions } from "../client_options.ts";
+import type { Client } from "../client.ts";
+import type { ClientHooks, ClientOptions } from "../client_options.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { TellOptions } from "../rpc/remote.ts";
@@ -33,6 +33,7 @@ export interface KontrolLine {
   readonly client: Client;
   /** Calls a method of Kontrol. */
   tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
 }
 

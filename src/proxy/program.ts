@@ -1,5 +1,11 @@
 import { KiteError } from "../protocol/errors.ts";
-import { type GivenSettings, readSettings, type SettingRow, settingsHelp } from "../flags.ts";
+import {
+  asksForVersion,
+  type GivenSettings,
+  readSettings,
+  type SettingRow,
+  settingsHelp,
+} from "../flags.ts";
 import { env } from "../runtime/env.ts";
 import { onInterrupt, printLine } from "../runtime/process.ts";
 import { writeError } from "../runtime/terminal.ts";
@@ -89,12 +95,12 @@ export async function runProxy(
   words: readonly string[],
 ): Promise<number> {
   const { name, version, rows } = program;
-  if (env("KITE_VERSION") || words.some((word) => /^--?version$/.test(word))) {
+  if (env("KITE_VERSION") || asksForVersion(words)) {
     printLine(version);
     return 0;
   }
   try {
-    const given = readSettings(rows, words.map((word) => word === "-h" ? "-help" : word), env);
+    const given = readSettings(rows, words, env);
     if (given.has("help")) {
       printLine(`${program.help}\n${settingsHelp(rows)}`);
       return 0;
