@@ -48,8 +48,8 @@ export function forward(
     if (isOver) return void incoming.destroy();
     const headers = answerHeaders(incoming.rawHeaders);
     response.writeHead(incoming.statusCode ?? 502, incoming.statusMessage, headers);
-    // Without it the head of a streaming answer waits for the first piece of its body.
-    response.flushHeaders();
+    // A head that comes with its body leaves with it; one whose body is still to come does not wait.
+    setImmediate(() => response.writableEnded || response.flushHeaders());
     incoming.on("error", () => end(502, ""));
     incoming.on("aborted", () => end(502, ""));
     incoming.pipe(response);
