@@ -4,6 +4,7 @@ import type {
   DeleteOptions,
   GetOptions,
   KeyPairs,
+  LossListener,
   OperationOptions,
   Registration,
   Storage,
@@ -58,6 +59,10 @@ export class MeasuredStorage implements Storage {
     options?: OperationOptions,
   ): Promise<Watch> {
     return this.#measure(() => this.#storage.watch(query, listener, options));
+  }
+
+  onLoss(listener: LossListener): Disposable {
+    return this.#storage.onLoss(listener);
   }
 
   count(options?: OperationOptions): Promise<Map<string, number>> {

@@ -50,7 +50,7 @@ export { KeyRing, type KeyRingOptions, type NewKeyPair } from "./keypairs.ts";
 export { type CounterName, type Gauge, Metrics } from "./metrics.ts";
 export { MemoryStorage } from "./storage/memory.ts";
 export { SqliteStorage, type SqliteStorageOptions } from "./storage/sqlite.ts";
-export type { EtcdConnection } from "./storage/etcd_client.ts";
+export type { EtcdConnection } from "./storage/etcd_member.ts";
 export type { PostgresConnection } from "./storage/postgres_client.ts";
 export { EtcdStorage, type EtcdStorageOptions } from "./storage/etcd.ts";
 export { PostgresStorage, type PostgresStorageOptions } from "./storage/postgres.ts";
@@ -59,6 +59,7 @@ export type {
   GetOptions,
   KeyPair,
   KeyPairs,
+  LossListener,
   OperationOptions,
   Registration,
   Storage,

@@ -59,6 +59,8 @@ export class Registry implements Disposable {
   readonly #onError: (what: string, error: unknown) => void;
   readonly #tracked = new Map<string, Tracked>();
   #timer: ReturnType<typeof setInterval> | undefined;
+  /** While there is a kite to keep, what tells that the storage may have lost it. */
+  #losses: Disposable | undefined;
   #sweeping = false;
   #isDisposed = false;
   /** By id, what is being done to its registration: one thing after the other. */
@@ -143,8 +145,7 @@ export class Registry implements Disposable {
   /** Stops looking after anyone; the storage keeps what it has until it expires there. */
   [Symbol.dispose](): void {
     this.#isDisposed = true;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#rest();
     this.#tracked.clear();
     this.#left.clear();
   }
@@ -160,14 +161,28 @@ export class Registry implements Disposable {
     } finally {
       this.#sweeping = false;
     }
-    if (this.#tracked.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    if (this.#tracked.size === 0) this.#rest();
   }
 
   #track(tracked: Tracked): void {
     this.#tracked.set(tracked.registration.kite.id, tracked);
     this.#timer ??= setInterval(() => void this.sweep(), SWEEP_INTERVAL);
+    this.#losses ??= this.#storage.onLoss((id) => this.#suspect(id));
+  }
+
+  /** Without kites there is nothing to do. */
+  #rest(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#losses?.[Symbol.dispose]();
+    this.#losses = undefined;
+  }
+
+  /** With the next sweep, the kite of that id is looked for in the storage; without an id, all are. */
+  #suspect(id: string | undefined): void {
+    if (id === undefined) return this.recheck();
+    const tracked = this.#tracked.get(id);
+    if (tracked !== undefined) tracked.refreshedAt = -Infinity;
   }
 
   #look(): { due: Tracked[]; late: Tracked[] } {
@@ -211,18 +226,19 @@ export class Registry implements Disposable {
 
   async #refresh(due: readonly Tracked[]): Promise<void> {
     const now = performance.now();
+    // Before the answer: a kite may be lost, and suspected, while it is under way.
+    for (const tracked of due) tracked.refreshedAt = now;
     try {
       const lost = new Set(
         await this.#storage.refresh(due.map(({ registration }) => registration.kite.id)),
       );
-      for (const tracked of due) tracked.refreshedAt = now;
       const gone = due.filter(({ registration }) => lost.has(registration.kite.id));
       await inGroups(gone, (tracked) => this.#relist(tracked));
     } catch (error) {
       this.#onError("kites could not be refreshed, which is tried again", error);
-      // Not at once: the storage is away, and the next look is half a second off.
+      // Not with the next sweep already: the storage is away.
       for (const tracked of due) {
-        tracked.refreshedAt = now - this.liveness.refreshInterval + SWEEP_INTERVAL * 4;
+        tracked.refreshedAt = now - this.liveness.refreshInterval + SWEEP_INTERVAL * 2;
       }
     }
   }

@@ -1,42 +1,67 @@
 /**
- * `deno task ok`: everything to know of the code without running it. Goes on after a failure, so
- * that one run tells all.
+ * `deno task ok`: checks everything that can be known without running the tests. It prints findings
+ * only, and runs all checks even when one fails.
  *
  * @module
  */
 
-import { fromFileUrl, ROOT } from "./paths.ts";
+import { deno } from "./commands.ts";
+import { ROOT } from "./paths.ts";
 
-/** The modules that this package exports, as deno.json names them. */
+/** A check: arguments of `deno`. */
+interface Check {
+  readonly name: string;
+  readonly args: readonly string[];
+}
+
+/** Lists the modules that this package exports, as deno.json names them. */
 async function exportedModules(): Promise<string[]> {
   const config: unknown = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   return Object.values((config as { exports: Record<string, string> }).exports);
 }
 
-async function isOk(args: string[]): Promise<boolean> {
-  console.log(`\n== deno ${args.join(" ")}`);
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args,
-    cwd: fromFileUrl(ROOT),
-    stdin: "null",
-  }).spawn().status;
+function tool(name: string): Check {
+  return { name, args: ["run", "--quiet", "--permission-set=tools", `tools/${name}.ts`] };
+}
+
+/** Runs a check, prints what it found, and returns whether it passed. */
+async function passes({ name, args }: Check): Promise<boolean> {
+  const { success, stdout, stderr } = await deno(args);
+  const isOwn = args.includes(`tools/${name}.ts`);
+  // The tools of Deno also print what they did; our own print findings, warnings among them.
+  const findings = success && !isOwn ? "" : withoutNoise(stdout + stderr);
+  if (findings !== "") console.log(`${name}:\n${findings}\n`);
   return success;
 }
 
+/** Removes Deno's warnings about types of npm packages and about its own features. */
+function withoutNoise(output: string): string {
+  return output.split("\n")
+    .filter((line) =>
+      !/^Warning (Failed resolving types|Permissions in the config file)/.test(line)
+    )
+    .join("\n").trim();
+}
+
+const NODE_LINT = ["lint", "--quiet", "--rules-include=no-node-globals,no-process-global"];
+
 async function main(): Promise<boolean> {
-  const steps = [
-    ["fmt", "--check"],
-    ["lint"],
-    ["run", "--permission-set=tools", "tools/house.ts"],
-    ["check"],
-    ["doc", "--lint", ...await exportedModules()],
-    ["publish", "--dry-run", "--allow-dirty"],
+  const checks: Check[] = [
+    { name: "fmt", args: ["fmt", "--quiet", "--check"] },
+    { name: "lint", args: ["lint", "--quiet"] },
+    { name: "check", args: ["check", "--quiet"] },
+    tool("imports"),
+    tool("platform"),
+    // What `platform` cannot see, since npm packages bring Node's types along.
+    { name: "node globals", args: [...NODE_LINT, "src", "kontrol", "mod.ts"] },
+    { name: "doc", args: ["doc", "--lint", ...await exportedModules()] },
+    { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },
   ];
   const failed: string[] = [];
-  for (const args of steps) {
-    if (!await isOk(args)) failed.push(`deno ${args.join(" ")}`);
+  for (const check of checks) {
+    if (!await passes(check)) failed.push(check.name);
   }
-  console.log(failed.length === 0 ? "\nok" : `\nnot ok: ${failed.join("; ")}`);
+  console.log(failed.length === 0 ? "ok" : `not ok: ${failed.join(", ")}`);
   return failed.length === 0;
 }
 

@@ -4,14 +4,19 @@
  * @module
  */
 
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
 /** The folder of deno.json, ending in a slash. */
 export const ROOT: URL = new URL("../", import.meta.url);
 
-/** Where built things go; git does not see it. */
+/** The folder of built files; git ignores it. */
 export const CACHE: URL = new URL(".cache/", ROOT);
 
-/** A file URL as a path of this system. */
-export function fromFileUrl(url: URL): string {
-  const path = decodeURIComponent(url.pathname);
-  return Deno.build.os === "windows" ? path.slice(1).replaceAll("/", "\\") : path;
+/** Turns a file URL into a path of this system. */
+export const fromFileUrl: (url: URL) => string = fileURLToPath;
+
+/** A file's path from the project's folder, with `/`. */
+export function relativePath(path: string): string {
+  return relative(fileURLToPath(ROOT), path).replaceAll("\\", "/");
 }

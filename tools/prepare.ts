@@ -1,23 +1,30 @@
 /**
- * Makes ready what tests and benchmarks need from outside: the Go peer and the kite.js peer.
+ * Prepares what tests and benchmarks need from outside: the Go peer and the kite.js peer.
  *
  * @module
  */
 
-import { GO_PEER, KITEJS_PEER, programOf } from "./parts.ts";
+import { GO_PEER, KITEJS_PEER, type Part, programOf } from "./parts.ts";
 import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
 
 const GO_SOURCES = new URL("tests/interop/go/", ROOT);
 
 /**
- * Builds the Go peer and installs the kite.js peer, where they are not there or older than their
- * sources. What cannot be made is left out, and `lack` says so.
+ * Builds the Go peer and installs the kite.js peer, where they are missing or older than their
+ * sources. `lack` reports what could not be prepared.
  *
- * @param say told of what takes a while
+ * @param parts which of them are needed
+ * @param say called before something that takes a while
  */
-export async function prepareParts(say: (what: string) => void): Promise<void> {
+export async function prepareParts(
+  parts: readonly Part[],
+  say: (what: string) => void,
+): Promise<void> {
   await Deno.mkdir(new URL("interop/", CACHE), { recursive: true });
-  await Promise.all([buildGoPeer(say), installKitejsPeer(say)]);
+  await Promise.all([
+    parts.includes("go") && buildGoPeer(say),
+    parts.includes("node") && installKitejsPeer(say),
+  ]);
 }
 
 async function run(program: string, args: string[], cwd: URL): Promise<boolean> {
@@ -64,7 +71,7 @@ async function buildGoPeer(say: (what: string) => void): Promise<void> {
   if (go === undefined || modified(GO_PEER) > changed(GO_SOURCES)) return;
   say("Building the Go peer …");
   if (await run(go, ["build", "-o", fromFileUrl(GO_PEER), "."], GO_SOURCES)) return;
-  // What was built from older sources must not pass for these; that it lacks is told below.
+  // A peer of older sources must not be used by mistake; `lack` reports that it is missing.
   await removeIfThere(GO_PEER);
 }
 

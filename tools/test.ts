@@ -1,56 +1,79 @@
 /**
- * `deno task test [files and flags of deno test]`: prepares what the tests need, runs them, and
- * closes with one line of counts.
+ * `deno task test [files and flags of deno test]`: prepares what the selected tests need, runs
+ * them, in parallel where they can, and closes with one line of counts.
  *
  * @module
  */
 
-import { count, summary } from "./junit.ts";
-import { isStrict, lack, type Part, PARTS } from "./parts.ts";
+import { count, type Counts, summary } from "./junit.ts";
+import { isStrict, lack, type Part } from "./parts.ts";
 import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
 import { prepareParts } from "./prepare.ts";
+import { partsOf, runsInParallel, selectTests } from "./test_files.ts";
 
-/** Says what lacks, a line each. */
-function tellLacks(): Part[] {
-  const lacking = PARTS.filter((part) => lack(part) !== undefined);
-  for (const part of lacking) {
-    console.log(`${isStrict() ? "missing" : "skipping the tests of"} ${lack(part)}`);
+/** Prints which parts are missing, a line each, and returns whether some are. */
+function reportMissing(parts: readonly Part[]): boolean {
+  const reasons = parts.map(lack).filter((reason) => reason !== undefined);
+  for (const reason of reasons) {
+    console.log(`${isStrict() ? "missing" : "skipping the tests of"} ${reason}`);
   }
-  return lacking;
+  return reasons.length > 0;
 }
 
-async function runTests(args: string[], report: string): Promise<boolean> {
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "test",
-      "--permission-set=test",
-      "--trace-leaks",
-      `--junit-path=${report}`,
-      ...args,
-    ],
-    cwd: fromFileUrl(ROOT),
-    env: { KITE_TEST_LACKS_TOLD: "1" },
-  }).spawn().status;
-  return success;
-}
-
-async function main(args: string[]): Promise<boolean> {
-  await prepareParts((what) => console.log(what));
-  const isComplete = tellLacks().length === 0 || !isStrict();
-
-  // Its own file, so that no other run's report passes for this one's.
+/** Runs test files and counts their results. */
+async function run(files: readonly string[], flags: readonly string[]): Promise<Counts> {
+  // A file of its own, so that no report of another run is read by mistake.
   const report = await Deno.makeTempFile({ dir: fromFileUrl(CACHE), suffix: ".xml" });
   try {
-    const success = await runTests(args, report);
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "test",
+        "--permission-set=test",
+        "--trace-leaks",
+        `--junit-path=${report}`,
+        ...flags,
+        ...files,
+      ],
+      cwd: fromFileUrl(ROOT),
+      env: { KITE_TEST_LACKS_TOLD: "1", DENO_JOBS: Deno.env.get("DENO_JOBS") ?? String(JOBS) },
+    }).spawn().status;
     const counts = count(await Deno.readTextFile(report));
     // A test file that cannot even be loaded counts in no report.
-    if (!success || !isComplete) counts.failed = Math.max(counts.failed, 1);
-    if (counts.passed + counts.failed === 0) console.error("No test ran.");
-    console.log(summary(counts));
-    return counts.failed === 0 && counts.passed > 0;
+    if (!success) counts.failed = Math.max(counts.failed, 1);
+    return counts;
   } finally {
     await Deno.remove(report);
   }
+}
+
+/** Most tests wait for processes and timers, so there are more threads than processors. */
+const JOBS = 2 * navigator.hardwareConcurrency;
+
+async function main(args: readonly string[]): Promise<boolean> {
+  const { files, flags } = selectTests(args);
+  const parts = await partsOf(files);
+  await Deno.mkdir(CACHE, { recursive: true });
+  await prepareParts(parts, (what) => console.log(what));
+  const isIncomplete = reportMissing(parts) && isStrict();
+
+  const parallel = files.filter(runsInParallel);
+  const rest = files.filter((file) => !parallel.includes(file));
+  // The output of a single file is easier to read without `--parallel`.
+  const results = parallel.length > 1
+    ? [
+      await run(parallel, ["--parallel", ...flags]),
+      ...rest.length > 0 ? [await run(rest, flags)] : [],
+    ]
+    : [await run(files, flags)];
+  const counts = results.reduce((sum, { passed, failed, skipped }) => ({
+    passed: sum.passed + passed,
+    failed: sum.failed + failed,
+    skipped: sum.skipped + skipped,
+  }));
+  if (isIncomplete) counts.failed = Math.max(counts.failed, 1);
+  if (counts.passed + counts.failed === 0) console.error("No test ran.");
+  console.log(summary(counts));
+  return counts.failed === 0 && counts.passed > 0;
 }
 
 if (import.meta.main && !await main(Deno.args)) Deno.exit(1);

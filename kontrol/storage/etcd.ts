@@ -1,20 +1,12 @@
-import type { IRequestOp } from "etcd3";
 import { formatIdentity } from "../../src/protocol/identity.ts";
 import type { KontrolQuery } from "../../src/protocol/query.ts";
 import { canonicalId, checkRegistration, idTakenError } from "./check.ts";
-import {
-  bytes,
-  endOf,
-  EtcdClient,
-  type EtcdConnection,
-  type EtcdEntry,
-  toEntry,
-} from "./etcd_client.ts";
+import { endOf, EtcdClient } from "./etcd_client.ts";
 import { EtcdFeed } from "./etcd_feed.ts";
 import { EtcdKeyPairs } from "./etcd_key_pairs.ts";
 import { EtcdKeys } from "./etcd_keys.ts";
+import type { EtcdConnection, EtcdEntry, EtcdStep } from "./etcd_member.ts";
 import { EtcdReplica } from "./etcd_replica.ts";
-import { grantLease, keepAlive } from "./etcd_leases.ts";
 import { storageError } from "./failure.ts";
 import { RegistrationIndex } from "./index.ts";
 import { createMatcher, type Matcher } from "./matcher.ts";
@@ -24,6 +16,7 @@ import {
   type DeleteOptions,
   type GetOptions,
   type KeyPairs,
+  type LossListener,
   type OperationOptions,
   type Registration,
   type Storage,
@@ -111,8 +104,8 @@ export class EtcdStorage implements Storage {
     const checked = checkRegistration(registration);
     const what = "add a registration";
     const { id, username } = checked.kite;
-    const lease = await this.#client.run(what, options, (client, call) => {
-      return grantLease(client, this.#seconds, call);
+    const lease = await this.#client.run(what, options, (member, call) => {
+      return member.grantLease(this.#seconds, call);
     });
     // A kite that is new, the usual case, needs no look at what was there before.
     let known: EtcdEntry | undefined;
@@ -121,14 +114,14 @@ export class EtcdStorage implements Storage {
       if (before !== undefined && before.username !== username) throw idTakenError(id);
       const isSame = before === undefined ||
         formatIdentity(before) === formatIdentity(checked.kite);
-      const requests = [
+      const steps = [
         ...(isSame ? [] : this.#deletions(before)),
-        ...this.#keys.paths(checked.kite).map((key) =>
-          put(key, this.#keys.pathValue(checked), lease)
-        ),
-        put(this.#keys.id(id), this.#keys.idValue(checked), lease),
+        ...this.#keys.paths(checked.kite).map((path) => {
+          return { put: path, value: this.#keys.pathValue(checked), lease };
+        }),
+        { put: this.#keys.id(id), value: this.#keys.idValue(checked), lease },
       ];
-      const found = await this.#change(what, id, known, requests, options);
+      const found = await this.#change(what, id, known, steps, options);
       if (found === true) {
         this.#ours.set(id, lease);
         return;
@@ -156,8 +149,8 @@ export class EtcdStorage implements Storage {
       const kite = known && this.#keys.registrationOf(known)?.kite;
       if (known === undefined || kite === undefined) return false;
       if (options?.ifOurs === true && known.lease !== lease) return false;
-      const requests = [...this.#deletions(kite), deletion(this.#keys.id(canonical))];
-      const found = await this.#change(what, canonical, known, requests, options);
+      const steps = [...this.#deletions(kite), { delete: this.#keys.id(canonical) }];
+      const found = await this.#change(what, canonical, known, steps, options);
       if (found === true) {
         if (this.#ours.get(canonical) === lease) this.#ours.delete(canonical);
         return true;
@@ -173,6 +166,10 @@ export class EtcdStorage implements Storage {
     options?: OperationOptions,
   ): Promise<Watch> {
     return await this.#watches.watch(createMatcher(query), listener, options);
+  }
+
+  onLoss(listener: LossListener): Disposable {
+    return this.#watches.onLoss(listener);
   }
 
   async count(options?: OperationOptions): Promise<Map<string, number>> {
@@ -226,22 +223,23 @@ export class EtcdStorage implements Storage {
     what: string,
     id: string,
     known: EtcdEntry | undefined,
-    requests: IRequestOp[],
+    steps: EtcdStep[],
     options: OperationOptions | undefined,
   ): Promise<true | EtcdEntry | undefined> {
-    const key = bytes(this.#keys.id(id));
-    const answer = await this.#client.run(what, options, ({ kv }, call) =>
-      kv.txn({
-        compare: [{ key, target: "Mod", result: "Equal", mod_revision: known?.revision ?? "0" }],
-        success: requests,
-        failure: [{ request_range: { key } }],
-      }, call));
-    if (answer.succeeded) {
-      this.#feed?.wrote(answer.header.revision);
-      return true;
-    }
-    const [kv] = answer.responses[0]?.response_range.kvs ?? [];
-    return kv && toEntry(kv);
+    const key = this.#keys.id(id);
+    const { succeeded, revision, read } = await this.#client.run(
+      what,
+      options,
+      (member, call) =>
+        member.transact({
+          conditions: [{ key, changedAt: known?.revision ?? "0" }],
+          steps,
+          otherwise: [{ read: key }],
+        }, call),
+    );
+    if (!succeeded) return read[0]?.[0];
+    this.#feed?.wrote(revision);
+    return true;
   }
 
   async #refresh(
@@ -249,13 +247,11 @@ export class EtcdStorage implements Storage {
     options: OperationOptions | undefined,
   ): Promise<string[]> {
     const what = "refresh the registrations";
-    return await this.#client.run(what, options, async (client, call) => {
-      const reads = ids.map((id) => ({
-        request_range: { key: bytes(this.#keys.id(canonicalId(id))), keys_only: true },
-      }));
-      const { responses } = await client.kv.txn({ success: reads }, call);
-      const leases = responses.map(({ response_range }) => response_range.kvs[0]?.lease);
-      const gone = await keepAlive(client, [...new Set(leases.filter(isLease))], call);
+    return await this.#client.run(what, options, async (member, call) => {
+      const steps = ids.map((id) => ({ read: this.#keys.id(canonicalId(id)), keysOnly: true }));
+      const { read } = await member.transact({ steps }, call);
+      const leases = read.map(([entry]) => entry?.lease);
+      const gone = await member.keepAlive([...new Set(leases.filter(isLease))], call);
       return ids.filter((id, index) => {
         const lease = leases[index];
         const isGone = lease === undefined || gone.has(lease);
@@ -267,17 +263,9 @@ export class EtcdStorage implements Storage {
     });
   }
 
-  #deletions(kite: Registration["kite"]): IRequestOp[] {
-    return this.#keys.paths(kite).map(deletion);
+  #deletions(kite: Registration["kite"]): EtcdStep[] {
+    return this.#keys.paths(kite).map((path) => ({ delete: path }));
   }
-}
-
-function put(key: string, value: string, lease: string): IRequestOp {
-  return { request_put: { key: bytes(key), value: bytes(value), lease } };
-}
-
-function deletion(key: string): IRequestOp {
-  return { request_delete_range: { key: bytes(key) } };
 }
 
 /** A key that lives by no lease has "0"; there is nothing to refresh. */

@@ -1,48 +1,20 @@
-import type * as etcd from "etcd3";
 import { KiteError } from "../../src/protocol/errors.ts";
+import { quote } from "../../src/protocol/quote.ts";
+import { EtcdGateway } from "./etcd_gateway.ts";
+import {
+  type EtcdCall,
+  type EtcdConnection,
+  type EtcdEntry,
+  EtcdFailure,
+  type EtcdMember,
+} from "./etcd_member.ts";
 import { bounded, messageOf, storageError, throwIfAborted } from "./failure.ts";
 import type { OperationOptions } from "./storage.ts";
-
-/** How to reach an etcd cluster. */
-export interface EtcdConnection {
-  /** The members, as `http://host:port` or `https://host:port`. @default ["http://127.0.0.1:2379"] */
-  readonly endpoints?: readonly string[];
-  /** A user of etcd, where it asks for one. */
-  readonly username?: string;
-  /** That user's password. */
-  readonly password?: string;
-}
-
-/** A key and its value, as text. */
-export interface EtcdEntry {
-  readonly key: string;
-  readonly value: string;
-  /** The lease that the key lives by, `"0"` for none. */
-  readonly lease: string;
-  /** The revision of its last change. */
-  readonly revision: string;
-}
 
 /** Some keys, and the revision at which they were read. */
 export interface EtcdRange {
   readonly entries: EtcdEntry[];
   readonly revision: string;
-}
-
-/** The bytes of a key or value, in the driver's type. */
-export type EtcdBytes = NonNullable<etcd.IRangeRequest["key"]>;
-
-/** A stream of changes. */
-export type EtcdWatchStream = Awaited<ReturnType<etcd.WatchClient["watch"]>>;
-
-/** The driver. It reads files as soon as it is imported, so that has to wait until it is needed. */
-interface Driver {
-  readonly Etcd3: typeof etcd.Etcd3;
-  /** Leaves all faults to us. */
-  readonly policy: typeof import("cockatiel").noop;
-  /** What can pass by itself: another member, or the same one a moment later, may well do it. */
-  readonly passing: readonly (new (...args: never[]) => Error)[];
-  readonly deadline: typeof etcd.GRPCDeadlineExceededError;
 }
 
 /** Keys read at once. */
@@ -55,27 +27,25 @@ const RETRY_PAUSE = 50;
 const SHORTEST_ATTEMPT = 0.1;
 
 /**
- * The members of an etcd cluster, one of them in use. A member that fails is left, its channel thrown
- * away, and the next one tried: no operation waits for a channel to come back to life.
+ * The members of an etcd cluster, one of them in use. A member that fails is left, its connections
+ * thrown away, and the next one tried: no operation waits for a connection to come back to life.
  */
 export class EtcdClient {
   readonly #connection: EtcdConnection;
   readonly #endpoints: readonly string[];
   readonly #timeout: number;
   #turn = 0;
-  #driver: Driver | undefined;
-  #client: etcd.Etcd3 | undefined;
+  #member: EtcdMember | undefined;
+  /** True once any member has answered: from then on, an outage is waited out. */
+  #hasAnswered = false;
   #closed = false;
 
   constructor(connection: EtcdConnection, timeout: number) {
     this.#connection = connection;
-    this.#endpoints = connection.endpoints ?? ["http://127.0.0.1:2379"];
+    this.#endpoints = (connection.endpoints ?? ["http://127.0.0.1:2379"]).map(checkEndpoint);
     this.#timeout = timeout;
     if (this.#endpoints.length === 0) {
-      throw new KiteError(
-        "configError",
-        "endpoints: [] is not right; it takes an etcd member's URL",
-      );
+      throw new KiteError("configError", "Cannot use endpoints []: it takes an etcd member's URL");
     }
   }
 
@@ -91,51 +61,55 @@ export class EtcdClient {
     options: OperationOptions | undefined,
   ): Promise<EtcdRange> {
     const entries: EtcdEntry[] = [];
-    const { end, limit = Infinity, keysOnly = false } = request;
+    const { limit = Infinity } = request;
     let { key } = request;
     let revision = "0";
     for (;;) {
-      const answer = await this.run(what, options, ({ kv }, call) =>
-        kv.range({
-          key: bytes(key),
-          ...(end !== undefined && { range_end: bytes(end) }),
+      const page = await this.run(what, options, (member, call) =>
+        member.range({
+          ...request,
+          key,
           limit: Math.min(limit - entries.length, PAGE),
-          keys_only: keysOnly,
           // Every page shows the state that the first one did.
           revision,
         }, call));
-      if (revision === "0") revision = answer.header.revision;
-      entries.push(...answer.kvs.map(toEntry));
+      if (revision === "0") revision = page.revision;
+      entries.push(...page.entries);
       const last = entries.at(-1);
-      if (!answer.more || entries.length >= limit || last === undefined) {
+      if (!page.more || entries.length >= limit || last === undefined) {
         return { entries, revision };
       }
       key = `${last.key}\0`;
     }
   }
 
-  /** Runs `work` on a member, and on the next one while there is time and it might help. */
+  /**
+   * Runs `work` on a member, and on the next one while there is time and it might help. Until the
+   * first answer of any member, it gives up as soon as each of them has refused the connection.
+   */
   async run<T>(
     what: string,
     options: OperationOptions | undefined,
-    work: (client: etcd.Etcd3, call: { deadline: number }) => Promise<T>,
+    work: (member: EtcdMember, call: EtcdCall) => Promise<T>,
   ): Promise<T> {
     throwIfAborted(options, what);
     const end = performance.now() + this.#timeout;
     const longest = this.#timeout / Math.min(this.#endpoints.length + 1, 3);
-    for (;;) {
-      const driver = this.#driver ?? await this.#load(what);
-      if (this.#closed) throw closedError(what);
-      const client = this.#client ??= this.#connect(driver);
+    for (let refused = 0;;) {
+      const member = await this.#inUse(what);
       const timeout = Math.ceil(Math.min(longest, end - performance.now()));
       try {
         const bound = { kind: "etcd", what, timeout, options } as const;
-        return await bounded(bound, work(client, { deadline: Date.now() + timeout }));
+        const answer = await bounded(bound, work(member, { timeout }));
+        this.#hasAnswered = true;
+        return answer;
       } catch (error) {
         if (this.#closed) throw closedError(what);
-        if (!this.#isPassing(error)) throw this.failure(what, error);
-        this.leave(client);
-        if (end - performance.now() < this.#timeout * SHORTEST_ATTEMPT) {
+        if (!isPassing(error)) throw this.failure(what, error);
+        this.leave(member);
+        if (error instanceof EtcdFailure && error.isRefused) refused++;
+        const isAbsent = !this.#hasAnswered && refused >= this.#endpoints.length;
+        if (isAbsent || end - performance.now() < this.#timeout * SHORTEST_ATTEMPT) {
           throw this.failure(what, error);
         }
       }
@@ -143,65 +117,43 @@ export class EtcdClient {
     }
   }
 
-  /** Gives the member up that is in use, if it is still `client`. */
-  leave(client: etcd.Etcd3): void {
-    if (client !== this.#client) return;
+  /** Leaves the member that is in use, if it is still this one. */
+  leave(member: EtcdMember): void {
+    if (member !== this.#member) return;
     this.#turn++;
-    this.#client = undefined;
-    client.close();
+    this.#member = undefined;
+    member.close();
   }
 
-  /** Closes the channel. */
+  /** Ends every call and watch, and closes the connections. */
   close(): void {
     this.#closed = true;
-    this.#client?.close();
-    this.#client = undefined;
+    this.#member?.close();
+    this.#member = undefined;
   }
 
-  /** Whatever the driver threw, as an error of the storage. */
+  /** Whatever was thrown, as an error of the storage. */
   failure(what: string, error: unknown): KiteError {
     if (error instanceof KiteError) return error;
-    const reason = `could not ${what}: ${messageOf(error)}`;
-    const isLate = this.#driver !== undefined && error instanceof this.#driver.deadline;
-    const code = isLate ? "timeout" : this.#isPassing(error) ? "unreachable" : "failed";
-    return storageError("etcd", code, reason, error);
+    const code = error instanceof EtcdFailure ? error.code : "failed";
+    const isAbsent = error instanceof EtcdFailure && error.isRefused && !this.#hasAnswered;
+    const reason = isAbsent
+      ? `no etcd answers at ${this.#endpoints.join(", ")} (${messageOf(error)})`
+      : messageOf(error);
+    return storageError("etcd", code, `could not ${what}: ${reason}`, error);
   }
 
-  #isPassing(error: unknown): boolean {
-    if (error instanceof KiteError) return error.code === "timeout";
-    return this.#driver?.passing.some((type) => error instanceof type) ?? false;
-  }
-
-  async #load(what: string): Promise<Driver> {
-    try {
-      this.#driver ??= await loadDriver();
-      return this.#driver;
-    } catch (error) {
-      throw this.failure(what, error);
+  async #inUse(what: string): Promise<EtcdMember> {
+    const endpoint = this.#endpoints[this.#turn % this.#endpoints.length] ?? "";
+    if (this.#connection.protocol === "grpc") {
+      // The driver reads files as soon as it is imported, so it is imported only when it is wanted.
+      const { EtcdGrpc } = await import("./etcd_grpc.ts");
+      if (this.#closed) throw closedError(what);
+      return this.#member ??= new EtcdGrpc(endpoint, this.#connection);
     }
+    if (this.#closed) throw closedError(what);
+    return this.#member ??= new EtcdGateway(endpoint, this.#connection);
   }
-
-  #connect({ Etcd3, policy }: Driver): etcd.Etcd3 {
-    const { username, password = "" } = this.#connection;
-    const hosts = this.#endpoints[this.#turn % this.#endpoints.length] ?? "";
-    return new Etcd3({
-      hosts,
-      // What to do about a fault is decided here, not in the driver.
-      faultHandling: { host: () => policy, global: policy },
-      grpcOptions: {
-        "grpc.max_receive_message_length": -1,
-        "grpc.initial_reconnect_backoff_ms": 100,
-        "grpc.max_reconnect_backoff_ms": 1_000,
-      },
-      ...(username !== undefined && { auth: { username, password } }),
-    });
-  }
-}
-
-/** Text as etcd keeps it. */
-export function bytes(text: string): EtcdBytes {
-  // The driver takes any bytes, its types ask for Node's own.
-  return new TextEncoder().encode(text) as EtcdBytes;
 }
 
 /** The first key after all that begin with `prefix`, which ends with "/". */
@@ -209,33 +161,28 @@ export function endOf(prefix: string): string {
   return `${prefix.slice(0, -1)}0`;
 }
 
-/** A key and its value from an answer. */
-export function toEntry(kv: etcd.IKeyValue): EtcdEntry {
-  const decoder = new TextDecoder();
-  return {
-    key: decoder.decode(kv.key),
-    value: decoder.decode(kv.value),
-    lease: kv.lease,
-    revision: kv.mod_revision,
-  };
+function isPassing(error: unknown): boolean {
+  if (error instanceof KiteError) return error.code === "timeout";
+  return error instanceof EtcdFailure && error.code !== "failed";
 }
 
-async function loadDriver(): Promise<Driver> {
-  const [driver, { noop }] = await Promise.all([import("etcd3"), import("cockatiel")]);
-  return {
-    Etcd3: driver.Etcd3,
-    policy: noop,
-    passing: [
-      driver.GRPCUnavailableError,
-      driver.GRPCDeadlineExceededError,
-      driver.GRPCCancelledError,
-      driver.GRPCInternalError,
-      driver.GRPCUnknownError,
-      driver.GRPCAbortedError,
-      driver.ClientClosedError,
-    ],
-    deadline: driver.GRPCDeadlineExceededError,
-  };
+/** @throws {KiteError} `configError`; a password in the URL is not repeated. */
+function checkEndpoint(endpoint: string): string {
+  const accepted = "it takes http://host:port or https://host:port";
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (url?.username || url?.password) {
+    throw new KiteError(
+      "configError",
+      `Cannot use an etcd endpoint with credentials: ${accepted}, and username and password apart`,
+    );
+  }
+  const isRight = url !== undefined && ["http:", "https:"].includes(url.protocol) &&
+    url.pathname === "/" && url.search === "" && url.hash === "";
+  if (isRight) return url.origin;
+  throw new KiteError(
+    "configError",
+    `Cannot use the etcd endpoint ${quote(endpoint)}: ${accepted}`,
+  );
 }
 
 function closedError(what: string): KiteError {

@@ -1,7 +1,13 @@
-import type { Etcd3, IEvent, IWatchResponse } from "etcd3";
 import { formatIdentity } from "../../src/protocol/identity.ts";
-import { bytes, endOf, type EtcdClient, type EtcdWatchStream, toEntry } from "./etcd_client.ts";
+import { endOf, type EtcdClient } from "./etcd_client.ts";
 import type { EtcdKeys } from "./etcd_keys.ts";
+import {
+  type EtcdChanges,
+  type EtcdEntry,
+  EtcdFailure,
+  type EtcdMember,
+  type EtcdWatch,
+} from "./etcd_member.ts";
 import { bounded, storageError } from "./failure.ts";
 import type { RegistrationIndex } from "./index.ts";
 import { Repeater } from "./repeater.ts";
@@ -16,10 +22,13 @@ export interface EtcdFeedOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** A watch of a member. */
 interface Stream {
-  readonly client: Etcd3;
-  readonly stream: EtcdWatchStream;
+  readonly member: EtcdMember;
+  watch: EtcdWatch | undefined;
+  /** True between its first answer and its end. */
   isOpen: boolean;
+  hasEnded: boolean;
 }
 
 /** Milliseconds between the loss of a stream and the attempt to open the next one. */
@@ -35,8 +44,8 @@ const WHAT = "watch the registrations";
 
 /**
  * Follows the keys of registrations: reads them all at one revision, then hears every change after it.
- * A stream that ends, or no longer answers, is replaced by one that goes on after the last change that
- * was heard; when etcd has forgotten that far back, everything is read anew.
+ * A stream that has ended, or was silent for long, is replaced by one that begins after the last
+ * change that was heard; when etcd has forgotten that far back, everything is read anew.
  */
 export class EtcdFeed implements Feed {
   readonly #client: EtcdClient;
@@ -47,8 +56,6 @@ export class EtcdFeed implements Feed {
   readonly #checker: Repeater;
   /** The revision up to which everything was heard; 0 before the first reading. */
   #revision = 0;
-  /** The revision at which everything was read. */
-  #readAt = 0;
   /** The revision that the last of our own changes made. */
   #ownRevision = 0;
   #current: Stream | undefined;
@@ -129,57 +136,63 @@ export class EtcdFeed implements Feed {
   }
 
   async #open(): Promise<void> {
+    let problem: string | undefined;
     for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
       if (!this.#checker.isRunning || this.#current !== undefined) return;
       if (this.#revision === 0) await this.#readAll();
-      const problem = await this.#client.run(WHAT, undefined, (client, { deadline }) => {
-        return this.#connect(client, deadline);
+      problem = await this.#client.run(WHAT, undefined, (member, { timeout }) => {
+        return this.#connect(member, timeout);
       });
       if (problem === undefined) return;
     }
-    throw storageError("etcd", "failed", `could not ${WHAT}: etcd keeps refusing`);
+    throw storageError("etcd", "failed", `could not ${WHAT}: ${problem}`);
   }
 
   /**
-   * Opens a stream and waits for its first answer.
+   * Opens a stream and waits for its first answer; then it replaces the one before.
    * @returns Why everything has to be read anew before there can be a stream.
    */
-  async #connect(client: Etcd3, deadline: number): Promise<Error | undefined> {
-    const stream = await client.watchClient.watch();
-    if (this.#revision === 0) {
-      // Stopped and started again meanwhile.
-      stream.cancel();
-      return new Error("what was read is forgotten");
-    }
-    const current: Stream = this.#current = { client, stream, isOpen: false };
-    const opened = new Promise<Error | undefined>((resolve, reject) => {
-      const lost = (error: Error): void => {
-        reject(error);
-        this.#lost(current, error);
-      };
-      stream.on("error", lost);
-      stream.on("end", () => lost(new Error("the stream of changes ended")));
-      stream.on("data", (response) => {
-        // What a stream says after it was given up is old news.
-        if (this.#current !== current) return;
-        const problem = this.#hear(response);
-        resolve(problem);
-        if (problem !== undefined) this.#lost(current, problem);
-        else current.isOpen = true;
-      });
-    });
+  async #connect(member: EtcdMember, timeout: number): Promise<string | undefined> {
+    const next: Stream = { member, watch: undefined, isOpen: false, hasEnded: false };
+    const opened = Promise.withResolvers<string | undefined>();
+    // It may fail before anybody waits for it.
+    opened.promise.catch(() => {});
+    const heard = (changes: EtcdChanges): void => {
+      if (next.hasEnded) return;
+      if (!next.isOpen && !this.#replaceBy(next)) {
+        return opened.resolve("the reading began anew");
+      }
+      const problem = this.#hear(changes);
+      opened.resolve(problem);
+      if (problem !== undefined) this.#lost(next, new EtcdFailure("failed", problem));
+    };
+    const lost = (error: unknown): void => {
+      opened.reject(error);
+      this.#lost(next, error);
+    };
     const prefix = this.#keys.kites;
-    const place = { key: bytes(prefix), range_end: bytes(endOf(prefix)) };
-    stream.write({ create_request: { ...place, start_revision: this.#revision + 1 } });
+    const place = { key: prefix, end: endOf(prefix), since: this.#revision + 1 };
+    next.watch = await member.watch(place, { heard, lost });
     try {
-      // The member in use has to answer before it is given up itself.
-      const timeout = Math.max(deadline - Date.now() - MARGIN, MARGIN);
-      return await bounded({ kind: "etcd", what: WHAT, timeout, options: undefined }, opened);
-    } catch (error) {
-      if (this.#current === current) this.#current = undefined;
-      stream.cancel();
-      throw error;
+      // The member in use has to answer before it is left itself.
+      const bound = Math.max(timeout - MARGIN, MARGIN);
+      return await bounded(
+        { kind: "etcd", what: WHAT, timeout: bound, options: undefined },
+        opened.promise,
+      );
+    } finally {
+      if (!next.isOpen) end(next);
     }
+  }
+
+  /** Takes a stream that has answered into use; false when the feed was stopped meanwhile. */
+  #replaceBy(next: Stream): boolean {
+    if (this.#revision === 0) return false;
+    const before = this.#current;
+    this.#current = next;
+    next.isOpen = true;
+    if (before !== undefined) end(before);
+    return true;
   }
 
   async #readAll(): Promise<void> {
@@ -191,34 +204,35 @@ export class EtcdFeed implements Feed {
     const paths = entries.filter(({ key }) => this.#keys.kiteOf(key) !== undefined);
     this.#hub.reset(paths.map((entry) => this.#keys.registrationOf(entry)).filter(isThere));
     // What was read is the newest there is: our own changes are in it, whatever their revisions.
-    this.#revision = this.#readAt = Number(revision);
+    this.#revision = Number(revision);
     this.#ownRevision = Math.min(this.#ownRevision, this.#revision);
     this.#wake(Infinity);
   }
 
-  /** Takes what the stream says; gives why the stream is of no use any more. */
-  #hear(response: IWatchResponse): Error | undefined {
+  /** Takes an answer of the stream; gives why the stream is of no use any more. */
+  #hear({ revision, changes, cancelled }: EtcdChanges): string | undefined {
     this.#hasAnswered = true;
-    if (response.canceled) {
-      // What was asked for is too long ago.
+    if (cancelled !== undefined) {
+      // Usually what was asked for is too long ago.
       this.#revision = 0;
-      return new Error(`the watch was cancelled: ${response.cancel_reason}`);
+      return `the watch was cancelled: ${cancelled}`;
     }
-    if (Number(response.header.revision) < this.#revision) {
+    if (Number(revision) < this.#revision) {
       // A cluster that began anew, or a member that lags behind: it would stay silent for long.
       this.#revision = 0;
-      return new Error("the member knows less than was heard before");
+      return "the member knows less than was heard before";
     }
-    for (const event of response.events) this.#apply(event);
+    // All changes of one revision are in one answer. An older one was read, or another stream told it.
+    const known = this.#revision;
+    for (const { isDeletion, entry } of changes) {
+      if (Number(entry.revision) > known) this.#apply(isDeletion, entry);
+    }
     return undefined;
   }
 
-  #apply({ type, kv }: IEvent): void {
-    const entry = toEntry(kv);
-    const revision = Number(entry.revision);
-    if (revision <= this.#readAt) return;
+  #apply(isDeletion: boolean, entry: EtcdEntry): void {
     const kite = this.#keys.kiteOf(entry.key);
-    if (kite !== undefined && type === "Put") {
+    if (kite !== undefined && !isDeletion) {
       const registration = this.#keys.registrationOf(entry);
       if (registration !== undefined) this.#hub.put(registration);
     } else if (kite !== undefined) {
@@ -228,7 +242,7 @@ export class EtcdFeed implements Feed {
         this.#hub.remove(kite.id);
       }
     }
-    this.#reach(revision);
+    this.#reach(Number(entry.revision));
   }
 
   #reach(revision: number): void {
@@ -244,35 +258,45 @@ export class EtcdFeed implements Feed {
   }
 
   #lost(lost: Stream, error: unknown): void {
+    end(lost);
+    // One that never was in use has somebody waiting for it, who is told.
     if (this.#current !== lost) return;
-    this.#drop();
-    // One that never was open has somebody waiting for it, who hears of it.
-    if (!lost.isOpen) return;
-    this.#options.onError(this.#client.failure("go on watching, it begins anew", error));
+    this.#current = undefined;
+    this.#hub.suspectLoss();
+    this.#options.onError(this.#client.failure("keep watching, so a new watch begins", error));
     this.#restart = setTimeout(() => this.#start().catch(this.#options.onError), RESTART_PAUSE);
   }
 
   #drop(): void {
-    const dropped = this.#current;
+    if (this.#current !== undefined) end(this.#current);
     this.#current = undefined;
-    // Cancelling would make the driver throw the member's channels away, those of others too.
-    dropped?.stream.end();
   }
 
-  /** Asks the stream for a sign of life; one that gave none since the last time is replaced. */
+  /** Replaces a stream that brought nothing since the last check: it may be dead. */
   async #check(): Promise<void> {
-    if (this.#current === undefined) return await this.#start();
-    if (!this.#hasAnswered) {
-      const { client, stream } = this.#current;
-      this.#current = undefined;
-      stream.cancel();
-      this.#client.leave(client);
-      return await this.#start();
+    const current = this.#current;
+    if (current === undefined) return await this.#start();
+    if (this.#hasAnswered) {
+      this.#hasAnswered = false;
+      return;
     }
-    if (!this.#current.isOpen) return;
+    try {
+      await this.#connect(current.member, this.#options.checkInterval);
+    } catch {
+      // Why does not matter: another member is asked, and that tells what fails there.
+      if (this.#current !== current) return;
+      this.#drop();
+      this.#client.leave(current.member);
+      await this.#start();
+    }
     this.#hasAnswered = false;
-    this.#current.stream.write({ progress_request: {} });
   }
+}
+
+function end(stream: Stream): void {
+  stream.isOpen = false;
+  stream.hasEnded = true;
+  stream.watch?.stop();
 }
 
 function isThere<T>(value: T | undefined): value is T {

@@ -1,6 +1,7 @@
 import { isUuid } from "../../src/protocol/identity.ts";
 import { canonicalId, checkKeyPair, checkKnownPair, isStorable } from "./check.ts";
-import { bytes, type EtcdClient, type EtcdEntry, toEntry } from "./etcd_client.ts";
+import { endOf, type EtcdClient } from "./etcd_client.ts";
+import type { EtcdEntry } from "./etcd_member.ts";
 import { storageError } from "./failure.ts";
 import type { KeyPair, KeyPairs, OperationOptions, StoredKeyPair } from "./storage.ts";
 
@@ -25,21 +26,23 @@ export class EtcdKeyPairs implements KeyPairs {
     const checked = checkKeyPair(pair);
     const stored: StoredKeyPair = { ...checked, createdAt: Date.now() };
     const keys = {
-      public: bytes(await this.#publicKey(checked.public)),
-      private: bytes(`${this.#prefix}private/${await hash(checked.private)}`),
-      id: bytes(this.#idKey(checked.id)),
+      public: await this.#publicKey(checked.public),
+      private: `${this.#prefix}private/${await hash(checked.private)}`,
+      id: this.#idKey(checked.id),
     };
-    const answer = await this.#client.run("add a key pair", options, ({ kv }, call) => {
-      const isNew = Object.values(keys).map((key) => {
-        return { key, target: "Create", result: "Equal", create_revision: 0 } as const;
-      });
-      const puts = [
-        { request_put: { key: keys.public, value: bytes(checked.id) } },
-        { request_put: { key: keys.private, value: bytes(checked.id) } },
-        { request_put: { key: keys.id, value: bytes(JSON.stringify(stored)) } },
-      ];
-      return kv.txn({ compare: isNew, success: puts }, call);
-    });
+    const answer = await this.#client.run(
+      "add a key pair",
+      options,
+      (member, call) =>
+        member.transact({
+          conditions: Object.values(keys).map((key) => ({ key, createdAt: "0" })),
+          steps: [
+            { put: keys.public, value: checked.id },
+            { put: keys.private, value: checked.id },
+            { put: keys.id, value: JSON.stringify(stored) },
+          ],
+        }, call),
+    );
     if (answer.succeeded) return stored;
     return checkKnownPair(checked, await this.byPublic(checked.public, options));
   }
@@ -51,12 +54,11 @@ export class EtcdKeyPairs implements KeyPairs {
       if (entry === undefined) return false;
       const pair = toKeyPair(entry);
       if (pair.deletedAt !== undefined) return false;
-      const key = bytes(entry.key);
-      const value = bytes(JSON.stringify({ ...pair, deletedAt: Date.now() }));
-      const answer = await this.#client.run(what, options, ({ kv }, call) =>
-        kv.txn({
-          compare: [{ key, target: "Mod", result: "Equal", mod_revision: entry.revision }],
-          success: [{ request_put: { key, value } }],
+      const value = JSON.stringify({ ...pair, deletedAt: Date.now() });
+      const answer = await this.#client.run(what, options, (member, call) =>
+        member.transact({
+          conditions: [{ key: entry.key, changedAt: entry.revision }],
+          steps: [{ put: entry.key, value }],
         }, call));
       if (answer.succeeded) return true;
     }
@@ -65,18 +67,13 @@ export class EtcdKeyPairs implements KeyPairs {
 
   async list(options?: OperationOptions): Promise<StoredKeyPair[]> {
     const prefix = this.#idKey("");
-    const answer = await this.#client.run(
+    const request = { key: prefix, end: endOf(prefix), newestFirst: true };
+    const { entries } = await this.#client.run(
       "list the key pairs",
       options,
-      ({ kv }, call) =>
-        kv.range({
-          key: bytes(prefix),
-          range_end: bytes(`${prefix.slice(0, -1)}0`),
-          sort_target: "Create",
-          sort_order: "Descend",
-        }, call),
+      (member, call) => member.range(request, call),
     );
-    return answer.kvs.map(toEntry).map(toKeyPair);
+    return entries.map(toKeyPair);
   }
 
   async byId(id: string, options?: OperationOptions): Promise<StoredKeyPair | undefined> {

@@ -1,5 +1,5 @@
 import { formatIdentity, IDENTITY_FIELDS, type KiteIdentity } from "../../src/protocol/identity.ts";
-import type { EtcdEntry } from "./etcd_client.ts";
+import type { EtcdEntry } from "./etcd_member.ts";
 import type { Matcher } from "./matcher.ts";
 import type { Registration } from "./storage.ts";
 

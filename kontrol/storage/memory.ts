@@ -15,6 +15,7 @@ import {
   type GetOptions,
   type KeyPair,
   type KeyPairs,
+  type LossListener,
   type OperationOptions,
   type Registration,
   type Storage,
@@ -95,6 +96,10 @@ export class MemoryStorage implements Storage {
     const matcher = createMatcher(query);
     this.#sweep();
     return this.#hub.add(matcher, listener, options?.signal);
+  }
+
+  onLoss(listener: LossListener): Disposable {
+    return this.#hub.onLoss(listener);
   }
 
   async count(options?: OperationOptions): Promise<Map<string, number>> {

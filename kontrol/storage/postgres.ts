@@ -26,6 +26,7 @@ import {
   type DeleteOptions,
   type GetOptions,
   type KeyPairs,
+  type LossListener,
   type OperationOptions,
   type Registration,
   type Storage,
@@ -169,6 +170,10 @@ export class PostgresStorage implements Storage {
     options?: OperationOptions,
   ): Promise<Watch> {
     return await this.#watches.watch(createMatcher(query), listener, options);
+  }
+
+  onLoss(listener: LossListener): Disposable {
+    return this.#watches.onLoss(listener);
   }
 
   async count(options?: OperationOptions): Promise<Map<string, number>> {

@@ -85,9 +85,11 @@ export class PostgresFeed implements Feed {
     this.#isListening = false;
   }
 
-  /** The connection was lost: what was told since then was told to nobody. */
+  /** The connection was lost, and every notification since then with it. */
   lost(): void {
+    if (!this.#isListening) return;
     this.#isListening = false;
+    this.#hub.suspectLoss();
   }
 
   /** Takes one notification: `R<stamp>:<registration>`, `D<stamp>:<id>` or `?`, see the writers. */

@@ -15,6 +15,7 @@ import {
   type DeleteOptions,
   type GetOptions,
   type KeyPairs,
+  type LossListener,
   type OperationOptions,
   type Registration,
   type Storage,
@@ -62,10 +63,13 @@ export class SqliteStorage implements Storage {
   readonly #remove: SqliteStatement;
   readonly #counts: SqliteStatement;
   readonly #all: SqliteStatement;
+  readonly #total: SqliteStatement;
   readonly #outlived: SqliteStatement;
   readonly #anyOutlived: SqliteStatement;
   readonly #poller: Repeater;
   #sweptAt = 0;
+  /** True once the hub knows all there is. */
+  #isFollowing = false;
 
   /**
    * Opens the database, and sets it up where it is new.
@@ -97,6 +101,7 @@ export class SqliteStorage implements Storage {
     );
     this.#remove = database.prepare("DELETE FROM registration WHERE id = ?");
     this.#all = database.prepare("SELECT * FROM registration");
+    this.#total = database.prepare("SELECT count(*) AS kites FROM registration");
     this.#outlived = database.prepare("SELECT * FROM registration WHERE updated_at <= ?");
     this.#anyOutlived = database.prepare(
       "SELECT 1 FROM registration WHERE updated_at <= ? LIMIT 1",
@@ -161,14 +166,15 @@ export class SqliteStorage implements Storage {
     const matcher = createMatcher(query);
     await this.#runner.write("remove what is too old", options, () => this.#sweep());
     return await this.#runner.write("watch the registrations", options, () => {
-      if (this.#hub.isIdle) {
-        this.#readEverything();
-        this.#poller.start();
-      } else if (!this.#events.readInto(this.#hub)) {
-        this.#readEverything();
-      }
+      if (!this.#isFollowing || !this.#events.readInto(this.#hub)) this.#readEverything();
+      this.#poller.start();
       return this.#hub.add(matcher, listener, options?.signal);
     });
+  }
+
+  onLoss(listener: LossListener): Disposable {
+    this.#poller.start();
+    return this.#hub.onLoss(listener);
   }
 
   async count(options?: OperationOptions): Promise<Map<string, number>> {
@@ -234,6 +240,7 @@ export class SqliteStorage implements Storage {
   #readEverything(): void {
     this.#hub.reset(this.#all.all().map(toRegistration));
     this.#events.skip();
+    this.#isFollowing = true;
   }
 
   /** Removes what has outlived its time. Inside a transaction only. */
@@ -249,7 +256,7 @@ export class SqliteStorage implements Storage {
 
   /** What was just done is done: should reading it back fail, the next poll reads it. */
   #readEvents(): void {
-    if (this.#hub.isIdle) return;
+    if (!this.#isFollowing) return;
     try {
       this.#events.readInto(this.#hub);
     } catch (error) {
@@ -259,17 +266,25 @@ export class SqliteStorage implements Storage {
 
   async #poll(): Promise<void> {
     const isUpToDate = await this.#runner.read("look for changes", undefined, () => {
-      return this.#anyOutlived.get(this.#oldest()) === undefined &&
-        this.#events.readInto(this.#hub);
+      return this.#isFollowing && this.#anyOutlived.get(this.#oldest()) === undefined &&
+        this.#events.readInto(this.#hub) && this.#hasAll();
     });
     if (isUpToDate) return;
     await this.#runner.write("remove what is too old", undefined, () => this.#sweep());
     await this.#runner.write("look for changes", undefined, () => {
-      if (!this.#hub.isIdle && !this.#events.readInto(this.#hub)) this.#readEverything();
+      if (this.#hub.isIdle) return;
+      const isUpToDate = this.#isFollowing && this.#events.readInto(this.#hub) && this.#hasAll();
+      if (!isUpToDate) this.#readEverything();
     });
   }
 
+  /** False when another program has changed the rows without an event. */
+  #hasAll(): boolean {
+    return Number(this.#total.get()?.kites) === this.#known.size;
+  }
+
   #stopPolling(): void {
+    this.#isFollowing = false;
     this.#poller.stop();
     this.#known.clear();
   }

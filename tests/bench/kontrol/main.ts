@@ -66,7 +66,7 @@ async function measureAll(
 /** Runs the bench of Kontrol and prints its table. @returns the exit code */
 export async function benchKontrol(words: readonly string[]): Promise<number> {
   const { rounds, only, quick, strict } = readArguments(words);
-  await prepareParts(reportLine);
+  await prepareParts(["go", "node"], reportLine);
   await using setting = await prepareSetting();
   const everything = allMeasures(quick ? QUICK : FULL, setting);
   const measures = everything.filter(({ name }) => only === undefined || name === only);

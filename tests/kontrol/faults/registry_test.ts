@@ -48,7 +48,8 @@ Deno.test("faults: a kite that comes back while its removal is held up stays", a
       await new Promise((resolve) => setTimeout(resolve, 120));
       const found = await storage.get({ name: "math" });
       assertEquals(ids(found), ids(kites));
-      for (const { kite } of kites) await storage.delete(kite.id);
+      for (const { kite } of kites) registry.disconnected(kite.id, after);
+      await eventually(async () => (await storage.get({ name: "math" })).length === 0);
     }
   });
 });

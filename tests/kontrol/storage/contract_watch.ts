@@ -171,6 +171,26 @@ export function testWatch(fixture: Fixture): void {
     assertEquals(watches.map(({ events }) => events.length), counts, "and then all is quiet");
   });
 
+  storageTest(fixture, "tells whoever asks of registrations that have gone", async (storage) => {
+    const [gone, kept] = [registration(), registration()];
+    const losses: (string | undefined)[] = [];
+    const all = storage.onLoss((id) => losses.push(id));
+    const ended: unknown[] = [];
+    storage.onLoss((id) => ended.push(id))[Symbol.dispose]();
+    await storage.upsert(gone);
+    await storage.upsert(kept);
+    // So that what goes next was known before.
+    const { watch } = await listen(storage, { name: "math" });
+    await storage.delete(gone.kite.id);
+    await eventually(() => losses.length > 0, { withinMs: WITHIN });
+    assertEquals(losses, [gone.kite.id]);
+    watch.stop();
+    await storage.delete(kept.kite.id);
+    await eventually(() => losses.length > 1, { withinMs: WITHIN, what: "a loss without a watch" });
+    all[Symbol.dispose]();
+    assertEquals([losses, ended], [[gone.kite.id, kept.kite.id], []]);
+  });
+
   if (!fixture.isShared) return;
   storageTest(fixture, "tells what another Kontrol changes", async (one, data) => {
     await using two = await data.open();

@@ -1,28 +1,30 @@
-import { assert, assertEquals } from "@std/assert";
-import { findCircle, refuseImport, roomOf } from "../../tools/floors.ts";
-import plugin from "../../tools/floors_lint.ts";
-import { graphOf, publishedFiles } from "../../tools/house.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { graphOf, publishedFiles } from "../../tools/imports.ts";
+import { findCycle, moduleOf, refuseImport } from "../../tools/layers.ts";
+import plugin from "../../tools/layers_lint.ts";
+import { CACHE, fromFileUrl } from "../../tools/paths.ts";
+import { platformErrors } from "../../tools/platform.ts";
 
 function lint(path: string, source: string): string[] {
   const file = new URL(`../../${path}`, import.meta.url).pathname;
   return Deno.lint.runPlugin(plugin, file, source).map(({ message }) => message);
 }
 
-Deno.test("floors: the room of a file", () => {
-  const rooms = {
+Deno.test("moduleOf: names the module of a published file", () => {
+  const modules = {
     "src/protocol/errors.ts": "protocol",
     "src/transport/sockjs/server/xhr.ts": "transport",
     "src/client.ts": "kite",
     "kontrol/storage/etcd.ts": "kontrol",
     "mod.ts": "entry",
     "tests/rpc/call_test.ts": undefined,
-    "tools/floors.ts": undefined,
+    "tools/layers.ts": undefined,
     "deno.json": undefined,
   };
-  for (const [path, room] of Object.entries(rooms)) assertEquals(roomOf(path), room, path);
+  for (const [path, module] of Object.entries(modules)) assertEquals(moduleOf(path), module, path);
 });
 
-Deno.test("floors: which imports climb", () => {
+Deno.test("refuseImport: allows imports from lower layers only", () => {
   const allowed = [
     ["src/rpc/a.ts", "src/dnode/b.ts"],
     ["src/rpc/a.ts", "src/rpc/b.ts"],
@@ -48,7 +50,7 @@ Deno.test("floors: which imports climb", () => {
   for (const [from = "", to = ""] of refused) assert(refuseImport(from, to), `${from} ${to}`);
 });
 
-Deno.test("floors: every way to import is seen", () => {
+Deno.test("lint rule layers/imports: sees every kind of import", () => {
   const ways = [
     `import { a } from "../rpc/a.ts";`,
     `import type { a } from "../rpc/a.ts";`,
@@ -63,47 +65,57 @@ Deno.test("floors: every way to import is seen", () => {
   assertEquals(lint("src/runtime/x.ts", `import { readFile } from "node:fs";`), []);
 });
 
-Deno.test("floors: a runtime's globals are found where they are meant", () => {
+Deno.test("platformErrors: finds the globals of a platform, and no others", async () => {
   const refused = [
     "Deno.exit(1);",
     "console.log(1);",
     "export type C = Deno.Conn;",
-    "export const t = typeof window;",
-    "export const x = { process };",
+    "export const t = window;",
     "export const x = globalThis.Deno;",
     `export const x = globalThis["document"];`,
-    "export const f = (x = navigator) => x;",
     "export class A { x = localStorage; }",
-    "export const x = table[location];",
-    "{ const process = 1; } process.exit();",
+    "export const x = new XMLHttpRequest();",
+    "export const x = import.meta.dirname;",
+    "{ const Deno = 1; void Deno; } Deno.exit(1);",
   ];
-  for (const source of refused) assertEquals(lint("src/rpc/x.ts", source).length, 1, source);
-
   const allowed = [
-    `export const text = "Deno is a word, window too"; // process`,
-    "export const a = (process: number) => process + 1;",
-    "export function f({ location }: { location: string }) { return location; }",
-    "export const { window: pane } = table; use(pane);",
-    "const window = 3; use(window);",
+    `export const text = "Deno is a word, window too"; // console`,
+    "export function f({ location }: { location: string }): string { return location; }",
     "export interface A { process: string; document(): void }",
-    "export class A { location = 1; process() {} get() { return this.location; } }",
-    `import { process } from "./a.ts"; process();`,
-    "try { f(); } catch (self) { use(self); }",
-    "export const a = new URL(crypto.randomUUID(), globalThis.origin);",
+    "export const a = new URL(crypto.randomUUID(), location?.href); declare const location: URL;",
+    "export const a = fetch(new Request('http://a'), { signal: AbortSignal.timeout(1) });",
   ];
-  for (const source of allowed) assertEquals(lint("src/rpc/x.ts", source), [], source);
-  assertEquals(lint("src/runtime/x.ts", "Deno.exit(1); window.alert();"), []);
-  assertEquals(lint("tests/rpc/x.ts", "Deno.exit(1);"), []);
+  await Deno.mkdir(CACHE, { recursive: true });
+  const folder = await Deno.makeTempDir({ dir: fromFileUrl(CACHE) });
+  try {
+    const files = [...refused, ...allowed].map((source, i) => {
+      const url = new URL(`file://${folder}/probe_${i}.ts`).href;
+      Deno.writeTextFileSync(new URL(url), `${source}\nexport {};\n`);
+      return url;
+    });
+    const errors = await platformErrors(files);
+    refused.forEach((source, i) => {
+      assertEquals(errors.filter((error) => error.includes(`/probe_${i}.ts:`)).length, 1, source);
+    });
+    assertEquals(errors.length, refused.length, errors.join("\n"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
-Deno.test("floors: a circle is found and told in order", () => {
+Deno.test("platformErrors: src/runtime may name a platform", async () => {
+  assertMatch(await Deno.readTextFile("src/runtime/serve.ts"), /\bDeno\b/);
+  assertEquals(await platformErrors(["src/runtime/serve.ts"]), []);
+});
+
+Deno.test("findCycle: returns the files of a cycle in order", () => {
   const straight = new Map([["a", ["b", "c"]], ["b", ["c"]], ["c", []]]);
-  assertEquals(findCircle(straight), undefined);
+  assertEquals(findCycle(straight), undefined);
   const round = new Map([["a", ["b"]], ["b", ["c", "d"]], ["c", []], ["d", ["b"]]]);
-  assertEquals(findCircle(round), ["b", "d", "b"]);
+  assertEquals(findCycle(round), ["b", "d", "b"]);
 });
 
-Deno.test("floors: the graph holds every published file with its imports", async () => {
+Deno.test("graphOf: holds every published file with its imports", async () => {
   const files = publishedFiles();
   const graph = await graphOf(files);
   for (const file of files) assert(graph.has(file), file);

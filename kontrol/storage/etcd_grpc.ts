@@ -1,0 +1,212 @@
+import * as etcd from "etcd3";
+import { noop } from "cockatiel";
+import {
+  type EtcdCall,
+  type EtcdChanges,
+  type EtcdConnection,
+  type EtcdEntry,
+  EtcdFailure,
+  type EtcdMember,
+  type EtcdOutcome,
+  type EtcdPage,
+  type EtcdRangeRequest,
+  type EtcdStep,
+  type EtcdTransaction,
+  type EtcdWatch,
+  type EtcdWatcher,
+} from "./etcd_member.ts";
+import { messageOf } from "./failure.ts";
+
+type WatchStream = Awaited<ReturnType<etcd.WatchClient["watch"]>>;
+type Bytes = NonNullable<etcd.IRangeRequest["key"]>;
+
+/** A member, by gRPC and the npm package etcd3. */
+export class EtcdGrpc implements EtcdMember {
+  readonly #client: etcd.Etcd3;
+  readonly #watches = new Set<WatchStream>();
+
+  constructor(endpoint: string, connection: EtcdConnection) {
+    const { username, password = "", ca, cert, key } = connection;
+    this.#client = new etcd.Etcd3({
+      hosts: endpoint,
+      // What to do about a fault is decided here, not in the driver.
+      faultHandling: { host: () => noop, global: noop },
+      grpcOptions: {
+        "grpc.max_receive_message_length": -1,
+        "grpc.initial_reconnect_backoff_ms": 100,
+        "grpc.max_reconnect_backoff_ms": 1_000,
+      },
+      ...(username !== undefined && { auth: { username, password } }),
+      ...(ca !== undefined && {
+        credentials: {
+          rootCertificate: bytes(ca),
+          ...(cert !== undefined && key !== undefined &&
+            { certChain: bytes(cert), privateKey: bytes(key) }),
+        },
+      }),
+    });
+  }
+
+  async range(request: EtcdRangeRequest, call: EtcdCall): Promise<EtcdPage> {
+    const { key, end, limit = 0, keysOnly = false, revision = "0", newestFirst } = request;
+    const answer = await attempt(this.#client.kv.range({
+      key: bytes(key),
+      ...(end !== undefined && { range_end: bytes(end) }),
+      limit,
+      keys_only: keysOnly,
+      revision,
+      ...(newestFirst && { sort_target: "Create", sort_order: "Descend" }),
+    }, options(call)));
+    const { kvs, more, header } = answer;
+    return { entries: kvs.map(toEntry), more, revision: header.revision };
+  }
+
+  async transact(transaction: EtcdTransaction, call: EtcdCall): Promise<EtcdOutcome> {
+    const { conditions = [], steps, otherwise = [] } = transaction;
+    const compare: etcd.ICompare[] = conditions.map((condition) => {
+      const key = bytes(condition.key);
+      return "changedAt" in condition
+        ? { key, target: "Mod", result: "Equal", mod_revision: condition.changedAt }
+        : { key, target: "Create", result: "Equal", create_revision: condition.createdAt };
+    });
+    const answer = await attempt(this.#client.kv.txn({
+      compare,
+      success: steps.map(toRequest),
+      failure: otherwise.map(toRequest),
+    }, options(call)));
+    const { succeeded, responses, header } = answer;
+    const read = responses.map(({ response_range }) => (response_range?.kvs ?? []).map(toEntry));
+    return { succeeded, read, revision: header.revision };
+  }
+
+  async grantLease(seconds: number, call: EtcdCall): Promise<string> {
+    return (await attempt(this.#client.leaseClient.leaseGrant({ TTL: seconds }, options(call)))).ID;
+  }
+
+  async keepAlive(leases: readonly string[], call: EtcdCall): Promise<Set<string>> {
+    const gone = new Set<string>();
+    if (leases.length === 0) return gone;
+    const stream = await attempt(this.#client.leaseClient.leaseKeepAlive(options(call)));
+    try {
+      await attempt(
+        new Promise<void>((resolve, reject) => {
+          let waiting = leases.length;
+          stream.on("data", ({ ID, TTL }) => {
+            if (Number(TTL) <= 0) gone.add(ID);
+            if (--waiting === 0) resolve();
+          });
+          stream.on("error", reject);
+          stream.on("end", () => reject(new Error("the stream ended before every answer")));
+          for (const ID of leases) stream.write({ ID });
+        }),
+      );
+      stream.end();
+    } catch (error) {
+      stream.cancel();
+      throw error;
+    }
+    return gone;
+  }
+
+  async watch(
+    { key, end, since }: { key: string; end: string; since: number },
+    watcher: EtcdWatcher,
+  ): Promise<EtcdWatch> {
+    const stream = await attempt(this.#client.watchClient.watch());
+    this.#watches.add(stream);
+    let isStopped = false;
+    const lost = (error: Error): void => {
+      if (isStopped) return;
+      isStopped = true;
+      this.#watches.delete(stream);
+      watcher.lost(toFailure(error));
+    };
+    // An error that follows a stop has nobody to hear of it.
+    stream.on("error", lost);
+    stream.on("end", () => lost(new Error("the stream of changes ended")));
+    stream.on("data", (answer) => {
+      if (!isStopped) watcher.heard(toChanges(answer));
+    });
+    const place = { key: bytes(key), range_end: bytes(end), start_revision: since };
+    stream.write({ create_request: place });
+    const stop = (): void => {
+      isStopped = true;
+      if (this.#watches.delete(stream)) cancel(stream);
+    };
+    return { stop };
+  }
+
+  close(): void {
+    for (const stream of this.#watches) cancel(stream);
+    this.#watches.clear();
+    this.#client.close();
+  }
+}
+
+/** Ended before it is cancelled, the driver does not take the member for broken. */
+function cancel(stream: WatchStream): void {
+  stream.end();
+  stream.cancel();
+}
+
+function options({ timeout }: EtcdCall): { deadline: number } {
+  return { deadline: Date.now() + timeout };
+}
+
+function bytes(text: string): Bytes {
+  // The driver takes any bytes, its types ask for Node's own.
+  return new TextEncoder().encode(text) as Bytes;
+}
+
+function toRequest(step: EtcdStep): etcd.IRequestOp {
+  if ("put" in step) {
+    const { put, value, lease = "0" } = step;
+    return { request_put: { key: bytes(put), value: bytes(value), lease } };
+  }
+  if ("delete" in step) return { request_delete_range: { key: bytes(step.delete) } };
+  return { request_range: { key: bytes(step.read), keys_only: step.keysOnly ?? false } };
+}
+
+function toEntry({ key, value, lease, mod_revision }: etcd.IKeyValue): EtcdEntry {
+  const decoder = new TextDecoder();
+  return { key: decoder.decode(key), value: decoder.decode(value), lease, revision: mod_revision };
+}
+
+function toChanges(answer: etcd.IWatchResponse): EtcdChanges {
+  const changes = answer.events.map(({ type, kv }) => {
+    return { isDeletion: type === "Delete", entry: toEntry(kv) };
+  });
+  const { revision } = answer.header;
+  return answer.canceled
+    ? { revision, changes, cancelled: answer.cancel_reason }
+    : { revision, changes };
+}
+
+async function attempt<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw toFailure(error);
+  }
+}
+
+function toFailure(error: unknown): EtcdFailure {
+  const message = messageOf(error);
+  if (error instanceof etcd.GRPCDeadlineExceededError) return new EtcdFailure("timeout", message);
+  const isPassing = PASSING.some((type) => error instanceof type);
+  return new EtcdFailure(
+    isPassing ? "unreachable" : "failed",
+    message,
+    /ECONNREFUSED/.test(message),
+  );
+}
+
+/** What may pass by itself: another member, or the same one a moment later, may well do it. */
+const PASSING = [
+  etcd.GRPCUnavailableError,
+  etcd.GRPCCancelledError,
+  etcd.GRPCInternalError,
+  etcd.GRPCUnknownError,
+  etcd.GRPCAbortedError,
+  etcd.ClientClosedError,
+];

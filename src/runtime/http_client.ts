@@ -1,0 +1,62 @@
+import { KiteError } from "../protocol/errors.ts";
+import { denoNamespace } from "./host.ts";
+
+/** What {@linkcode createHttpClient} takes, all of it PEM text. */
+export interface HttpClientOptions {
+  /** Certificates of authorities to trust, beside those that the runtime trusts already. */
+  readonly ca?: string;
+  /** The client's own certificate, for a server that asks for one; needs `key`. */
+  readonly cert?: string;
+  /** The private key of `cert`. */
+  readonly key?: string;
+}
+
+/** A `fetch` with a connection pool of its own. */
+export interface HttpClient {
+  /** As the global `fetch`. */
+  fetch(url: string, init: RequestInit): Promise<Response>;
+  /** Gives the pool up: its idle connections close. Call it once. */
+  close(): void;
+}
+
+/**
+ * Creates an HTTP/1.1 client with its own connection pool. Where the runtime is not Deno, the pool
+ * is that of the global `fetch`.
+ *
+ * @throws {KiteError} `configError`: a certificate or key cannot be used, or not on this runtime.
+ */
+export function createHttpClient({ ca, cert, key }: HttpClientOptions): HttpClient {
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new KiteError("configError", "Cannot use TLS options: cert and key need each other");
+  }
+  const deno = denoNamespace();
+  if (deno === undefined) {
+    if (ca !== undefined || cert !== undefined) {
+      throw new KiteError("configError", "Cannot use TLS options ca, cert and key: they need Deno");
+    }
+    return { fetch: (url, init) => fetch(url, init), close: () => {} };
+  }
+  const pem = cert === undefined || key === undefined ? {} : { cert, key };
+  const caCerts = ca === undefined ? {} : { caCerts: [ca] };
+  const client = openClient(deno, { ...caCerts, ...pem });
+  return {
+    fetch: (url, init) => fetch(url, { ...init, client }),
+    close: () => client.close(),
+  };
+}
+
+function openClient(
+  deno: typeof Deno,
+  options: { caCerts?: string[]; cert?: string; key?: string },
+): Deno.HttpClient {
+  try {
+    const { caCerts, cert, key } = options;
+    const trust = caCerts === undefined ? {} : { caCerts };
+    return cert === undefined || key === undefined
+      ? deno.createHttpClient({ http2: false, ...trust })
+      : deno.createHttpClient({ http2: false, ...trust, cert, key });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new KiteError("configError", `Cannot use TLS options: ${reason}`);
+  }
+}

@@ -1,0 +1,104 @@
+import { assertEquals } from "@std/assert";
+import { Etcd3 } from "etcd3";
+import { DatabaseSync } from "node:sqlite";
+import { EtcdStorage } from "../../../kontrol/storage/etcd.ts";
+import { PostgresStorage } from "../../../kontrol/storage/postgres.ts";
+import { SqliteStorage } from "../../../kontrol/storage/sqlite.ts";
+import type { Storage } from "../../../kontrol/storage/storage.ts";
+import { startTestKontrol } from "../../../src/testing/kontrol.ts";
+import { TestEtcd } from "../../support/etcd.ts";
+import { eventually } from "../../support/eventually.ts";
+import { skipUnless } from "../../support/parts.ts";
+import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
+
+/**
+ * Milliseconds within which a lost kite is back: far below the 45 seconds after which every kite is
+ * refreshed, and generous to a slow machine.
+ */
+const WITHIN = 15_000;
+
+const withEtcd = skipUnless("etcd");
+const withPostgres = await skipUnlessPostgres();
+
+/** Registers a kite, has the storage lose it, and waits until it is found again. */
+async function assertListedAgain(storage: Storage, lose: () => Promise<void>): Promise<void> {
+  await using kontrol = await startTestKontrol({ storage, kite: { logLevel: "FATAL" } });
+  const math = await kontrol.newKite("math");
+  await math.register("http://127.0.0.1:1/kite");
+  const listed = (): Promise<unknown[]> => storage.get({ name: "math" });
+  assertEquals((await listed()).length, 1);
+  // So that it is known before it is lost.
+  const { promise: lost, resolve } = Promise.withResolvers<void>();
+  using _loss = storage.onLoss(() => resolve());
+  await new Promise((wait) => setTimeout(wait, 1_000));
+  await lose();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("the storage told of no loss")), WITHIN);
+  });
+  await Promise.race([lost, late]).finally(() => clearTimeout(timer));
+  await eventually(async () => (await listed()).length === 1, { withinMs: WITHIN });
+}
+
+async function postgresOf(server: TestPostgres): Promise<[PostgresStorage, string]> {
+  const { host, port, username } = server;
+  const database = await server.createDatabase();
+  return [new PostgresStorage({ host, port, username, database }), database];
+}
+
+Deno.test({
+  name:
+    "faults: PostgreSQL crashes and is back before anyone asks it, and its kites are listed again",
+  ...withPostgres,
+  fn: async () => {
+    await using server = await TestPostgres.start();
+    const [storage] = await postgresOf(server);
+    await assertListedAgain(storage, async () => {
+      await server.stop({ asCrash: true });
+      await server.restart();
+    });
+  },
+});
+
+for (const statement of ["delete from kite.kite", "truncate kite.kite"]) {
+  Deno.test({
+    name: `faults: after "${statement}", connected kites are listed again`,
+    ...withPostgres,
+    fn: async () => {
+      await using server = await TestPostgres.start();
+      const [storage, database] = await postgresOf(server);
+      await assertListedAgain(storage, async () => void await server.run(database, statement));
+    },
+  });
+}
+
+Deno.test({
+  name: "faults: after every lease of etcd was revoked, connected kites are listed again",
+  ...withEtcd,
+  fn: async () => {
+    await using cluster = await TestEtcd.start();
+    await assertListedAgain(new EtcdStorage({ endpoints: cluster.endpoints }), async () => {
+      const client = new Etcd3({ hosts: [...cluster.endpoints] });
+      try {
+        const { leases } = await client.leaseClient.leaseLeases();
+        for (const { ID } of leases) await client.leaseClient.leaseRevoke({ ID });
+      } finally {
+        client.close();
+      }
+    });
+  },
+});
+
+Deno.test("faults: after its rows were deleted from SQLite, a connected kite is listed again", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const path = `${directory}/db`;
+    await assertListedAgain(new SqliteStorage({ path }), () => {
+      using other = new DatabaseSync(path);
+      other.exec("DELETE FROM registration");
+      return Promise.resolve();
+    });
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
