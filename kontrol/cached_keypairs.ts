@@ -7,7 +7,7 @@ export interface CachedKeyPairsOptions {
   readonly timeToLive?: number;
   /** How often an unknown key may cause a new look, milliseconds. @default 1_000 */
   readonly missInterval?: number;
-  /** The clock, milliseconds since 1970. @default Date.now */
+  /** The clock, milliseconds from any start; it must never be set. @default performance.now */
   readonly now?: () => number;
 }
 
@@ -43,7 +43,7 @@ export class CachedKeyPairs implements KeyPairs {
     this.#store = store;
     this.#timeToLive = options.timeToLive ?? 30_000;
     this.#missInterval = options.missInterval ?? 1_000;
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? (() => performance.now());
   }
 
   async add(pair: KeyPair, options?: OperationOptions): Promise<StoredKeyPair> {

@@ -1,6 +1,6 @@
-import { TokenVerifier } from "../src/auth/token.ts";
-import { signToken } from "../src/auth/jwt.ts";
-import { KiteError } from "../src/protocol/errors.ts";
+import { SharedCache } from "../src/auth/cache.ts";
+import { checkTimes, hasSignatureOf, isRefusal, parseToken, signToken } from "../src/auth/jwt.ts";
+import { importPublicKey, KEY_ALGORITHMS } from "../src/auth/keys.ts";
 import { isUuid } from "../src/protocol/identity.ts";
 import type { KeyRing } from "./keypairs.ts";
 import type { Registry } from "./registry.ts";
@@ -8,6 +8,9 @@ import type { Storage } from "./storage/storage.ts";
 
 /** The audience of these tokens: no kite answers to it. */
 const AUDIENCE = "kontrol:heartbeat";
+
+/** Good tokens that are remembered. */
+const CACHE_SIZE = 10_000;
 
 /** Seconds that a token is good: far longer than a kite goes without registering anew. */
 const LIFETIME = 30 * 24 * 3600;
@@ -20,8 +23,6 @@ export interface HeartbeatTokensOptions {
   readonly registry: Registry;
   readonly storage: Storage;
   readonly keys: KeyRing;
-  /** Kontrol's username. */
-  readonly issuer: string;
 }
 
 /**
@@ -29,34 +30,31 @@ export interface HeartbeatTokensOptions {
  * heartbeat: knowing its id, which every query tells, is not enough to keep it alive. Any Kontrol
  * that shares the key pairs takes the token, so that a heartbeat may go to another one.
  *
+ * The token names neither an issuer nor a user (`iss`, `sub`): the caller chose the id in it, and no
+ * kite must take it for a token of a user who is named like that, whatever its `audience` rule.
+ *
  * Go kites know no token: for them the id has to do, at the Kontrol where they registered.
  */
 export class HeartbeatTokens {
   readonly #options: HeartbeatTokensOptions;
   /** Kites that registered here and asked for a token. */
   readonly #guarded = new Set<string>();
-  readonly #verifier: TokenVerifier;
-  #trusted: readonly string[] = [];
+  /** The ids of good tokens. */
+  readonly #verified = new SharedCache<string>(CACHE_SIZE, Date.now);
 
   constructor(options: HeartbeatTokensOptions) {
     this.#options = options;
-    this.#verifier = new TokenVerifier({
-      trustedKeys: () => this.#trusted,
-      kontrolUser: () => options.issuer,
-      identity: () => ({ username: "", environment: "", name: "" }),
-      audience: (_own, audience) => audience === AUDIENCE,
-    });
   }
 
   /** A token for the heartbeats of a kite. */
   async issue(id: string): Promise<string> {
-    const { keys, issuer } = this.#options;
+    const { keys } = this.#options;
     const own = await keys.own();
     const now = Math.floor(Date.now() / 1000);
     if (this.#guarded.size > 2 * this.#options.registry.size + 1_000) this.#prune();
     this.#guarded.add(id);
     return await signToken(
-      { iss: issuer, sub: id, aud: AUDIENCE, iat: now - LEEWAY, exp: now + LIFETIME },
+      { jti: id, aud: AUDIENCE, iat: now - LEEWAY, exp: now + LIFETIME },
       await keys.privateKey(own),
       { keyId: own.id },
     );
@@ -66,10 +64,10 @@ export class HeartbeatTokens {
   async heard(id: string, token: string | undefined): Promise<boolean> {
     const { registry, storage } = this.#options;
     if (token === undefined) {
-      return !this.#guarded.has(id) && registry.heard(id, "http");
+      return !this.#guarded.has(id) && registry.heard(id);
     }
     if (!isUuid(id) || !await this.#isGood(id, token)) return false;
-    if (registry.heard(id, "http")) return true;
+    if (registry.heard(id)) return true;
     // Registered at another Kontrol, which may be gone: from now on it is kept here.
     const [registration] = await storage.get({ id }, { limit: 1 });
     if (registration === undefined || registry.isKept(id, "connection")) return false;
@@ -80,14 +78,27 @@ export class HeartbeatTokens {
 
   async #isGood(id: string, token: string): Promise<boolean> {
     try {
-      // Deleted pairs count too: the token was good when it was handed out.
-      this.#trusted = (await this.#options.keys.keyPairs.list()).map((pair) => pair.public);
-      const verified = this.#verifier.cached(token) ?? await this.#verifier.verify(token);
-      return verified.username === id;
+      return await this.#verified.obtain(token, () => this.#verify(token)) === id;
     } catch (error) {
-      if (error instanceof KiteError && error.type === "authenticationError") return false;
+      if (isRefusal(error)) return false;
       throw error;
     }
+  }
+
+  /** The id that a token is for; `""` if no key pair of ours signed it. */
+  async #verify(text: string): Promise<{ value: string; until: number }> {
+    const token = parseToken(text, KEY_ALGORITHMS);
+    const { iss, sub, aud, jti = "", exp = 0 } = token.claims;
+    const isOurs = iss === undefined && sub === undefined && aud === AUDIENCE;
+    checkTimes(token.claims, Date.now(), 0);
+    // Deleted pairs count too: the token was good when it was handed out.
+    for (const { public: pem } of isOurs ? await this.#options.keys.keyPairs.list() : []) {
+      const key = await importPublicKey(pem).catch(() => undefined);
+      if (key !== undefined && await hasSignatureOf(token, key)) {
+        return { value: jti, until: exp * 1_000 };
+      }
+    }
+    return { value: "", until: 0 };
   }
 
   #prune(): void {

@@ -4,7 +4,7 @@ import { readIdentity } from "../src/protocol/identity.ts";
 import { readBody } from "../src/transport/sockjs/server/body.ts";
 import type { HeartbeatTokens } from "./heartbeat_tokens.ts";
 import { createJwks } from "./jwks.ts";
-import { label } from "./metrics.ts";
+import { largest } from "./metrics.ts";
 import type { KontrolService } from "./service.ts";
 import type { Watchers } from "./watchers.ts";
 
@@ -25,19 +25,21 @@ export function createHttp(
   onError: (what: string, error: unknown) => void,
 ): Hono {
   const app = new Hono();
-  const { storage, registry, keys, metrics, tokens } = service.parts;
+  const { storage, registry, keys, metrics, tokens, budgets } = service.parts;
   app.post("/register", async (context) => {
     const read = await readBody(context.req.raw, BODY_BYTES);
     if ("status" in read) return context.json({ err: REFUSALS[read.status] }, read.status);
     const body = parseBody(read.text);
     const url = typeof body.url === "string" ? body.url : "";
     const kiteKey = readKiteKey(body.auth);
-    const verified = await verify(service, kiteKey);
     // Not cut as in a call, where it is a mere claim: what is too long is refused.
-    const kite = { ...readIdentity(body.kite, Infinity), username: verified.username };
+    const claimed = readIdentity(body.kite, Infinity);
+    const verified = await service.verify(kiteKey, () => "a kite that registers over HTTP");
+    const { username } = verified;
+    const kite = { ...claimed, username, id: claimed.id.toLowerCase() };
     // Of new keys the kite.key alone, as in Go: it holds the public key.
     const { publicKey: _publicKey, ...answer } = await service.register({
-      caller: { username: verified.username, kite },
+      caller: { username, kite },
       kontrolKey: verified.kontrolKey,
       url,
       keeper: "http",
@@ -46,7 +48,7 @@ export function createHttp(
     return context.json({ ...answer, heartbeatToken: await heartbeats.issue(kite.id) });
   });
   app.get("/heartbeat", async (context) => {
-    const id = context.req.query("id") ?? "";
+    const id = (context.req.query("id") ?? "").toLowerCase();
     if (id === "") return context.json({ err: "id is missing: /heartbeat?id=ID" }, 400);
     metrics.count("heartbeats");
     return context.text(
@@ -67,16 +69,26 @@ export function createHttp(
     return context.json(await createJwks(await keys.valid()));
   });
   app.get("/metrics", async (context) => {
-    // Metrics are wanted most while the storage is away; `storage_errors` tells that it is.
+    // Metrics matter most while the storage is away; `storage_errors` tells that it is.
     const counts = await storage.count().catch(() => new Map<string, number>());
     const text = metrics.text([
       {
         name: "kites",
-        help: "Registered kites, by environment",
-        values: [...counts].map(([name, count]) => [label("environment", name), count] as const),
+        help: "Registered kites, by environment; those of small ones together",
+        values: largest("environment", counts),
       },
       { name: "kites_kept", help: "Kites kept up by this Kontrol", values: [["", registry.size]] },
       { name: "watchers", help: "Watches that run here", values: [["", watchers.size]] },
+      {
+        name: "steps_waiting",
+        help: "Steps of calls that wait for their user's turn",
+        values: [["", budgets.turns.waiting]],
+      },
+      {
+        name: "signatures_waiting",
+        help: "Tokens that wait to be signed",
+        values: [["", budgets.signing.waiting]],
+      },
       { name: "tokens_signed", help: "Tokens signed here, ever", values: [["", tokens.signed]] },
     ]);
     return context.body(text, 200, { "content-type": "text/plain; version=0.0.4" });
@@ -102,7 +114,7 @@ export const HTTP_PATHS: readonly string[] = Object.freeze([
   "/.well-known/jwks.json",
 ]);
 
-function statusOf({ type }: KiteError): 400 | 401 | 403 | 500 | 503 {
+function statusOf({ type }: KiteError): 400 | 401 | 403 | 429 | 500 | 503 {
   switch (type) {
     case "authenticationError":
       return 401;
@@ -110,6 +122,9 @@ function statusOf({ type }: KiteError): 400 | 401 | 403 | 500 | 503 {
       return 403;
     case "argumentError":
       return 400;
+    case "limitError":
+    case "requestLimitError":
+      return 429;
     case "storageError":
       return 503;
     default:
@@ -136,13 +151,4 @@ function readKiteKey(auth: unknown): string {
     throw new KiteError("argumentError", `unexpected authentication type: ${given}`);
   }
   return key;
-}
-
-async function verify(
-  service: KontrolService,
-  kiteKey: string,
-): Promise<{ username: string; kontrolKey: string }> {
-  const { verifier } = service.parts;
-  const { username } = verifier.cached(kiteKey) ?? await verifier.verify(kiteKey);
-  return { username, kontrolKey: await service.kontrolKeyOf(kiteKey) };
 }

@@ -3,8 +3,11 @@ import { readKiteKeyClaims } from "../src/auth/kite_key.ts";
 import { Kite } from "../src/kite.ts";
 import type { CloseOptions, KiteOptions } from "../src/kite_options.ts";
 import { KiteError } from "../src/protocol/errors.ts";
+import { formatIdentity } from "../src/protocol/identity.ts";
 import type { Server } from "../src/server.ts";
+import { type BudgetOptions, Budgets } from "./budgets.ts";
 import { CachedKeyPairs } from "./cached_keypairs.ts";
+import { Finder } from "./finder.ts";
 import { HeartbeatTokens } from "./heartbeat_tokens.ts";
 import { createHttp, HTTP_PATHS } from "./http.ts";
 import { KeyRing } from "./keypairs.ts";
@@ -12,9 +15,11 @@ import { MeasuredStorage } from "./measured_storage.ts";
 import { addMethods, type MachineOptions } from "./methods.ts";
 import { Metrics } from "./metrics.ts";
 import { choosePolicy, type Policy, type PolicyName } from "./policy.ts";
-import { type LivenessOptions, Registry } from "./registry.ts";
+import type { LivenessOptions } from "./liveness.ts";
+import { Registry } from "./registry.ts";
 import { KontrolService } from "./service.ts";
-import type { Storage } from "./storage/storage.ts";
+import { SparseLog } from "./sparse_log.ts";
+import type { Registration, Storage } from "./storage/storage.ts";
 import { TokenIssuer, type TokenIssuerOptions } from "./tokens.ts";
 import { Watchers } from "./watchers.ts";
 
@@ -46,7 +51,9 @@ export interface KontrolOptions extends MachineOptions {
   /** How long kites are kept. */
   readonly liveness?: LivenessOptions;
   /** How long tokens are good, and how many are remembered. */
-  readonly tokens?: Omit<TokenIssuerOptions, "keys" | "issuer">;
+  readonly tokens?: Omit<TokenIssuerOptions, "keys" | "issuer" | "queue" | "allowance">;
+  /** What one user may use at the same time. */
+  readonly budgets?: BudgetOptions;
   /** Kites in one answer, at most. @default 2_000 */
   readonly maxResults?: number;
   /** Milliseconds after which a change of the key pairs by another Kontrol is noticed. @default 5_000 */
@@ -80,6 +87,7 @@ export class Kontrol implements AsyncDisposable {
   readonly #storage: Storage;
   readonly #registry: Registry;
   readonly #watchers: Watchers;
+  readonly #refusals: SparseLog;
   readonly #registerUrl: string | undefined;
   #kontrolUrl: string;
   #selfTimer: ReturnType<typeof setInterval> | undefined;
@@ -124,29 +132,48 @@ export class Kontrol implements AsyncDisposable {
       verify: (key) => this.keys.trusts(key),
       verifyTtl: VERIFY_TTL,
     });
-    this.kite.authenticator(
-      "kiteKey",
-      async ({ key }) => (verifier.cached(key) ?? await verifier.verify(key)).username,
-    );
-    this.#registry = new Registry(this.#storage, options.liveness ?? {}, report);
+    const { log } = this.kite;
+    const about = ({ kite, url }: Registration): Record<string, unknown> => {
+      return { kite: formatIdentity(kite), url };
+    };
+    this.#refusals = new SparseLog((text) => log.info("{text}", { text }));
+    const budgets = new Budgets(options.budgets ?? {}, this.metrics);
+    this.#registry = new Registry(this.#storage, options.liveness ?? {}, report, {
+      allowance: budgets.registrations,
+      onGone: (gone, reason) =>
+        log.info("deregistered {kite}: {reason}", { ...about(gone), reason }),
+    });
+    const tokens = new TokenIssuer({
+      ...options.tokens,
+      keys: this.keys,
+      issuer: () => username,
+      queue: budgets.signing,
+      allowance: budgets.signatures,
+    });
+    const policy = choosePolicy(options.policy ?? "compatible");
+    const storage = this.#storage;
+    const common = { storage, tokens, policy, metrics: this.metrics, budgets };
     const service = new KontrolService({
-      storage: this.#storage,
+      ...common,
       registry: this.#registry,
       keys: this.keys,
-      tokens: new TokenIssuer({ ...options.tokens, keys: this.keys, issuer: () => username }),
-      policy: choosePolicy(options.policy ?? "compatible"),
-      metrics: this.metrics,
       verifier,
-      maxResults: options.maxResults ?? 2_000,
+      finder: new Finder({
+        ...common,
+        maxResults: options.maxResults ?? 2_000,
+        messageBytes: this.kite.config.limits.messageBytes,
+      }),
+      onRegistered: (added, keeper) =>
+        log.info("registered {kite} at {url}, kept by {keeper}", { ...about(added), keeper }),
+      onRefused: (who, { message }) => this.#refusals.say(`refused ${who}: ${message}`),
+    });
+    this.kite.authenticator("kiteKey", async ({ key }, { kite, client }) => {
+      const who = (): string => `${formatIdentity(kite)} at ${client.remoteAddress}`;
+      return (await service.verify(key, who)).username;
     });
     this.#watchers = new Watchers(service, (error) => report("a watcher could not be told", error));
     addMethods(this.kite, service, this.#watchers, options);
-    const heartbeats = new HeartbeatTokens({
-      registry: this.#registry,
-      storage: this.#storage,
-      keys: this.keys,
-      issuer: username,
-    });
+    const heartbeats = new HeartbeatTokens({ registry: this.#registry, storage, keys: this.keys });
     const http = createHttp(service, this.#watchers, heartbeats, report);
     for (const path of HTTP_PATHS) {
       this.kite.handleHttp(path, (request) => http.fetch(request));
@@ -161,6 +188,7 @@ export class Kontrol implements AsyncDisposable {
   /** Listens. @throws {KiteError} `configError`: the port is taken, or no key pair fits the kite.key */
   async listen(): Promise<Server> {
     await this.keys.own();
+    this.#registry.follow();
     const server = await this.kite.listen();
     this.#kontrolUrl = withPort(this.#kontrolUrl, server.port);
     const url = this.#registerUrl ?? this.#kontrolUrl;
@@ -177,6 +205,7 @@ export class Kontrol implements AsyncDisposable {
     this.#isClosed = true;
     clearInterval(this.#selfTimer);
     this.#registry[Symbol.dispose]();
+    this.#refusals[Symbol.dispose]();
     await this.kite.close(options);
     await this.#storage.delete(this.kite.id, { ifOurs: true }).catch((error: unknown) =>
       this.kite.log.debug(`Kontrol stays listed until it expires: ${error}`)

@@ -1,11 +1,13 @@
+import { readTokenClaims } from "../src/auth/jwt.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import { validateField } from "../src/protocol/identity.ts";
 import type { Kite } from "../src/kite.ts";
 import type { Callback } from "../src/dnode/scrub.ts";
 import type { KiteRequest } from "../src/rpc/request.ts";
+import { RawJson } from "../src/rpc/raw_json.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
 import type { Caller } from "./policy.ts";
-import type { Registry } from "./registry.ts";
+import type { LifeSign, Registry } from "./registry.ts";
 import type { KontrolService } from "./service.ts";
 import type { StoredKeyPair } from "./storage/storage.ts";
 import type { Watchers } from "./watchers.ts";
@@ -36,44 +38,56 @@ const HEARTBEAT_TIMEOUT = 15_000;
 /** Kites that one connection keeps known, at most. */
 const MOST_KITES = 10_000;
 
+/** What one connection keeps known. */
+interface Kept {
+  readonly ids: Set<string>;
+  readonly life: LifeSign;
+  /** The function for its heartbeats that was handed out last. */
+  ping: Callback | undefined;
+  hasEnded: boolean;
+}
+
 /** Which kites each connection keeps known: its heartbeats count for all of them, and its end. */
 class Keepers {
   readonly #registry: Registry;
   readonly #onHeartbeat: () => void;
-  readonly #byRemote = new WeakMap<RemoteKite, { ids: Set<string>; ping: Callback }>();
+  readonly #byRemote = new WeakMap<RemoteKite, Kept>();
 
   constructor(registry: Registry, onHeartbeat: () => void) {
     this.#registry = registry;
     this.#onHeartbeat = onHeartbeat;
   }
 
-  /** @throws {KiteError} `limitError` */
-  check(remote: RemoteKite): void {
-    if ((this.#byRemote.get(remote)?.ids.size ?? 0) < MOST_KITES) return;
+  /** The life sign of a connection that may keep one more kite. @throws {KiteError} `limitError` */
+  lifeOf(remote: RemoteKite): LifeSign {
+    const { ids, life } = this.#of(remote);
+    if (ids.size < MOST_KITES) return life;
     throw new KiteError("limitError", `at most ${MOST_KITES} kites on one connection`);
   }
 
-  /** Takes a kite in. @returns the function for its heartbeats, in place of an earlier one */
+  /** Adds a kite. @returns the function for its heartbeats, in place of an earlier one */
   keep(remote: RemoteKite, id: string): Callback {
-    const { ids, former } = this.#of(remote);
-    ids.add(id);
-    const ping = (): void => {
+    const kept = this.#of(remote);
+    kept.ids.add(id);
+    // It may have ended while the kite was being registered.
+    if (kept.hasEnded) this.#registry.disconnected(id, kept.life);
+    if (kept.ping !== undefined) remote.release(kept.ping);
+    return kept.ping = () => {
       this.#onHeartbeat();
-      for (const kept of ids) this.#registry.heard(kept, "connection", remote);
+      this.#registry.heardFrom(kept.life);
     };
-    if (former !== undefined) remote.release(former);
-    this.#byRemote.set(remote, { ids, ping });
-    return ping;
   }
 
-  #of(remote: RemoteKite): { ids: Set<string>; former: Callback | undefined } {
+  #of(remote: RemoteKite): Kept {
     const known = this.#byRemote.get(remote);
-    if (known !== undefined) return { ids: known.ids, former: known.ping };
-    const ids = new Set<string>();
+    if (known !== undefined) return known;
+    const kept: Kept = { ids: new Set(), life: {}, ping: undefined, hasEnded: false };
+    this.#byRemote.set(remote, kept);
     remote.onDisconnect(() => {
-      for (const id of ids) this.#registry.disconnected(id, remote);
+      kept.hasEnded = true;
+      for (const id of kept.ids) this.#registry.disconnected(id, kept.life);
     });
-    return { ids, former: undefined };
+    return kept;
   }
 }
 
@@ -94,9 +108,12 @@ export function addMethods(
     const query = fields.has("query") ? fields.field("query").value : fields.value;
     const callback = callbackOf(fields.value);
     const caller = callerOf(request);
-    return callback === undefined
-      ? { kites: await service.find(caller, query) }
-      : await watchers.add(request.client, caller, query, callback);
+    if (callback === undefined) return new RawJson(await service.find(caller, query));
+    const isPaged = fields.field("paged").value === true;
+    return new RawJson(await watchers.add(request.client, caller, query, callback, isPaged));
+  });
+  kite.handle("moreKites", async ({ args, client }) => {
+    return new RawJson(await watchers.more(client, args.one().string()));
   });
   kite.handle("getToken", (request) => {
     const query = request.args.one().object();
@@ -104,7 +121,9 @@ export function addMethods(
   });
   kite.handle("getKey", async (request) => {
     const { keys } = service.parts;
-    return await keys.currentKey(await service.kontrolKeyOf(kiteKeyOf(request)));
+    return await keys.currentKey(
+      (await service.verify(kiteKeyOf(request), () => request.username)).kontrolKey,
+    );
   });
   kite.handle("cancelWatcher", ({ args, client }) => {
     watchers.cancel(client, args.one().string());
@@ -122,16 +141,16 @@ async function register(
   const url = typeof argument.value === "string"
     ? argument.string()
     : argument.object().field("url").value;
-  const kontrolKey = await service.kontrolKeyOf(kiteKeyOf(request));
+  const { kontrolKey } = await service.verify(kiteKeyOf(request), () => request.username);
   const { client } = request;
   const caller = callerOf(request);
-  keepers.check(client);
+  const life = keepers.lifeOf(client);
   const answer = await service.register({
     caller,
     kontrolKey,
     url: typeof url === "string" ? url : "",
     keeper: "connection",
-    owner: client,
+    life,
   });
   const ping = keepers.keep(client, caller.kite.id);
   client.tellWith({ timeout: HEARTBEAT_TIMEOUT }, "kite.heartbeat", answer.heartbeatInterval, ping)
@@ -171,8 +190,12 @@ function authTypeOf(value: Readonly<Record<string, unknown>>): string {
   return typeof authType === "string" ? authType : "";
 }
 
-function callerOf(request: KiteRequest): Caller {
-  return { username: request.username, kite: request.kite };
+function callerOf({ username, kite, authentication }: KiteRequest): Caller {
+  const caller: Caller = { username, kite: { ...kite, id: kite.id.toLowerCase() } };
+  if (authentication?.type !== "token") return caller;
+  // It was verified; one that never ends bounds nothing.
+  const { exp } = readTokenClaims(authentication.key);
+  return exp === undefined ? caller : { ...caller, expires: exp * 1_000 };
 }
 
 /** The kite.key that a caller showed; nothing else will do. */

@@ -6,6 +6,12 @@ export type CounterName =
   | "queries"
   | "tokens"
   | "watches"
+  | "refused_authentications"
+  | "refused_registrations"
+  | "refused_calls"
+  | "refused_watches"
+  | "refused_lists"
+  | "refused_signatures"
   | "storage_errors";
 
 const HELP: Readonly<Record<CounterName, string>> = Object.freeze({
@@ -15,6 +21,12 @@ const HELP: Readonly<Record<CounterName, string>> = Object.freeze({
   queries: "Queries answered",
   tokens: "Tokens handed out",
   watches: "Watches begun",
+  refused_authentications: "Callers whose kite.key was refused",
+  refused_registrations: "Registrations beyond what one user may have",
+  refused_calls: "Calls beyond what one user may have running",
+  refused_watches: "Watches beyond what one user may have",
+  refused_lists: "Watches beyond what one user may have with unfinished lists",
+  refused_signatures: "Tokens beyond what one user may have waiting to be signed",
   storage_errors: "Operations of the storage that failed",
 });
 
@@ -76,6 +88,27 @@ export interface Gauge {
   readonly help: string;
   /** Labels such as `{environment="production"}` or `""`, and the number. */
   readonly values: readonly (readonly [string, number])[];
+}
+
+/** Label values of one metric, at most: every one of them is a series that Prometheus keeps. */
+const MOST_LABELS = 50;
+
+/**
+ * One line for each of the largest groups, and one for the rest of them together.
+ *
+ * @param name the label whose value is the name of a group
+ */
+export function largest(
+  name: string,
+  groups: ReadonlyMap<string, number>,
+): [labels: string, value: number][] {
+  const sorted = [...groups].sort(([, a], [, b]) => b - a);
+  const lines = sorted.slice(0, MOST_LABELS)
+    .map(([group, value]): [string, number] => [label(name, group), value]);
+  const rest = sorted.slice(MOST_LABELS).reduce((sum, [, value]) => sum + value, 0);
+  // No name of a kite's field holds a "/".
+  if (rest > 0) lines.push([label(name, "/other"), rest]);
+  return lines;
 }
 
 /** One label, its value escaped as Prometheus wants it. */

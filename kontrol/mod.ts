@@ -44,14 +44,15 @@
 export { DEFAULT_PORT, Kontrol, KONTROL_VERSION, type KontrolOptions } from "./kontrol.ts";
 export type { MachineOptions, MachineRequest } from "./methods.ts";
 export type { Caller, Policy, PolicyName } from "./policy.ts";
-export type { LivenessOptions } from "./registry.ts";
+export type { BudgetOptions } from "./budgets.ts";
+export type { LivenessOptions } from "./liveness.ts";
 export type { TokenIssuerOptions } from "./tokens.ts";
 export { KeyRing, type KeyRingOptions, type NewKeyPair } from "./keypairs.ts";
 export { type CounterName, type Gauge, Metrics } from "./metrics.ts";
 export { MemoryStorage } from "./storage/memory.ts";
 export { SqliteStorage, type SqliteStorageOptions } from "./storage/sqlite.ts";
 export type { EtcdConnection } from "./storage/etcd_member.ts";
-export type { PostgresConnection } from "./storage/postgres_client.ts";
+export type { PostgresConnection } from "./storage/postgres_route.ts";
 export { EtcdStorage, type EtcdStorageOptions } from "./storage/etcd.ts";
 export { PostgresStorage, type PostgresStorageOptions } from "./storage/postgres.ts";
 export type {

@@ -1,40 +1,38 @@
-import { KiteError } from "../src/protocol/errors.ts";
+import { ActiveClock } from "./active_clock.ts";
+import type { Allowance } from "./budgets.ts";
+import { type Liveness, type LivenessOptions, readLiveness } from "./liveness.ts";
+import { ReservedIds } from "./reserved_ids.ts";
+import { idTakenError } from "./storage/check.ts";
 import type { Registration, Storage } from "./storage/storage.ts";
-
-/** How long kites are kept, all in milliseconds. */
-export interface LivenessOptions {
-  /** What kites are asked to send their heartbeats at. @default 10_000 */
-  readonly heartbeatInterval?: number;
-  /** What a heartbeat may be late before its kite counts as gone. @default 20_000 */
-  readonly heartbeatGrace?: number;
-  /** How long a kite is kept after its connection has closed, for it to come back. @default 1_000 */
-  readonly disconnectGrace?: number;
-  /** How often a kite that sends heartbeats is refreshed in the storage. @default 45_000 */
-  readonly refreshInterval?: number;
-}
 
 /** How a kite keeps itself known here. */
 export type Keeper = "connection" | "http";
 
+/** When a connection was last heard of, for all kites that it keeps known. */
+export interface LifeSign {
+  /** Set by the {@linkcode Registry}, in its own time. */
+  heardAt?: number;
+}
+
+/** What {@linkcode Registry} may be told beside its storage. */
+export interface RegistryOptions {
+  /** How many kites each user may keep known. @default without a limit */
+  readonly allowance?: Allowance;
+  /** Called when a kite has gone, with the reason. */
+  readonly onGone?: (registration: Registration, reason: string) => void;
+}
+
 interface Tracked {
-  registration: Registration;
+  readonly registration: Registration;
   readonly keeper: Keeper;
-  /** Whose connection it is; a later one of the same kite takes over. */
-  owner: object | undefined;
-  heardAt: number;
+  /** That of its connection; a later connection of the same kite takes over. */
+  readonly life: LifeSign;
   refreshedAt: number;
-  /** False once it has missed its heartbeats and was taken out of the storage. */
-  isListed: boolean;
+  /** When it was taken out of the storage for its silence; undefined while it is listed. */
+  unlistedAt: number | undefined;
   /** When it goes, after its connection has closed. */
   goesAt: number;
 }
-
-const DEFAULTS: Required<LivenessOptions> = Object.freeze({
-  heartbeatInterval: 10_000,
-  heartbeatGrace: 20_000,
-  disconnectGrace: 1_000,
-  refreshInterval: 45_000,
-});
 
 /** Milliseconds between two looks at who is late. */
 const SWEEP_INTERVAL = 500;
@@ -54,32 +52,41 @@ const AT_ONCE = 32;
  */
 export class Registry implements Disposable {
   /** The bounds in force. */
-  readonly liveness: Required<LivenessOptions>;
+  readonly liveness: Liveness;
   readonly #storage: Storage;
   readonly #onError: (what: string, error: unknown) => void;
+  readonly #options: RegistryOptions;
+  readonly #clock = new ActiveClock();
   readonly #tracked = new Map<string, Tracked>();
+  readonly #reserved = new ReservedIds();
   #timer: ReturnType<typeof setInterval> | undefined;
-  /** While there is a kite to keep, what tells that the storage may have lost it. */
+  /** What tells that the storage has lost kites. */
   #losses: Disposable | undefined;
   #sweeping = false;
   #isDisposed = false;
-  /** By id, what is being done to its registration: one thing after the other. */
+  /** By id, the latest work on its registration, see {@linkcode Registry.#inTurn}. */
   readonly #turns = new Map<string, Promise<void>>();
-  /** By id, kites that have gone and could not be removed, for when the storage is back. */
+  /** By id, kites that have gone and could not be removed because the storage was away. */
   readonly #left = new Map<string, Tracked>();
 
   constructor(
     storage: Storage,
     liveness: LivenessOptions,
     onError: (what: string, error: unknown) => void,
+    options: RegistryOptions = {},
   ) {
     this.#storage = storage;
     this.#onError = onError;
-    this.liveness = { ...DEFAULTS, ...liveness };
-    for (const [name, value] of Object.entries(this.liveness)) {
-      if (Number.isFinite(value) && value >= 0) continue;
-      throw new KiteError("configError", `${name}: ${value} is not right; give milliseconds`);
-    }
+    this.#options = options;
+    this.liveness = readLiveness(liveness);
+  }
+
+  /**
+   * Begins to follow what goes from the storage, at this Kontrol or at another one. Without it, the
+   * first kite that is added begins it.
+   */
+  follow(): void {
+    this.#losses ??= this.#storage.onLoss((lost) => lost ? this.#lost(lost) : this.recheck());
   }
 
   /** Kites that keep themselves known here. */
@@ -87,22 +94,31 @@ export class Registry implements Disposable {
     return this.#tracked.size;
   }
 
-  /** Adds a kite, or takes it over from an earlier connection. */
-  add(registration: Registration, keeper: Keeper, owner?: object): Promise<void> {
-    const { id } = registration.kite;
+  /**
+   * Adds a kite, or takes it over from an earlier connection.
+   *
+   * @param life shared by all kites of one connection
+   * @throws {KiteError} `argumentError` `idTaken`: the id belongs to another user; `limitError`
+   */
+  add(registration: Registration, keeper: Keeper, life: LifeSign = {}): Promise<void> {
+    const { id, username } = registration.kite;
     return this.#inTurn(id, async () => {
+      const holder = this.#tracked.get(id)?.registration.kite.username ??
+        this.#reserved.holderOf(id, performance.now());
+      if (holder !== undefined && holder !== username) throw idTakenError(id);
+      if (!this.#tracked.has(id)) this.#options.allowance?.check(username);
       await this.#storage.upsert(registration);
       // A call that was running when Kontrol closed: the kite finds another one.
       if (this.#isDisposed) return;
-      const now = performance.now();
       this.#left.delete(id);
+      this.#reserved.release(id);
+      life.heardAt = this.#clock.now();
       this.#track({
         registration,
         keeper,
-        owner,
-        heardAt: now,
-        refreshedAt: now,
-        isListed: true,
+        life,
+        refreshedAt: performance.now(),
+        unlistedAt: undefined,
         goesAt: Infinity,
       });
     });
@@ -113,26 +129,33 @@ export class Registry implements Disposable {
     return this.#tracked.get(id)?.keeper === keeper;
   }
 
-  /** A heartbeat of a kite. @returns false when it is not kept here in that way */
-  heard(id: string, keeper: Keeper, owner?: object): boolean {
+  /** A heartbeat of a kite over HTTP. @returns false when it is not kept here in that way */
+  heard(id: string): boolean {
     const tracked = this.#tracked.get(id);
-    if (tracked?.keeper !== keeper || tracked.owner !== owner) return false;
-    tracked.heardAt = performance.now();
-    if (!tracked.isListed) void this.#relist(tracked);
+    if (tracked?.keeper !== "http") return false;
+    this.heardFrom(tracked.life);
     return true;
   }
 
+  /**
+   * A heartbeat over a connection, for all kites that it keeps known. One that is not listed for its
+   * silence is put back with the next sweep.
+   */
+  heardFrom(life: LifeSign): void {
+    life.heardAt = this.#clock.now();
+  }
+
   /** A kite's connection has closed: it goes, unless it comes back within the grace. */
-  disconnected(id: string, owner: object): void {
+  disconnected(id: string, life: LifeSign): void {
     const tracked = this.#tracked.get(id);
-    if (tracked === undefined || tracked.owner !== owner) return;
-    tracked.goesAt = performance.now() + this.liveness.disconnectGrace;
+    if (tracked === undefined || tracked.life !== life) return;
+    tracked.goesAt = this.#clock.now() + this.liveness.disconnectGrace;
     if (this.liveness.disconnectGrace === 0) void this.sweep();
   }
 
   /**
-   * The storage was away: with the next sweep, every kite is looked for, as it may have been lost, and
-   * those are removed that went meanwhile.
+   * With the next sweep, looks for every kite in the storage, which may have lost it, and removes those
+   * that went while the storage was away.
    */
   recheck(): void {
     for (const tracked of this.#tracked.values()) tracked.refreshedAt = -Infinity;
@@ -145,76 +168,102 @@ export class Registry implements Disposable {
   /** Stops looking after anyone; the storage keeps what it has until it expires there. */
   [Symbol.dispose](): void {
     this.#isDisposed = true;
-    this.#rest();
-    this.#tracked.clear();
+    this.#stopSweeping();
+    this.#losses?.[Symbol.dispose]();
+    for (const tracked of [...this.#tracked.values()]) this.#untrack(tracked);
     this.#left.clear();
+    this.#reserved.clear();
   }
 
-  /** Lets those go that are late, and refreshes those that are not. Runs by itself twice a second. */
+  /** Removes kites that are late, and refreshes the others. Runs by itself twice a second. */
   async sweep(): Promise<void> {
     if (this.#sweeping) return;
     this.#sweeping = true;
     try {
-      const { due, late } = this.#look();
+      const { due, late, back } = this.#look();
       await inGroups(late, (tracked) => this.#remove(tracked));
+      await inGroups(back, (tracked) => this.#relist(tracked));
       for (let i = 0; i < due.length; i += BATCH) await this.#refresh(due.slice(i, i + BATCH));
     } finally {
       this.#sweeping = false;
     }
-    if (this.#tracked.size === 0) this.#rest();
+    this.#reserved.prune(performance.now());
+    if (this.#tracked.size === 0) this.#stopSweeping();
   }
 
   #track(tracked: Tracked): void {
-    this.#tracked.set(tracked.registration.kite.id, tracked);
-    this.#timer ??= setInterval(() => void this.sweep(), SWEEP_INTERVAL);
-    this.#losses ??= this.#storage.onLoss((id) => this.#suspect(id));
+    const { id, username } = tracked.registration.kite;
+    if (!this.#tracked.has(id)) this.#options.allowance?.add(username);
+    this.#tracked.set(id, tracked);
+    this.follow();
+    if (this.#timer !== undefined) return;
+    this.#clock.tick();
+    this.#timer = setInterval(() => {
+      if (this.#clock.tick()) this.recheck();
+      void this.sweep();
+    }, SWEEP_INTERVAL);
   }
 
-  /** Without kites there is nothing to do. */
-  #rest(): void {
+  #stopSweeping(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#losses?.[Symbol.dispose]();
-    this.#losses = undefined;
   }
 
-  /** With the next sweep, the kite of that id is looked for in the storage; without an id, all are. */
-  #suspect(id: string | undefined): void {
-    if (id === undefined) return this.recheck();
-    const tracked = this.#tracked.get(id);
-    if (tracked !== undefined) tracked.refreshedAt = -Infinity;
+  /** A kite has gone from the storage: looks for it there if it is ours, else reserves its id. */
+  #lost({ kite }: Registration): void {
+    const tracked = this.#tracked.get(kite.id);
+    if (tracked === undefined) this.#reserve(kite);
+    else tracked.refreshedAt = -Infinity;
   }
 
-  #look(): { due: Tracked[]; late: Tracked[] } {
-    const now = performance.now();
+  #reserve({ id, username }: Registration["kite"]): void {
+    this.#reserved.reserve(id, username, performance.now() + this.liveness.idReservation);
+  }
+
+  #untrack({ registration: { kite } }: Tracked): void {
+    if (this.#tracked.delete(kite.id)) this.#options.allowance?.remove(kite.username);
+  }
+
+  #look(): { due: Tracked[]; late: Tracked[]; back: Tracked[] } {
+    const [now, active] = [performance.now(), this.#clock.now()];
     const due: Tracked[] = [];
     const late: Tracked[] = [];
+    const back: Tracked[] = [];
     for (const tracked of this.#tracked.values()) {
-      if (this.#isLate(tracked, now)) late.push(tracked);
-      else if (tracked.isListed && now - tracked.refreshedAt >= this.liveness.refreshInterval) {
-        due.push(tracked);
-      }
+      const { unlistedAt, refreshedAt, life } = tracked;
+      if (this.#isLate(tracked, active)) late.push(tracked);
+      else if (unlistedAt === undefined) {
+        if (now - refreshedAt >= this.liveness.refreshInterval) due.push(tracked);
+      } else if ((life.heardAt ?? 0) > unlistedAt) back.push(tracked);
     }
-    return { due, late };
+    return { due, late, back };
   }
 
-  #isLate({ goesAt, isListed, keeper, heardAt }: Tracked, now: number): boolean {
+  /** @param now in the time of the clock that stands still while this process does */
+  #isLate({ goesAt, unlistedAt, keeper, life }: Tracked, now: number): boolean {
     if (goesAt <= now) return true;
     const { heartbeatInterval, heartbeatGrace } = this.liveness;
     // Without a connection to close, silence is the only end, also of what could not be put back.
-    const canGo = isListed || keeper === "http";
-    return canGo && now - heardAt > heartbeatInterval + heartbeatGrace;
+    const canGo = unlistedAt === undefined || keeper === "http";
+    return canGo && now - (life.heardAt ?? 0) > heartbeatInterval + heartbeatGrace;
   }
 
-  /** A kite whose connection is still there may be heard of again; any other is forgotten. */
+  /** Forgets a kite, unless its connection is still there: then it may be heard of again. */
   #remove(tracked: Tracked): Promise<void> {
-    const { id } = tracked.registration.kite;
+    const { registration } = tracked;
+    const { id } = registration.kite;
     return this.#inTurn(id, async () => {
       // It may have come back while others were removed.
-      if (this.#tracked.get(id) !== tracked || !this.#isLate(tracked, performance.now())) return;
-      const isGone = tracked.goesAt !== Infinity || tracked.keeper === "http";
-      tracked.isListed = false;
-      if (isGone) this.#tracked.delete(id);
+      const now = this.#clock.now();
+      if (this.#tracked.get(id) !== tracked || !this.#isLate(tracked, now)) return;
+      const hasClosed = tracked.goesAt !== Infinity;
+      const isGone = hasClosed || tracked.keeper === "http";
+      tracked.unlistedAt = now;
+      if (isGone) {
+        this.#untrack(tracked);
+        this.#reserve(registration.kite);
+      }
+      this.#options.onGone?.(registration, hasClosed ? "its connection closed" : "no heartbeat");
       try {
         await this.#storage.delete(id, { ifOurs: true });
       } catch (error) {
@@ -246,20 +295,20 @@ export class Registry implements Disposable {
   /** Puts a kite back into the storage. */
   #relist(tracked: Tracked): Promise<void> {
     const { id } = tracked.registration.kite;
-    tracked.isListed = true;
+    tracked.unlistedAt = undefined;
     return this.#inTurn(id, async () => {
       if (this.#tracked.get(id) !== tracked) return;
       try {
         await this.#storage.upsert(tracked.registration);
         tracked.refreshedAt = performance.now();
       } catch (error) {
-        tracked.isListed = false;
+        tracked.unlistedAt = this.#clock.now();
         this.#onError("a kite could not be put back, which is tried at its next heartbeat", error);
       }
     });
   }
 
-  /** Does one thing after the other to a registration: what came last has the last word. */
+  /** Serializes the work on one registration; the last write wins. */
   #inTurn(id: string, work: () => Promise<void>): Promise<void> {
     const before = this.#turns.get(id);
     const turn = before === undefined ? work() : before.then(work, work);

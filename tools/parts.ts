@@ -7,7 +7,7 @@
 import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
 
 /** A program or folder that a test may need. */
-export type Part = "go" | "node" | "etcd" | "postgres" | "chromium";
+export type Part = "go" | "node" | "etcd" | "postgres" | "pgbouncer" | "chromium";
 
 interface Recipe {
   /** Names to look for on the path, the first found counts. */
@@ -41,6 +41,12 @@ const RECIPES: Record<Part, Recipe> = {
     programs: ["postgres"],
     folders: debianPostgres,
     remedy: "install the package postgresql",
+  },
+  pgbouncer: {
+    programs: ["pgbouncer"],
+    // Debian keeps it off the path of ordinary users.
+    folders: () => ["/usr/sbin"],
+    remedy: "install the package pgbouncer",
   },
   chromium: {
     programs: ["chromium", "chromium-browser", "google-chrome"],

@@ -13,7 +13,7 @@ import { kiteHome } from "../../src/auth/kite_key.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { DEFAULT_PORT, KONTROL_VERSION } from "../kontrol.ts";
 import type { PolicyName } from "../policy.ts";
-import type { PostgresConnection } from "../storage/postgres_client.ts";
+import type { PostgresConnection } from "../storage/postgres_route.ts";
 import { type GivenSettings, readSettings, type SettingRow } from "./flags.ts";
 
 /** The kinds of storage. */
@@ -60,7 +60,12 @@ export const SETTINGS: readonly SettingRow[] = Object.freeze([
   row("storage", "STORAGE", "KIND", "sqlite, memory, etcd or postgres; sqlite by default"),
   row("sqlitefile", "SQLITEFILE", "PATH", "the database; kontrol.db in -home by default"),
   row("machines", "MACHINES", "URLS", "etcd's URLs, with commas; http://127.0.0.1:2379 by default"),
-  row("postgres-host", "POSTGRES_HOST", "HOST", "PostgreSQL's host; localhost by default"),
+  row(
+    "postgres-host",
+    "POSTGRES_HOST",
+    "HOST",
+    "PostgreSQL's host, or the directory of its Unix socket; localhost by default",
+  ),
   row("postgres-port", "POSTGRES_PORT", "PORT", "its port; 5432 by default"),
   row("postgres-username", "POSTGRES_USERNAME", "NAME", "its role"),
   row("postgres-password", "POSTGRES_PASSWORD", "TEXT", "the role's password"),
@@ -151,13 +156,18 @@ function readSwitch(given: GivenSettings, flag: string): boolean {
 
 function readPostgres(given: GivenSettings): Settings["postgres"] {
   return {
-    host: read(given, "postgres-host", checkHost) ?? "localhost",
+    host: read(given, "postgres-host", checkPostgresHost) ?? "localhost",
     port: read(given, "postgres-port", readPort) ?? 5432,
     username: given.get("postgres-username")?.text ?? "",
     password: given.get("postgres-password")?.text ?? "",
     database: given.get("postgres-dbname")?.text ?? "",
     connectTimeout: read(given, "postgres-connecttimeout", readSeconds) ?? 5_000,
   };
+}
+
+/** An address, or the directory of a Unix socket. */
+function checkPostgresHost(name: string, text: string): string {
+  return text.startsWith("/") ? checkPath(name, text) : checkHost(name, text);
 }
 
 /** Seconds as Go has it, or a duration such as 500ms; in milliseconds. */

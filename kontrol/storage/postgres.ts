@@ -5,7 +5,6 @@ import { RegistrationIndex } from "./index.ts";
 import { createMatcher, type Matcher } from "./matcher.ts";
 import {
   PostgresClient,
-  type PostgresConnection,
   type PostgresRow,
   type PostgresValue,
   sqlStateOf,
@@ -17,6 +16,7 @@ import {
   type StampedRegistration,
   toStamped,
 } from "./postgres_feed.ts";
+import { type PostgresConnection, PostgresServer } from "./postgres_route.ts";
 import { PostgresKeyPairs } from "./postgres_key_pairs.ts";
 import { microseconds, NOW, setUpSchema } from "./postgres_schema.ts";
 import { Repeater } from "./repeater.ts";
@@ -44,7 +44,9 @@ export interface PostgresStorageOptions extends StorageOptions, PostgresConnecti
   readonly connections?: number;
   /**
    * Milliseconds between two looks for what Go Kontrols changed and what has outlived its time; only
-   * while somebody watches.
+   * while somebody watches. Behind a pooler such as PgBouncer, where PostgreSQL cannot tell of changes,
+   * it is at most 1_000: what other Kontrols change is heard of that much later, and two changes of one
+   * kite in between as one.
    * @default 2_000
    */
   readonly pollInterval?: number;
@@ -77,12 +79,14 @@ export class PostgresStorage implements Storage {
   readonly kind = "postgres";
   readonly keyPairs: KeyPairs;
   readonly #timeToLive: number;
+  readonly #server: PostgresServer;
   readonly #client: PostgresClient;
   readonly #watchClient: PostgresClient;
   readonly #watches: WatchSource<StampedRegistration>;
   readonly #cleaner: Repeater;
   /** By id, the `updated_at` that we wrote last: who finds another one there was not alone. */
   readonly #ours: Owned;
+  #feed: PostgresFeed | undefined;
   #setUp: Promise<void> | undefined;
 
   /** Nothing is opened before the first operation. */
@@ -92,19 +96,19 @@ export class PostgresStorage implements Storage {
     const timeout = options.operationTimeout ?? DEFAULT_OPERATION_TIMEOUT;
     const timeToLive = this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
     this.#ours = new Owned(timeToLive);
-    this.#client = new PostgresClient(options, { connections, timeout });
+    const server = this.#server = new PostgresServer(options, timeout);
+    this.#client = new PostgresClient(server, { connections, timeout });
     const known = new RegistrationIndex<StampedRegistration>();
-    let feed: PostgresFeed | undefined;
-    this.#watchClient = new PostgresClient(options, {
+    this.#watchClient = new PostgresClient(server, {
       connections: 1,
       timeout,
-      onNotify: (payload) => feed?.hear(payload),
-      onClose: () => feed?.lost(),
+      onNotify: (payload) => this.#feed?.hear(payload),
+      onClose: () => this.#feed?.lost(),
     });
     this.#watches = new WatchSource(known, this.kind, timeout, onError, (hub) => {
       const ready = (): Promise<void> => this.#ready();
       const settings = { pollInterval, fullInterval, timeToLive, ready, onError };
-      return feed = new PostgresFeed(this.#watchClient, known, hub, settings);
+      return this.#feed = new PostgresFeed(this.#watchClient, known, hub, settings);
     });
     this.keyPairs = new PostgresKeyPairs((...args) => this.#query(...args));
     this.#cleaner = new Repeater(cleanInterval, () => this.#clean(), onError);
@@ -136,6 +140,7 @@ export class PostgresStorage implements Storage {
     }
     if (row === undefined) throw idTakenError(kite.id);
     this.#ours.set(kite.id, String(row.stamp));
+    this.#tell(`R${row.stamp}:${payload}`);
   }
 
   async refresh(ids: readonly string[], options?: OperationOptions): Promise<string[]> {
@@ -161,6 +166,7 @@ export class PostgresStorage implements Storage {
     const values = [isUuid(id) ? canonical : null, stamp, this.#timeToLive * 1_000];
     const [row] = await this.#query("delete a registration", DELETE, values, options);
     this.#ours.delete(canonical);
+    if (row !== undefined) this.#tell(`D${row.stamp}:${canonical}`);
     return row?.is_live === true;
   }
 
@@ -191,6 +197,11 @@ export class PostgresStorage implements Storage {
     this.#cleaner.stop();
     this.#watches.close();
     await Promise.all([this.#client.close(), this.#watchClient.close()]);
+  }
+
+  /** Tells our own watchers of our own change, where no notification will. */
+  #tell(payload: string): void {
+    if (!this.#server.canListen) this.#feed?.hear(payload);
   }
 
   async #query(
@@ -269,7 +280,7 @@ returning k.id::text as id, ${microseconds("old.updated_at")} as old_stamp,
 const DELETE = `with gone as (
   delete from kite.kite k where id = $1::uuid and ($2::bigint is null or ${STAMP} = $2::bigint)
   returning id, ${STAMP} as stamp, ${liveSince("$3")} as is_live)
-select is_live, pg_notify('${CHANNEL}', 'D' || stamp || ':' || id) from gone`;
+select is_live, stamp, pg_notify('${CHANNEL}', 'D' || stamp || ':' || id) from gone`;
 
 const COUNT = `select environment, count(*) as kites from kite.kite k
   where ${liveSince("$1")} group by environment`;

@@ -1,27 +1,7 @@
-import postgres from "postgres";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { bounded, messageOf, storageError, throwIfAborted } from "./failure.ts";
+import type { PostgresServer, Sql } from "./postgres_route.ts";
 import type { OperationOptions } from "./storage.ts";
-
-/** How to reach a PostgreSQL server. Go's names for these are `KONTROL_POSTGRES_HOST` and so on. */
-export interface PostgresConnection {
-  /** The server's name or address. @default "localhost" */
-  readonly host?: string;
-  /** The server's port. @default 5432 */
-  readonly port?: number;
-  /** The role. */
-  readonly username: string;
-  /** Its password. @default "" */
-  readonly password?: string;
-  /** The database. */
-  readonly database: string;
-  /**
-   * Whether to encrypt: not at all, without a look at the certificate, or with a certificate that is
-   * valid for the host.
-   * @default "disable"
-   */
-  readonly tls?: "disable" | "require" | "verify-full";
-}
 
 /** A row of an answer, by the names of its columns. Numbers of 64 bits come as text. */
 export type PostgresRow = Readonly<Record<string, unknown>>;
@@ -41,16 +21,14 @@ export interface PostgresClientOptions {
   readonly onClose?: () => void;
 }
 
-type Sql = ReturnType<typeof postgres>;
-
 /** SQLSTATE classes: connection exception, insufficient resources, operator intervention. */
 const UNREACHABLE_CLASSES: readonly string[] = ["08", "53", "57"];
 
+/** No connection came about. */
+const ABSENT_CODES: readonly string[] = ["ECONNREFUSED", "ENOTFOUND", "ENOENT"];
+
 const UNREACHABLE_CODES: readonly string[] = [
-  "ECONNREFUSED",
   "ECONNRESET",
-  "ENOTFOUND",
-  "ENOENT",
   "EPIPE",
   "CONNECTION_CLOSED",
   "CONNECTION_DESTROYED",
@@ -63,15 +41,20 @@ const UNREACHABLE_CODES: readonly string[] = [
  * up: the next statement opens new ones.
  */
 export class PostgresClient {
-  readonly #connection: PostgresConnection;
+  readonly #server: PostgresServer;
   readonly #options: PostgresClientOptions;
   #sql: Sql | undefined;
   #answeredAt = 0;
   #closed = false;
 
-  constructor(connection: PostgresConnection, options: PostgresClientOptions) {
-    this.#connection = connection;
+  constructor(server: PostgresServer, options: PostgresClientOptions) {
+    this.#server = server;
     this.#options = options;
+  }
+
+  /** True if the sessions are ours alone, as `LISTEN` needs; false before the first answer. */
+  get canListen(): boolean {
+    return this.#server.canListen;
   }
 
   /**
@@ -88,8 +71,8 @@ export class PostgresClient {
     if (this.#closed) throw closedError(what);
     const begin = performance.now();
     try {
-      const sql = this.#sql ??= this.#connect();
-      const query = sql.unsafe(statement, [...values], { prepare: true });
+      const sql = this.#sql ?? await this.#open();
+      const query = sql.unsafe(statement, [...values], { prepare: this.canListen });
       const giveUp = (): void => this.#giveUp(sql, begin, options?.signal);
       const { timeout } = this.#options;
       const rows = await bounded({ kind: "postgres", what, timeout, options, giveUp }, query);
@@ -120,39 +103,13 @@ export class PostgresClient {
     this.reconnect();
   }
 
-  #connect(): Sql {
-    const { host = "localhost", port = 5432, username, password = "", database, tls = "disable" } =
-      this.#connection;
-    const { connections, timeout, onNotify, onClose } = this.#options;
-    // Every setting that may be given is, so that the driver does not look for it in the environment
-    // (two it always looks for: PGAPPNAME and PGTARGETSESSIONATTRS).
-    const settings = {
-      host,
-      port,
-      username,
-      // A function, as for an empty text the driver would look elsewhere.
-      password: () => password,
-      database,
-      target_session_attrs: undefined,
-      ssl: tls === "disable" ? false : tls,
-      sslnegotiation: null,
-      max: connections,
-      idle_timeout: undefined,
-      connect_timeout: timeout / 1_000,
-      max_lifetime: null,
-      max_pipeline: 100,
-      backoff: () => RECONNECT_PAUSE,
-      keep_alive: 30,
-      prepare: true,
-      debug: false,
-      fetch_types: false,
-      publications: "",
-      onnotice: () => {},
-      onclose: () => onClose?.(),
-      onnotify: (_channel: string, payload: string) => onNotify?.(payload),
-      connection: { application_name: "kontrol", statement_timeout: timeout },
-    };
-    return postgres(settings);
+  async #open(): Promise<Sql> {
+    const sql = await this.#server.connect(this.#options);
+    if (this.#sql === undefined && !this.#closed) return this.#sql = sql;
+    // Another statement was faster; nothing was opened yet.
+    await sql.end({ timeout: 0 });
+    if (this.#sql === undefined) throw new Error("it is closed");
+    return this.#sql;
   }
 
   #failure(what: string, error: unknown): KiteError {
@@ -172,14 +129,16 @@ export class PostgresClient {
       );
     }
     const cause = { code: text };
+    if (ABSENT_CODES.includes(text)) {
+      const { host = "localhost", port = 5432 } = this.#server.connection;
+      const absent = `no PostgreSQL server answers at ${host}:${port} (${reason})`;
+      return storageError("postgres", "unreachable", `could not ${what}: ${absent}`, cause);
+    }
     return isUnreachable
       ? storageError("postgres", "unreachable", `could not ${what}: ${reason}`, cause)
       : storageError("postgres", "failed", `could not ${what}: ${reason}`, cause);
   }
 }
-
-/** Seconds between the end of a connection and the next attempt to open it. */
-const RECONNECT_PAUSE = 0.05;
 
 /** The server's answer to a statement that ran longer than its `statement_timeout`. */
 const STATEMENT_TIMEOUT = "57014";

@@ -33,13 +33,17 @@ export interface PostgresFeedOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** Milliseconds between two looks where there is no `LISTEN`, at the most. */
+const DEAF_INTERVAL = 1_000;
+
 /** Microseconds by which a row may become visible after the moment in its `updated_at`. */
 const LATENESS = 5_000_000;
 
 /**
  * Follows the table of registrations: what our own Kontrols do arrives as notifications, in the order
  * of their commits; what a Go Kontrol does, and what outlives its time, is found by polling. Both run
- * on one connection, which listens anew and reads everything anew whenever it was lost.
+ * on one connection, which listens anew and reads everything anew whenever it was lost. Behind a
+ * pooler, which passes no notifications on, polling finds it all.
  */
 export class PostgresFeed implements Feed {
   readonly #client: PostgresClient;
@@ -65,7 +69,7 @@ export class PostgresFeed implements Feed {
     this.#known = known;
     this.#hub = hub;
     this.#options = options;
-    this.#repeater = new Repeater(options.pollInterval, () => this.sync(), options.onError);
+    this.#repeater = new Repeater(() => this.#pause(), () => this.sync(), options.onError);
   }
 
   /** Several calls at once share a poll, but never one that began before them. */
@@ -83,12 +87,14 @@ export class PostgresFeed implements Feed {
     this.#repeater.stop();
     if (this.#isListening) this.#client.reconnect();
     this.#isListening = false;
+    this.#fullAt = 0;
   }
 
   /** The connection was lost, and every notification since then with it. */
   lost(): void {
-    if (!this.#isListening) return;
+    if (!this.#repeater.isRunning) return;
     this.#isListening = false;
+    this.#fullAt = 0;
     this.#hub.suspectLoss();
   }
 
@@ -106,13 +112,18 @@ export class PostgresFeed implements Feed {
     }
   }
 
+  #pause(): number {
+    const { pollInterval } = this.#options;
+    return this.#isListening ? pollInterval : Math.min(pollInterval, DEAF_INTERVAL);
+  }
+
   #begin(): Promise<void> {
     return this.#running = this.#poll().finally(() => this.#running = undefined);
   }
 
   async #poll(): Promise<void> {
     await this.#options.ready();
-    if (!this.#isListening) {
+    if (!this.#isListening && this.#client.canListen) {
       // Set before the answer: should the connection be lost right after it, `lost` has the last word.
       this.#isListening = true;
       this.#fullAt = 0;

@@ -1,17 +1,21 @@
 /** Runs some work again and again, a pause after each, between `start` and `stop`. */
 export class Repeater {
-  readonly #pause: number;
+  readonly #pause: () => number;
   readonly #work: () => Promise<void>;
   readonly #onError: (error: unknown) => void;
   // Every start is a run of its own: work that outlasts a stop does not go on in the next run.
   #run: { timer?: ReturnType<typeof setTimeout> } | undefined;
 
   /**
-   * @param pause milliseconds.
+   * @param pause milliseconds, or what gives them before each pause.
    * @param onError told when the work fails; the next round comes all the same.
    */
-  constructor(pause: number, work: () => Promise<void>, onError: (error: unknown) => void) {
-    this.#pause = pause;
+  constructor(
+    pause: number | (() => number),
+    work: () => Promise<void>,
+    onError: (error: unknown) => void,
+  ) {
+    this.#pause = typeof pause === "number" ? () => pause : pause;
     this.#work = work;
     this.#onError = onError;
   }
@@ -40,6 +44,6 @@ export class Repeater {
         this.#onError(error);
       }
       if (run === this.#run) this.#next(run);
-    }, this.#pause);
+    }, this.#pause());
   }
 }

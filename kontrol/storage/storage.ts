@@ -61,10 +61,10 @@ export interface Watch extends Disposable {
 export type StorageListener = (event: StorageEvent) => void;
 
 /**
- * Called with the id of a registration that has gone, or without one when any of them may be gone.
- * It should not wait and should not throw.
+ * Called with a registration that has gone, or without one when any of them may be gone. It should
+ * not wait and should not throw.
  */
-export type LossListener = (id?: string) => void;
+export type LossListener = (lost?: Registration) => void;
 
 /** A pair of RSA keys, PEM, with which Kontrol signs. */
 export interface KeyPair {
@@ -145,8 +145,8 @@ export interface Storage extends AsyncDisposable {
    */
   watch(query: KontrolQuery, listener: StorageListener, options?: OperationOptions): Promise<Watch>;
   /**
-   * Calls the listener with the id of each registration that goes, whoever removed it and for whatever
-   * reason, and without an id when changes may have been missed: a connection to the server was lost,
+   * Calls the listener with each registration that goes, whoever removed it and for whatever reason,
+   * and without one when changes may have been missed: a connection to the server was lost,
    * or the server has lost its data. It follows the registrations through every outage, until it is
    * disposed of.
    */

@@ -71,7 +71,7 @@ export class WatchHub<Entry extends Registration = Registration> {
   /** Adds a listener for losses, see {@linkcode Storage.onLoss}. */
   onLoss(listener: LossListener): Disposable {
     // A listener of its own each time: the same one may be given twice.
-    const own: LossListener = (id) => listener(id);
+    const own: LossListener = (lost) => listener(lost);
     this.#lossListeners.add(own);
     return {
       [Symbol.dispose]: () => {
@@ -133,7 +133,7 @@ export class WatchHub<Entry extends Registration = Registration> {
     const events = this.#waiting;
     this.#waiting = [];
     for (const { number, event } of events) {
-      if (event.action === "DEREGISTER") this.#tellLoss(event.registration.kite.id);
+      if (event.action === "DEREGISTER") this.#tellLoss(event.registration);
       for (const watcher of this.#watchers) {
         if (number <= watcher.after || !watcher.matcher.accepts(event.registration.kite)) continue;
         try {
@@ -145,10 +145,10 @@ export class WatchHub<Entry extends Registration = Registration> {
     }
   }
 
-  #tellLoss(id: string | undefined): void {
+  #tellLoss(lost: Registration | undefined): void {
     for (const listener of this.#lossListeners) {
       try {
-        listener(id);
+        listener(lost);
       } catch (error) {
         this.#options.onError(error);
       }

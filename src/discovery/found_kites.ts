@@ -11,9 +11,11 @@ export interface FoundKite {
   readonly token: string;
 }
 
-/** The answer to `getKites`. */
+/** The answer to `getKites`, or a page of a watch's list. */
 export interface GetKitesResult {
   readonly kites: readonly FoundKite[];
+  /** True if the list goes on with another page. */
+  readonly hasMore: boolean;
   /** The watch that was begun, if one was asked for. */
   readonly watcherId: string | undefined;
 }
@@ -23,8 +25,13 @@ export function readGetKitesResult(value: unknown): GetKitesResult {
   if (typeof value !== "object" || value === null) {
     throw new KiteError("invalidResponse", "the answer to getKites is no object");
   }
-  const { kites, watcherID } = value as { kites?: unknown; watcherID?: unknown };
+  const { kites, watcherID, more } = value as {
+    kites?: unknown;
+    watcherID?: unknown;
+    more?: unknown;
+  };
   return {
+    hasMore: more === true,
     kites: Array.isArray(kites) ? kites.map(readFoundKite) : [],
     watcherId: typeof watcherID === "string" && watcherID !== "" ? watcherID : undefined,
   };

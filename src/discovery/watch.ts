@@ -1,3 +1,4 @@
+import { Backoff } from "../backoff.ts";
 import type { Client } from "../client.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
@@ -7,8 +8,8 @@ import type { KontrolLine } from "./host.ts";
 /** Events that wait to be taken, at most; more end the watch with a `limitError`. */
 const MOST_WAITING = 10_000;
 
-/** Milliseconds after which a watch that could not be begun is tried again. */
-const RETRY_AFTER = 1_000;
+/** Events up to which the next page of a list is asked for. */
+const ROOM = MOST_WAITING / 4;
 
 /** A change among the kites that are watched. A change of url is a `REGISTER` of the same kite. */
 export interface KiteEvent extends FoundKite {
@@ -26,18 +27,24 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
   readonly #onStop: () => void;
   readonly #client: Client;
   readonly #removeListener: () => void;
+  /** Between two tries to begin. */
+  readonly #backoff = new Backoff({ initialDelay: 1_000, maxDelay: 30_000 });
   /** The url of each kite that was told of. */
   readonly #known = new Map<string, FoundKite>();
   #events: KiteEvent[] = [];
   #waiting: (() => void) | undefined;
+  /** Called when events were taken, or the watch has ended. */
+  #onTaken: (() => void) | undefined;
   #failure: KiteError | undefined;
   #isStopped = false;
   #watcherId: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Counts watches begun: what an earlier one still sends is not listened to. */
   #generation = 0;
-  /** Changes that came before the list they follow. */
+  /** Changes that came before the first page of the list they follow. */
   #early: KiteEvent[] | undefined;
+  /** The ids of a list that is being read, page by page. */
+  #listed: Set<string> | undefined;
 
   /** Made by {@linkcode KontrolClient.watchKites}. */
   constructor(kontrol: KontrolLine, query: KontrolQuery, onStop: () => void) {
@@ -58,10 +65,8 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     this.#removeListener();
     this.#onStop();
     this.#waiting?.();
-    if (this.#watcherId !== undefined && this.#client.state === "open") {
-      this.#kontrol.tell({}, "cancelWatcher", this.#watcherId)
-        .catch(() => {}); // a Kontrol that does not know the method forgets at disconnect
-    }
+    this.#onTaken?.();
+    this.#cancel();
   }
 
   /** Ends the watch, see {@linkcode KiteWatch.stop}. */
@@ -75,6 +80,7 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
       for (;;) {
         const events = this.#events;
         this.#events = [];
+        this.#onTaken?.();
         yield* events;
         if (this.#events.length > 0) continue;
         if (this.#failure !== undefined) throw this.#failure;
@@ -87,37 +93,77 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     }
   }
 
-  /** Asks for the list and the changes after it; also after every reconnection. */
+  /** Asks for the list, page by page, and the changes after it; also after every reconnection. */
   async #begin(): Promise<void> {
     clearTimeout(this.#timer);
     const generation = ++this.#generation;
+    this.#watcherId = undefined;
     this.#early = [];
+    this.#listed = new Set();
     const callback = (message: unknown): void => {
       if (generation === this.#generation) this.#changed(message);
     };
-    const argument = { query: this.#query, watchCallback: callback, who: null };
+    const argument = { query: this.#query, watchCallback: callback, who: null, paged: true };
     try {
-      const answer = readGetKitesResult(await this.#kontrol.tell({}, "getKites", argument));
+      let page = readGetKitesResult(await this.#kontrol.tell({}, "getKites", argument));
       if (generation !== this.#generation) return;
-      this.#watcherId = answer.watcherId;
-      this.#listed(answer.kites);
+      const { watcherId } = page;
+      this.#watcherId = watcherId;
+      for (;;) {
+        this.#tellPage(page.kites);
+        if (!page.hasMore) break;
+        await this.#room();
+        if (generation !== this.#generation) return;
+        page = readGetKitesResult(await this.#kontrol.tell({}, "moreKites", watcherId));
+        if (generation !== this.#generation) return;
+      }
+      this.#endList();
+      this.#backoff.reset();
     } catch (error) {
       if (generation !== this.#generation) return;
-      if (error instanceof KiteError && error.type === "argumentError") return this.#fail(error);
-      this.#timer = setTimeout(() => void this.#begin(), RETRY_AFTER);
+      // Once it has begun, an argumentError says that Kontrol has dropped the watch.
+      const hasBegun = this.#watcherId !== undefined;
+      if (!hasBegun && error instanceof KiteError && error.type === "argumentError") {
+        return this.#fail(error);
+      }
+      this.#generation++;
+      this.#cancel();
+      this.#timer = setTimeout(() => void this.#begin(), this.#backoff.next());
     }
   }
 
-  /** Tells of what changed between the list and what was told of so far. */
-  #listed(kites: readonly FoundKite[]): void {
-    const present = new Set(kites.map(({ kite }) => kite.id));
-    for (const [id, known] of this.#known) {
-      if (!present.has(id)) this.#tell({ ...known, token: "", action: "DEREGISTER" });
+  /** Ends the watch at Kontrol. */
+  #cancel(): void {
+    const watcherId = this.#watcherId;
+    this.#watcherId = undefined;
+    if (watcherId === undefined || this.#client.state !== "open") return;
+    this.#kontrol.tell({}, "cancelWatcher", watcherId)
+      .catch(() => {}); // a Kontrol that does not know the method forgets at disconnect
+  }
+
+  /** Waits until most events were taken: a list may be longer than what is kept. */
+  async #room(): Promise<void> {
+    while (this.#events.length > ROOM && !this.#isStopped) {
+      await new Promise<void>((resolve) => this.#onTaken = resolve);
     }
+  }
+
+  /** Tells of a page's kites, and of the changes that came before the first one. */
+  #tellPage(kites: readonly FoundKite[]): void {
     for (const found of kites) this.#tell({ ...found, action: "REGISTER" });
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const event of early) this.#tell(event);
+  }
+
+  /** Tells of the kites that are gone: they were known, and are not in the list. */
+  #endList(): void {
+    const listed = this.#listed;
+    this.#listed = undefined;
+    if (listed === undefined) return;
+    for (const [id, known] of this.#known) {
+      if (!listed.has(id)) this.#tell({ ...known, token: "", action: "DEREGISTER" });
+    }
   }
 
   #changed(message: unknown): void {
@@ -135,9 +181,13 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     const { action, token: _token, ...rest } = event;
     const known = this.#known.get(event.kite.id);
     if (action === "REGISTER") {
+      this.#listed?.add(event.kite.id);
       if (known?.url === event.url) return;
       this.#known.set(event.kite.id, { ...rest, token: "" });
-    } else if (!this.#known.delete(event.kite.id)) return;
+    } else {
+      this.#listed?.delete(event.kite.id);
+      if (!this.#known.delete(event.kite.id)) return;
+    }
     if (this.#events.length >= MOST_WAITING) return this.#overflow();
     this.#events.push(event);
     this.#waiting?.();

@@ -6,6 +6,24 @@ export function isForbiddenStep(step: string): boolean {
 }
 
 /**
+ * True for the names of members that JavaScript calls by itself: `await`, `JSON.stringify`, template
+ * literals and comparisons do. A remote's function is never put there, so every value that came from
+ * a remote may be awaited, printed and compared: it is inert.
+ */
+export function isCalledImplicitly(step: Step): boolean {
+  switch (step) {
+    case "then":
+    case "toJSON":
+    case "toString":
+    case "toLocaleString":
+    case "valueOf":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/**
  * A path as it came from the network, or undefined if it is not one: an array of 1 to `nesting + 1`
  * strings and non-negative integers without forbidden names.
  */

@@ -1,4 +1,5 @@
-import { KiteError } from "../protocol/errors.ts";
+import { KiteError, messageOf } from "../protocol/errors.ts";
+import { hasToJson, isPlainInstance, isPlainObject, jsonValue, nameOf } from "./sendable.ts";
 
 /** A function that travels: called with plain values, its return value goes nowhere. */
 // deno-lint-ignore no-explicit-any -- a user's callback may declare parameters of any type
@@ -29,11 +30,19 @@ export interface ScrubBounds {
 /**
  * Finds the functions inside a value, and refuses what JSON cannot carry.
  *
- * Own enumerable properties only. An object with a `toJSON` method (a `Date`, a `URL`) is left to it.
+ * | value | on the wire |
+ * |---|---|
+ * | plain object, array | its own enumerable properties, its elements; `undefined` as in JSON |
+ * | object with `toJSON` (`Date`, `URL`, …) | what that gives; an invalid `Date` is refused |
+ * | instance of another class | its own enumerable properties; refused when it has none |
+ * | function | a callback; refused when it has members, which would be lost |
+ * | `Map`, `Set`, `RegExp`, `Error`, `Promise`, typed array, boxed primitive, … | refused |
+ * | `NaN`, `Infinity`, bigint, symbol, cycle | refused |
+ *
  * Iterative: depth costs no stack.
  *
- * @throws {KiteError} `argumentError` for a number that is not finite, a bigint, a symbol or a cycle,
- * with the path of the culprit; `limitError` for a value over the bounds
+ * @throws {KiteError} `argumentError` for what JSON cannot carry and for a property that throws when
+ * it is read, with the path of the culprit; `limitError` for a value over the bounds
  */
 export function findFunctions(root: unknown, bounds: ScrubBounds): readonly FoundFunction[] {
   return isPlain(root, bounds) ? NONE : locate(root, bounds);
@@ -45,33 +54,38 @@ function isPlain(root: unknown, { nesting, values }: ScrubBounds): boolean {
   const stack: object[] = [root];
   const depths: number[] = [1];
   let count = 1;
-  while (stack.length > 0) {
-    const container = stack.pop()!;
-    const depth = depths.pop()!;
-    if (hasToJson(container)) continue;
-    if (depth > nesting) return false;
-    if (Array.isArray(container)) {
-      if ((count += container.length) > values) return false;
-      for (let i = 0; i < container.length; i++) {
-        const child: unknown = container[i];
+  try {
+    while (stack.length > 0) {
+      const container = stack.pop()!;
+      const depth = depths.pop()!;
+      if (depth > nesting) return false;
+      if (Array.isArray(container)) {
+        if (hasToJson(container)) return false;
+        if ((count += container.length) > values) return false;
+        for (let i = 0; i < container.length; i++) {
+          const child: unknown = container[i];
+          if (typeof child === "object" && child !== null) {
+            stack.push(child);
+            depths.push(depth + 1);
+          } else if (!isPlainLeaf(child)) return false;
+        }
+        continue;
+      }
+      if (!isPlainObject(container) || hasToJson(container)) return false;
+      const keys = Object.keys(container);
+      if ((count += keys.length) > values) return false;
+      for (const key of keys) {
+        const child = (container as Record<string, unknown>)[key];
         if (typeof child === "object" && child !== null) {
           stack.push(child);
           depths.push(depth + 1);
         } else if (!isPlainLeaf(child)) return false;
       }
-      continue;
     }
-    const keys = Object.keys(container);
-    if ((count += keys.length) > values) return false;
-    for (const key of keys) {
-      const child = (container as Record<string, unknown>)[key];
-      if (typeof child === "object" && child !== null) {
-        stack.push(child);
-        depths.push(depth + 1);
-      } else if (!isPlainLeaf(child)) return false;
-    }
+    return true;
+  } catch {
+    return false; // a property threw: the slow pass says which
   }
-  return true;
 }
 
 function isPlainLeaf(value: unknown): boolean {
@@ -85,10 +99,6 @@ function isPlainLeaf(value: unknown): boolean {
     default:
       return true;
   }
-}
-
-function hasToJson(value: object): boolean {
-  return typeof (value as { toJSON?: unknown }).toJSON === "function";
 }
 
 /** A container on the way from the root, and how far it was walked. */
@@ -107,46 +117,64 @@ function locate(root: unknown, { nesting, values }: ScrubBounds): FoundFunction[
   const path: Step[] = [];
   const ancestors = new Set<object>();
   let count = 1;
-  const visit = (value: unknown): void => {
+  const visit = (given: unknown): void => {
+    const value = jsonValue(given);
     if (typeof value === "function") {
+      if (Object.keys(value).length > 0) throw unsendable("a function with members", path);
       found.push({ path: [...path], callback: value as Callback });
     } else if (typeof value !== "object" || value === null) {
-      if (!isPlainLeaf(value)) throw unsendable(value, path);
-    } else if (!hasToJson(value)) {
+      if (!isPlainLeaf(value)) throw unsendable(nameOf(value), path);
+    } else {
       if (ancestors.has(value)) throw cyclic(path);
       if (levels.length >= nesting) throw tooDeep(path, nesting);
       const keys = Array.isArray(value) ? undefined : Object.keys(value);
+      if (keys !== undefined && !isPlainObject(value)) checkInstance(value, keys, path);
       if ((count += (keys ?? value as unknown[]).length) > values) throw tooMany(values);
       levels.push({ container: value, keys, next: 0 });
       ancestors.add(value);
     }
   };
-  visit(root);
-  while (levels.length > 0) {
-    const level = levels[levels.length - 1]!;
-    const { container, keys } = level;
-    path.length = levels.length - 1;
-    if (level.next === (keys ?? container as unknown[]).length) {
-      levels.pop();
-      ancestors.delete(container);
-      continue;
+  try {
+    visit(root);
+    while (levels.length > 0) {
+      const level = levels[levels.length - 1]!;
+      const { container, keys } = level;
+      path.length = levels.length - 1;
+      if (level.next === (keys ?? container as unknown[]).length) {
+        levels.pop();
+        ancestors.delete(container);
+        continue;
+      }
+      const step = keys?.[level.next] ?? level.next;
+      level.next++;
+      path.push(step);
+      visit((container as Record<Step, unknown>)[step]);
     }
-    const step = keys?.[level.next] ?? level.next;
-    level.next++;
-    path.push(step);
-    visit((container as Record<Step, unknown>)[step]);
+  } catch (error) {
+    throw error instanceof KiteError ? error : unreadable(error, path);
   }
   return found;
 }
 
-function unsendable(value: unknown, path: readonly Step[]): KiteError {
-  const what = typeof value === "number" ? String(value) : `a ${typeof value}`;
+/** Refuses an object of a class of which nothing, or not all, would arrive. */
+function checkInstance(value: object, keys: readonly string[], path: readonly Step[]): void {
+  if (keys.length === 0 || !isPlainInstance(value)) throw unsendable(nameOf(value), path);
+}
+
+function unsendable(what: string, path: readonly Step[]): KiteError {
   const where = path.length === 0 ? "" : ` at ${shown(path)}`;
   return new KiteError(
     "argumentError",
     `JSON cannot carry ${what}${where}; ` +
-      `send finite numbers, strings, booleans, null, arrays, objects and functions`,
+      `send finite numbers, strings, booleans, null, arrays, plain objects and functions`,
   );
+}
+
+function unreadable(error: unknown, path: readonly Step[]): KiteError {
+  const where = path.length === 0 ? "" : ` at ${shown(path)}`;
+  return new KiteError("argumentError", `Cannot read the value${where}: ${messageOf(error)}`, {
+    cause: error,
+  });
 }
 
 function cyclic(path: readonly Step[]): KiteError {
@@ -170,10 +198,17 @@ function shown(path: readonly Step[]): string {
 /**
  * The JSON text of a value whose functions were found by {@linkcode findFunctions}.
  * `undefined` becomes `null`.
+ *
+ * @throws {KiteError} `argumentError` when a property throws
  */
 export function stringify(value: unknown, found: readonly FoundFunction[]): string {
-  return (found.length === 0 ? JSON.stringify(value) : JSON.stringify(value, placeFunctions)) ??
-    "null";
+  try {
+    return (found.length === 0 ? JSON.stringify(value) : JSON.stringify(value, placeFunctions)) ??
+      "null";
+  } catch (error) {
+    // A property or a `toJSON` that gave something else when it was read before.
+    throw unreadable(error, []);
+  }
 }
 
 function placeFunctions(_key: string, value: unknown): unknown {

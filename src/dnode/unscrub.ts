@@ -1,5 +1,5 @@
 import type { Callback, Step } from "./scrub.ts";
-import { putAt, readPath, valueAt } from "./path.ts";
+import { isCalledImplicitly, putAt, readPath, valueAt } from "./path.ts";
 
 /** A callback id with the path of its function. */
 export interface CallbackPlace {
@@ -39,7 +39,9 @@ function readId(text: string): number | undefined {
 }
 
 /**
- * Puts functions in their places. A place that does not exist is skipped.
+ * Puts functions in their places. A place that does not exist is skipped, and so is one that
+ * JavaScript would call by itself, such as `then` (see {@linkcode isCalledImplicitly}): the
+ * placeholder stays there, a mere text.
  *
  * A kite.js server folds `arguments` into one `{error, result}` but leaves the paths as they were:
  * a path that starts with 1, or with 0 and leads nowhere, is tried there too (docs/protocol.md §4).
@@ -50,6 +52,7 @@ export function placeCallbacks(
   make: (id: number) => Callback,
 ): void {
   for (const { id, path } of places) {
+    if (isCalledImplicitly(path[path.length - 1]!)) continue;
     if (args.length === 1 && valueAt(args, path) === undefined) {
       const folded = foldedPath(path);
       if (folded !== undefined && valueAt(args, folded) !== undefined) {

@@ -69,10 +69,14 @@ export class KiteError extends Error {
    * @param message what is wrong, and what would be right
    */
   constructor(type: AnyErrorType, message: string, options: KiteErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.type = type;
-    this.code = options.code ?? "";
-    this.id = options.id ?? "";
+    super(
+      textOf(message, "unknown error"),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    // A handler may pass on what a remote sent, which can be anything.
+    this.type = textOf(type, "genericError");
+    this.code = textOf(options.code, "");
+    this.id = textOf(options.id, "");
   }
 
   /** `type: message (id)`, without the type for `genericError` (docs/protocol.md §4). */
@@ -89,5 +93,29 @@ export class KiteError extends Error {
   /** True if the error's code is none of `codes`. */
   codeIsnt(...codes: readonly string[]): boolean {
     return !codes.includes(this.code);
+  }
+}
+
+const UNPRINTABLE = "a value that cannot be printed was thrown";
+
+function textOf(value: unknown, otherwise: string): string {
+  return typeof value === "string" ? value : otherwise;
+}
+
+/** The message of what was thrown, without its type. Never throws, whatever was thrown. */
+export function messageOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? `${thrown.message || thrown.name}` : `${thrown}`;
+  } catch {
+    return UNPRINTABLE;
+  }
+}
+
+/** What was thrown with its type, such as `TypeError: x is not a function`. Never throws. */
+export function describeThrown(thrown: unknown): string {
+  try {
+    return `${thrown}`;
+  } catch {
+    return UNPRINTABLE;
   }
 }

@@ -1,4 +1,4 @@
-import { type ErrorObject, KiteError } from "../protocol/errors.ts";
+import { type ErrorObject, KiteError, messageOf } from "../protocol/errors.ts";
 
 /** What an answer says: an error, or else a result. */
 export interface Answer {
@@ -72,31 +72,36 @@ function text(value: unknown): string {
 
 /**
  * The error to answer with for whatever a handler threw. A `type` and a `code` of its own travel;
- * everything else becomes a `genericError`. Stacks and causes stay here.
+ * everything else becomes a `genericError`. Stacks and causes stay here. Never throws: a handler may
+ * throw what a remote sent, or an object whose properties throw.
  *
  * @param id the request that failed
  */
 export function errorObject(thrown: unknown, id: string): ErrorObject {
+  try {
+    return readThrown(thrown, id);
+  } catch {
+    return { type: "genericError", message: messageOf(thrown), code: "", id };
+  }
+}
+
+function readThrown(thrown: unknown, id: string): ErrorObject {
   if (thrown instanceof KiteError) {
     const { type, message, code } = thrown;
     return { type, message, code, id: id || thrown.id };
   }
   if (thrown instanceof Error) {
     const { type, code } = thrown as { type?: unknown; code?: unknown };
-    const message = thrown.message || thrown.name;
-    return { type: text(type) || "genericError", message, code: text(code), id };
+    return {
+      type: text(type) || "genericError",
+      message: messageOf(thrown),
+      code: text(code),
+      id,
+    };
   }
   if (isObject(thrown) && (thrown.message !== undefined || thrown.type !== undefined)) {
     const { type, message, code } = readError(thrown);
     return { type, message, code, id };
   }
-  return { type: "genericError", message: describe(thrown), code: "", id };
-}
-
-function describe(thrown: unknown): string {
-  try {
-    return String(thrown);
-  } catch {
-    return "a value that cannot be shown was thrown";
-  }
+  return { type: "genericError", message: messageOf(thrown), code: "", id };
 }

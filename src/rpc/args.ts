@@ -1,4 +1,5 @@
 import type { Callback } from "../dnode/scrub.ts";
+import { decodeBytes } from "../protocol/bytes.ts";
 import { KiteError } from "../protocol/errors.ts";
 
 /**
@@ -39,6 +40,15 @@ export class Argument {
     return typeof this.value === "number" && Number.isFinite(this.value)
       ? this.value
       : this.#refuse("a number");
+  }
+
+  /** The bytes if it is their base64 text, as `encodeBytes` or a Go kite writes it. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    try {
+      return decodeBytes(this.string());
+    } catch {
+      return this.#refuse("bytes as base64 text");
+    }
   }
 
   /** The value if it is a boolean. */

@@ -3,7 +3,7 @@ import { KiteKeyVerifier, type KontrolKeyCheck } from "../auth/kite_key_verifier
 import { TokenVerifier } from "../auth/token.ts";
 import type { Trust } from "../auth/trust.ts";
 import type { Verified, Verifier } from "../auth/verifier.ts";
-import { KiteError } from "../protocol/errors.ts";
+import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { Authentication } from "./codec.ts";
 import type { KiteRequest } from "./request.ts";
 
@@ -95,7 +95,7 @@ export class Authenticators {
         return vouch(request, checkUsername(await own(authentication, request)));
       }
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw new KiteError("authenticationError", `${type}: ${reason}`, { cause: error });
     }
     throw new KiteError(

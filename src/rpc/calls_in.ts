@@ -111,8 +111,10 @@ export class CallsIn {
       const functions = line.functionsIn(result);
       line.send(functions, (ids) => line.codec.result(responseId, result, functions, ids));
     } catch (error) {
-      const { message } = asKiteError(error, "genericError");
-      this.answerError(responseId, new KiteError("genericError", message), request.id);
+      // The caller's arguments are not at fault: it cannot act on more than a limit's name.
+      const { type, message } = asKiteError(error, "genericError");
+      const told = type === "limitError" ? type : "genericError";
+      this.answerError(responseId, new KiteError(told, message), request.id);
     }
   }
 

@@ -1,4 +1,4 @@
-import { KiteError } from "../protocol/errors.ts";
+import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { KiteRequest } from "./request.ts";
@@ -25,6 +25,5 @@ export function disconnected(): KiteError {
 /** What was thrown, as an error with a type. */
 export function asKiteError(error: unknown, type: "sendError" | "genericError"): KiteError {
   if (error instanceof KiteError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new KiteError(type, message, { cause: error });
+  return new KiteError(type, messageOf(error), { cause: error });
 }

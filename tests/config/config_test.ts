@@ -206,7 +206,7 @@ Deno.test("a wrong option is refused by its name", () => {
     [{ limits: 5 }, "limits: a value of type number; an object is right"],
     [{ kontrolURL: "http://a/kite" }, 'there is no "kontrolURL"; did you mean kontrolUrl?'],
     [{ usrename: "devrim" }, 'options: there is no "usrename"; did you mean username?'],
-    [{ colour: "red" }, 'options: there is no "colour"; there are username, environment,'],
+    [{ color: "red" }, 'options: there is no "color"; there are username, environment,'],
     [{ tls: { cert: "x" } }, "tls: it is incomplete or mixed; { cert, key } or"],
     [{ tls: { certFile: "/a", key: "x" } }, "tls: it is incomplete or mixed"],
     [{ tls: { certFile: "/a", keyFile: "/b" } }, "tls.certFile: /a is not there"],

@@ -68,16 +68,43 @@ Deno.test("an object with toJSON is left to it", () => {
   );
 });
 
+class Hidden {
+  #secret = 1;
+  reveal(): number {
+    return this.#secret;
+  }
+}
+
 const UNSENDABLE: [unknown, string, string][] = [
   [{ a: [1, NaN] }, "NaN", "a.1"],
   [[[], { b: Infinity }], "Infinity", "1.b"],
   [{ x: -Infinity }, "-Infinity", "x"],
   [[10n], "a bigint", "0"],
   [{ s: { t: Symbol("t") } }, "a symbol", "s.t"],
+  [[new Map([[1, 2]])], "a Map", "0"],
+  [{ a: Object.assign(new Map(), { extra: 1 }) }, "a Map", "a"],
+  [{ set: new Set([1]) }, "a Set", "set"],
+  [[new WeakMap()], "a WeakMap", "0"],
+  [[/x/g], "a RegExp", "0"],
+  [[new Error("x")], "an Error", "0"],
+  [[new KiteError("genericError", "x")], "an Error", "0"],
+  [[Object.assign(new TypeError("x"), { code: 1 })], "an Error", "0"],
+  [[Promise.resolve(1)], "a Promise (await it first)", "0"],
+  [{ b: new Uint8Array(2) }, "an Uint8Array (encodeBytes makes text of bytes)", "b"],
+  [{ b: new Float64Array(0) }, "a Float64Array (encodeBytes makes text of bytes)", "b"],
+  [{ b: new ArrayBuffer(2) }, "an ArrayBuffer (encodeBytes makes text of bytes)", "b"],
+  [{ b: new DataView(new ArrayBuffer(2)) }, "a DataView (encodeBytes makes text of bytes)", "b"],
+  [[new Number(1)], "a Number", "0"],
+  [[new String("x")], "a String", "0"],
+  [[new Headers({ a: "b" })], "a Headers", "0"],
+  [[new Hidden()], "a Hidden without enumerable properties", "0"],
+  [[{ toJSON: () => new Map() }], "a Map", "0"],
+  [[{ toJSON: () => [{ deep: 1n }] }], "a bigint", "0.0.deep"],
+  [[Object.assign(() => {}, { member: 1 })], "a function with members", "0"],
 ];
 
 for (const [value, what, where] of UNSENDABLE) {
-  Deno.test(`refuses ${what} and says where it is`, () => {
+  Deno.test(`refuses ${what} at ${where} and says where it is`, () => {
     const error = refusal(value);
     assertStringIncludes(
       error,
@@ -85,6 +112,61 @@ for (const [value, what, where] of UNSENDABLE) {
     );
   });
 }
+
+Deno.test("refuses an invalid Date, which would arrive as null", () => {
+  assertEquals(
+    refusal({ at: [new Date(NaN)] }),
+    "argumentError: Cannot read the value at at.0: the Date is invalid",
+  );
+});
+
+Deno.test("refuses a property that throws when it is read, whatever it throws", () => {
+  for (const thrown of [new Error("no"), "no", { toString: 1 }, null, Object.create(null)]) {
+    const value = {
+      list: [{
+        get bad(): unknown {
+          throw thrown;
+        },
+      }],
+    };
+    assertStringIncludes(refusal(value), "argumentError: Cannot read the value at list.0.bad: ");
+  }
+  const proxy = new Proxy({}, {
+    ownKeys() {
+      throw new Error("no keys");
+    },
+  });
+  assertStringIncludes(refusal([proxy]), "Cannot read the value at 0: no keys");
+});
+
+Deno.test("stringify refuses what throws only when it is read again", () => {
+  let reads = 0;
+  const value = {
+    get moody(): number {
+      if (++reads > 1) throw new Error("not again");
+      return 1;
+    },
+  };
+  const found = findFunctions(value, BOUNDS);
+  const error = assertThrows(() => stringify(value, found), KiteError);
+  assertEquals(String(error), "argumentError: Cannot read the value: not again");
+});
+
+Deno.test("plain objects of another realm and without a prototype travel", () => {
+  const other = Object.create(Object.create(null, { foreign: { value: true } }));
+  other.a = 1;
+  const bare = Object.assign(Object.create(null), { b: () => {} });
+  const paths = findFunctions([other, bare], BOUNDS).map(({ path }) => path);
+  assertEquals(paths, [[1, "b"]]);
+});
+
+Deno.test("functions in what toJSON gives travel from where they stand there", () => {
+  const f = () => {};
+  const value = [{ toJSON: () => ({ inner: [f] }) }];
+  const found = findFunctions(value, BOUNDS);
+  assertEquals(found, [{ path: [0, "inner", 0], callback: f }]);
+  assertEquals(stringify(value, found), '[{"inner":["[Function]"]}]');
+});
 
 Deno.test("refuses a bare NaN without a path", () => {
   assertStringIncludes(refusal(NaN), "JSON cannot carry NaN; send");

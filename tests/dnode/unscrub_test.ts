@@ -141,3 +141,18 @@ Deno.test("no more links are followed than allowed", () => {
   assert(Object.hasOwn(args[0]!.a, "up"));
   assert(!Object.hasOwn(args[0]!.b, "up"));
 });
+
+for (const name of ["then", "toJSON", "toString", "toLocaleString", "valueOf"]) {
+  Deno.test(`a function is never put at ${name}, which JavaScript would call by itself`, () => {
+    for (const placeholder of ["[Function]", null, 5]) {
+      const args = [{ [name]: placeholder, other: "[Function]" }];
+      assertEquals(
+        shown(place(args, { "7": [0, name], "8": [0, "other"] })),
+        JSON.stringify([{ [name]: placeholder, other: "f8" }]),
+      );
+    }
+    assertEquals(shown(place([{}], { "7": ["0", name] })), "[{}]");
+    const folded = [{ error: null, result: { [name]: "[Function]" } }];
+    assertEquals(shown(place(folded, { "7": [1, name] })), JSON.stringify(folded));
+  });
+}

@@ -5,11 +5,11 @@ import { TestProcess } from "../support/process.ts";
 export interface Run {
   readonly code: number;
   readonly stdout: string;
-  /** Without colours. */
+  /** Without colors. */
   readonly stderr: string;
 }
 
-/** Quiet colours, and a home of its own: what runs here sees no kite.key of the machine's owner. */
+/** No colors, and a home of its own: what runs here sees no kite.key of the machine's owner. */
 export function environment(home: string, more: Record<string, string> = {}): Env {
   return { NO_COLOR: "1", KITE_LOG_NOCOLOR: "1", KITE_IP: "127.0.0.1", KITE_HOME: home, ...more };
 }

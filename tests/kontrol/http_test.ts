@@ -56,7 +56,7 @@ Deno.test("POST /register: every error by status and reason", async () => {
     [
       { ...right, url: "gopher://h/kite" },
       400,
-      "the URL must begin with http://, https://, ws:// or wss://",
+      "Cannot register the URL: must begin with http://, https://, ws:// or wss://",
     ],
   ];
   for (const [body, status, err] of cases) {

@@ -118,8 +118,14 @@ Deno.test("what a Kontrol is made from is checked, each by its name", async () =
   const make = (options: Record<string, unknown>) => () =>
     new Kontrol({ storage: new MemoryStorage(), kiteKey, kite, ...options });
   assertThrows(make({ kiteKey: "x" }), KiteError);
-  assertThrows(make({ policy: "lax" }), KiteError, 'policy: "lax" is not right');
-  assertThrows(make({ liveness: { heartbeatGrace: -1 } }), KiteError, "heartbeatGrace: -1");
+  assertThrows(make({ policy: "lax" }), KiteError, 'Cannot use "lax" as policy');
+  assertThrows(
+    make({ liveness: { heartbeatGrace: -1 } }),
+    KiteError,
+    "Cannot use -1 as liveness.heartbeatGrace",
+  );
+  assertThrows(make({ budgets: { calls: 0 } }), KiteError, "Cannot use 0 as budgets.calls");
+  assertThrows(make({ budgets: { cals: 5 } }), KiteError, "Cannot use option budgets.cals");
   assertThrows(make({ tokens: { timeToLive: 1 } }), KiteError, "timeToLive");
   assertThrows(make({ tokens: { timeToLive: 25 * 86_400_000 } }), KiteError, "below 24 days");
   await using stray = make({})();

@@ -125,6 +125,8 @@ for (const way of ["register", "registerHttp"] as const) {
     await using second = await start(first.pair);
     const { line } = await lineTo(second);
     await eventually(() => isListed(line, "math"), { withinMs: 8_000, what: "the kite" });
+    // The kite hears of its registration after Kontrol has listed it.
+    await eventually(() => registrations.length === 2, { what: "the second registration" });
     assertEquals(registrations, [URL, URL]);
     await kite.close();
   });

@@ -45,13 +45,13 @@ Deno.test("register: what is wrong is named, and nothing is kept of it", async (
   for (
     const url of ["ftp://h/kite", "javascript:alert(1)", "file:///etc/passwd", "h:1/kite", "x"]
   ) {
-    const right = "the URL must begin with http://, https://, ws:// or wss://";
+    const right = "Cannot register the URL: must begin with http://, https://, ws:// or wss://";
     await refused(register({ url }), "argumentError", right);
   }
   await refused(
     register({ url: `http://h/${"x".repeat(3_000)}` }),
     "argumentError",
-    "the URL is longer than 2048 characters",
+    "Cannot register the URL: must have at most 2048 characters",
   );
   for (const argument of [5, null, [URL], true]) {
     const type = await line.tell("register", argument).then(() => "none", ({ type }) => type);

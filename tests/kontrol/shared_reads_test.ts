@@ -27,6 +27,15 @@ class GatedStorage extends MemoryStorage {
   }
 }
 
+/** Reads of a storage, shared by their query. */
+function sharedReads(storage: GatedStorage) {
+  const reads = new SharedReads<readonly Registration[]>();
+  return {
+    get: (query: KontrolQuery) =>
+      reads.get(JSON.stringify(query), () => storage.get(query, { limit: 7 })),
+  };
+}
+
 function registration(name: string): Registration {
   return {
     kite: {
@@ -45,7 +54,7 @@ function registration(name: string): Registration {
 
 Deno.test("reads alike share the next one, and nobody gets what was read before it asked", async () => {
   await using storage = new GatedStorage();
-  const reads = new SharedReads(storage, 7);
+  const reads = sharedReads(storage);
   const first = reads.get({ name: "math" });
   await storage.upsert(registration("math"));
   const later = [reads.get({ name: "math" }), reads.get({ name: "math" })];
@@ -66,7 +75,7 @@ Deno.test("reads alike share the next one, and nobody gets what was read before 
 
 Deno.test("a read that fails fails for those who share it, and for nobody after them", async () => {
   await using storage = new GatedStorage();
-  const reads = new SharedReads(storage, 7);
+  const reads = sharedReads(storage);
   const first = reads.get({ name: "math" });
   const second = [reads.get({ name: "math" }), reads.get({ name: "math" })];
   while (storage.gates.length === 0) await Promise.resolve();

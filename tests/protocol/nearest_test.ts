@@ -3,13 +3,13 @@ import { nearestName } from "../../src/protocol/nearest.ts";
 
 const names = ["username", "kontrolUrl", "kontrolUser", "port", "ip"];
 
-Deno.test("the nearest name is found, if any is near", () => {
+Deno.test("nearestName: finds the name that was meant, if one is near", () => {
   assertEquals(nearestName("usrname", names), "username");
   assertEquals(nearestName("kontrolURL", names), "kontrolUrl");
   assertEquals(nearestName("kontroluser", names), "kontrolUser");
   assertEquals(nearestName("prot", names), "port");
   assertEquals(nearestName("pott", names), "port");
-  assertEquals(nearestName("colour", names), undefined);
+  assertEquals(nearestName("color", names), undefined);
   assertEquals(nearestName("", names), undefined);
   assertEquals(nearestName("x".repeat(1_000_000), names), undefined);
 });

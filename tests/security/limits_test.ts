@@ -67,7 +67,7 @@ Deno.test("messageBytes: an answer or an error beyond becomes one that says so",
     });
     assertEquals(
       await failure(client.tell("big")),
-      "a message of more than 1000 bytes (limit: messageBytes)",
+      "limitError: a message of more than 1000 bytes (limit: messageBytes)",
     );
     assertEquals(
       await failure(client.tell("bad")),
@@ -101,7 +101,7 @@ Deno.test("nesting: what two kites of the same limit may send, the other takes",
     kite.handle("deep", () => nested(38));
     assertEquals(
       await failure(client.tell("deep")),
-      "nested deeper than 37 at 0.0.0.0.0.0.0.0… (limit: nesting)",
+      "limitError: nested deeper than 37 at 0.0.0.0.0.0.0.0… (limit: nesting)",
     );
   }));
 

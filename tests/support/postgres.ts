@@ -7,6 +7,12 @@ import { TestProcess } from "./process.ts";
 /** Whom the server runs as when the tests run as root, which PostgreSQL refuses. */
 const UNPRIVILEGED = "nobody";
 
+/** A command, run as {@linkcode UNPRIVILEGED} when the tests run as root. */
+export function unprivileged(program: string, args: readonly string[]): [string, string[]] {
+  if (!isRoot()) return [program, [...args]];
+  return ["setpriv", [`--reuid=${UNPRIVILEGED}`, "--clear-groups", program, ...args]];
+}
+
 const STOP_MS = 5_000;
 
 /** Not UTC: what goes wrong with timestamps goes wrong here. */
@@ -26,13 +32,15 @@ export class TestPostgres implements AsyncDisposable {
   readonly host = "127.0.0.1";
   readonly port: number;
   readonly username = "postgres";
+  /** Where the server's Unix socket is. */
+  readonly socketDirectory: string;
   readonly #directory: string;
   readonly #folder: string;
   #process: TestProcess | undefined;
   #databases = 0;
 
   private constructor(directory: string, folder: string, port: number) {
-    this.#directory = directory;
+    this.#directory = this.socketDirectory = directory;
     this.#folder = folder;
     this.port = port;
   }
@@ -135,9 +143,7 @@ export class TestPostgres implements AsyncDisposable {
   }
 
   #command(name: string, args: readonly string[]): [string, string[]] {
-    const program = `${this.#folder}/${name}`;
-    if (!isRoot()) return [program, [...args]];
-    return ["setpriv", [`--reuid=${UNPRIVILEGED}`, "--clear-groups", program, ...args]];
+    return unprivileged(`${this.#folder}/${name}`, args);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { PostgresConnection } from "../../../kontrol/storage/postgres_client.ts";
+import type { PostgresConnection } from "../../../kontrol/storage/postgres_route.ts";
 
 /** How to reach `PORT/DATABASE` of the bench's server, which trusts everybody here. */
 export function postgresPlace(place: string): PostgresConnection {

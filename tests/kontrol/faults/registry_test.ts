@@ -1,7 +1,10 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { type LivenessOptions, Registry } from "../../../kontrol/registry.ts";
+import { KiteError } from "../../../mod.ts";
+import type { LivenessOptions } from "../../../kontrol/liveness.ts";
+import { Registry } from "../../../kontrol/registry.ts";
 import { SqliteStorage } from "../../../kontrol/storage/sqlite.ts";
+import type { Registration } from "../../../kontrol/storage/storage.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ids, PAIR, registration } from "../storage/fixture.ts";
 
@@ -75,5 +78,77 @@ Deno.test("faults: a registration that ends after its Kontrol leaves nothing run
     locker.exec("COMMIT");
     await added;
     assertEquals(registry.size, 0);
+  });
+});
+
+/** Blocks the event loop, as too much work in one turn does. */
+function block(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+Deno.test("faults: nobody counts as late for a time in which Kontrol itself did not run", async () => {
+  const liveness = { heartbeatInterval: 500, heartbeatGrace: 1_500, disconnectGrace: 1_500 };
+  await withRegistry(liveness, async (registry, storage) => {
+    const [overHttp, connected, gone] = [registration(), registration(), registration()];
+    const [life, ended] = [{}, {}];
+    await registry.add(overHttp, "http");
+    await registry.add(connected, "connection", life);
+    await registry.add(gone, "connection", ended);
+    registry.disconnected(gone.kite.id, ended);
+    const removals: Registration[] = [];
+    using _losses = storage.onLoss((lost) => lost && removals.push(lost));
+    block(3_500);
+    await registry.sweep();
+    // The heartbeats that waited come after the first sweep.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assertEquals(removals, []);
+    assertEquals(registry.heard(overHttp.kite.id), true);
+    registry.heardFrom(life);
+    await eventually(() => removals.length === 1, { what: "the kite whose connection has closed" });
+    assertEquals(ids(removals), ids([gone]));
+    assertEquals(ids(await storage.get({ name: "math" })), ids([overHttp, connected]));
+    await eventually(() => removals.length === 3, { what: "the silent kites" });
+  });
+});
+
+Deno.test("faults: a wall clock that jumps makes nobody late, and has every kite looked for", async () => {
+  const liveness = { heartbeatInterval: 500, heartbeatGrace: 5_000 };
+  for (const jump of [-3_600_000, 3_600_000]) {
+    await withRegistry(liveness, async (registry, storage) => {
+      const kite = registration();
+      await registry.add(kite, "connection", {});
+      const looked: string[] = [];
+      const refresh = storage.refresh.bind(storage);
+      storage.refresh = async (wanted, options) => {
+        const missing = await refresh(wanted, options);
+        looked.push(...wanted);
+        return missing;
+      };
+      const now = Date.now;
+      Date.now = () => now() + jump;
+      try {
+        // The next regular look is 45 s off.
+        await eventually(() => looked.length > 0, { what: "a look for the kite" });
+        assertEquals(looked, [kite.kite.id]);
+        assertEquals(registry.isKept(kite.kite.id, "connection"), true);
+      } finally {
+        Date.now = now;
+      }
+    });
+  }
+});
+
+Deno.test("faults: a kite that was silent is back in the list after its next heartbeat", async () => {
+  const liveness = { heartbeatInterval: 100, heartbeatGrace: 200 };
+  await withRegistry(liveness, async (registry, storage) => {
+    const kites = [registration(), registration()];
+    const life = {};
+    for (const kite of kites) await registry.add(kite, "connection", life);
+    const listed = async () => (await storage.get({ name: "math" })).length;
+    await eventually(async () => await listed() === 0, { what: "the end of the grace" });
+    const thief = registration({ username: "mallory", id: kites[0]!.kite.id });
+    await assertRejects(() => registry.add(thief, "http"), KiteError, "another user");
+    registry.heardFrom(life);
+    await eventually(async () => await listed() === 2, { what: "the kites" });
   });
 });

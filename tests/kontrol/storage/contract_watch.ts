@@ -174,9 +174,9 @@ export function testWatch(fixture: Fixture): void {
   storageTest(fixture, "tells whoever asks of registrations that have gone", async (storage) => {
     const [gone, kept] = [registration(), registration()];
     const losses: (string | undefined)[] = [];
-    const all = storage.onLoss((id) => losses.push(id));
+    const all = storage.onLoss((lost) => losses.push(lost?.kite.id));
     const ended: unknown[] = [];
-    storage.onLoss((id) => ended.push(id))[Symbol.dispose]();
+    storage.onLoss((lost) => ended.push(lost?.kite.id))[Symbol.dispose]();
     await storage.upsert(gone);
     await storage.upsert(kept);
     // So that what goes next was known before.

@@ -41,6 +41,17 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "postgres: the same over the directory of a Unix socket",
+  ...withPostgres,
+  fn: async () => {
+    await using server = await TestPostgres.start();
+    const { socketDirectory: host, port, username } = server;
+    const database = await server.createDatabase();
+    await assertEnds("postgres", { host, port, username, database });
+  },
+});
+
 for (const protocol of ["http", "grpc"]) {
   Deno.test({
     name: `etcd: a program that disposed of its storage ends, and leaves no watch (${protocol})`,

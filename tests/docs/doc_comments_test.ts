@@ -2,11 +2,10 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { fromFileUrl, ROOT } from "../../tools/paths.ts";
 
 /**
- * The examples in the code's documentation, checked and run by `deno test --doc`. That puts an import
- * of every type of the module above each example, so it has to do with a configuration in which a name
- * may be left unused; the rest is deno.json's.
+ * Runs the examples in doc comments with `deno test --doc`. That command imports every type of the
+ * module above each example, so the configuration must allow unused names; the rest is deno.json's.
  */
-Deno.test("docs: every example in the code is checked, and runs", async () => {
+Deno.test("doc comments: every example passes the type check, and runs", async () => {
   const config = await Deno.readTextFile(new URL("deno.json", ROOT));
   const { compilerOptions, imports, name, exports, nodeModulesDir } = JSON.parse(config);
   const own = Object.entries(exports as Record<string, string>)

@@ -2,13 +2,14 @@ import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl, ROOT } from "../../tools/paths.ts";
 import { freePort } from "../support/ports.ts";
 import { TestProcess } from "../support/process.ts";
-import { type Block, blocks, promised, README } from "./blocks.ts";
+import { type Block, blocks, PAGES, promised } from "./pages.ts";
 
-const PROGRAMS = blocks(README).filter(({ kind }) => kind === "ts");
-const COMMANDS = blocks(README).filter(({ kind }) => kind === "sh");
+const BLOCKS = PAGES.flatMap(blocks);
+const PROGRAMS = BLOCKS.filter(({ kind }) => kind === "ts");
+const COMMANDS = BLOCKS.filter(({ kind }) => kind === "sh");
 const TIMEOUT = 60_000;
 
-/** What the README takes for granted: a home, and its default ports free. */
+/** A reader's machine: a home of its own, and free ports in place of the default ones. */
 class Reader implements AsyncDisposable {
   readonly env: Record<string, string>;
   readonly #home: string;
@@ -35,10 +36,10 @@ class Reader implements AsyncDisposable {
   static async make(): Promise<Reader> {
     const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
     const { denoDir } = JSON.parse(new TextDecoder().decode(info.stdout));
-    return new Reader(await Deno.makeTempDir({ prefix: "kite_reader_" }), denoDir);
+    return new Reader(await Deno.makeTempDir({ prefix: "kite_docs_" }), denoDir);
   }
 
-  /** The text with ports that are free here. */
+  /** Replaces the default ports in a text. */
   local(text: string): string {
     return this.#ports.reduce(
       (changed, [usual, free]) => changed.replaceAll(new RegExp(`\\b${usual}\\b`, "g"), free),
@@ -46,14 +47,14 @@ class Reader implements AsyncDisposable {
     );
   }
 
-  /** Runs a line of a shell as it stands; one that says so goes on until the reader leaves. */
+  /** Runs a line of a shell as it stands. What keeps running is stopped at the end. */
   async type(line: string): Promise<void> {
     const command = this.local(line.replace(/\s+#.*$/, ""));
     // Its default port is fixed; all other kites take any that is free.
     const env = /examples\/math\.ts/.test(line)
       ? { ...this.env, KITE_PORT: this.env.MATH_PORT! }
       : this.env;
-    if (/# goes on/.test(line)) {
+    if (/# keeps running/.test(line)) {
       const ready = /math_register/.test(line) ? /registered at/ : /listens at/;
       this.#running.push(
         await TestProcess.start({
@@ -97,36 +98,36 @@ class Reader implements AsyncDisposable {
   }
 }
 
-Deno.test("readme: every command runs as it stands", async (t) => {
-  assert(COMMANDS.length >= 5);
-  for (const { text, line } of COMMANDS) {
-    await t.step(`line ${line}`, async () => {
+Deno.test("docs: every command runs as it stands", async (t) => {
+  assert(COMMANDS.length >= 8);
+  for (const { path, text, line } of COMMANDS) {
+    await t.step(`${path}:${line}`, async () => {
       await using reader = await Reader.make();
-      // What an earlier block started is taken for granted by the later ones.
-      if (needsKontrol(text)) await reader.type("deno run -A kontrol/main.ts # goes on");
+      // An earlier block of the page has started it.
+      if (needsKontrol(text)) await reader.type("deno run -A kontrol/main.ts # keeps running");
       for (const command of text.split("\n")) await reader.type(command);
     });
   }
 });
 
-Deno.test("readme: every program runs as it stands, and prints what it says", async (t) => {
-  assert(PROGRAMS.length >= 8);
+Deno.test("docs: every program runs as it stands, and prints what its comments say", async (t) => {
+  assert(PROGRAMS.length >= 10);
   await using reader = await Reader.make();
-  await reader.type("deno run -A kontrol/main.ts # goes on");
-  const folder = `${fromFileUrl(ROOT)}.cache/readme-${crypto.randomUUID()}`;
+  await reader.type("deno run -A kontrol/main.ts # keeps running");
+  const folder = `${fromFileUrl(ROOT)}.cache/docs-${crypto.randomUUID()}`;
   await Deno.mkdir(folder, { recursive: true });
   try {
-    const paths = await Promise.all(PROGRAMS.map((block) => write(folder, block, reader)));
-    const check = await reader.run(Deno.execPath(), ["check", ...paths]);
+    const files = await Promise.all(PROGRAMS.map((block) => write(folder, block, reader)));
+    const check = await reader.run(Deno.execPath(), ["check", ...files]);
     assertEquals(check.code, 0, check.stderr);
-    for (const [i, { text, line }] of PROGRAMS.entries()) {
-      await t.step(`line ${line}`, async () => {
+    for (const [i, { path, text, line }] of PROGRAMS.entries()) {
+      await t.step(`${path}:${line}`, async () => {
         const { code, stdout, stderr } = await reader.run(
           Deno.execPath(),
-          ["run", "-A", paths[i]!],
+          ["run", "-A", files[i]!],
         );
         assertEquals(code, 0, stderr);
-        assertEquals(stdout.trim().split("\n"), promised(text));
+        assertEquals(stdout.split("\n").filter((line) => line !== ""), promised(text));
       });
     }
   } finally {
@@ -135,11 +136,15 @@ Deno.test("readme: every program runs as it stands, and prints what it says", as
 });
 
 /** A Kontrol of the program's own has its port to itself. */
-async function write(folder: string, { text, line }: Block, reader: Reader): Promise<string> {
-  const path = `${folder}/line_${line}.ts`;
+async function write(
+  folder: string,
+  { path, text, line }: Block,
+  reader: Reader,
+): Promise<string> {
+  const file = `${folder}/${path.replaceAll("/", "_")}_${line}.ts`;
   const own = text.includes("new Kontrol(") ? text.replaceAll("4000", String(freePort())) : text;
-  await Deno.writeTextFile(path, `${reader.local(own)}\n`);
-  return path;
+  await Deno.writeTextFile(file, `${reader.local(own)}\n`);
+  return file;
 }
 
 function needsKontrol(text: string): boolean {

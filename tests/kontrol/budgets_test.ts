@@ -1,0 +1,190 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { KiteError } from "../../mod.ts";
+import { TaskQueue } from "../../kontrol/budgets.ts";
+import { MemoryStorage } from "../../kontrol/storage/memory.ts";
+import { Turns } from "../../kontrol/turns.ts";
+import {
+  baseOf,
+  find,
+  get,
+  httpRegistration,
+  identity,
+  lineTo,
+  post,
+  refused,
+  startKontrol,
+} from "./support.ts";
+
+const URL = "http://127.0.0.1:3636/kite";
+
+/** Keeps the thread busy for so many milliseconds. */
+function spin(milliseconds: number): void {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+}
+
+Deno.test("Turns: users take turns, steps of one user keep their order", async () => {
+  const turns = new Turns();
+  const done: string[] = [];
+  const step = (user: string, number: number) =>
+    turns.run(user, () => {
+      spin(2);
+      done.push(`${user}${number}`);
+    });
+  const all = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((number) => step("a", number));
+  all.push(step("b", 1), step("c", 1), step("b", 2));
+  await Promise.all(all);
+  assertEquals(done.length, 12);
+  const position = (name: string) => done.indexOf(name);
+  assert(position("b1") < 7 && position("c1") < 8, `b and c were not served in turn: ${done}`);
+  assert(position("b2") < position("a8"), `b was not served in turn: ${done}`);
+  const ofA = done.filter((name) => name.startsWith("a"));
+  assertEquals(ofA, ofA.toSorted());
+});
+
+Deno.test("Turns: timers are served however much work waits", async () => {
+  const turns = new Turns();
+  let left = 200;
+  const work = Array.from({ length: 200 }, () =>
+    turns.run("a", () => {
+      spin(1);
+      left--;
+    }));
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  assert(left > 100, `${200 - left} steps ran before the timer`);
+  assertEquals(turns.waiting, left);
+  await Promise.all(work);
+});
+
+Deno.test("Turns: a step that throws rejects its own caller, and the next one runs", async () => {
+  const turns = new Turns();
+  const fail = (): number => {
+    throw new KiteError("argumentError", "bad");
+  };
+  await assertRejects(() => turns.run("a", fail), KiteError, "bad");
+  assertEquals(await turns.run("a", () => Promise.resolve(7)), 7);
+});
+
+Deno.test("TaskQueue: a few tasks at a time, users in turn", async () => {
+  const queue = new TaskQueue(2);
+  const order: string[] = [];
+  let running = 0;
+  let most = 0;
+  const task = (name: string) => async () => {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    running--;
+    order.push(name);
+    if (name === "a3") throw new Error("a3 fails");
+  };
+  const all = ["a1", "a2", "a3", "a4", "a5", "b1"].map((name) => queue.run(name[0]!, task(name)));
+  assertEquals(queue.waiting, 4);
+  const outcomes = await Promise.allSettled(all);
+  assertEquals(most, 2);
+  assert(order.indexOf("b1") <= 3, `b waited for all of a: ${order}`);
+  assertEquals(outcomes.map(({ status }) => status === "fulfilled"), [
+    true,
+    true,
+    false,
+    true,
+    true,
+    true,
+  ]);
+  assert(queue.isIdle);
+});
+
+/** The counter of refusals in Kontrol's metrics. */
+async function refusals(url: string, budget: string): Promise<number> {
+  const { text } = await get(`${url}/metrics`);
+  return Number(text.match(new RegExp(`^kontrol_refused_${budget}_total (\\d+)$`, "m"))?.[1]);
+}
+
+Deno.test("budgets: watches and registrations of one user, over every connection", async () => {
+  await using kontrol = await startKontrol({
+    liveness: { disconnectGrace: 0 },
+    budgets: { watches: 2, registrations: 2 },
+  });
+  const base = baseOf(kontrol);
+  const lines = [await lineTo(kontrol, "one"), await lineTo(kontrol, "two")];
+  const argument = { query: { name: "math" }, watchCallback: () => {} };
+  const [{ line: one }, { line: two }] = lines as [typeof lines[0], typeof lines[0]];
+  const { watcherID } = await one.tell<{ watcherID: string }>("getKites", argument);
+  await two.tell("getKites", argument);
+  await refused(
+    () => two.tell("getKites", argument),
+    "limitError",
+    "testuser has 2 watches, at most 2 may be (limit: budgets.watches)",
+  );
+  await one.tell("cancelWatcher", watcherID);
+  await two.tell("getKites", argument);
+  await one.tell("register", URL);
+  await one.tell("register", "http://127.0.0.1:3637/kite");
+  const http = await httpRegistration(kontrol);
+  assertEquals((await post(`${base}/register`, http)).status, 200);
+  const message =
+    "testuser has 2 kites registered here, at most 2 may be (limit: budgets.registrations)";
+  await refused(() => two.tell("register", URL), "limitError", message);
+  const answer = await post(`${base}/register`, await httpRegistration(kontrol));
+  assertEquals([answer.status, JSON.parse(answer.text)], [429, { err: message }]);
+  const { line: other } = await lineTo(kontrol, "other", { username: "alice" });
+  await other.tell("register", URL);
+  await other.tell("getKites", argument);
+  one.close();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await two.tell("register", URL);
+  assertEquals([await refusals(base, "watches"), await refusals(base, "registrations")], [1, 2]);
+});
+
+Deno.test("budgets: calls and signatures of one user; others are served meanwhile", async () => {
+  const storage = new MemoryStorage();
+  await using kontrol = await startKontrol({
+    storage,
+    budgets: { calls: 8, signatures: 20 },
+  });
+  const keyId = (await kontrol.kontrol.keys.own()).id;
+  for (let i = 0; i < 30; i++) {
+    await storage.upsert({ kite: identity({ environment: `e${i}` }), url: URL, keyId });
+  }
+  const { line } = await lineTo(kontrol, "caller", { username: "mallory" });
+  await refused(
+    () => line.tell("getKites", { query: { name: "math" } }),
+    "requestLimitError",
+    "mallory has 20 tokens waiting to be signed, at most 20 may be (limit: budgets.signatures)",
+  );
+  const { line: other } = await lineTo(kontrol, "caller", { username: "alice" });
+  const outcomes = await Promise.all([
+    ...Array.from(
+      { length: 40 },
+      (_, index) =>
+        line.tell("getToken", { name: "kontrol", id: crypto.randomUUID(), version: `1.0.${index}` })
+          .catch(({ type, message }) => `${type}: ${message}`),
+    ),
+    find(other, { name: "kontrol" }).then(([kite]) => kite?.kite.name),
+  ]);
+  const tooMany = "requestLimitError: mallory has 8 calls running, at most 8 may be " +
+    "(limit: budgets.calls)";
+  const counts = Map.groupBy(outcomes, (outcome) => outcome);
+  assertEquals(
+    [...counts.keys()].sort(),
+    ["kontrol", "genericError: no kites found", tooMany].sort(),
+  );
+  assertEquals(counts.get("genericError: no kites found")?.length, 8);
+  const base = baseOf(kontrol);
+  assertEquals([await refusals(base, "calls"), await refusals(base, "signatures")], [32, 10]);
+});
+
+Deno.test("metrics: environments without end make a bounded number of lines", async () => {
+  const storage = new MemoryStorage();
+  await using kontrol = await startKontrol({ storage });
+  const keyId = (await kontrol.kontrol.keys.own()).id;
+  for (let i = 0; i < 2_000; i++) {
+    const environment = i < 500 ? "busy" : `e${i}`;
+    await storage.upsert({ kite: identity({ environment }), url: URL, keyId });
+  }
+  const { text } = await get(`${baseOf(kontrol)}/metrics`);
+  const lines = text.split("\n").filter((line) => line.startsWith("kontrol_kites{"));
+  assertEquals(lines.length, 51);
+  assert(lines.includes('kontrol_kites{environment="busy"} 500'));
+  // Kontrol is listed, too.
+  assert(lines.includes('kontrol_kites{environment="/other"} 1452'), lines.at(-1));
+});
