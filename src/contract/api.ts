@@ -1,6 +1,7 @@
 import { KiteError } from "../protocol/errors.ts";
 import type { RemoteKite, TellOptions } from "../rpc/remote.ts";
-import type { Api, CallOptions, Contract, ContractMethod, MethodSchemas } from "./contract.ts";
+import type { MethodSchemas } from "../rpc/method_schemas.ts";
+import type { Api, CallOptions, Contract, ContractMethod } from "./contract.ts";
 import { validateValue } from "./validate.ts";
 
 /** How typed functions call a remote. */

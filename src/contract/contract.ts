@@ -1,27 +1,8 @@
-import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/spec";
 import type { KiteRequest } from "../rpc/request.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 import { KiteError } from "../protocol/errors.ts";
-
-/** A validator of any library that follows Standard Schema: zod, valibot, arktype and others. */
-export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
-
-/** The schemas of a method's arguments and of its result. */
-export interface MethodSchemas {
-  /** One schema for each argument, in order. */
-  readonly args?: readonly Schema[];
-  /** What the method returns. Not allowed together with `items`. */
-  readonly result?: Schema;
-  /** The items of the stream that the method returns. */
-  readonly items?: Schema;
-  /**
-   * True if calling the method twice has the effect of calling it once. Such a call is repeated when
-   * the connection is lost before the answer has come.
-   *
-   * @default false
-   */
-  readonly idempotent?: boolean;
-}
+import { FUNCTION_KEYWORD, type MethodSchemas, type Schema } from "../rpc/method_schemas.ts";
 
 /** Options of one typed call. They follow the arguments that the contract declares. */
 export type CallOptions = TellOptions;
@@ -185,17 +166,23 @@ export function type<Value>(): Schema<Value> {
 export function callback<Args extends readonly unknown[] = []>(): Schema<
   (...args: Args) => unknown
 > {
-  return standard((value) =>
-    typeof value === "function"
-      ? { value: value as (...args: Args) => unknown }
-      : { issues: [{ message: "must be a function" }] }
+  return standard(
+    (value) =>
+      typeof value === "function"
+        ? { value: value as (...args: Args) => unknown }
+        : { issues: [{ message: "must be a function" }] },
+    { [FUNCTION_KEYWORD]: true },
   );
 }
 
 function standard<Value>(
   validate: (value: unknown) => StandardSchemaV1.Result<Value>,
+  described: Record<string, unknown> = {},
 ): Schema<Value> {
-  return { "~standard": { version: 1, vendor: "kite", validate } };
+  const describe = (): Record<string, unknown> => ({ ...described });
+  const jsonSchema: StandardJSONSchemaV1.Converter = { input: describe, output: describe };
+  const properties = { version: 1, vendor: "kite", validate, jsonSchema } as const;
+  return { "~standard": properties };
 }
 
 function checkSchemas({ args = [], result, items }: MethodSchemas): void {

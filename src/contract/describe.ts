@@ -1,5 +1,5 @@
 import type { StandardJSONSchemaV1 } from "@standard-schema/spec";
-import type { MethodSchemas, Schema } from "./contract.ts";
+import type { MethodSchemas, Schema } from "../rpc/method_schemas.ts";
 
 /** A JSON Schema, version 2020-12; `{}` where nothing is known. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -19,9 +19,6 @@ export interface MethodDescription {
   /** True if calling it twice has the effect of calling it once. */
   readonly idempotent?: boolean;
 }
-
-/** The keyword that marks a function among the arguments: JSON Schema has no type for one. */
-export const FUNCTION_KEYWORD = "x-kite-function";
 
 /** Describes one method. */
 export function describeMethod(

@@ -1,7 +1,8 @@
 import { KiteError } from "../protocol/errors.ts";
 import type { Handler, Method } from "../rpc/method.ts";
 import type { KiteRequest } from "../rpc/request.ts";
-import type { Contract, ContractMethod, Implementation, MethodSchemas } from "./contract.ts";
+import type { MethodSchemas } from "../rpc/method_schemas.ts";
+import type { Contract, ContractMethod, Implementation } from "./contract.ts";
 import { validateArguments, validateValue } from "./validate.ts";
 
 /** How a kite serves the methods of a contract. */
@@ -60,21 +61,15 @@ export function contractHandler(
     : items !== undefined
     ? (value: unknown) => checkItems(name, items, value)
     : undefined;
-  const call = finish === undefined ? run : async (...values: unknown[]) => {
-    const boxed = await settle(run(...values));
-    return await finish(boxed);
-  };
+  const call = finish === undefined
+    ? run
+    : async (...values: unknown[]) => await finish(await run(...values));
   return (request: KiteRequest) => {
     const values = validateArguments(name, args, request.args.values);
     if (values instanceof Promise) return values.then((checked) => call(...checked, request));
     values.push(request);
     return call(...values);
   };
-}
-
-/** Waits for a promise, and for nothing else: a value of the remote may have a `then` member. */
-function settle(value: unknown): unknown {
-  return value instanceof Promise ? value : Promise.resolve([value]).then(([only]) => only);
 }
 
 async function checkResult(

@@ -1,4 +1,5 @@
-import { FUNCTION_KEYWORD, type JsonSchema, type MethodDescription } from "./describe.ts";
+import { FUNCTION_KEYWORD } from "../rpc/method_schemas.ts";
+import type { JsonSchema, MethodDescription } from "./describe.ts";
 
 /** Levels of a schema that are written out; deeper ones, and references, become `unknown`. */
 const MOST_LEVELS = 32;

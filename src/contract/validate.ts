@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { KiteError } from "../protocol/errors.ts";
-import type { Schema } from "./contract.ts";
+import type { Schema } from "../rpc/method_schemas.ts";
 
 /** The most issues that an error names, so that its message stays short. */
 const MOST_ISSUES = 5;
