@@ -18,7 +18,12 @@
  */
 export { Kite } from "./src/kite.ts";
 export type { CloseOptions, KiteEvents, KiteOptions } from "./src/kite_options.ts";
-export type { ClientEvents, ClientOptions, ClientState } from "./src/client.ts";
+export type {
+  ClientEvents,
+  ClientOptions,
+  ClientState,
+  DialOptions,
+} from "./src/client_options.ts";
 export type { Client } from "./src/client.ts";
 export type { Connection } from "./src/connection.ts";
 export type { Server } from "./src/server.ts";

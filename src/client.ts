@@ -1,67 +1,27 @@
 import { Dialler } from "./dialler.ts";
 import type { Callback } from "./dnode/scrub.ts";
+import {
+  checkClientOptions,
+  checkDialOptions,
+  type ClientEvents,
+  type ClientOptions,
+  type ClientState,
+  type DialOptions,
+} from "./client_options.ts";
 import { KiteError } from "./protocol/errors.ts";
 import type { KiteIdentity } from "./protocol/identity.ts";
-import type { BackoffOptions } from "./backoff.ts";
 import { IdCounter } from "./rpc/callback_table.ts";
 import type { Authentication } from "./rpc/codec.ts";
 import { Conversation } from "./rpc/conversation.ts";
-import type { ConversationHost } from "./rpc/host.ts";
+import { failedCall } from "./rpc/call_failure.ts";
+import { type ConversationHost, describeEnd } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
 import { Events, type Listener } from "./events.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
+import { checkTell, NO_OPTIONS } from "./rpc/tell_options.ts";
 import { WaitingCalls } from "./waiting_calls.ts";
 import type { ClientTransport } from "./transport/dial.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
-
-/** How a client connects, what it shows, and what it does when the connection goes. */
-export interface ClientOptions {
-  /** What each call shows to the remote. @default none */
-  readonly authentication?: Authentication;
-  /**
-   * `"auto"` speaks SockJS over WebSocket and falls back to XHR polling when the WebSocket handshake
-   * is refused; `"rawWebSocket"` is for a kite.js server with its default transport.
-   * @default the kite's `transport`, "auto"
-   */
-  readonly transport?: ClientTransport;
-  /** Milliseconds that one try to connect may take. @default the kite's `handshakeTimeout`, 10_000 */
-  readonly handshakeTimeout?: number;
-  /** Milliseconds without a sign of life from the remote until the connection counts as lost. @default 60_000 */
-  readonly idleTimeout?: number;
-  /**
-   * Dial again when the connection goes; with options for the delays.
-   * @default false after `dial`, true after `dialForever`
-   */
-  readonly reconnect?: boolean | BackoffOptions;
-  /**
-   * What becomes of calls made while there is no connection but one is being dialled: they wait,
-   * within their own timeout, or fail with `disconnect` at once.
-   * @default "wait"
-   */
-  readonly whileDown?: "wait" | "fail";
-  /** Start callbacks without waiting for an async one before them to finish. @default false */
-  readonly concurrentCallbacks?: boolean;
-  /** What is known of the remote before it says anything itself. */
-  readonly identity?: KiteIdentity;
-  /** Check the authentication of calls that the remote makes to us, although we dialled it. @default false */
-  readonly authenticateRemote?: boolean;
-}
-
-/** What a client tells its listeners. */
-export interface ClientEvents {
-  /** There is a connection. */
-  connect: { readonly transport: TransportName };
-  /** The connection is gone. `willRedial` says whether another try follows. */
-  disconnect: CloseInfo & { readonly willRedial: boolean };
-  /** One try to connect failed. */
-  dialError: { readonly error: KiteError; readonly attempt: number };
-  /** The last try allowed by `maxAttempts` failed. */
-  giveUp: { readonly attempts: number };
-  /** The remote answered that our token is expired. */
-  tokenExpire: { readonly error: KiteError };
-  /** `authentication` was replaced. */
-  tokenRenew: { readonly authentication: Authentication };
-}
 
 /** What a client needs from the kite that it belongs to. */
 export interface ClientHost extends ConversationHost {
@@ -69,15 +29,13 @@ export interface ClientHost extends ConversationHost {
   readonly clientDefaults: {
     readonly transport: ClientTransport;
     readonly handshakeTimeout: number;
+    readonly ca: readonly string[];
   };
   /** Hears of clients that open, to close them with the kite. */
   clientOpened(client: Client): void;
   /** Hears of clients that close. */
   clientClosed(client: Client): void;
 }
-
-/** Where a client stands. */
-export type ClientState = "idle" | "connecting" | "open" | "redialling" | "closed";
 
 /**
  * A connection to one remote kite, dialled by us: calls travel both ways over it.
@@ -107,6 +65,8 @@ export class Client implements RemoteKite, AsyncDisposable {
   #conversation: Conversation | undefined;
   #identity: KiteIdentity | undefined;
   #dialling: Promise<void> | undefined;
+  /** How the latest connection ended; undefined while none has. */
+  #end: CloseInfo | undefined;
 
   /** Made by {@linkcode Kite.newClient}. */
   constructor(
@@ -115,24 +75,23 @@ export class Client implements RemoteKite, AsyncDisposable {
     options: ClientOptions = {},
   ) {
     this.#host = host;
-    this.#options = options;
-    this.#authentication = options.authentication;
-    this.#identity = options.identity;
-    this.#reconnect = options.reconnect !== undefined && options.reconnect !== false;
-    this.#waiting = new WaitingCalls(host.limits.waitingCalls);
+    this.#options = checkClientOptions(options);
+    const { authentication, identity, reconnect = false } = this.#options;
+    this.#authentication = authentication;
+    this.#identity = identity;
+    this.#reconnect = reconnect !== false;
+    this.#waiting = new WaitingCalls(host.limits.waitingCalls, () => this.whyNotConnected());
     this.#events = new Events((event, error) =>
       host.report(`a listener of the client's "${event}" event failed`, error)
     );
-    const urls = typeof url === "string" || url instanceof URL ? [String(url)] : url;
-    this.#dialler = new Dialler(urls, {
-      transport: options.transport ?? host.clientDefaults.transport,
-      handshakeTimeout: options.handshakeTimeout ?? host.clientDefaults.handshakeTimeout,
-      idleTimeout: options.idleTimeout,
+    this.#dialler = new Dialler(url, {
+      ...host.clientDefaults,
+      ...this.#options,
       limits: host.limits,
-      backoff: typeof options.reconnect === "object" ? options.reconnect : {},
+      backoff: typeof reconnect === "object" ? reconnect : {},
       lifetime: this.#lifetime.signal,
     }, {
-      dialError: (error, attempt) => this.#events.emit("dialError", { error, attempt }),
+      dialError: (error, attempt) => this.#dialFailed(error, attempt),
       giveUp: (attempts) => this.#events.emit("giveUp", { attempts }),
     });
   }
@@ -176,7 +135,11 @@ export class Client implements RemoteKite, AsyncDisposable {
     return { ...load, waiting: this.#waiting.size };
   }
 
-  /** Hears of an event. @returns a function that removes the listener */
+  /**
+   * Adds a listener.
+   *
+   * @returns a function that removes it
+   */
   on<Name extends keyof ClientEvents>(
     name: Name,
     listener: Listener<ClientEvents[Name]>,
@@ -184,7 +147,11 @@ export class Client implements RemoteKite, AsyncDisposable {
     return this.#events.on(name, listener);
   }
 
-  /** Hears of every connection that comes about. @returns a function that removes the listener */
+  /**
+   * Adds a listener for each new connection.
+   *
+   * @returns a function that removes it
+   */
   onConnect(listener: () => unknown): () => void {
     return this.on("connect", listener);
   }
@@ -193,25 +160,33 @@ export class Client implements RemoteKite, AsyncDisposable {
     return this.on("disconnect", listener);
   }
 
-  /** Hears when the remote calls our token expired. @returns a function that removes the listener */
+  /**
+   * Adds a listener for the remote's answer that our token is expired.
+   *
+   * @returns a function that removes it
+   */
   onTokenExpire(listener: () => unknown): () => void {
     return this.on("tokenExpire", listener);
   }
 
-  /** Hears when `authentication` is replaced. @returns a function that removes the listener */
+  /**
+   * Adds a listener for each new `authentication`.
+   *
+   * @returns a function that removes it
+   */
   onTokenRenew(listener: (token: Authentication) => unknown): () => void {
     return this.on("tokenRenew", ({ authentication }) => listener(authentication));
   }
 
   /**
-   * Connects, with one try. A no-op when there is a connection already.
+   * Connects, with one try. Does nothing when there is a connection.
    *
    * @throws {KiteError} `sendError` when the remote cannot be reached, `timeout`, `aborted`,
-   * `configError` for a URL that is none
+   * `configError` for a URL or option that cannot be used
    */
-  dial(options: { timeout?: number; signal?: AbortSignal } = {}): Promise<void> {
-    const { timeout, signal } = options;
-    return this.#dialOnce("connecting", () => this.#dialler.dial(timeout, signal));
+  async dial(options: DialOptions = {}): Promise<void> {
+    const { timeout, signal } = checkDialOptions(options);
+    await this.#dialOnce("connecting", () => this.#dialler.dial(timeout, signal));
   }
 
   /** Connects within `timeout` milliseconds, see {@linkcode Client.dial}. */
@@ -224,21 +199,22 @@ export class Client implements RemoteKite, AsyncDisposable {
    *
    * @throws {KiteError} `aborted`; `disconnect` when closed meanwhile or after `maxAttempts`
    */
-  dialForever(options: { signal?: AbortSignal } = {}): Promise<void> {
+  async dialForever(options: Pick<DialOptions, "signal"> = {}): Promise<void> {
+    const { signal } = checkDialOptions(options);
     this.#reconnect = true;
-    return this.#redial(options.signal);
+    await this.#redial(signal);
   }
 
-  tell<Result = unknown>(method: string, ...args: unknown[]): Promise<Result> {
-    return this.#tell({}, method, args) as Promise<Result>;
+  tell(method: string, ...args: unknown[]): Promise<unknown>;
+  tell<Result>(method: string, ...args: unknown[]): Promise<Result>;
+  tell(method: string, ...args: unknown[]): Promise<unknown> {
+    return this.#tell(NO_OPTIONS, method, args);
   }
 
-  tellWith<Result = unknown>(
-    options: TellOptions,
-    method: string,
-    ...args: unknown[]
-  ): Promise<Result> {
-    return this.#tell(options, method, args) as Promise<Result>;
+  tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  tellWith<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
+  tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
+    return this.#tell(options, method, args);
   }
 
   release(callback: Callback): boolean {
@@ -249,8 +225,8 @@ export class Client implements RemoteKite, AsyncDisposable {
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#lifetime.abort(notConnected("the client was closed"));
-    this.#waiting.rejectAll(notConnected("the client was closed"));
+    this.#lifetime.abort(this.whyNotConnected());
+    this.#waiting.rejectAll();
     this.#conversation?.close();
     if (this.#conversation === undefined) this.#host.clientClosed(this);
   }
@@ -274,12 +250,46 @@ export class Client implements RemoteKite, AsyncDisposable {
     method: string,
     args: readonly unknown[],
   ): Promise<unknown> {
-    if (this.#state === "idle") throw notConnected("dial first");
-    if (this.#state === "closed") throw notConnected("the client was closed");
-    if (this.#options.whileDown === "fail") throw notConnected("the remote is being dialled");
+    const target = { method: String(method), url: this.url };
+    const wrong = checkTell(options, method) ?? this.#cannotWait();
+    if (wrong !== undefined) return await failedCall(wrong, target);
     const given = options.timeout ?? this.#host.timeout;
-    const timeout = await this.#waiting.wait(method, given, options.signal);
-    return this.#tell({ ...options, timeout }, method, args);
+    this.#dialler.hurry();
+    let timeout: number;
+    try {
+      timeout = await this.#waiting.wait(method, given, options.signal);
+    } catch (error) {
+      return await failedCall(error as KiteError, target);
+    }
+    return await this.#tell({ ...options, timeout }, method, args);
+  }
+
+  /** Why a call cannot wait for a connection; undefined when it can. */
+  #cannotWait(): KiteError | undefined {
+    const { whileDown } = this.#options;
+    const isDialling = this.#state === "connecting" || this.#state === "redialling";
+    return isDialling && whileDown !== "fail" ? undefined : this.whyNotConnected();
+  }
+
+  /** The error for what needs a connection while there is none. */
+  whyNotConnected(): KiteError {
+    const { failure } = this.#dialler;
+    const why = this.#whyNot(failure);
+    return new KiteError("disconnect", `Not connected to ${this.url}: ${why}`, { cause: failure });
+  }
+
+  #whyNot(failure: KiteError | undefined): string {
+    if (this.#isClosed()) return "the client was closed";
+    if (failure !== undefined) return failure.message;
+    if (this.#end !== undefined) return describeEnd(this.#end);
+    return this.#state === "idle" ? "dial first" : "it is being dialled";
+  }
+
+  #dialFailed(error: KiteError, attempt: number): void {
+    // After a first connection the remote counts as restarting.
+    const isHopeless = this.#options.whileDown === "try" && this.#end === undefined;
+    if (isHopeless && this.#dialler.hasTriedAll) this.#waiting.rejectAll();
+    this.#events.emit("dialError", { error, attempt });
   }
 
   #redial(signal?: AbortSignal): Promise<void> {
@@ -288,12 +298,12 @@ export class Client implements RemoteKite, AsyncDisposable {
 
   /** Lets at most one dial run. */
   #dialOnce(state: ClientState, dial: () => Promise<Session>): Promise<void> {
-    if (this.#state === "closed") return Promise.reject(notConnected("the client was closed"));
+    if (this.#isClosed()) return Promise.reject(this.whyNotConnected());
     if (this.#conversation !== undefined) return Promise.resolve();
     return this.#dialling ??= this.#open(state, dial).finally(() => this.#dialling = undefined);
   }
 
-  /** Dials, and begins the conversation; when that fails, whoever waits is told. */
+  /** Dials, and begins the conversation; calls that wait fail when that fails. */
   async #open(state: ClientState, dial: () => Promise<Session>): Promise<void> {
     this.#state = state;
     this.#host.clientOpened(this);
@@ -301,11 +311,11 @@ export class Client implements RemoteKite, AsyncDisposable {
       const session = await dial();
       if (this.#isClosed()) {
         session.close();
-        throw notConnected("the client was closed");
+        throw this.whyNotConnected();
       }
       this.#begin(session);
     } catch (error) {
-      this.#waiting.rejectAll(notConnected("the remote cannot be reached"));
+      this.#waiting.rejectAll();
       if (!this.#isClosed()) {
         this.#state = "idle";
         this.#host.clientClosed(this);
@@ -323,6 +333,7 @@ export class Client implements RemoteKite, AsyncDisposable {
       ids: this.#ids,
       authenticates: this.#options.authenticateRemote ?? false,
       credentials: () => this.#authentication,
+      remoteUrl: () => this.url,
       concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
       onClose: (info) => this.#closed(info),
       onTokenExpire: (error) => this.#events.emit("tokenExpire", { error }),
@@ -333,6 +344,7 @@ export class Client implements RemoteKite, AsyncDisposable {
   }
 
   #closed(info: CloseInfo): void {
+    this.#end = info;
     this.#dialler.moveOn();
     this.#identity = this.identity;
     this.#conversation = undefined;
@@ -344,16 +356,13 @@ export class Client implements RemoteKite, AsyncDisposable {
     }
     this.#events.emit("disconnect", { ...info, willRedial });
     if (!willRedial || this.#isClosed()) return;
-    this.#redial()
-      .catch((error: unknown) => this.#host.report(`${this.url} is not dialled any more`, error));
+    this.#redial().catch((error: unknown) => {
+      if (!this.#isClosed()) this.#host.report(`${this.url} is not dialled any more`, error);
+    });
   }
 
-  /** Asked anew after each await: the state may have changed meanwhile. */
+  /** A method, since the state may change during each await. */
   #isClosed(): boolean {
     return this.#state === "closed";
   }
-}
-
-function notConnected(why: string): KiteError {
-  return new KiteError("disconnect", `not connected: ${why}`);
 }

@@ -1,14 +1,15 @@
 import { readKiteKey, readTls, type TlsFiles, type TlsPair } from "./config_files.ts";
 import {
-  type Check,
   checkBoolean,
   checkHost,
   checkLimits,
   checkName,
-  checkObject,
+  checkOptions,
   checkPath,
   checkPem,
+  checkPems,
   checkPort,
+  type Checks,
   checkSecret,
   checkTtl,
   checkUrl,
@@ -19,9 +20,10 @@ import {
   readPort,
   readWait,
 } from "./config_values.ts";
+import { isServiceValue, misspeltVariables } from "./config_variables.ts";
 import { LOG_LEVELS, type LogLevel } from "./log_level.ts";
 import { DEFAULT_LIMITS, type Limits } from "./protocol/limits.ts";
-import { env, homeDirectory } from "./runtime/env.ts";
+import { env, environmentNames, homeDirectory } from "./runtime/env.ts";
 import { readTextFileSync } from "./runtime/files.ts";
 
 /** How a kite's clients reach others: `auto` is a WebSocket, or XHR polling where that is refused. */
@@ -48,6 +50,12 @@ export interface ConfigOptions {
   readonly port?: number;
   /** Serve TLS, with this certificate. @default none */
   readonly tls?: TlsPair | TlsFiles;
+  /**
+   * Certificates of private authorities, PEM, that clients trust beside the public ones, over every
+   * transport and toward Kontrol.
+   * @default none
+   */
+  readonly ca?: string | readonly string[];
   /** Kontrol's URL, or several of one Kontrol. `KITE_KONTROL_URL`, with commas. @default the kite.key's */
   readonly kontrolUrl?: string | readonly string[];
   /** Kontrol's public key, PEM. @default the kite.key's */
@@ -90,6 +98,8 @@ export interface Config {
   readonly port: number;
   /** The certificate to serve TLS with. */
   readonly tls: TlsPair | undefined;
+  /** Certificates of private authorities, PEM; empty for none. */
+  readonly ca: readonly string[];
   /** Kontrol's URLs; empty when none is known. */
   readonly kontrolUrls: readonly string[];
   /** Kontrol's public key, PEM, trimmed. */
@@ -122,6 +132,8 @@ export interface Config {
 export interface ConfigSources {
   /** Reads an environment variable. */
   readonly env?: (name: string) => string | undefined;
+  /** The names of the variables that are set. */
+  readonly environmentNames?: () => readonly string[];
   /** Reads a file; `undefined` if it is not there. */
   readonly readTextFile?: (path: string) => string | undefined;
   /** The user's home directory, or `""`. */
@@ -139,6 +151,7 @@ const DEFAULTS = Object.freeze({
   ip: "0.0.0.0",
   port: 0,
   tls: undefined,
+  ca: [],
   kontrolUrl: [],
   kontrolKey: undefined,
   kontrolUser: undefined,
@@ -152,29 +165,31 @@ const DEFAULTS = Object.freeze({
   limits: DEFAULT_LIMITS,
 });
 
-const OPTIONS: { readonly [Name in keyof Required<ConfigOptions>]: Check<unknown> } = Object.freeze(
-  {
-    username: checkName,
-    environment: checkName,
-    region: checkName,
-    ip: checkHost,
-    port: checkPort,
-    tls: (_name, value) => value,
-    kontrolUrl: checkUrls,
-    kontrolKey: checkPem,
-    kontrolUser: checkName,
-    kiteKey: checkSecret,
-    kiteHome: checkPath,
-    transport: checkWord(TRANSPORTS),
-    timeout: checkWait,
-    handshakeTimeout: checkWait,
-    verifyTtl: checkTtl,
-    logLevel: checkWord(LOG_LEVELS),
-    logNoColor: checkBoolean,
-    proxyUrl: checkUrl,
-    limits: checkLimits,
-  },
-);
+const OPTIONS: Checks<ConfigOptions> = Object.freeze({
+  username: checkName,
+  environment: checkName,
+  region: checkName,
+  ip: checkHost,
+  port: checkPort,
+  tls: (_name: string, value: unknown) => value,
+  ca: checkPems,
+  kontrolUrl: checkUrls,
+  kontrolKey: checkPem,
+  kontrolUser: checkName,
+  kiteKey: checkSecret,
+  kiteHome: checkPath,
+  transport: checkWord(TRANSPORTS),
+  timeout: checkWait,
+  handshakeTimeout: checkWait,
+  verifyTtl: checkTtl,
+  logLevel: checkWord(LOG_LEVELS),
+  logNoColor: checkBoolean,
+  proxyUrl: checkUrl,
+  limits: checkLimits,
+});
+
+/** The names of all {@linkcode ConfigOptions}. */
+export const CONFIG_NAMES: readonly string[] = Object.freeze(Object.keys(OPTIONS));
 
 /** What each environment variable sets, and how its text is read. */
 const VARIABLES: readonly [string, keyof ConfigOptions, (name: string, text: string) => unknown][] =
@@ -195,6 +210,8 @@ const VARIABLES: readonly [string, keyof ConfigOptions, (name: string, text: str
     ["KITE_PROXY_URL", "proxyUrl", checkUrl],
   ];
 
+const VERSION_VARIABLE = "KITE_VERSION";
+
 /**
  * Brings a kite's settings together: `kite.key`, then environment variables over it, then the
  * options over both. A `kite.key` that is not there, or may not be read, is fine.
@@ -206,7 +223,7 @@ export function resolveConfig(options: ConfigOptions = {}, sources: ConfigSource
   const readFile = sources.readTextFile ?? readTextFileSync;
   const settings: Settings = {
     ...readVariables(sources.env ?? env),
-    ...readOptions(options),
+    ...checkOptions("", options, OPTIONS),
   };
   const kiteHome = (settings.kiteHome as string | undefined) ??
     defaultHome((sources.homeDirectory ?? homeDirectory)());
@@ -224,24 +241,26 @@ export function resolveConfig(options: ConfigOptions = {}, sources: ConfigSource
 
 /** True if `KITE_VERSION` is set: then a kite prints its version, and does nothing else. */
 export function isVersionRequested(sources: ConfigSources = {}): boolean {
-  return ((sources.env ?? env)("KITE_VERSION") ?? "") !== "";
+  return ((sources.env ?? env)(VERSION_VARIABLE) ?? "") !== "";
+}
+
+/** Warnings about variables that no setting is read from although it seems so. */
+export function configWarnings(sources: ConfigSources = {}): string[] {
+  const read = sources.env ?? env;
+  const known = [...VARIABLES.map(([name]) => name), VERSION_VARIABLE];
+  const names = (sources.environmentNames ?? environmentNames)();
+  return [
+    ...VARIABLES.filter(([name]) => isServiceValue(read(name) ?? ""))
+      .map(([name]) => `Ignoring the variable ${name}: it describes a service of Kubernetes`),
+    ...misspeltVariables("KITE_", known, names),
+  ];
 }
 
 function readVariables(read: (name: string) => string | undefined): Settings {
   const settings: Settings = {};
   for (const [name, option, parse] of VARIABLES) {
     const text = read(name) ?? "";
-    if (text !== "") settings[option] = parse(name, text);
-  }
-  return settings;
-}
-
-function readOptions(options: ConfigOptions): Settings {
-  const settings: Settings = {};
-  const given = checkObject("options", options, Object.keys(OPTIONS));
-  for (const [name, value] of Object.entries(given)) {
-    const option = name as keyof ConfigOptions;
-    settings[option] = OPTIONS[option](name, value);
+    if (text !== "" && !isServiceValue(text)) settings[option] = parse(name, text);
   }
   return settings;
 }

@@ -1,6 +1,6 @@
 import { readKiteKeyClaims } from "./auth/kite_key.ts";
-import { checkName, checkObject, checkPath, checkPem, checkUrls, refuse } from "./config_values.ts";
-import { KiteError } from "./protocol/errors.ts";
+import { checkName, checkNames, checkPath, checkPem, checkUrls } from "./config_values.ts";
+import { cannotUse } from "./protocol/refusal.ts";
 
 /** Reads a file; `undefined` if it is not there. */
 export type ReadFile = (path: string) => string | undefined;
@@ -48,10 +48,10 @@ export function readKiteKey(
   const { sub, iss, kontrolURL, kontrolKey } = claimsOf(name, text);
   return {
     kiteKey: text,
-    ...(sub && { username: checkName(`${name}: its user`, sub) }),
-    ...(iss && { kontrolUser: checkName(`${name}: its issuer`, iss) }),
-    ...(kontrolURL && { kontrolUrl: checkUrls(`${name}: its kontrolURL`, kontrolURL) }),
-    ...(kontrolKey && { kontrolKey: checkPem(`${name}: its kontrolKey`, kontrolKey) }),
+    ...(sub && { username: checkName(`sub in ${name}`, sub) }),
+    ...(iss && { kontrolUser: checkName(`iss in ${name}`, iss) }),
+    ...(kontrolURL && { kontrolUrl: checkUrls(`kontrolURL in ${name}`, kontrolURL) }),
+    ...(kontrolKey && { kontrolKey: checkPem(`kontrolKey in ${name}`, kontrolKey) }),
   };
 }
 
@@ -59,8 +59,7 @@ function claimsOf(name: string, text: string): ReturnType<typeof readKiteKeyClai
   try {
     return readKiteKeyClaims(text);
   } catch (cause) {
-    const message = `${name} is no kite.key; right is the text that Kontrol gave when registering`;
-    throw new KiteError("configError", message, { cause });
+    throw cannotUse(name, "must be a kite.key, as Kontrol gave it when registering", { cause });
   }
 }
 
@@ -70,7 +69,7 @@ function claimsOf(name: string, text: string): ReturnType<typeof readKiteKeyClai
  * @throws {KiteError} `configError`, naming the part that is missing or wrong.
  */
 export function readTls(given: unknown, readFile: ReadFile): TlsPair {
-  const { cert, key, certFile, keyFile } = checkObject("tls", given, [
+  const { cert, key, certFile, keyFile } = checkNames("tls", given, [
     "cert",
     "key",
     "certFile",
@@ -87,7 +86,7 @@ export function readTls(given: unknown, readFile: ReadFile): TlsPair {
       key: readPem("tls.keyFile", keyFile, readFile),
     };
   }
-  throw refuse("tls", "it is incomplete or mixed", "{ cert, key } or { certFile, keyFile }");
+  throw cannotUse("tls", "must be { cert, key } or { certFile, keyFile }");
 }
 
 function readPem(
@@ -98,7 +97,8 @@ function readPem(
   const path = checkPath(name, given);
   const text = readFile(path);
   if (text === undefined) {
-    throw refuse(name, `${path} is not there, or may not be read`, "the path of a PEM file");
+    const rule = "must be the path of a PEM file that exists and may be read";
+    throw cannotUse(name, rule, { value: path });
   }
-  return checkPem(`${name}: ${path}`, text);
+  return checkPem(`${name} ${path}`, text);
 }

@@ -2,21 +2,16 @@ import { parseDuration } from "./protocol/duration.ts";
 import { KiteError } from "./protocol/errors.ts";
 import { validateField } from "./protocol/identity.ts";
 import { DEFAULT_LIMITS, type Limits } from "./protocol/limits.ts";
-import { nearestName } from "./protocol/nearest.ts";
-import { quote } from "./protocol/quote.ts";
+import { cannotUse, unknownName } from "./protocol/refusal.ts";
 
 /** Checks one setting; `name` is what the user calls it: an option, a variable, a flag. */
 export type Check<Value> = (name: string, value: unknown) => Value;
 
-const LONGEST_TIMER = 2_147_483_647;
-const PORTS = "a whole number from 0 to 65535";
-const DURATIONS = `milliseconds from 1 to ${LONGEST_TIMER}`;
-const URL_PROTOCOLS: readonly string[] = Object.freeze(["http:", "https:", "ws:", "wss:"]);
+/** A check for each option of `Options`. */
+export type Checks<Options> = { readonly [Name in keyof Required<Options>]: Check<unknown> };
 
-/** The refusal of a setting, in one form for all: what it is called, what it holds, what is right. */
-export function refuse(name: string, is: string, right: string): KiteError {
-  return new KiteError("configError", `${name}: ${is}; ${right} is right`);
-}
+const PORT_RULE = "must be an integer from 0 to 65535";
+const URL_PROTOCOLS: readonly string[] = Object.freeze(["http:", "https:", "ws:", "wss:"]);
 
 /** A field of a kite's identity. */
 export function checkName(name: string, value: unknown): string {
@@ -32,59 +27,76 @@ export function checkName(name: string, value: unknown): string {
 /** An address or host name to listen on. */
 export function checkHost(name: string, value: unknown): string {
   if (typeof value === "string" && /^[\w.:%-]+$/.test(value)) return value;
-  throw refuse(name, `${quote(value)} is not an address`, "for example 0.0.0.0, :: or localhost");
+  throw cannotUse(name, "must be an address such as 0.0.0.0, :: or localhost", { value });
 }
 
-/** A port, 0 for any that is free. */
+/** A port, 0 for any free one. */
 export function checkPort(name: string, value: unknown): number {
   if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535) {
     return value as number;
   }
-  throw refuse(name, `${show(value)} is not a port`, PORTS);
+  throw cannotUse(name, PORT_RULE, { value });
 }
 
 /** A port, as text. */
 export function readPort(name: string, text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  throw refuse(name, `${quote(text)} is not a port`, PORTS);
+  throw cannotUse(name, PORT_RULE, { value: text });
 }
 
-/** Milliseconds of a wait: at least 1, since every wait has a bound. */
+/** Milliseconds of a wait, at least 1; `Infinity` waits forever. */
 export function checkWait(name: string, value: unknown): number {
-  if (typeof value === "number" && value >= 1 && value <= LONGEST_TIMER) return value;
-  throw refuse(name, `${show(value)} is no bound for a wait`, DURATIONS);
+  if (typeof value === "number" && value >= 1) return value;
+  throw cannotUse(name, "must be a number of milliseconds, at least 1", { value });
+}
+
+/** Milliseconds of a wait, where 0 means no bound. */
+export function checkTimeout(name: string, value: unknown): number {
+  if (typeof value === "number" && value >= 0) return value;
+  throw cannotUse(name, "must be a number of milliseconds, or 0 for no bound", { value });
 }
 
 /** A wait, as text in Go's form of a duration. */
 export function readWait(name: string, text: string): number {
   const milliseconds = readDuration(name, text);
-  if (milliseconds >= 1 && milliseconds <= LONGEST_TIMER) return milliseconds;
-  throw refuse(name, `${quote(text)} is no bound for a wait`, "a duration from 1ms to 596h");
+  if (milliseconds >= 1) return milliseconds;
+  throw cannotUse(name, "must be a duration of at least 1ms", { value: text });
 }
 
 /** Milliseconds for which something is remembered, 0 for not at all. */
 export function checkTtl(name: string, value: unknown): number {
   if (typeof value === "number" && value >= 0 && value < Infinity) return value;
-  throw refuse(name, `${show(value)} is no time to live`, "0 or more milliseconds");
+  throw cannotUse(name, "must be a number of milliseconds, at least 0", { value });
+}
+
+/** A number in a range, both ends included. */
+export function checkRange(least: number, most: number): Check<number> {
+  return (name, value) => {
+    if (typeof value === "number" && value >= least && value <= most) return value;
+    const range = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw cannotUse(name, `must be a number ${range}`, { value });
+  };
 }
 
 /** A duration in Go's form, in milliseconds. */
 export function readDuration(name: string, text: string): number {
   try {
     return parseDuration(text);
-  } catch (error) {
-    if (!(error instanceof KiteError)) throw error;
-    throw new KiteError("configError", `${name}: ${error.message}`, { cause: error });
+  } catch (cause) {
+    if (!(cause instanceof KiteError)) throw cause;
+    const rule = "must be a duration such as 15s, 5m, 1h30m or 500ms";
+    throw cannotUse(name, rule, { value: text, cause });
   }
 }
 
-/** A URL that a kite can dial, without a slash at its end: Go's XHR client cannot use one there. */
+/** A URL that a kite can dial, without a slash at the end: Go's XHR client cannot use one there. */
 export function checkUrl(name: string, value: unknown): string {
   const text = typeof value === "string" ? value.trim() : "";
   if (!URL.canParse(text) || !URL_PROTOCOLS.includes(new URL(text).protocol)) {
-    throw refuse(name, `${quote(value)} is not a URL`, "for example http://localhost:4000/kite");
+    throw cannotUse(name, "must be a URL such as http://localhost:4000/kite", { value });
   }
-  return text.replace(/\/+$/, "");
+  const end = text.search(/[?#]|$/);
+  return text.slice(0, end).replace(/\/+$/, "") + text.slice(end);
 }
 
 /** One URL or several of them. */
@@ -99,74 +111,102 @@ export function checkWord<Word extends string>(words: readonly Word[]): Check<Wo
     const lower = typeof value === "string" ? value.toLowerCase() : undefined;
     const word = words.find((each) => each.toLowerCase() === lower);
     if (word !== undefined) return word;
-    throw refuse(name, `${quote(value)} is none of its values`, `one of ${words.join(", ")}`);
+    throw cannotUse(name, `must be one of ${words.join(", ")}`, { value });
   };
 }
 
-/** A yes or a no. */
+/** True or false. */
 export function checkBoolean(name: string, value: unknown): boolean {
   if (typeof value === "boolean") return value;
-  throw refuse(name, `${quote(value)} is no yes or no`, "true or false");
+  throw cannotUse(name, "must be true or false", { value });
+}
+
+/** A function. */
+export function checkFunction(name: string, value: unknown): unknown {
+  if (typeof value === "function") return value;
+  throw cannotUse(name, "must be a function", { value });
+}
+
+/** Any object. */
+export function checkAnyObject(name: string, value: unknown): object {
+  if (typeof value === "object" && value !== null) return value;
+  throw cannotUse(name, "must be an object", { value });
 }
 
 /** Text that no error message may show. */
 export function checkSecret(name: string, value: unknown): string {
   if (typeof value === "string") return value.trim();
-  throw refuse(name, quote(value), "text");
+  throw cannotUse(name, "must be text");
 }
 
 /** Keys and certificates: PEM, trimmed. No error message shows it. */
 export function checkPem(name: string, value: unknown): string {
   const text = checkSecret(name, value);
   if (text.startsWith("-----BEGIN ") || text.includes("\n-----BEGIN ")) return text;
-  throw refuse(name, "it holds no PEM", 'text with "-----BEGIN …" in it');
+  throw cannotUse(name, 'must be PEM text with "-----BEGIN …" in it');
 }
 
-/** A path of a file or directory. */
+/** One PEM text or several of them. */
+export function checkPems(name: string, value: unknown): readonly string[] {
+  const texts: unknown[] = Array.isArray(value) ? value : [value];
+  return texts.map((text) => checkPem(name, text));
+}
+
+/** The path of a file or directory. */
 export function checkPath(name: string, value: unknown): string {
   if (typeof value === "string" && value !== "" && !value.includes("\0")) return value;
-  throw refuse(name, `${quote(value)} is not a path`, "the path of a file or directory");
+  throw cannotUse(name, "must be the path of a file or directory", { value });
 }
 
-/** Limits that were given, together with the defaults of the others. */
+function checkLimit(name: string, value: unknown): void {
+  if (Number.isSafeInteger(value) && (value as number) >= 1) return;
+  throw cannotUse(name, "must be an integer of at least 1", { value });
+}
+
+/** The given limits, together with the defaults of the others. */
 export function checkLimits(name: string, value: unknown): Limits {
-  const given = checkObject(name, value, Object.keys(DEFAULT_LIMITS));
+  const given = checkNames(name, value, Object.keys(DEFAULT_LIMITS));
   for (const [field, limit] of Object.entries(given)) {
-    const least = field === "firstMessage" ? 0 : 1;
-    if (!Number.isSafeInteger(limit) || (limit as number) < least) {
-      throw refuse(
-        `${name}.${field}`,
-        `${show(limit)} is not a limit`,
-        `a whole number from ${least}`,
-      );
-    }
+    if (field === "firstMessage") checkTimeout(`${name}.${field}`, limit);
+    else checkLimit(`${name}.${field}`, limit);
   }
   return Object.freeze({ ...DEFAULT_LIMITS, ...given });
 }
 
-/** An object whose every name is one of `names`; what is `undefined` in it counts as not given. */
-export function checkObject(
+/**
+ * Checks an options object: every name exists, every value passes its check.
+ *
+ * @param name what the user calls the object: `sockjs`; `""` for the options themselves
+ * @returns the given options, without those that are `undefined`
+ * @throws {KiteError} `configError`
+ */
+export function checkOptions<Options extends object>(
+  name: string,
+  value: unknown,
+  checks: Checks<Options>,
+): Partial<Options> {
+  const given = checkNames(name, value, Object.keys(checks));
+  const checked: Record<string, unknown> = {};
+  for (const [field, each] of Object.entries(given)) {
+    const check = checks[field as keyof Checks<Options>];
+    checked[field] = check(name === "" ? field : `${name}.${field}`, each);
+  }
+  return checked as Partial<Options>;
+}
+
+/** An object whose names are all in `names`, without those that are `undefined`. */
+export function checkNames(
   name: string,
   value: unknown,
   names: readonly string[],
 ): Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw refuse(name, quote(value), "an object");
+    throw cannotUse(name === "" ? "options" : name, "must be an object", { value });
   }
   const given: Record<string, unknown> = Object.create(null);
   for (const [field, each] of Object.entries(value)) {
-    if (!names.includes(field)) throw unknownName(name, field, names);
+    if (!names.includes(field)) throw unknownName(`${name} option`.trimStart(), field, names);
     if (each !== undefined) given[field] = each;
   }
   return given;
-}
-
-function unknownName(owner: string, name: string, names: readonly string[]): KiteError {
-  const near = nearestName(name, names);
-  const right = near === undefined ? `there are ${names.join(", ")}` : `did you mean ${near}?`;
-  return new KiteError("configError", `${owner}: there is no ${quote(name)}; ${right}`);
-}
-
-function show(value: unknown): string {
-  return typeof value === "number" ? String(value) : quote(value);
 }

@@ -6,6 +6,7 @@ import type { ConversationHost } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
 import { Events } from "./events.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
+import { NO_OPTIONS } from "./rpc/tell_options.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
 
@@ -40,6 +41,7 @@ export class Connection implements RemoteKite {
       ids: new IdCounter(),
       authenticates: true,
       credentials: noCredentials,
+      remoteUrl: () => session.remoteAddress,
       concurrentCallbacks: host.concurrentCallbacks,
       onClose: (info) => this.#closed(info),
       onFirstRequest: (request) => host.connectionHadRequest(this, request),
@@ -69,16 +71,16 @@ export class Connection implements RemoteKite {
     this.#conversation.start();
   }
 
-  tell<Result = unknown>(method: string, ...args: unknown[]): Promise<Result> {
-    return this.#conversation.tell({}, method, args) as Promise<Result>;
+  tell(method: string, ...args: unknown[]): Promise<unknown>;
+  tell<Result>(method: string, ...args: unknown[]): Promise<Result>;
+  tell(method: string, ...args: unknown[]): Promise<unknown> {
+    return this.#conversation.tell(NO_OPTIONS, method, args);
   }
 
-  tellWith<Result = unknown>(
-    options: TellOptions,
-    method: string,
-    ...args: unknown[]
-  ): Promise<Result> {
-    return this.#conversation.tell(options, method, args) as Promise<Result>;
+  tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  tellWith<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
+  tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
+    return this.#conversation.tell(options, method, args);
   }
 
   release(callback: Callback): boolean {

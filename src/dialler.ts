@@ -1,11 +1,12 @@
 import { KiteError } from "./protocol/errors.ts";
+import { cannotUse } from "./protocol/refusal.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { type ClientTransport, dialSession } from "./transport/dial.ts";
 import type { Limits } from "./protocol/limits.ts";
 import { pause } from "./runtime/turn.ts";
 import type { Session } from "./transport/session.ts";
 
-/** Milliseconds: a connection that ends sooner does not make the delays begin anew. */
+/** Milliseconds: a connection that ends sooner does not reset the delays between tries. */
 const BRIEF = 1_000;
 
 /** How each try to connect is made. */
@@ -14,14 +15,16 @@ export interface DiallerOptions {
   /** Milliseconds that one try may take. */
   readonly handshakeTimeout: number;
   /** Milliseconds without a sign of life until a connection counts as lost. */
-  readonly idleTimeout: number | undefined;
+  readonly idleTimeout?: number | undefined;
+  /** Certificates of private authorities, PEM. */
+  readonly ca: string | readonly string[];
   readonly limits: Limits;
   readonly backoff: BackoffOptions;
   /** Aborted when nothing is to be dialled any more. */
   readonly lifetime: AbortSignal;
 }
 
-/** Who hears of tries that failed. */
+/** What the owner of a {@linkcode Dialler} is told. */
 export interface DiallerEvents {
   /** One try failed. */
   dialError(error: KiteError, attempt: number): void;
@@ -35,17 +38,26 @@ export class Dialler {
   readonly #options: DiallerOptions;
   readonly #events: DiallerEvents;
   readonly #backoff: Backoff;
-  /** Counts tries that failed and connections that went: the next try goes to the next URL. */
+  /** Counts failed tries and ended connections: the next try goes to the next URL. */
   #turn = 0;
-  /** `performance.now()` when the latest connection came about. */
+  /** `performance.now()` when the latest connection opened. */
   #openedAt = -Infinity;
-  /** The latest connection ended as soon as it was there: the next one shall wait. */
+  /** The latest connection ended at once: the next try waits. */
   #wasBrief = false;
+  #failure: KiteError | undefined;
+  /** Tries that failed since the latest connection. */
+  #failures = 0;
+  #failedAt = -Infinity;
+  /** Ends the pause before the next try; undefined while there is none. */
+  #endPause: (() => void) | undefined;
 
-  /** @throws {KiteError} `configError` when there is no URL, or a wrong backoff option */
-  constructor(urls: readonly string[], options: DiallerOptions, events: DiallerEvents) {
-    if (urls.length === 0) throw new KiteError("configError", "a client needs a URL");
-    this.#urls = urls;
+  /** @throws {KiteError} `configError` when there is no URL, or a backoff option cannot be used */
+  constructor(
+    url: string | URL | readonly string[],
+    options: DiallerOptions,
+    events: DiallerEvents,
+  ) {
+    this.#urls = readUrls(url);
     this.#options = options;
     this.#events = events;
     this.#backoff = new Backoff(options.backoff);
@@ -56,37 +68,62 @@ export class Dialler {
     return this.#urls[this.#turn % this.#urls.length]!;
   }
 
-  /** The connection is gone: the next try goes to the next URL, and not at once after a brief one. */
+  /** Why the latest try failed; undefined after one that succeeded. */
+  get failure(): KiteError | undefined {
+    return this.#failure;
+  }
+
+  /** True if each URL has failed since the latest connection. */
+  get hasTriedAll(): boolean {
+    return this.#failures >= this.#urls.length;
+  }
+
+  /** Ends the pause before the next try, unless a try has failed just now. */
+  hurry(): void {
+    if (performance.now() - this.#failedAt >= BRIEF) this.#endPause?.();
+  }
+
+  /** The connection has ended: the next try goes to the next URL, after a pause if it was brief. */
   moveOn(): void {
     this.#turn++;
     this.#wasBrief = performance.now() - this.#openedAt < BRIEF;
     if (!this.#wasBrief) this.#backoff.reset();
   }
 
-  /** Tries once. @param timeout milliseconds @default `handshakeTimeout` */
+  /**
+   * Tries once.
+   *
+   * @param timeout milliseconds; `handshakeTimeout` when undefined
+   */
   async dial(timeout: number | undefined, signal: AbortSignal | undefined): Promise<Session> {
-    const { idleTimeout, handshakeTimeout, transport, limits, lifetime } = this.#options;
+    const { idleTimeout, handshakeTimeout, transport, ca, limits, lifetime } = this.#options;
     try {
       const session = await dialSession(this.url, {
         transport,
         handshakeTimeout: timeout ?? handshakeTimeout,
         ...(idleTimeout === undefined ? {} : { idleTimeout }),
+        ca,
         limits,
         signal: anySignal(lifetime, signal),
       });
       this.#openedAt = performance.now();
+      this.#failure = undefined;
+      this.#failures = 0;
       return session;
     } catch (error) {
       this.#turn++;
+      if (error instanceof KiteError) this.#failure = error;
+      this.#failures++;
+      this.#failedAt = performance.now();
       throw error;
     }
   }
 
-  /** Tries until it succeeds; throws the last error when that is hopeless or not wanted any more. */
+  /** Tries until it succeeds; throws the last error when further tries are useless or unwanted. */
   async dialForever(signal: AbortSignal | undefined): Promise<Session> {
     const until = anySignal(this.#options.lifetime, signal);
     let failure = this.#wasBrief
-      ? new KiteError("disconnect", `${this.url} ends connections as soon as they are there`)
+      ? new KiteError("disconnect", `${this.url} ends each connection at once`)
       : undefined;
     for (;;) {
       if (failure !== undefined) await this.#pause(failure, until);
@@ -102,7 +139,7 @@ export class Dialler {
     }
   }
 
-  /** Waits for the next try; throws `failure` when there shall be none. */
+  /** Waits for the next try; throws `failure` when there will be none. */
   async #pause(failure: KiteError, until: AbortSignal): Promise<void> {
     const delay = this.#backoff.next();
     if (delay === undefined) {
@@ -111,11 +148,24 @@ export class Dialler {
       this.#wasBrief = false;
       throw failure;
     }
-    await pause(delay, until);
+    const pausing = new AbortController();
+    this.#endPause = () => pausing.abort();
+    await pause(delay, AbortSignal.any([until, pausing.signal]));
+    this.#endPause = undefined;
     if (until.aborted) throw failure;
   }
 }
 
 function anySignal(own: AbortSignal, other: AbortSignal | undefined): AbortSignal {
   return other === undefined ? own : AbortSignal.any([own, other]);
+}
+
+function readUrls(url: string | URL | readonly string[]): readonly string[] {
+  const urls: unknown = typeof url === "string" || url instanceof URL ? [String(url)] : url;
+  if (Array.isArray(urls) && urls.length > 0 && urls.every((each) => typeof each === "string")) {
+    return [...urls];
+  }
+  throw cannotUse("url", "must be a URL such as http://localhost:3636/kite, or several", {
+    value: url,
+  });
 }

@@ -1,18 +1,26 @@
 import { Trust } from "./auth/trust.ts";
 import { addVerifiers, type Authenticator } from "./rpc/authenticators.ts";
 import { Builtins } from "./builtins/mod.ts";
-import { Client, type ClientHost, type ClientOptions } from "./client.ts";
-import { type Config, isVersionRequested, resolveConfig } from "./config.ts";
+import { Client, type ClientHost } from "./client.ts";
+import type { ClientOptions } from "./client_options.ts";
+import { type Config, configWarnings, isVersionRequested } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import { type GetTokenOptions, KontrolClient } from "./discovery/kontrol_client.ts";
 import type { RegisterResult } from "./discovery/register_result.ts";
 import type { KiteWatch } from "./discovery/watch.ts";
-import { Endpoint, type EndpointHost, type HttpHandler, type RequestInfo } from "./endpoint.ts";
 import {
+  Endpoint,
+  type EndpointHost,
+  type HttpHandler,
+  KITE_PATH,
+  type RequestInfo,
+} from "./endpoint.ts";
+import {
+  checkCloseOptions,
   type CloseOptions,
-  configPart,
   type KiteEvents,
   type KiteOptions,
+  resolveOptions,
 } from "./kite_options.ts";
 import { createLogger, KiteLogger, type Logger, toggleDebugOnSignal } from "./log.ts";
 import { describeThrown, KiteError } from "./protocol/errors.ts";
@@ -75,38 +83,40 @@ export class Kite implements AsyncDisposable {
    * @throws {KiteError} `configError` that names what is wrong and what would be right
    */
   constructor(name: string, version: string, options: KiteOptions = {}) {
-    this.#options = options;
-    this.config = resolveConfig(configPart(options));
+    const { config, own } = resolveOptions(options);
+    this.#options = own;
+    this.config = config;
     const { username, environment, region } = this.config;
-    const id = options.id ?? crypto.randomUUID();
+    const id = own.id ?? crypto.randomUUID();
     this.#identity = ownIdentity(
       { username, environment, name, version, region, hostname: hostname(), id },
       this.config.limits.nameLength,
     );
-    this.log = options.logger ?? createLogger(name, this.config);
+    this.log = own.logger ?? createLogger(name, this.config);
+    for (const warning of configWarnings()) this.log.warning("{warning}", { warning });
     this.#events = new Events((event, error) =>
       this.#report(`a listener of the kite's "${event}" event failed`, error)
     );
     const { kiteKey, kontrolKey, kontrolUser } = this.config;
-    this.#trust = new Trust({ kiteKey, kontrolKey, kontrolUser, keyOverlap: options.keyOverlap });
+    this.#trust = new Trust({ kiteKey, kontrolKey, kontrolUser, keyOverlap: own.keyOverlap });
     this.#trust.onChange((formerKiteKey) => {
       this.#methods.authenticators.trustChanged();
       this.#showKiteKey(formerKiteKey);
     });
     this.#methods = new Methods({
-      handling: options.methodHandling ?? "method",
-      authenticates: !(options.disableAuthentication ?? false),
+      handling: own.methodHandling ?? "method",
+      authenticates: !(own.disableAuthentication ?? false),
       nameLength: this.config.limits.nameLength,
     });
     this.#host = this.#makeHost();
     addVerifiers(this.#methods.authenticators, this.#trust, this.#identity, {
-      ...options,
+      ...own,
       verifyTtl: this.config.verifyTtl,
     });
     this.#builtins = new Builtins({
       handle: (method, handler) => this.handle(method, handler),
-      permissions: options.builtins ?? {},
-      webrtc: options.webrtc ?? false,
+      permissions: own.builtins ?? {},
+      webrtc: own.webrtc ?? false,
       // As details: what a remote says must not be taken for a part of the message's own form.
       logRemote: (from, message) => this.log.info("{from}: {message}", { from, message }),
       tunnel: (url) => this.#tunnel(url),
@@ -218,6 +228,7 @@ export class Kite implements AsyncDisposable {
       identity: this.#identity,
       trust: this.#trust,
       kontrolUrls: this.config.kontrolUrls,
+      ca: this.config.ca,
       timeout: this.config.timeout,
       newClient: (url, options) => new Client(this.#host, url, options),
       report: (what, error) => this.#report(what, error),
@@ -226,17 +237,15 @@ export class Kite implements AsyncDisposable {
   }
 
   /** Resolves when there is a connection to Kontrol. @throws {KiteError} `timeout` */
-  kontrolReady(options: TellOptions = {}): Promise<void> {
-    return this.kontrol.ready(options);
+  async kontrolReady(options: TellOptions = {}): Promise<void> {
+    return await this.kontrol.ready(options);
   }
 
   /** Calls a method of Kontrol. */
-  tellKontrol<Result = unknown>(
-    options: TellOptions,
-    method: string,
-    ...args: unknown[]
-  ): Promise<Result> {
-    return this.kontrol.tell(options, method, ...args);
+  tellKontrol(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  tellKontrol<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
+  async tellKontrol(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
+    return await this.kontrol.tell(options, method, ...args);
   }
 
   /**
@@ -247,8 +256,8 @@ export class Kite implements AsyncDisposable {
    * @returns what Kontrol answered the first time
    * @throws {KiteError} what Kontrol refused with; `configError` when no Kontrol is known
    */
-  register(url: string): Promise<RegisterResult> {
-    return this.kontrol.register(url);
+  async register(url: string): Promise<RegisterResult> {
+    return await this.kontrol.register(url);
   }
 
   /**
@@ -259,17 +268,17 @@ export class Kite implements AsyncDisposable {
    */
   registerUrl(host?: string): string {
     if (this.#server !== undefined) return this.#server.registerUrl(host);
-    throw new KiteError("configError", "the kite does not listen, so it has no URL; listen first");
+    throw new KiteError("configError", "Cannot make a URL to register: the kite does not listen");
   }
 
   /** Registers once: the kite is forgotten when the connection to Kontrol goes. */
-  registerOnce(url: string): Promise<RegisterResult> {
-    return this.kontrol.registerOnce(url);
+  async registerOnce(url: string): Promise<RegisterResult> {
+    return await this.kontrol.registerOnce(url);
   }
 
   /** Registers over HTTP, and keeps it up with heartbeats. */
-  registerHttp(url: string): Promise<RegisterResult> {
-    return this.kontrol.registerHttp(url);
+  async registerHttp(url: string): Promise<RegisterResult> {
+    return await this.kontrol.registerHttp(url);
   }
 
   /** Hears of each registration that Kontrol took. @returns a function that removes the listener */
@@ -283,23 +292,23 @@ export class Kite implements AsyncDisposable {
    * @param query any fields of an identity, at least one; `version` may be a constraint: ">= 1.2"
    * @throws {KiteError} `genericError` "no kites availabile" when there is none
    */
-  getKites(query: KontrolQuery): Promise<Client[]> {
-    return this.kontrol.getKites(query);
+  async getKites(query: KontrolQuery): Promise<Client[]> {
+    return await this.kontrol.getKites(query);
   }
 
   /** A token for the one kite that matches. */
-  getToken(query: KontrolQuery, options: GetTokenOptions = {}): Promise<string> {
-    return this.kontrol.getToken(query, options);
+  async getToken(query: KontrolQuery, options: GetTokenOptions = {}): Promise<string> {
+    return await this.kontrol.getToken(query, options);
   }
 
   /** A token signed anew for the one kite that matches. */
-  getTokenForce(query: KontrolQuery): Promise<string> {
-    return this.kontrol.getToken(query, { force: true });
+  async getTokenForce(query: KontrolQuery): Promise<string> {
+    return await this.kontrol.getToken(query, { force: true });
   }
 
   /** Asks Kontrol for the public key to trust now, and takes it over. */
-  getKey(): Promise<string> {
-    return this.kontrol.getKey();
+  async getKey(): Promise<string> {
+    return await this.kontrol.getKey();
   }
 
   /**
@@ -350,6 +359,7 @@ export class Kite implements AsyncDisposable {
     const server = await Server.listen({
       hostname: ip,
       port,
+      path: this.#options.sockjs?.prefix ?? KITE_PATH,
       ...(tls === undefined ? {} : { tls }),
       fetch: this.fetch,
       onError: (error) => this.#report("an HTTP request failed", error),
@@ -382,8 +392,10 @@ export class Kite implements AsyncDisposable {
   }
 
   /** Refuses new calls, lets running ones finish, then ends every session, client and the server. */
-  close({ deadline = DEFAULT_DEADLINE }: CloseOptions = {}): Promise<void> {
-    return this.#closing ??= this.#close(deadline).finally(() => this.#closing = undefined);
+  async close(options: CloseOptions = {}): Promise<void> {
+    const { deadline = DEFAULT_DEADLINE } = checkCloseOptions(options);
+    this.#closing ??= this.#close(deadline).finally(() => this.#closing = undefined);
+    await this.#closing;
   }
 
   async #close(deadline: number): Promise<void> {
@@ -431,6 +443,7 @@ export class Kite implements AsyncDisposable {
     const { handshakeTimeout, limits } = this.config;
     const session = await dialSession(url, {
       isSessionUrl: true,
+      ca: this.config.ca,
       handshakeTimeout,
       limits,
     });

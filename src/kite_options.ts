@@ -1,10 +1,26 @@
 import type { AudienceCheck } from "./auth/audience.ts";
 import type { KontrolKeyCheck } from "./auth/kite_key_verifier.ts";
 import type { BuiltinPermissions } from "./builtins/mod.ts";
-import type { ConfigOptions } from "./config.ts";
+import { type Config, CONFIG_NAMES, type ConfigOptions, resolveConfig } from "./config.ts";
+import {
+  checkAnyObject,
+  checkBoolean,
+  checkFunction,
+  checkName,
+  checkNames,
+  checkOptions,
+  checkRange,
+  type Checks,
+  checkTimeout,
+  checkTtl,
+  checkUrl,
+  checkWait,
+  checkWord,
+} from "./config_values.ts";
 import type { Connection } from "./connection.ts";
 import type { SockJsOptions } from "./endpoint.ts";
 import type { Logger } from "./log.ts";
+import { cannotUse } from "./protocol/refusal.ts";
 import type { MethodHandling } from "./rpc/method.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import type { Server } from "./server.ts";
@@ -65,23 +81,71 @@ export interface CloseOptions {
   readonly deadline?: number;
 }
 
-/** The options that {@linkcode resolveConfig} knows. */
-export function configPart(options: KiteOptions): ConfigOptions {
-  const {
-    id: _id,
-    disableAuthentication: _disableAuthentication,
-    methodHandling: _methodHandling,
-    concurrentCallbacks: _concurrentCallbacks,
-    builtins: _builtins,
-    webrtc: _webrtc,
-    verify: _verify,
-    audience: _audience,
-    allowTokensWithoutExpiry: _allowTokensWithoutExpiry,
-    clockTolerance: _clockTolerance,
-    sockjs: _sockjs,
-    keyOverlap: _keyOverlap,
-    logger: _logger,
-    ...config
-  } = options;
-  return config;
+type OwnOptions = Omit<KiteOptions, keyof ConfigOptions>;
+
+const BUILTIN_CHECKS: Checks<BuiltinPermissions> = Object.freeze({
+  "kite.print": checkPermission,
+  "kite.prompt": checkPermission,
+  "kite.getPass": checkPermission,
+  "kite.notify": checkPermission,
+  "kite.tunnel": checkPermission,
+});
+
+const SOCKJS_CHECKS: Checks<SockJsOptions> = Object.freeze({
+  prefix: checkPrefix,
+  rawWebsocket: checkBoolean,
+  heartbeat: checkTimeout,
+  disconnectDelay: checkWait,
+  responseLimit: checkRange(1, Infinity),
+  cookies: checkBoolean,
+  websocket: checkBoolean,
+  clientUrl: checkUrl,
+});
+
+const CHECKS: Checks<OwnOptions> = Object.freeze({
+  id: checkName,
+  disableAuthentication: checkBoolean,
+  methodHandling: checkWord(["method", "first", "latest"]),
+  concurrentCallbacks: checkBoolean,
+  builtins: (name, value) => checkOptions(name, value, BUILTIN_CHECKS),
+  webrtc: checkBoolean,
+  verify: checkFunction,
+  audience: checkFunction,
+  keyOverlap: checkTimeout,
+  allowTokensWithoutExpiry: checkBoolean,
+  clockTolerance: checkTtl,
+  sockjs: (name, value) => checkOptions(name, value, SOCKJS_CHECKS),
+  logger: checkAnyObject,
+});
+
+/**
+ * Resolves the settings of a kite, see {@linkcode resolveConfig}, and checks its other options.
+ *
+ * @throws {KiteError} `configError` that names the option, variable or file that cannot be used
+ */
+export function resolveOptions(options: KiteOptions): { config: Config; own: OwnOptions } {
+  const names = [...Object.keys(CHECKS), ...CONFIG_NAMES];
+  const given = Object.entries(checkNames("", options, names));
+  const part = (isOwn: boolean): object =>
+    Object.fromEntries(given.filter(([name]) => (name in CHECKS) === isOwn));
+  return { own: checkOptions("", part(true), CHECKS), config: resolveConfig(part(false)) };
+}
+
+const CLOSE_CHECKS: Checks<CloseOptions> = Object.freeze({ deadline: checkTimeout });
+
+/** Checks the options of a close. @throws {KiteError} `configError` */
+export function checkCloseOptions(options: CloseOptions): CloseOptions {
+  return checkOptions("close", options, CLOSE_CHECKS);
+}
+
+function checkPermission(name: string, value: unknown): unknown {
+  if (typeof value === "boolean" || typeof value === "function") return value;
+  throw cannotUse(name, "must be true, false or a function of the request", { value });
+}
+
+function checkPrefix(name: string, value: unknown): unknown {
+  if (value === "" || (typeof value === "string" && /^\/.*[^/]$/.test(value))) return value;
+  throw cannotUse(name, "must be a path that begins with a slash and does not end with one", {
+    value,
+  });
 }

@@ -1,4 +1,4 @@
-import { KITE_PATH } from "./endpoint.ts";
+import { cannotUse } from "./protocol/refusal.ts";
 import type { RequestInfo } from "./endpoint.ts";
 import { outsideAddresses } from "./runtime/network.ts";
 import { type RunningServer, serve } from "./runtime/serve.ts";
@@ -7,6 +7,8 @@ import { type RunningServer, serve } from "./runtime/serve.ts";
 export interface ServerInit {
   readonly hostname: string;
   readonly port: number;
+  /** The path of the kite's URL, such as `/kite`. */
+  readonly path: string;
   readonly tls?: { readonly cert: string; readonly key: string };
   readonly fetch: (request: Request, info: RequestInfo) => Response | Promise<Response>;
   readonly onError: (error: unknown) => void;
@@ -49,21 +51,36 @@ export class Server implements AsyncDisposable {
   /** The kite's URL, as this machine reaches it. */
   get url(): string {
     const scheme = this.#init.tls === undefined ? "http" : "https";
-    return `${scheme}://${reachable(this.hostname)}:${this.port}${KITE_PATH}`;
+    return `${scheme}://${reachable(this.hostname)}:${this.port}${this.#init.path}`;
   }
 
   /**
    * The kite's URL as others reach it: with the address that is listened on, or, when that is every
-   * address, with one of this machine's own that leads outside.
+   * address, with one of this machine's own that others can reach.
    *
-   * @param host what stands for the address, such as a public name
+   * @param host replaces the address: a name or an address, with a port or without, such as
+   * "kites.example.com:8443" or "[2001:db8::1]"
+   * @throws {KiteError} `argumentError` for anything else
    */
   registerUrl(host?: string): string {
     const { hostname } = this;
     const isEvery = hostname === "0.0.0.0" || hostname === "::";
-    const address = host ?? (isEvery ? outsideAddresses()[0] : hostname) ?? "127.0.0.1";
+    if (host !== undefined) return this.#urlAt(host);
+    return this.#urlAt((isEvery ? outsideAddresses()[0] : hostname) ?? "127.0.0.1");
+  }
+
+  #urlAt(host: string): string {
+    const authority = isIPv6(host) ? `[${host}]` : host;
+    const text = `http://${authority}`;
+    if (typeof host !== "string" || !HOST.test(authority) || !URL.canParse(text)) {
+      const rule = "must be a name or an address, with a port or without";
+      throw cannotUse("host", rule, { value: host, type: "argumentError" });
+    }
     const url = new URL(this.url);
-    url.hostname = address.includes(":") ? `[${address}]` : address;
+    // Setting `host` would ignore what it cannot use, and keep the former port.
+    url.hostname = new URL(text).hostname;
+    const port = /:(\d+)$/.exec(authority.replace(/^\[.*\]/, ""))?.[1];
+    if (port !== undefined) url.port = port;
     return url.href;
   }
 
@@ -93,4 +110,11 @@ function reachable(hostname: string): string {
   if (hostname === "0.0.0.0") return "127.0.0.1";
   if (hostname === "::") return "[::1]";
   return hostname.includes(":") ? `[${hostname}]` : hostname;
+}
+
+/** A name or address with an optional port; IPv6 in brackets. */
+const HOST = /^(\[[0-9a-f:.]+\]|[^\s/?#@\\:[\]]+)(:\d{1,5})?$/i;
+
+function isIPv6(host: unknown): boolean {
+  return typeof host === "string" && /^[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*$/i.test(host);
 }

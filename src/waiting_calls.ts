@@ -1,19 +1,26 @@
 import { KiteError } from "./protocol/errors.ts";
+import { abortedError } from "./rpc/calls_out.ts";
 import { timeoutError } from "./rpc/pending_calls.ts";
+import { Timer } from "./runtime/timer.ts";
 
 interface Waiter {
   resolve(): void;
   reject(error: KiteError): void;
 }
 
-/** Calls made while there is no connection; they go on when there is one. */
+/** Calls made while there is no connection; they are sent once there is one. */
 export class WaitingCalls {
   readonly #waiters = new Set<Waiter>();
   readonly #most: number;
+  readonly #whyNotConnected: () => KiteError;
 
-  /** @param most {@linkcode Limits.waitingCalls} */
-  constructor(most: number) {
+  /**
+   * @param most {@linkcode Limits.waitingCalls}
+   * @param whyNotConnected what calls fail with that cannot wait any longer
+   */
+  constructor(most: number, whyNotConnected: () => KiteError) {
     this.#most = most;
+    this.#whyNotConnected = whyNotConnected;
   }
 
   /** Calls that wait. */
@@ -26,6 +33,8 @@ export class WaitingCalls {
    *
    * @param timeout milliseconds; 0 for no bound
    * @returns the milliseconds left of `timeout`; 0 if there was no bound
+   * @throws {KiteError} `timeout`, `aborted`; `disconnect` when there will be no connection, or too
+   * many calls wait
    */
   wait(method: string, timeout: number, signal: AbortSignal | undefined): Promise<number> {
     if (this.#waiters.size >= this.#most) {
@@ -35,7 +44,7 @@ export class WaitingCalls {
     const start = performance.now();
     return new Promise((resolve, reject) => {
       const done = (): void => {
-        clearTimeout(timer);
+        timer.clear();
         signal?.removeEventListener("abort", abort);
         this.#waiters.delete(waiter);
       };
@@ -49,28 +58,30 @@ export class WaitingCalls {
           reject(error);
         },
       };
-      const abort = (): void =>
-        waiter.reject(
-          new KiteError("aborted", `the call of "${method}" was given up`, {
-            cause: signal?.reason,
-          }),
-        );
-      const timer = timeout === 0
-        ? undefined
-        : setTimeout(() => waiter.reject(timeoutError(method, timeout)), timeout);
+      const abort = (): void => waiter.reject(abortedError(method, signal!));
+      const timer = new Timer(
+        () => waiter.reject(this.#timedOut(method, timeout)),
+        timeout === 0 ? Infinity : timeout,
+      );
       this.#waiters.add(waiter);
       if (signal?.aborted) abort();
       else signal?.addEventListener("abort", abort, { once: true });
     });
   }
 
-  /** Lets them all go on. */
+  /** Lets all of them continue. */
   resolveAll(): void {
     for (const waiter of [...this.#waiters]) waiter.resolve();
   }
 
-  /** Fails them all. */
-  rejectAll(error: KiteError): void {
-    for (const waiter of [...this.#waiters]) waiter.reject(error);
+  /** Fails all of them. */
+  rejectAll(): void {
+    for (const waiter of [...this.#waiters]) waiter.reject(this.#whyNotConnected());
+  }
+
+  #timedOut(method: string, timeout: number): KiteError {
+    const why = this.#whyNotConnected();
+    const { message } = timeoutError(method, timeout);
+    return new KiteError("timeout", `${message}: ${why.message}`, { cause: why.cause });
   }
 }

@@ -7,10 +7,10 @@ import {
   checkWord,
   readPort,
   readWait,
-  refuse,
 } from "../../src/config_values.ts";
 import { kiteHome } from "../../src/auth/kite_key.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
+import { cannotUse } from "../../src/protocol/refusal.ts";
 import { DEFAULT_PORT, KONTROL_VERSION } from "../kontrol.ts";
 import type { PolicyName } from "../policy.ts";
 import type { PostgresConnection } from "../storage/postgres_route.ts";
@@ -151,7 +151,7 @@ function readSwitch(given: GivenSettings, flag: string): boolean {
   if (setting === undefined) return false;
   if (["true", "1"].includes(setting.text.toLowerCase())) return true;
   if (["false", "0"].includes(setting.text.toLowerCase())) return false;
-  throw refuse(setting.name, `"${setting.text}"`, "true or false");
+  throw cannotUse(setting.name, "must be true or false", { value: setting.text });
 }
 
 function readPostgres(given: GivenSettings): Settings["postgres"] {

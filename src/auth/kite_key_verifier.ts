@@ -1,4 +1,5 @@
-import { KiteError } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
+import { Timer } from "../runtime/timer.ts";
 import { type Remembered, SharedCache } from "./cache.ts";
 import type { JwtClaims } from "./claims.ts";
 import { hasSignatureOf, isRefusal, refusal, type UnverifiedToken } from "./jwt.ts";
@@ -94,7 +95,7 @@ export class KiteKeyVerifier extends CachingVerifier {
 
   async #inTime(kontrolKey: string): Promise<boolean> {
     const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(
+    const timer = new Timer(
       () => reject(refusal("kontrol key could not be verified in time")),
       this.#timeout,
     );
@@ -104,18 +105,12 @@ export class KiteKeyVerifier extends CachingVerifier {
       if (isRefusal(error)) throw error;
       throw refusal("kontrol key could not be verified", error);
     } finally {
-      clearTimeout(timer);
+      timer.clear();
     }
   }
 }
 
-/** Timers do not go beyond this. */
-const MAX_MILLISECONDS = 2_147_483_647;
-
 function milliseconds(option: string, value: number): number {
-  if (value >= 0 && value <= MAX_MILLISECONDS) return value;
-  throw new KiteError(
-    "configError",
-    `option ${option} must be milliseconds, 0 to ${MAX_MILLISECONDS}`,
-  );
+  if (value >= 0) return value;
+  throw cannotUse(option, "must be a number of milliseconds, at least 0", { value });
 }

@@ -1,5 +1,7 @@
 import type { Trust } from "../auth/trust.ts";
-import type { Client, ClientOptions } from "../client.ts";
+import type { Client } from "../client.ts";
+import type { ClientOptions } from "../client_options.ts";
+import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 
@@ -9,6 +11,8 @@ export interface DiscoveryHost {
   readonly trust: Trust;
   /** Kontrol's URLs; any of them will do. */
   readonly kontrolUrls: readonly string[];
+  /** Certificates of private authorities, PEM. */
+  readonly ca: readonly string[];
   /** Milliseconds to wait for an answer of Kontrol. */
   readonly timeout: number;
   newClient(url: string | readonly string[], options: ClientOptions): Client;
@@ -23,9 +27,14 @@ export interface KontrolLine {
   /** The connection, dialled when it is first asked for. */
   readonly client: Client;
   /** Calls a method of Kontrol. */
-  tell<Result = unknown>(
-    options: TellOptions,
-    method: string,
-    ...args: unknown[]
-  ): Promise<Result>;
+  tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
+}
+
+/** The error for what needs a Kontrol while no URL of one is known. */
+export function noKontrol(): KiteError {
+  return new KiteError(
+    "configError",
+    "Cannot reach Kontrol: no URL is known; set kontrolUrl or KITE_KONTROL_URL, or have a kite.key",
+  );
 }

@@ -1,5 +1,8 @@
 import { KiteError } from "../protocol/errors.ts";
-import type { DiscoveryHost } from "./host.ts";
+import { createTrustingClient, type HttpClient } from "../runtime/http_client.ts";
+import { Timer } from "../runtime/timer.ts";
+import { displayUrl, parseKiteUrl } from "../transport/url.ts";
+import { type DiscoveryHost, noKontrol } from "./host.ts";
 import { readRegisterResult, type RegisterResult } from "./register_result.ts";
 
 /** Seconds between heartbeats when Kontrol names no interval. */
@@ -20,10 +23,11 @@ export class HttpRegistration {
   readonly #adopt: (result: RegisterResult) => RegisterResult;
   readonly #settle: PromiseWithResolvers<RegisterResult>;
   readonly #end = new AbortController();
+  readonly #client: HttpClient;
   #turn = 0;
   #current: RegisterResult | undefined;
   #isStale = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
 
   constructor(
     host: DiscoveryHost,
@@ -33,6 +37,7 @@ export class HttpRegistration {
     this.#host = host;
     this.#url = url;
     this.#adopt = adopt;
+    this.#client = createTrustingClient(host.ca);
     this.#settle = Promise.withResolvers();
     this.first = this.#settle.promise;
     void this.#beat();
@@ -45,8 +50,9 @@ export class HttpRegistration {
 
   /** Sends no more heartbeats: Kontrol forgets the kite after a while. */
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#end.abort();
+    this.#client.close();
     this.#settle.reject(new KiteError("aborted", "the registration was given up"));
     this.first.catch(() => {}); // whoever waits has heard; when nobody does, that is no failure
   }
@@ -69,7 +75,7 @@ export class HttpRegistration {
       this.#turn++;
       this.#host.report("a heartbeat failed, and is tried again", error);
     }
-    if (!this.#end.signal.aborted) this.#timer = setTimeout(() => void this.#beat(), wait);
+    if (!this.#end.signal.aborted) this.#timer = new Timer(() => void this.#beat(), wait);
   }
 
   async #register(): Promise<RegisterResult> {
@@ -83,34 +89,49 @@ export class HttpRegistration {
 
   /** @returns false when Kontrol wants the registration again */
   async #heartbeat({ heartbeatToken }: RegisterResult): Promise<boolean> {
-    const query = new URLSearchParams({ id: this.#host.identity.id });
-    if (heartbeatToken !== undefined) query.set("token", heartbeatToken);
-    return (await this.#fetch(`/heartbeat?${query}`, {})).trim() === "pong";
+    const query: Record<string, string> = { id: this.#host.identity.id };
+    if (heartbeatToken !== undefined) query.token = heartbeatToken;
+    return (await this.#fetch("/heartbeat", {}, query)).trim() === "pong";
   }
 
-  async #fetch(path: string, init: RequestInit): Promise<string> {
+  async #fetch(
+    path: string,
+    init: RequestInit,
+    query: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     const { kontrolUrls, timeout } = this.#host;
-    if (kontrolUrls.length === 0) throw new KiteError("configError", "no Kontrol is known");
-    const url = baseOf(kontrolUrls[this.#turn % kontrolUrls.length]!) + path;
-    const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(timeout)]);
+    if (kontrolUrls.length === 0) throw noKontrol();
+    const url = urlOf(kontrolUrls[this.#turn % kontrolUrls.length]!, path, query);
+    const late = new AbortController();
+    const timer = new Timer(
+      () => late.abort(new KiteError("timeout", `no answer within ${timeout} ms`)),
+      timeout,
+    );
+    const signal = AbortSignal.any([this.#end.signal, late.signal]);
     let response: Response;
     let text: string;
     try {
-      response = await fetch(url, { ...init, signal });
+      response = await this.#client.fetch(url, { ...init, signal });
       text = await readText(response);
     } catch (error) {
-      if (error instanceof KiteError) throw error;
+      if (error instanceof KiteError && error.type !== "timeout") throw error;
       const why = error instanceof Error ? error.message : String(error);
-      throw new KiteError("sendError", `Kontrol cannot be reached: ${why}`, { cause: error });
+      const message = `Cannot reach Kontrol at ${displayUrl(url)}: ${why}`;
+      throw new KiteError("sendError", message, { cause: error });
+    } finally {
+      timer.clear();
     }
     if (response.ok) return text;
     throw refusal(response.status, text);
   }
 }
 
-/** Kontrol's URL without its `/kite`. */
-function baseOf(url: string): string {
-  return url.replace(/^ws/, "http").replace(/\/+$/, "").replace(/\/kite$/, "");
+/** The URL of one of Kontrol's HTTP paths, beside its `/kite`; a query of its own stays. */
+function urlOf(kontrolUrl: string, path: string, query: Readonly<Record<string, string>>): URL {
+  const url = parseKiteUrl(kontrolUrl);
+  url.pathname = url.pathname.replace(/\/+$/, "").replace(/\/kite$/, "") + path;
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+  return url;
 }
 
 async function readText(response: Response): Promise<string> {

@@ -2,9 +2,12 @@ import type { Authentication } from "../rpc/codec.ts";
 import type { Client } from "../client.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 import { KiteError } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
+import { Timer } from "../runtime/timer.ts";
+import { WaitingCalls } from "../waiting_calls.ts";
 import { type KontrolQuery, readQuery } from "../protocol/query.ts";
 import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
-import type { DiscoveryHost, KontrolLine } from "./host.ts";
+import { type DiscoveryHost, type KontrolLine, noKontrol } from "./host.ts";
 import { HttpRegistration } from "./http_registration.ts";
 import { KeptRegistration } from "./kept_registration.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
@@ -20,9 +23,8 @@ export interface GetTokenOptions {
 /** Milliseconds that the question for Kontrol's key may take while a caller waits for it. */
 const KEY_TIMEOUT = 5_000;
 
-/** Milliseconds between two questions of a key renewer; timers count in 31 bits. */
+/** Milliseconds between two questions of a key renewer, at least. */
 const SHORTEST_INTERVAL = 100;
-const LONGEST_INTERVAL = 2_147_483_647;
 
 /** A kite's line to its Kontrol, dialled when it is first needed and kept from then on. */
 export class KontrolClient implements KontrolLine {
@@ -31,7 +33,8 @@ export class KontrolClient implements KontrolLine {
   #kept: KeptRegistration | undefined;
   #http: HttpRegistration | undefined;
   readonly #watches = new Set<KiteWatch>();
-  readonly #renewers = new Set<ReturnType<typeof setInterval>>();
+  readonly #readies = new Set<WaitingCalls>();
+  readonly #renewers = new Set<() => void>();
 
   /** Made by {@linkcode Kite.kontrol}. */
   constructor(host: DiscoveryHost) {
@@ -48,15 +51,12 @@ export class KontrolClient implements KontrolLine {
     if (this.#client !== undefined) return this.#client;
     const { kontrolUrls } = this.#host;
     if (kontrolUrls.length === 0) {
-      throw new KiteError(
-        "configError",
-        "no Kontrol is known; set the option kontrolUrl or KITE_KONTROL_URL, or have a kite.key",
-      );
+      throw noKontrol();
     }
     const authentication = this.#credentials();
     const client = this.#host.newClient(kontrolUrls, {
       ...(authentication === undefined ? {} : { authentication }),
-      whileDown: "wait",
+      whileDown: "try",
       concurrentCallbacks: false,
     });
     this.#client = client;
@@ -70,18 +70,34 @@ export class KontrolClient implements KontrolLine {
     return client;
   }
 
-  /** Resolves when there is a connection to Kontrol. @throws {KiteError} `timeout` */
-  async ready(options: TellOptions = {}): Promise<void> {
-    await this.tell(options, "kite.ping");
+  /**
+   * Resolves when there is a connection to Kontrol. Unlike a call, it waits for a Kontrol that cannot
+   * be reached yet.
+   *
+   * @throws {KiteError} `timeout`, `aborted`
+   */
+  async ready({ timeout = this.#host.timeout, signal }: TellOptions = {}): Promise<void> {
+    const { client } = this;
+    if (client.state === "open") return;
+    const ready = new WaitingCalls(1, () => client.whyNotConnected());
+    const releases = [
+      client.on("connect", () => ready.resolveAll()),
+      client.on("giveUp", () => ready.rejectAll()),
+    ];
+    this.#readies.add(ready);
+    try {
+      await ready.wait("kite.ping", timeout, signal);
+    } finally {
+      this.#readies.delete(ready);
+      for (const release of releases) release();
+    }
   }
 
   /** Calls a method of Kontrol. */
-  tell<Result = unknown>(
-    options: TellOptions,
-    method: string,
-    ...args: unknown[]
-  ): Promise<Result> {
-    return this.client.tellWith({ timeout: this.#host.timeout, ...options }, method, ...args);
+  tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
+  async tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
+    return await this.client.tellWith(options, method, ...args);
   }
 
   /** Registers once, and takes over the keys that Kontrol hands out. */
@@ -91,7 +107,7 @@ export class KontrolClient implements KontrolLine {
   }
 
   /** Registers, and again after every reconnection; resolves after the first time. */
-  register(url: string): Promise<RegisterResult> {
+  async register(url: string): Promise<RegisterResult> {
     checkUrl(url);
     this.#kept?.stop();
     this.#kept = new KeptRegistration(
@@ -99,15 +115,15 @@ export class KontrolClient implements KontrolLine {
       () => this.registerOnce(url),
       (error) => this.#host.report("the registration failed, and is tried again", error),
     );
-    return this.#kept.first;
+    return await this.#kept.first;
   }
 
   /** Registers over HTTP and keeps it up with heartbeats; resolves after the first time. */
-  registerHttp(url: string): Promise<RegisterResult> {
+  async registerHttp(url: string): Promise<RegisterResult> {
     checkUrl(url);
     this.#http?.stop();
     this.#http = new HttpRegistration(this.#host, url, (result) => this.#adopt(result));
-    return this.#http.first;
+    return await this.#http.first;
   }
 
   /**
@@ -172,20 +188,26 @@ export class KontrolClient implements KontrolLine {
    * @returns a function that ends it; it ends with the kite as well
    */
   keyRenewer(interval: number): () => void {
-    if (!(interval >= SHORTEST_INTERVAL && interval <= LONGEST_INTERVAL)) {
-      const right = `${SHORTEST_INTERVAL} to ${LONGEST_INTERVAL} ms`;
-      throw new KiteError("configError", `keyRenewer: ${interval} is not right; give ${right}`);
+    if (!(typeof interval === "number" && interval >= SHORTEST_INTERVAL)) {
+      const rule = `must be a number of milliseconds, at least ${SHORTEST_INTERVAL}`;
+      throw cannotUse("interval", rule, { value: interval });
     }
-    const timer = setInterval(() => {
-      this.getKey().catch((error: unknown) =>
-        this.#host.report("the key to trust could not be asked for, which is tried again", error)
-      );
-    }, interval);
-    this.#renewers.add(timer);
-    return () => {
-      clearInterval(timer);
-      this.#renewers.delete(timer);
+    let timer: Timer;
+    const stop = (): void => {
+      timer.clear();
+      this.#renewers.delete(stop);
     };
+    const arm = (): void => {
+      timer = new Timer(() => {
+        arm();
+        this.getKey().catch((error: unknown) =>
+          this.#host.report("cannot ask for the key to trust; trying again", error)
+        );
+      }, interval);
+    };
+    arm();
+    this.#renewers.add(stop);
+    return stop;
   }
 
   /** Follows the kites that match: the present ones first, then every change. */
@@ -200,9 +222,10 @@ export class KontrolClient implements KontrolLine {
     this.#host.trust.source = undefined;
     this.#kept?.stop();
     this.#http?.stop();
-    for (const timer of this.#renewers) clearInterval(timer);
+    for (const stop of this.#renewers) stop();
     for (const watch of this.#watches) watch.stop();
     this.#client?.close();
+    for (const ready of this.#readies) ready.rejectAll();
   }
 
   #adopt(result: RegisterResult): RegisterResult {
@@ -219,10 +242,6 @@ export class KontrolClient implements KontrolLine {
 
 function checkUrl(url: string): void {
   if (/^(https?|wss?):\/\/./.test(url) && URL.canParse(url)) return;
-  throw new KiteError(
-    "argumentError",
-    `"${
-      String(url).slice(0, 200)
-    }" is no URL that others can dial; right is such as http://host:3636/kite`,
-  );
+  const rule = "must be a URL that others can dial, such as http://host:3636/kite";
+  throw cannotUse("url", rule, { value: url, type: "argumentError" });
 }

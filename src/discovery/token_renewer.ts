@@ -1,6 +1,7 @@
 import { readTokenClaims } from "../auth/jwt.ts";
 import type { Client } from "../client.ts";
 import { KiteError } from "../protocol/errors.ts";
+import { Timer } from "../runtime/timer.ts";
 
 /** Milliseconds before its end at which a token is renewed. */
 const RENEW_BEFORE = 30_000;
@@ -11,9 +12,6 @@ const LEAST_PAUSE = 1_000;
 /** Milliseconds after which a renewal that failed is tried again. */
 const RETRY_AFTER = 5_000;
 
-/** Milliseconds; timers count in 31 bits. A token that lasts longer is looked at again then. */
-const LONGEST_TIMER = 2_147_483_647;
-
 /**
  * Keeps a client's token fresh while it is connected: renews it 30 s before it ends, and as soon as
  * the remote calls it expired.
@@ -22,7 +20,7 @@ export class TokenRenewer {
   readonly #client: Client;
   readonly #fetchToken: () => Promise<string>;
   readonly #report: (what: string, error: unknown) => void;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #renewing: Promise<void> | undefined;
   #renewedAt = -Infinity;
 
@@ -66,17 +64,13 @@ export class TokenRenewer {
   }
 
   #arm(delay: number): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     if (this.#client.state !== "open") return;
-    const wait = Math.max(LEAST_PAUSE, Math.min(delay, LONGEST_TIMER));
-    this.#timer = setTimeout(() => {
-      if (delay > LONGEST_TIMER) this.#schedule();
-      else void this.renew();
-    }, wait);
+    this.#timer = new Timer(() => void this.renew(), Math.max(LEAST_PAUSE, delay));
   }
 
   #stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#timer = undefined;
   }
 }

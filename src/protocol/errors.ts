@@ -61,6 +61,10 @@ export class KiteError extends Error {
   readonly code: string;
   /** The request that failed, or `""`. */
   readonly id: string;
+  /** The method whose call failed, on errors that a call rejects with. */
+  declare readonly method?: string;
+  /** The URL (or the address) of the kite that was called, on errors that a call rejects with. */
+  declare readonly url?: string;
 
   /**
    * An error that nobody has answered with yet.

@@ -1,6 +1,7 @@
 import { KiteError } from "./errors.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { quote } from "./quote.ts";
+import { cannotUse } from "./refusal.ts";
 import { isThreePartVersion } from "./version.ts";
 
 /** A kite's identity, sent with every call: seven fields, general to specific (docs/protocol.md §3). */
@@ -69,7 +70,7 @@ export function parseIdentity(path: string): KiteIdentity {
   if (before !== "" || id === undefined || more.length > 0) {
     throw new KiteError(
       "argumentError",
-      `${quote(path)} is not a kite's path; right is /${IDENTITY_FIELDS.join("/")}`,
+      `Cannot read ${quote(path)} as a kite's path: must be /${IDENTITY_FIELDS.join("/")}`,
     );
   }
   // `id` is the last of the seven, so the six before it are there.
@@ -92,9 +93,9 @@ export function checkIdentity(
 ): KiteIdentity {
   for (const field of IDENTITY_FIELDS) validateField(field, identity[field], nameLength);
   if (!isThreePartVersion(identity.version)) {
-    throw wrong("version", identity.version, "a version of three parts, such as 1.0.0");
+    throw wrong("version", identity.version, "must be a version of three parts such as 1.0.0");
   }
-  if (!isUuid(identity.id)) throw wrong("id", identity.id, "a UUID");
+  if (!isUuid(identity.id)) throw wrong("id", identity.id, "must be a UUID");
   return identity;
 }
 
@@ -108,11 +109,11 @@ export function validateField(
   value: unknown,
   nameLength: number = DEFAULT_LIMITS.nameLength,
 ): asserts value is string {
-  if (typeof value !== "string") throw wrong(field, value, "text");
-  if (value === "") throw new KiteError("argumentError", `${field} is empty; it needs a value`);
-  if (value.includes("/")) throw wrong(field, value, 'text without "/"');
+  if (typeof value !== "string") throw wrong(field, value, "must be text");
+  if (value === "") throw wrong(field, value, "must not be empty");
+  if (value.includes("/")) throw wrong(field, value, 'must be text without "/"');
   if (value.length > nameLength) {
-    throw wrong(field, value, `text of at most ${nameLength} characters`);
+    throw wrong(field, value, `must be text of at most ${nameLength} characters`);
   }
 }
 
@@ -144,9 +145,6 @@ function readField(value: unknown, nameLength: number): string {
   return typeof value === "string" ? value.slice(0, nameLength + 1) : "";
 }
 
-function wrong(field: string, value: unknown, right: string): KiteError {
-  return new KiteError(
-    "argumentError",
-    `${field}: ${quote(value)} is not right; it takes ${right}`,
-  );
+function wrong(field: string, value: unknown, rule: string): KiteError {
+  return cannotUse(field, rule, { value, type: "argumentError" });
 }

@@ -1,5 +1,6 @@
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
+import { Timer } from "../runtime/timer.ts";
 import { exceedsBytes } from "../transport/byte_length.ts";
 import { errorObject } from "./answer.ts";
 import type { IncomingRequest } from "./codec.ts";
@@ -76,10 +77,10 @@ export class CallsIn {
   idle(deadline: number): Promise<void> {
     if (this.#running === 0 || !this.#line.isOpen) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, deadline);
+      const timer = new Timer(resolve, deadline);
       this.#onIdle ??= [];
       this.#onIdle.push(() => {
-        clearTimeout(timer);
+        timer.clear();
         resolve();
       });
     });

@@ -1,16 +1,21 @@
 import type { FoundFunction } from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { readAnswer } from "./answer.ts";
+import { failedCall } from "./call_failure.ts";
 import type { Authentication, RequestHead } from "./codec.ts";
 import { asKiteError, type ConversationHost, disconnected } from "./host.ts";
 import type { Line } from "./line.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
 import type { TellOptions } from "./remote.ts";
+import { checkTell, NO_OPTIONS } from "./tell_options.ts";
+import type { CloseInfo } from "../transport/session.ts";
 
 /** What our calls need to know beside the line. */
 export interface CallsOutOptions {
   /** What our requests show; read before each. */
   readonly credentials: () => Authentication | undefined;
+  /** The remote's URL or address, for the errors of calls that fail. */
+  readonly remoteUrl: () => string;
   /** The remote answered that our token is expired. */
   readonly onTokenExpire?: (error: KiteError) => void;
 }
@@ -20,7 +25,7 @@ export class CallsOut {
   readonly #host: ConversationHost;
   readonly #line: Line;
   readonly #options: CallsOutOptions;
-  readonly #pending = new PendingCalls();
+  readonly #pending: PendingCalls;
   #head: RequestHead | undefined;
   #headCredentials: Authentication | undefined;
 
@@ -28,6 +33,9 @@ export class CallsOut {
     this.#host = host;
     this.#line = line;
     this.#options = options;
+    this.#pending = new PendingCalls((error, method) =>
+      failedCall(error, { method, url: options.remoteUrl() })
+    );
   }
 
   /** Calls that wait for their answer. */
@@ -37,7 +45,12 @@ export class CallsOut {
 
   /** Calls a method of the remote, see {@linkcode RemoteKite.tellWith}. */
   tell(options: TellOptions, method: string, args: readonly unknown[]): Promise<unknown> {
-    return new Promise((resolve, reject) => this.#call(options, method, args, resolve, reject));
+    return new Promise((resolve) => {
+      const error = this.#call(options, method, args, resolve);
+      if (error !== undefined) {
+        resolve(failedCall(error, { method: String(method), url: this.#options.remoteUrl() }));
+      }
+    });
   }
 
   /** Settles the call that an answer belongs to. @returns whether there is one */
@@ -46,10 +59,11 @@ export class CallsOut {
     if (call === undefined) return false;
     const { error, result } = readAnswer(args);
     if (error === undefined) {
+      call.cleanUp?.(undefined);
       call.resolve(result);
       return true;
     }
-    call.reject(error);
+    this.#pending.fail(call, error);
     if (error.message.includes("token is expired")) this.#options.onTokenExpire?.(error);
     return true;
   }
@@ -57,29 +71,35 @@ export class CallsOut {
   /** Fails the call whose answer cannot be read. @returns whether there is one */
   fail(id: number, type: "limitError" | "invalidResponse", reason: string): boolean {
     const call = this.#pending.take(id);
-    call?.reject(new KiteError(type, `the answer to "${call.method}": ${reason}`));
-    return call !== undefined;
+    if (call === undefined) return false;
+    this.#pending.fail(call, new KiteError(type, `the answer to "${call.method}": ${reason}`));
+    return true;
   }
 
   /** Fails them all: the session has ended. */
-  end(): void {
-    this.#pending.failAll(disconnected);
+  end(info: CloseInfo): void {
+    this.#pending.failAll(() => disconnected(info));
   }
 
+  /** Begins a call. @returns why it failed at once; undefined when it began */
   #call(
-    { timeout = this.#host.timeout, signal, callbacks: lifetime }: TellOptions,
+    options: TellOptions,
     method: string,
     args: readonly unknown[],
     resolve: (result: unknown) => void,
-    reject: (error: KiteError) => void,
-  ): void {
+  ): KiteError | undefined {
+    if (options !== NO_OPTIONS || typeof method !== "string") {
+      const wrong = checkTell(options, method);
+      if (wrong !== undefined) return wrong;
+    }
+    const { timeout = this.#host.timeout, signal, callbacks: lifetime } = options;
     const line = this.#line;
-    if (!line.isOpen) return reject(disconnected());
-    if (signal?.aborted) return reject(abortedError(method, signal));
+    if (!line.isOpen) return disconnected();
+    if (signal?.aborted) return abortedError(method, signal);
     const { pendingCalls } = line.limits;
     if (this.#pending.size >= pendingCalls) {
       const reason = `${pendingCalls} calls wait already (limit: pendingCalls)`;
-      return reject(new KiteError("limitError", reason));
+      return new KiteError("limitError", reason);
     }
     const responseId = line.ids.take();
     let functions: readonly FoundFunction[];
@@ -91,44 +111,41 @@ export class CallsOut {
         (ids) => line.codec.request({ method, head, args, responseId, functions, ids }),
       );
     } catch (error) {
-      return reject(asKiteError(error, "sendError"));
+      return asKiteError(error, "argumentError");
     }
+    // Sending may have ended the session: of a reader too slow, for example.
+    if (!line.isOpen) return disconnected();
     const deadline = timeout > 0 ? performance.now() + timeout : Infinity;
-    const call: PendingCall = { method, timeout, deadline, resolve, reject };
-    this.#pending.add(
-      responseId,
-      functions.length === 0 && signal === undefined
-        ? call
-        : this.#withCleanup(call, responseId, functions, signal, lifetime === "call"),
-    );
+    const call: PendingCall = functions.length === 0 && signal === undefined
+      ? { method, timeout, deadline, resolve }
+      : {
+        method,
+        timeout,
+        deadline,
+        resolve,
+        cleanUp: this.#cleanUp(method, responseId, functions, signal, lifetime === "call"),
+      };
+    this.#pending.add(responseId, call);
+    return undefined;
   }
 
-  /** A call that has something to tidy up when it ends. */
-  #withCleanup(
-    call: PendingCall,
+  /** What a call with functions or a signal has to tidy up when it ends. */
+  #cleanUp(
+    method: string,
     id: number,
     functions: readonly FoundFunction[],
     signal: AbortSignal | undefined,
     releases: boolean,
-  ): PendingCall {
+  ): (error: KiteError | undefined) => void {
     const abort = (): void => {
-      if (this.#pending.take(id) === undefined) return;
-      this.#line.takeBack(functions);
-      call.reject(abortedError(call.method, signal!));
+      const call = this.#pending.take(id);
+      if (call !== undefined) this.#pending.fail(call, abortedError(method, signal!));
     };
     signal?.addEventListener("abort", abort, { once: true });
-    return {
-      ...call,
-      resolve: (result) => {
-        signal?.removeEventListener("abort", abort);
-        if (releases) this.#line.takeBack(functions);
-        call.resolve(result);
-      },
-      reject: (error) => {
-        signal?.removeEventListener("abort", abort);
-        if (releases || error.type === "timeout") this.#line.takeBack(functions);
-        call.reject(error);
-      },
+    return (error) => {
+      signal?.removeEventListener("abort", abort);
+      const isGivenUp = error?.type === "timeout" || error?.type === "aborted";
+      if (releases || isGivenUp) this.#line.takeBack(functions);
     };
   }
 
@@ -142,7 +159,8 @@ export class CallsOut {
   }
 }
 
-function abortedError(method: string, signal: AbortSignal): KiteError {
+/** What a call fails with whose signal was aborted. */
+export function abortedError(method: string, signal: AbortSignal): KiteError {
   return new KiteError("aborted", `the call of "${method}" was given up`, {
     cause: signal.reason,
   });

@@ -29,6 +29,8 @@ export interface ConversationOptions {
   readonly onClose: (info: CloseInfo) => void;
   /** The first request of the remote. */
   readonly onFirstRequest?: (request: KiteRequest) => void;
+  /** The remote's URL or address, for the errors of calls that fail. */
+  readonly remoteUrl: () => string;
   /** The remote answered that our token is expired. */
   readonly onTokenExpire?: (error: KiteError) => void;
 }
@@ -131,7 +133,7 @@ export class Conversation implements SessionHandler, RequestOrigin {
   onClose(info: CloseInfo): void {
     if (!this.#line.isOpen) return;
     this.#line.end();
-    this.#out?.end();
+    this.#out?.end(info);
     this.#queue?.clear();
     this.#abort?.abort(disconnected());
     this.#in?.end();

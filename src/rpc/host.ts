@@ -1,6 +1,7 @@
 import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
+import type { CloseInfo } from "../transport/session.ts";
 import type { KiteRequest } from "./request.ts";
 
 /** What a conversation needs from the kite that it speaks for. */
@@ -17,13 +18,20 @@ export interface ConversationHost {
   report(what: string, error?: unknown): void;
 }
 
-/** What everything that waited for the remote fails with when the session ends. */
-export function disconnected(): KiteError {
-  return new KiteError("disconnect", "Remote kite has disconnected");
+/** What everything that waits for the remote fails with when the session ends. */
+export function disconnected(info?: CloseInfo): KiteError {
+  const why = info === undefined ? "" : `: ${describeEnd(info)}`;
+  return new KiteError("disconnect", `Remote kite has disconnected${why}`);
+}
+
+/** How a session ended, in words: `connection lost: 1006, no answer to a ping`. */
+export function describeEnd({ code, reason }: CloseInfo): string {
+  const how = code === 1006 ? "connection lost" : "connection closed";
+  return reason === "" ? `${how}: ${code}` : `${how}: ${code}, ${reason.slice(0, 200)}`;
 }
 
 /** What was thrown, as an error with a type. */
-export function asKiteError(error: unknown, type: "sendError" | "genericError"): KiteError {
+export function asKiteError(error: unknown, type: "argumentError" | "genericError"): KiteError {
   if (error instanceof KiteError) return error;
   return new KiteError(type, messageOf(error), { cause: error });
 }

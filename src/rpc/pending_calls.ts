@@ -1,7 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
-
-/** Milliseconds; `setTimeout` counts in 31 bits and fires at once beyond. */
-const LONGEST_TIMER = 2_147_483_647;
+import { Timer } from "../runtime/timer.ts";
 
 /** A call that waits for its answer. */
 export interface PendingCall {
@@ -10,20 +8,30 @@ export interface PendingCall {
   readonly timeout: number;
   /** `performance.now()` at which it fails; `Infinity` for no bound. */
   readonly deadline: number;
+  /** Settles the caller's promise: with a value, or with a promise that rejects. */
   resolve(result: unknown): void;
-  reject(error: KiteError): void;
+  /** Runs first when the call ends. @param error why it failed; undefined when it did not */
+  cleanUp?(error: KiteError | undefined): void;
 }
+
+/** Makes the promise that a failed call is resolved with. */
+export type FailCall = (error: KiteError, method: string) => Promise<never>;
 
 /**
  * The calls of one session that wait, by the id of their response callback.
  *
- * One timer serves them all: it is set for the earliest deadline known and, when it fires, looks at
- * every call. Calls that end before their deadline cost no timer operation.
+ * One timer serves them all: it is set for the earliest deadline and, when it fires, looks at every
+ * call. Calls that end before their deadline cost no timer operation.
  */
 export class PendingCalls {
   readonly #calls = new Map<number, PendingCall>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #failed: FailCall;
+  #timer: Timer | undefined;
   #timerAt = Infinity;
+
+  constructor(failed: FailCall) {
+    this.#failed = failed;
+  }
 
   /** Calls that wait. */
   get size(): number {
@@ -43,23 +51,28 @@ export class PendingCalls {
     return call;
   }
 
+  /** Fails a call that was taken out. */
+  fail(call: PendingCall, error: KiteError): void {
+    call.cleanUp?.(error);
+    call.resolve(this.#failed(error, call.method));
+  }
+
   /** Fails every call, and stops the timer. */
   failAll(makeError: (call: PendingCall) => KiteError): void {
     this.#disarm();
     const calls = [...this.#calls.values()];
     this.#calls.clear();
-    for (const call of calls) call.reject(makeError(call));
+    for (const call of calls) this.fail(call, makeError(call));
   }
 
   #arm(deadline: number): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#timerAt = deadline;
-    const wait = Math.min(LONGEST_TIMER, Math.max(0, deadline - performance.now()));
-    this.#timer = setTimeout(this.#expire, wait);
+    this.#timer = new Timer(this.#expire, Math.max(0, deadline - performance.now()));
   }
 
   #disarm(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#timer = undefined;
     this.#timerAt = Infinity;
   }
@@ -71,7 +84,7 @@ export class PendingCalls {
     for (const [id, call] of this.#calls) {
       if (call.deadline <= now) {
         this.#calls.delete(id);
-        call.reject(timeoutError(call.method, call.timeout));
+        this.fail(call, timeoutError(call.method, call.timeout));
       } else if (call.deadline < earliest) earliest = call.deadline;
     }
     if (earliest !== Infinity) this.#arm(earliest);

@@ -25,18 +25,22 @@ export interface RemoteKite {
   /** The remote's address, `host:port` where known, else `""`. */
   readonly remoteAddress: string;
   /**
-   * Calls a method of the remote and gives its result. Functions anywhere in the arguments travel.
+   * Calls a method of the remote and gives its result: `unknown`, unless a type is named. Functions
+   * anywhere in the arguments travel.
+   *
+   * @example A type is an assertion, not a check
+   * ```ts ignore
+   * const square = await remote.tell<number>("square", 4);
+   * ```
    *
    * @throws {KiteError} the remote's error, or `timeout`, `disconnect`, `sendError`, `argumentError`
    * (what JSON cannot carry), `limitError`, `invalidResponse`
    */
-  tell<Result = unknown>(method: string, ...args: unknown[]): Promise<Result>;
-  /** The same with options. */
-  tellWith<Result = unknown>(
-    options: TellOptions,
-    method: string,
-    ...args: unknown[]
-  ): Promise<Result>;
+  tell(method: string, ...args: unknown[]): Promise<unknown>;
+  tell<Result>(method: string, ...args: unknown[]): Promise<Result>;
+  /** Calls a method, see {@linkcode RemoteKite.tell}, with options. */
+  tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  tellWith<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   /**
    * Takes a function back that was handed to the remote: later invocations are ignored.
    *

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { KiteError } from "../protocol/errors.ts";
+import { denoNamespace } from "./host.ts";
 
 /** Where a {@linkcode ByteStream} leads. */
 export interface StreamTarget {
@@ -8,6 +9,8 @@ export interface StreamTarget {
   readonly port: number;
   /** True for TLS. */
   readonly secure: boolean;
+  /** Certificates of private authorities, PEM, trusted beside the public ones. */
+  readonly ca: readonly string[];
   /** Gives the attempt up. Without effect once the stream is there. */
   readonly signal: AbortSignal;
 }
@@ -62,7 +65,9 @@ export async function connectStream(
   socket.on("error", (error: Error) => failure = error); // "close" follows and tells of it
   const stream: ByteStream = {
     get remoteAddress() {
-      return `${socket.remoteAddress ?? hostname}:${socket.remotePort ?? port}`;
+      const address = socket.remoteAddress ?? hostname;
+      const host = address.includes(":") ? `[${address}]` : address;
+      return `${host}:${socket.remotePort ?? port}`;
     },
     get bufferedAmount() {
       return socket.writableLength;
@@ -91,14 +96,21 @@ export async function connectStream(
 }
 
 /** The Node modules are loaded on demand, so that a browser may import this one. */
-async function openSocket({ hostname, port, secure }: StreamTarget): Promise<Socket> {
+async function openSocket({ hostname, port, secure, ca }: StreamTarget): Promise<Socket> {
   if (!secure) return (await import("node:net")).connect({ host: hostname, port });
-  return (await import("node:tls")).connect({
+  const { connect, rootCertificates } = await import("node:tls");
+  return connect({
     host: hostname,
     port,
     ALPNProtocols: ["http/1.1"],
+    // Node trusts these alone; Deno adds them to the public ones.
+    ...(ca.length === 0 ? {} : { ca: isDeno() ? [...ca] : [...rootCertificates, ...ca] }),
     ...(isAddress(hostname) ? {} : { servername: hostname }),
   });
+}
+
+function isDeno(): boolean {
+  return denoNamespace() !== undefined;
 }
 
 function isAddress(hostname: string): boolean {

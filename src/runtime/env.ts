@@ -17,6 +17,13 @@ export function env(name: string): string | undefined {
   return isAllowed({ name: "env", variable: name }) ? deno.env.get(name) : undefined;
 }
 
+/** The names of all environment variables; none where this process may not list them. */
+export function environmentNames(): string[] {
+  const deno = denoNamespace();
+  if (deno === undefined) return Object.keys((globalThis as EnvScope).process?.env ?? {});
+  return isAllowed({ name: "env" }) ? Object.keys(deno.env.toObject()) : [];
+}
+
 /** The user's home directory, or `""` where it cannot be known. */
 export function homeDirectory(): string {
   const home = env("HOME") ?? env("USERPROFILE");

@@ -14,7 +14,7 @@ export interface HttpClientOptions {
 /** A `fetch` with a connection pool of its own. */
 export interface HttpClient {
   /** As the global `fetch`. */
-  fetch(url: string, init: RequestInit): Promise<Response>;
+  fetch(url: string | URL, init: RequestInit): Promise<Response>;
   /** Gives the pool up: its idle connections close. Call it once. */
   close(): void;
 }
@@ -43,6 +43,18 @@ export function createHttpClient({ ca, cert, key }: HttpClientOptions): HttpClie
     fetch: (url, init) => fetch(url, { ...init, client }),
     close: () => client.close(),
   };
+}
+
+/**
+ * Creates an HTTP client that trusts certificates of private authorities beside the public ones; the
+ * global `fetch` when there are none.
+ *
+ * @param ca PEM
+ * @throws {KiteError} `configError` as {@linkcode createHttpClient} does
+ */
+export function createTrustingClient(ca: readonly string[]): HttpClient {
+  if (ca.length > 0) return createHttpClient({ ca: ca.join("\n") });
+  return { fetch: (url, init) => fetch(url, init), close: () => {} };
 }
 
 function openClient(

@@ -1,5 +1,6 @@
 import { KiteError } from "../protocol/errors.ts";
 import { denoNamespace } from "./host.ts";
+import { Timer } from "./timer.ts";
 
 /** Who sent a request. */
 export interface RequestPeer {
@@ -133,12 +134,12 @@ class DenoServer implements RunningServer {
   }
 
   async #close(deadline: number): Promise<void> {
-    const timer = setTimeout(() => this.#giveUp(), deadline);
+    const timer = new Timer(() => this.#giveUp(), deadline);
     try {
       await Promise.race([this.#server.shutdown(), this.finished]);
       await this.finished;
     } finally {
-      clearTimeout(timer);
+      timer.clear();
     }
   }
 

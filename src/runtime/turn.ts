@@ -1,3 +1,5 @@
+import { Timer } from "./timer.ts";
+
 interface ImmediateScope {
   setImmediate?: (callback: () => void) => unknown;
 }
@@ -16,15 +18,15 @@ function chooseAfterTurn(): (callback: () => void) => void {
   return setImmediate === undefined ? queueMicrotask : (callback) => void setImmediate(callback);
 }
 
-/** Waits so many milliseconds, or less when the signal is aborted. */
+/** Waits `milliseconds`, or until the signal is aborted. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
-      clearTimeout(timer);
+      timer.clear();
       signal.removeEventListener("abort", done);
       resolve();
     };
-    const timer = setTimeout(done, milliseconds);
+    const timer = new Timer(done, milliseconds);
     signal.addEventListener("abort", done, { once: true });
     if (signal.aborted) done();
   });

@@ -33,3 +33,29 @@ export function upgradeWebSocket(request: Request): Upgrade {
     throw new KiteError("protocolError", "not a WebSocket handshake", { cause });
   }
 }
+
+/** How Deno names what a socket keeps of its idle timeout. */
+const IDLE_TIMEOUT_NAME = "[[idleTimeout]]";
+const RESTART_NAME = "[[serverHandleIdleTimeout]]";
+
+/**
+ * Stops the timer behind the idle timeout of a socket that has closed.
+ *
+ * Deno 2.9 leaves that timer running when the connection breaks, or when a message arrives after
+ * `close()`; it then keeps the process alive for up to 15 seconds. No public function stops it, but
+ * restarting it with no time left does: the timer ends itself once it sees a closed socket.
+ */
+export function stopIdleTimer(socket: WebSocket): void {
+  const duration = symbolOf(socket, IDLE_TIMEOUT_NAME);
+  const restart = symbolOf(Object.getPrototypeOf(socket), RESTART_NAME);
+  const internals = socket as unknown as Record<symbol, unknown>;
+  if (duration === undefined || restart === undefined) return;
+  const run = internals[restart];
+  if (typeof run !== "function") return;
+  internals[duration] = Number.MIN_VALUE;
+  run.call(socket);
+}
+
+function symbolOf(owner: object, description: string): symbol | undefined {
+  return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
+}

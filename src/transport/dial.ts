@@ -5,12 +5,14 @@
  */
 import { KiteError } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
+import { cannotUse } from "../protocol/refusal.ts";
+import { Timer } from "../runtime/timer.ts";
 import type { Session } from "./session.ts";
 import { RAW_FRAMING } from "./websocket/raw_framing.ts";
 import { HandshakeRefused } from "./websocket/socket.ts";
 import { SOCKJS_FRAMING } from "./sockjs/client/sockjs_framing.ts";
-import { displayUrl, newSessionPath, parseKiteUrl, transportUrl } from "./url.ts";
-import { dialWebSocket } from "./websocket/session.ts";
+import { displayUrl, newSessionPath, noKiteAt, parseKiteUrl, transportUrl } from "./url.ts";
+import { dialWebSocket, type WebSocketDial } from "./websocket/session.ts";
 import { dialXhr } from "./sockjs/client/xhr.ts";
 
 /**
@@ -31,6 +33,8 @@ export interface DialOptions {
    * the server's heartbeat there (10 s for the Go kite, 25 s for kite.js). @default 60_000
    */
   readonly idleTimeout?: number;
+  /** Certificates of private authorities, PEM, trusted beside the public ones. @default none */
+  readonly ca?: string | readonly string[];
   /**
    * The URL is that of one session's WebSocket already, as a tunnel proxy hands it out: it is dialled
    * as it is, and spoken SockJS over. @default false
@@ -46,7 +50,13 @@ export interface DialOptions {
   readonly origin?: string;
 }
 
-const TRANSPORTS: readonly ClientTransport[] = ["auto", "WebSocket", "XHRPolling", "rawWebSocket"];
+/** Every {@linkcode ClientTransport}. */
+export const CLIENT_TRANSPORTS: readonly ClientTransport[] = Object.freeze([
+  "auto",
+  "WebSocket",
+  "XHRPolling",
+  "rawWebSocket",
+]);
 const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
 const DEFAULT_IDLE_TIMEOUT = 60_000;
 
@@ -66,11 +76,10 @@ const DEFAULT_IDLE_TIMEOUT = 60_000;
 export async function dialSession(url: string | URL, options: DialOptions): Promise<Session> {
   const base = parseKiteUrl(url);
   const transport = options.transport ?? "auto";
-  if (!TRANSPORTS.includes(transport)) {
-    throw new KiteError(
-      "configError",
-      `The transport "${transport}" is unknown; it should be one of ${TRANSPORTS.join(", ")}`,
-    );
+  if (!CLIENT_TRANSPORTS.includes(transport)) {
+    throw cannotUse("transport", `must be one of ${CLIENT_TRANSPORTS.join(", ")}`, {
+      value: transport,
+    });
   }
   const timeout = milliseconds(
     "handshakeTimeout",
@@ -82,7 +91,7 @@ export async function dialSession(url: string | URL, options: DialOptions): Prom
 
   const attempt = new AbortController();
   const shown = displayUrl(base);
-  const timer = setTimeout(() => {
+  const timer = new Timer(() => {
     attempt.abort(new KiteError("timeout", `No session with ${shown} within ${timeout} ms`));
   }, timeout);
   const { signal } = options;
@@ -95,27 +104,38 @@ export async function dialSession(url: string | URL, options: DialOptions): Prom
   if (signal?.aborted) abort();
   try {
     attempt.signal.throwIfAborted();
-    const dial = { headers, idleTimeout, limits: options.limits, signal: attempt.signal };
+    const ca = typeof options.ca === "string" ? [options.ca] : options.ca ?? [];
+    const dial = { headers, idleTimeout, ca, limits: options.limits, signal: attempt.signal };
     if (options.isSessionUrl) return await dialWebSocket(base, SOCKJS_FRAMING, dial);
-    if (transport === "rawWebSocket") return await dialWebSocket(base, RAW_FRAMING, dial);
+    if (transport === "rawWebSocket") return await dialRaw(base, dial);
     if (transport === "XHRPolling") return await dialXhr(base, dial);
     return await dialSockJs(base, dial, transport === "auto");
   } finally {
-    clearTimeout(timer);
+    timer.clear();
     signal?.removeEventListener("abort", abort);
+  }
+}
+
+async function dialRaw(base: URL, dial: WebSocketDial): Promise<Session> {
+  try {
+    return await dialWebSocket(base, RAW_FRAMING, dial);
+  } catch (error) {
+    throw error instanceof HandshakeRefused && error.status === 404 ? noKiteAt(base, error) : error;
   }
 }
 
 async function dialSockJs(
   base: URL,
-  dial: Parameters<typeof dialXhr>[1],
+  dial: WebSocketDial,
   fallBack: boolean,
 ): Promise<Session> {
   const url = transportUrl(base, newSessionPath(), "websocket");
   try {
     return await dialWebSocket(url, SOCKJS_FRAMING, dial);
   } catch (error) {
-    if (!fallBack || !(error instanceof HandshakeRefused)) throw error;
+    if (!(error instanceof HandshakeRefused)) throw error;
+    if (error.status === 404 && base.pathname === "/") throw noKiteAt(base, error);
+    if (!fallBack) throw error.status === 404 ? noKiteAt(base, error) : error;
     return await dialXhr(base, dial);
   }
 }
@@ -127,19 +147,13 @@ function headersOf(base: URL, { headers, origin }: DialOptions): Headers {
     if (!all.has("origin") || origin !== undefined) all.set("origin", origin ?? base.origin);
   } catch {
     // The reason would show the header's value, which may be a secret.
-    throw new KiteError(
-      "configError",
-      "headers or origin: a name or a value is not allowed in HTTP; both should be printable text",
-    );
+    throw cannotUse("headers or origin", "must be printable text that HTTP allows");
   }
   return all;
 }
 
 function milliseconds(name: string, value: number | undefined, fallback: number): number {
   if (value === undefined) return fallback;
-  if (Number.isFinite(value) && value > 0 && value <= 0x7fff_ffff) return value;
-  throw new KiteError(
-    "configError",
-    `${name} is ${value}; it should be a number of milliseconds from 1 to 2147483647`,
-  );
+  if (value > 0) return value;
+  throw cannotUse(name, "must be a number of milliseconds, at least 1", { value });
 }

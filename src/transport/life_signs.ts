@@ -1,10 +1,12 @@
+import { Timer } from "../runtime/timer.ts";
+
 /**
  * Watches over a peer's silence with one timer: after half the allowed time it asks for a sign of
  * life, after the whole it gives the peer up.
  */
 export class LifeSigns {
   #last = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   readonly #idleTimeout: number;
   readonly #ask: () => void;
   readonly #lost: () => void;
@@ -37,11 +39,11 @@ export class LifeSigns {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#timer = undefined;
   }
 
   #arm(delay: number): void {
-    this.#timer = setTimeout(this.#check, Math.ceil(delay));
+    this.#timer = new Timer(this.#check, Math.ceil(delay));
   }
 }

@@ -1,4 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
 
 const PROTOCOLS: Readonly<Record<string, "http:" | "https:">> = {
   "http:": "http:",
@@ -10,24 +11,35 @@ const SESSION_CHARACTERS = "abcdefghijklmnopqrstuvwxyz012345"; // 32: a byte's l
 const SESSION_LENGTH = 20;
 
 /**
- * The URL of a kite as `http:` or `https:`, without fragment. `ws:` and `wss:` are read as those: the
- * scheme says nothing of the framing (docs/protocol.md §1).
+ * The URL of a kite as `http:` or `https:`, without its fragment. `ws:` and `wss:` are read as those:
+ * the scheme says nothing about the framing (docs/protocol.md §1).
  *
  * @throws {KiteError} `configError` that names what is wrong.
  */
 export function parseKiteUrl(url: string | URL): URL {
-  if (typeof url === "string" && !URL.canParse(url)) {
-    throw bad(`"${withoutSecrets(url)}" is no URL`);
-  }
+  if (typeof url === "string" && !URL.canParse(url)) throw bad(withoutSecrets(url));
   const parsed = new URL(url);
   const protocol = PROTOCOLS[parsed.protocol];
-  if (protocol === undefined) throw bad(`the scheme "${parsed.protocol}" is unknown`);
+  if (protocol === undefined) throw bad(displayUrl(parsed));
   if (parsed.username !== "" || parsed.password !== "") {
-    throw bad("it holds a user name or password, which SockJS cannot carry");
+    const rule = "must not hold a user name or password, which SockJS cannot carry";
+    throw cannotUse("url", rule, { value: displayUrl(parsed) });
   }
   parsed.hash = "";
   parsed.protocol = protocol;
   return parsed;
+}
+
+/** The error for a URL where a server answers, but not a kite. */
+export function noKiteAt(url: URL, cause?: unknown): KiteError {
+  const hint = url.pathname.replace(/\/+$/, "").endsWith("/kite")
+    ? ""
+    : `; the path of a kite's URL is usually /kite, as in ${url.origin}/kite`;
+  return new KiteError(
+    "sendError",
+    `No kite at ${displayUrl(url)}: the server answered with HTTP status 404${hint}`,
+    { cause },
+  );
 }
 
 /** The path of a SockJS session: three digits and 20 characters (docs/protocol.md §1). */
@@ -52,16 +64,13 @@ export function transportUrl(base: URL, sessionPath: string, transport: string):
 
 /** What an error may show of a URL: not its query, which may hold a secret. */
 export function displayUrl(url: URL): string {
-  return url.origin + url.pathname;
+  return (url.host === "" ? url.protocol : `${url.protocol}//${url.host}`) + url.pathname;
 }
 
 function withoutSecrets(text: string): string {
   return text.replace(/[?#].*$/s, "").replace(/\/\/.*@/s, "//").slice(0, 100);
 }
 
-function bad(what: string): KiteError {
-  return new KiteError(
-    "configError",
-    `Cannot dial this URL: ${what}; it should be like http://host:port/kite`,
-  );
+function bad(value: string): KiteError {
+  return cannotUse("url", "must be a URL such as http://host:port/kite", { value });
 }

@@ -131,8 +131,8 @@ Deno.test("a change of our Kontrol's key drops the kite.keys of the old one", as
 
 Deno.test("bad verify options are refused by name", () => {
   for (const option of ["verifyTtl", "verifyTimeout"]) {
-    for (const value of [-1, NaN, Infinity]) {
-      const message = `option ${option} must be milliseconds`;
+    for (const value of [-1, NaN]) {
+      const message = `Cannot use ${option} `;
       assertThrows(() => verifier({ [option]: value }), KiteError, message);
     }
   }

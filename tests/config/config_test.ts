@@ -4,6 +4,7 @@ import { generateKeyPair, importPrivateKey } from "../../src/auth/keys.ts";
 import {
   type ConfigOptions,
   type ConfigSources,
+  configWarnings,
   isVersionRequested,
   resolveConfig,
 } from "../../src/config.ts";
@@ -42,6 +43,7 @@ Deno.test("with nothing given, everything is its default", () => {
     ip: "0.0.0.0",
     port: 0,
     tls: undefined,
+    ca: [],
     kontrolUrls: [],
     kontrolKey: undefined,
     kontrolUser: undefined,
@@ -97,7 +99,7 @@ Deno.test("variables are stronger than the kite.key, options stronger than both"
 });
 
 Deno.test("every variable is read", () => {
-  const { limits: _, tls: __, ...config } = resolveConfig(
+  const { limits: _, tls: __, ca: ___, ...config } = resolveConfig(
     {},
     machine({
       KITE_USERNAME: "fatih",
@@ -145,28 +147,27 @@ Deno.test("the time to live of trust follows Go: 0 is the default, negative is n
 
 Deno.test("a wrong variable is refused by its name", () => {
   const refused: [string, string, string][] = [
-    ["KITE_USERNAME", "a/b", 'KITE_USERNAME: "a/b" is not right; it takes text without "/"'],
-    ["KITE_IP", "1.2.3.4/8", 'KITE_IP: "1.2.3.4/8" is not an address'],
+    ["KITE_USERNAME", "a/b", 'Cannot use KITE_USERNAME "a/b": must be text without "/"'],
+    ["KITE_IP", "1.2.3.4/8", 'Cannot use KITE_IP "1.2.3.4/8": must be an address such as 0.0.0.0'],
+    ["KITE_PORT", "abc", 'Cannot use KITE_PORT "abc": must be an integer from 0 to 65535'],
+    ["KITE_PORT", "65536", 'Cannot use KITE_PORT "65536": must be an integer'],
+    ["KITE_PORT", "-1", 'Cannot use KITE_PORT "-1": must be an integer'],
     [
-      "KITE_PORT",
-      "abc",
-      'KITE_PORT: "abc" is not a port; a whole number from 0 to 65535 is right',
+      "KITE_KONTROL_URL",
+      "localhost:4000",
+      'Cannot use KITE_KONTROL_URL "localhost:4000": must be a URL such as http://',
     ],
-    ["KITE_PORT", "65536", 'KITE_PORT: "65536" is not a port'],
-    ["KITE_PORT", "-1", 'KITE_PORT: "-1" is not a port'],
-    ["KITE_KONTROL_URL", "localhost:4000", 'KITE_KONTROL_URL: "localhost:4000" is not a URL'],
-    ["KITE_KONTROL_URL", "http://a/kite,", 'KITE_KONTROL_URL: "" is not a URL'],
+    ["KITE_KONTROL_URL", "http://a/kite,", 'Cannot use KITE_KONTROL_URL "": must be a URL'],
     [
       "KITE_TRANSPORT",
       "carrier",
-      'KITE_TRANSPORT: "carrier" is none of its values; one of auto, WebSocket, XHRPolling',
+      'Cannot use KITE_TRANSPORT "carrier": must be one of auto, WebSocket, XHRPolling',
     ],
-    ["KITE_TIMEOUT", "15", 'KITE_TIMEOUT: "15" is not a duration; right is for example 15s'],
-    ["KITE_TIMEOUT", "0s", 'KITE_TIMEOUT: "0s" is no bound for a wait'],
-    ["KITE_HANDSHAKE_TIMEOUT", "900h", 'KITE_HANDSHAKE_TIMEOUT: "900h" is no bound'],
-    ["KITE_VERIFY_TTL", "soon", 'KITE_VERIFY_TTL: "soon" is not a duration'],
-    ["KITE_LOG_LEVEL", "LOUD", 'KITE_LOG_LEVEL: "LOUD" is none of its values; one of FATAL,'],
-    ["KITE_PROXY_URL", "ftp://proxy", 'KITE_PROXY_URL: "ftp://proxy" is not a URL'],
+    ["KITE_TIMEOUT", "15", 'Cannot use KITE_TIMEOUT "15": must be a duration such as 15s'],
+    ["KITE_TIMEOUT", "0s", 'Cannot use KITE_TIMEOUT "0s": must be a duration of at least 1ms'],
+    ["KITE_VERIFY_TTL", "soon", 'Cannot use KITE_VERIFY_TTL "soon": must be a duration'],
+    ["KITE_LOG_LEVEL", "LOUD", 'Cannot use KITE_LOG_LEVEL "LOUD": must be one of FATAL,'],
+    ["KITE_PROXY_URL", "ftp://proxy", 'Cannot use KITE_PROXY_URL "ftp://proxy": must be a URL'],
   ];
   for (const [name, value, message] of refused) {
     const error = assertThrows(
@@ -180,37 +181,40 @@ Deno.test("a wrong variable is refused by its name", () => {
 
 Deno.test("a wrong option is refused by its name", () => {
   const refused: [Record<string, unknown>, string][] = [
-    [{ username: "" }, "username is empty; it needs a value"],
-    [{ region: 5 }, "region: a value of type number is not right; it takes text"],
-    [{ port: "3636" }, 'port: "3636" is not a port'],
-    [{ port: 1.5 }, "port: 1.5 is not a port"],
-    [{ port: NaN }, "port: NaN is not a port"],
-    [{ port: null }, "port: a value of type null is not a port"],
-    [{ ip: "" }, 'ip: "" is not an address'],
-    [{ timeout: 0 }, "timeout: 0 is no bound for a wait"],
-    [{ timeout: Infinity }, "timeout: Infinity is no bound for a wait"],
-    [{ timeout: "15s" }, 'timeout: "15s" is no bound for a wait'],
-    [{ verifyTtl: -1 }, "verifyTtl: -1 is no time to live"],
-    [{ logNoColor: 1 }, "logNoColor: a value of type number is no yes or no"],
-    [{ kontrolKey: "secret text" }, "kontrolKey: it holds no PEM"],
-    [{ kiteKey: 5 }, "kiteKey: a value of type number; text is right"],
-    [{ kiteHome: "" }, 'kiteHome: "" is not a path'],
+    [{ username: "" }, 'Cannot use username "": must not be empty'],
+    [{ region: 5 }, "Cannot use region 5: must be text"],
+    [{ port: "3636" }, 'Cannot use port "3636": must be an integer from 0 to 65535'],
+    [{ port: 1.5 }, "Cannot use port 1.5: must be an integer"],
+    [{ port: NaN }, "Cannot use port NaN: must be an integer"],
+    [{ port: null }, "Cannot use port of type null: must be an integer"],
+    [{ ip: "" }, 'Cannot use ip "": must be an address'],
+    [{ timeout: 0 }, "Cannot use timeout 0: must be a number of milliseconds, at least 1"],
+    [{ timeout: "15s" }, 'Cannot use timeout "15s": must be a number of milliseconds'],
+    [{ verifyTtl: -1 }, "Cannot use verifyTtl -1: must be a number of milliseconds"],
+    [{ logNoColor: 1 }, "Cannot use logNoColor 1: must be true or false"],
+    [{ kontrolKey: "secret text" }, "Cannot use kontrolKey: must be PEM text"],
+    [{ ca: ["secret text"] }, "Cannot use ca: must be PEM text"],
+    [{ kiteKey: 5 }, "Cannot use kiteKey: must be text"],
+    [{ kiteHome: "" }, 'Cannot use kiteHome "": must be the path of a file or directory'],
     [
       { limits: { messageBytes: 0 } },
-      "limits.messageBytes: 0 is not a limit; a whole number from 1",
+      "Cannot use limits.messageBytes 0: must be an integer of at least 1",
     ],
     [
       { limits: { messageByte: 1 } },
-      'limits: there is no "messageByte"; did you mean messageBytes?',
+      'Cannot use limits option "messageByte": did you mean messageBytes?',
     ],
-    [{ limits: 5 }, "limits: a value of type number; an object is right"],
-    [{ kontrolURL: "http://a/kite" }, 'there is no "kontrolURL"; did you mean kontrolUrl?'],
-    [{ usrename: "devrim" }, 'options: there is no "usrename"; did you mean username?'],
-    [{ color: "red" }, 'options: there is no "color"; there are username, environment,'],
-    [{ tls: { cert: "x" } }, "tls: it is incomplete or mixed; { cert, key } or"],
-    [{ tls: { certFile: "/a", key: "x" } }, "tls: it is incomplete or mixed"],
-    [{ tls: { certFile: "/a", keyFile: "/b" } }, "tls.certFile: /a is not there"],
-    [{ tls: { cert: "secret text", key: "secret text" } }, "tls.cert: it holds no PEM"],
+    [{ limits: 5 }, "Cannot use limits 5: must be an object"],
+    [{ kontrolURL: "http://a/kite" }, 'option "kontrolURL": did you mean kontrolUrl?'],
+    [{ usrename: "devrim" }, 'Cannot use option "usrename": did you mean username?'],
+    [{ color: "red" }, 'Cannot use option "color": must be one of username, environment,'],
+    [{ tls: { cert: "x" } }, "Cannot use tls: must be { cert, key } or { certFile, keyFile }"],
+    [{ tls: { certFile: "/a", key: "x" } }, "Cannot use tls: must be { cert, key } or"],
+    [
+      { tls: { certFile: "/a", keyFile: "/b" } },
+      'Cannot use tls.certFile "/a": must be the path of a PEM file that exists',
+    ],
+    [{ tls: { cert: "secret text", key: "secret text" } }, "Cannot use tls.cert: must be PEM"],
   ];
   for (const [options, message] of refused) {
     const error = assertThrows(
@@ -243,7 +247,7 @@ Deno.test("a certificate comes from its text or from its files", () => {
   assertThrows(
     () => resolveConfig({ tls: { ...tls, keyFile: "/tls/empty.pem" } }, machine({}, files)),
     KiteError,
-    "tls.keyFile: /tls/empty.pem: it holds no PEM",
+    "Cannot use tls.keyFile /tls/empty.pem: must be PEM text",
   );
 });
 
@@ -251,14 +255,18 @@ Deno.test("a broken kite.key is named, and not shown", () => {
   const read = (text: string) =>
     resolveConfig({}, machine({}, { "/home/devrim/.kite/kite.key": text }));
   for (const text of ["secret", "a.b.c", `${kiteKey}x.y`]) {
-    const error = assertThrows(() => read(text), KiteError, "/home/devrim/.kite/kite.key is no");
+    const error = assertThrows(
+      () => read(text),
+      KiteError,
+      "Cannot use /home/devrim/.kite/kite.key: must be a kite.key",
+    );
     assertEquals(error.type, "configError");
     assert(!error.message.includes(text));
   }
   assertThrows(
     () => resolveConfig({ kiteKey: "x" }, machine()),
     KiteError,
-    "kiteKey is no kite.key",
+    "Cannot use kiteKey: must be a kite.key",
   );
 });
 
@@ -280,10 +288,47 @@ Deno.test("real files and variables are read, where allowed", async () => {
     const some = await runDeno(["--allow-env=KITE_REGION"], code, variables);
     assertEquals(some.stdout, '["unknown","europe",0]\n', some.stderr);
     const wrong = await runDeno(["--allow-env"], code, { ...variables, KITE_PORT: "x" });
-    assertStringIncludes(wrong.stdout, 'configError: KITE_PORT: "x" is not a port');
+    assertStringIncludes(wrong.stdout, 'configError: Cannot use KITE_PORT "x": must be an integer');
   } finally {
     await Deno.remove(home, { recursive: true });
   }
+});
+
+Deno.test("a misspelt variable is warned about, one of the user's own is not", () => {
+  const names = ["KITE_PROT", "KITE_KONTROLURL", "KITE_PORT", "KITE_MY_OWN_THING", "PORT"];
+  assertEquals(configWarnings({ ...machine(), environmentNames: () => names }), [
+    "Ignoring the variable KITE_PROT: did you mean KITE_PORT?",
+    "Ignoring the variable KITE_KONTROLURL: did you mean KITE_KONTROL_URL?",
+  ]);
+});
+
+Deno.test("variables that describe a service of Kubernetes are ignored with a warning", () => {
+  const variables = {
+    KITE_PORT: "tcp://10.0.0.7:3636",
+    KITE_SERVICE_HOST: "10.0.0.7",
+    KITE_SERVICE_PORT: "3636",
+    KITE_PORT_3636_TCP: "tcp://10.0.0.7:3636",
+    KITE_PORT_3636_TCP_PORT: "3636",
+  };
+  const sources = { ...machine(variables), environmentNames: () => Object.keys(variables) };
+  assertEquals(resolveConfig({}, sources).port, 0);
+  assertEquals(configWarnings(sources), [
+    "Ignoring the variable KITE_PORT: it describes a service of Kubernetes",
+  ]);
+});
+
+Deno.test("a wait may be longer than a timer of the runtime, or without end", () => {
+  for (const timeout of [2 ** 31, Infinity]) {
+    assertEquals(resolveConfig({ timeout }, machine()).timeout, timeout);
+  }
+  const { handshakeTimeout } = resolveConfig({}, machine({ KITE_HANDSHAKE_TIMEOUT: "900h" }));
+  assertEquals(handshakeTimeout, 900 * 3_600_000);
+});
+
+Deno.test("a URL loses the slashes at the end of its path, and keeps its query", () => {
+  const url = "http://kontrol.test:4000/kite//?zone=1/";
+  const { kontrolUrls } = resolveConfig({ kontrolUrl: url }, machine());
+  assertEquals(kontrolUrls, ["http://kontrol.test:4000/kite?zone=1/"]);
 });
 
 Deno.test("a version is asked for by KITE_VERSION", () => {

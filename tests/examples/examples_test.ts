@@ -102,7 +102,7 @@ Deno.test("examples: math_register says what lacks when no Kontrol is known", as
   assertEquals(code, 1);
   assertStringIncludes(
     stderr,
-    "no Kontrol is known; set the option kontrolUrl or KITE_KONTROL_URL",
+    "Cannot reach Kontrol: no URL is known; set kontrolUrl or KITE_KONTROL_URL",
   );
 });
 

@@ -114,7 +114,7 @@ Deno.test("registerUrl gives a URL that others can dial", async () => {
   } catch (error) {
     reason = String(error);
   }
-  assertEquals(reason, "configError: the kite does not listen, so it has no URL; listen first");
+  assertEquals(reason, "configError: Cannot make a URL to register: the kite does not listen");
 });
 
 Deno.test("a kite hears of connections, first calls and their ends; a listener that throws harms nobody", async () => {
@@ -139,7 +139,7 @@ Deno.test("a kite hears of connections, first calls and their ends; a listener t
 
 Deno.test("a wrong name, version or option is refused by name", () => {
   const cases: [() => Kite, string][] = [
-    [() => new Kite("", "1.0.0"), "name is empty"],
+    [() => new Kite("", "1.0.0"), "Cannot use name"],
     [() => new Kite("a/b", "1.0.0"), "name"],
     [() => new Kite("math", "1.0"), "version"],
     [() => new Kite("math", "1.0.0", { port: 70_000 }), "port"],

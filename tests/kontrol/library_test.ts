@@ -39,7 +39,7 @@ Deno.test("key pairs come and go while Kontrol runs", async () => {
   const unknown = "kiteKey: no key pair found";
   await refused(() => line.tell("register", URL), "authenticationError", unknown);
   const added = await keys.add(outside.pair);
-  assertEquals(Object.keys(await line.tell("register", URL)), ["url", "heartbeatInterval"]);
+  assertEquals(Object.keys(await line.tell<object>("register", URL)), ["url", "heartbeatInterval"]);
   assertEquals((await find(line, { name: "guest" }))[0]?.keyId, added.id);
   await keys.keyPairs.softDelete(added.id);
   assert("kiteKey" in await line.tell<object>("register", URL), "it is told to change keys");

@@ -105,7 +105,7 @@ Deno.test("register: who comes with a deleted key gets a new kite.key and the pu
   const { kite, line } = await lineTo(kontrol, "late", {
     kiteKey: await keys.signKiteKey("testuser", old),
   });
-  assertEquals(Object.keys(await line.tell("register", URL)), ["url", "heartbeatInterval"]);
+  assertEquals(Object.keys(await line.tell<object>("register", URL)), ["url", "heartbeatInterval"]);
   assertEquals(await line.tell("getKey"), old.public);
   assertEquals((await find(line, { name: "late" }))[0]?.keyId, old.id);
 

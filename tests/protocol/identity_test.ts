@@ -57,7 +57,7 @@ Deno.test("a path that is none is refused, and shown shortened", () => {
       "/".repeat(100_000),
     ]
   ) {
-    const error = assertThrows(() => parseIdentity(wrong), KiteError, "right is /username/");
+    const error = assertThrows(() => parseIdentity(wrong), KiteError, "must be /username/");
     assertEquals(error.type, "argumentError");
     assert(error.message.length < 200);
   }
@@ -68,19 +68,23 @@ Deno.test("each field is checked and named", () => {
   for (const field of IDENTITY_FIELDS) {
     const refuse = (value: string, message: string) =>
       assertThrows(() => checkIdentity({ ...identity, [field]: value }), KiteError, message);
-    refuse("", `${field} is empty`);
-    refuse("a/b", `${field}: "a/b" is not right; it takes text without "/"`);
-    const long = refuse("x".repeat(257), `${field}: "xxxx`);
+    refuse("", `Cannot use ${field} "": must not be empty`);
+    refuse("a/b", `Cannot use ${field} "a/b": must be text without "/"`);
+    const long = refuse("x".repeat(257), `Cannot use ${field} "xxxx`);
     assert(long.message.includes("(257 characters)"));
     assert(long.message.endsWith("at most 256 characters"));
   }
   const missing = { ...identity, region: undefined } as unknown as KiteIdentity;
-  assertThrows(() => checkIdentity(missing), KiteError, "region: a value of type undefined");
+  assertThrows(
+    () => checkIdentity(missing),
+    KiteError,
+    "Cannot use region of type undefined: must be text",
+  );
   for (const version of ["1.0", "v1.0.0", "1.0.0.0", "one.two.three"]) {
     assertThrows(() => checkIdentity({ ...identity, version }), KiteError, "of three parts");
   }
   for (const id of ["1", `${identity.id}0`, identity.id.replaceAll("-", ""), "g".repeat(36)]) {
-    assertThrows(() => checkIdentity({ ...identity, id }), KiteError, "it takes a UUID");
+    assertThrows(() => checkIdentity({ ...identity, id }), KiteError, "must be a UUID");
   }
 });
 

@@ -43,11 +43,12 @@ Deno.test("with whileDown fail, calls fail at once while there is no connection"
   const kite = callingKite();
   const url = `http://127.0.0.1:${freePort()}/kite`;
   await using client = kite.newClient(url, { reconnect: FAST, whileDown: "fail" });
-  assertEquals(await failure(client.tell("square", 1)), "disconnect: not connected: dial first");
+  const notConnected = `disconnect: Not connected to ${url}: `;
+  assertEquals(await failure(client.tell("square", 1)), `${notConnected}dial first`);
   const dialling = client.dialForever();
   assertEquals(
     await failure(client.tell("square", 1)),
-    "disconnect: not connected: the remote is being dialled",
+    `${notConnected}it is being dialled`,
   );
   client.close();
   await assertRejects(() => dialling, KiteError);
@@ -79,7 +80,11 @@ Deno.test("after maxAttempts a client gives up, says so, and may be dialled agai
   const events = history(client);
   const waiting = client.dialForever().catch((error: KiteError) => error.type);
   const call = client.tell("square", 1);
-  assertEquals(await failure(call), "disconnect: not connected: the remote cannot be reached");
+  const error = await assertRejects(() => call, KiteError) as KiteError;
+  const url = `http://127.0.0.1:${port}/kite`;
+  assert(error.message.startsWith(`Not connected to ${url}: Cannot reach 127.0.0.1:${port}: `));
+  assertEquals([error.type, error.method, error.url], ["disconnect", "square", url]);
+  assertEquals((error.cause as KiteError).type, "sendError");
   assertEquals([await waiting, events, client.state], ["sendError", ["giveUp 2"], "idle"]);
   await using _server = await targetKite({ port }).listen();
   await client.dial();
@@ -123,13 +128,16 @@ Deno.test("close is idempotent and final", async () => {
   const call = client.tell("square", 2);
   client.close();
   client.close();
-  assertEquals(await failure(call), "disconnect: Remote kite has disconnected");
+  assertEquals(
+    await failure(call),
+    "disconnect: Remote kite has disconnected: connection closed: 3000, Go away!",
+  );
   await client[Symbol.asyncDispose]();
   await eventually(() => events.length === 2);
   await client[Symbol.asyncDispose]();
   assertEquals(events, ["connect websocket", "disconnect false"]);
   assertEquals(client.state, "closed");
-  const closed = "disconnect: not connected: the client was closed";
+  const closed = `disconnect: Not connected to ${server.url}: the client was closed`;
   assertEquals(await failure(client.tell("square", 2)), closed);
   assertEquals(await failure(client.dial()), closed);
   assertEquals(await failure(client.dialForever()), closed);
@@ -239,7 +247,8 @@ Deno.test("ids go on counting after a reconnect, so that a late answer meets no 
   await using client = callingKite().newClient(server.url, { reconnect: FAST });
   await client.dial();
   assertEquals(await client.tell("m"), 0);
-  assertEquals(await failure(client.tell("m")), "disconnect: Remote kite has disconnected");
+  const ended = "disconnect: Remote kite has disconnected: connection closed: 1000";
+  assertEquals(await failure(client.tell("m")), ended);
   assertEquals(await client.tell("m"), 2);
   assertEquals(ids, [0, 1, 2]);
 });

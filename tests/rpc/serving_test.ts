@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { KiteOptions } from "../../src/kite_options.ts";
 import type { Kite } from "../../src/kite.ts";
-import type { Client, ClientOptions } from "../../src/client.ts";
+import type { Client } from "../../src/client.ts";
+import type { ClientOptions } from "../../src/client_options.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { callingKite, targetKite } from "../security/kites.ts";
 import { eventually } from "../support/eventually.ts";

@@ -102,6 +102,7 @@ export class Side implements RemoteKite {
       ids: new IdCounter(),
       authenticates: false,
       credentials: () => undefined,
+      remoteUrl: () => "memory",
       concurrentCallbacks: options.concurrentCallbacks ?? false,
       onClose: (info) => void this.ends.push(info),
     });

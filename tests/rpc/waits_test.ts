@@ -7,14 +7,22 @@ import { WaitingCalls } from "../../src/waiting_calls.ts";
 import { eventually } from "../support/eventually.ts";
 
 function pending(calls: PendingCalls, id: number, timeout: number): Promise<unknown> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const deadline = timeout === 0 ? Infinity : performance.now() + timeout;
-    calls.add(id, { method: `m${id}`, timeout, deadline, resolve, reject });
+    calls.add(id, { method: `m${id}`, timeout, deadline, resolve });
   });
 }
 
+function newPendingCalls(): PendingCalls {
+  return new PendingCalls((error) => Promise.reject(error));
+}
+
+function newWaitingCalls(most: number): WaitingCalls {
+  return new WaitingCalls(most, () => new KiteError("disconnect", "no connection"));
+}
+
 Deno.test("a pending call is taken once", async () => {
-  const calls = new PendingCalls();
+  const calls = newPendingCalls();
   const answer = pending(calls, 1, 1_000);
   calls.take(1)!.resolve("result");
   assertEquals(await answer, "result");
@@ -23,7 +31,7 @@ Deno.test("a pending call is taken once", async () => {
 });
 
 Deno.test("each pending call fails at its own deadline, in whatever order they came", async () => {
-  const calls = new PendingCalls();
+  const calls = newPendingCalls();
   const order: string[] = [];
   const ends = [60, 0, 20, 40].map((timeout, id) =>
     pending(calls, id, timeout).catch((error: KiteError) => order.push(error.message))
@@ -46,7 +54,7 @@ Deno.test("a timeout is told as the Go kite tells it", () => {
 });
 
 Deno.test("a timeout beyond what a timer can count does not fire at once", async () => {
-  const calls = new PendingCalls();
+  const calls = newPendingCalls();
   const end = pending(calls, 1, 1e12).catch((error: KiteError) => error.type);
   await new Promise((resolve) => setTimeout(resolve, 20));
   assertEquals(calls.size, 1);
@@ -54,8 +62,19 @@ Deno.test("a timeout beyond what a timer can count does not fire at once", async
   assertEquals(await end, "disconnect");
 });
 
+for (const timeout of [2 ** 31, 30 * 86_400_000, Infinity]) {
+  Deno.test(`a call that may wait ${timeout} ms for a connection does not fail at once`, async () => {
+    const waiting = newWaitingCalls(5);
+    const left = waiting.wait("m", timeout, undefined);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assertEquals(waiting.size, 1);
+    waiting.resolveAll();
+    assert(await left > 2 ** 31 - 60_000);
+  });
+}
+
 Deno.test("waiting calls go on with what is left of their time", async () => {
-  const waiting = new WaitingCalls(5);
+  const waiting = newWaitingCalls(5);
   const [bounded, unbounded] = [
     waiting.wait("m", 5_000, undefined),
     waiting.wait("m", 0, undefined),
@@ -69,7 +88,7 @@ Deno.test("waiting calls go on with what is left of their time", async () => {
 });
 
 Deno.test("waiting calls end by timeout, abortion, a full house, and the end of the client", async () => {
-  const waiting = new WaitingCalls(4);
+  const waiting = newWaitingCalls(4);
   const controller = new AbortController();
   const timedOut = waiting.wait("slow", 15, undefined);
   const aborted = waiting.wait("m", 0, controller.signal);
@@ -82,8 +101,8 @@ Deno.test("waiting calls end by timeout, abortion, a full house, and the end of 
   const more = [1, 2, 3].map(() => waiting.wait("m", 1_000, undefined));
   const message = "not connected, and 4 calls wait already (limit: waitingCalls)";
   await assertRejects(() => waiting.wait("m", 0, undefined), KiteError, message);
-  waiting.rejectAll(new KiteError("disconnect", "closed"));
-  for (const call of [left, ...more]) await assertRejects(() => call, KiteError, "closed");
+  waiting.rejectAll();
+  for (const call of [left, ...more]) await assertRejects(() => call, KiteError, "no connection");
   assertEquals(waiting.size, 0);
 });
 
@@ -116,7 +135,7 @@ for (
   const [option, value] of [
     ["initialDelay", 0],
     ["factor", 0.5],
-    ["maxDelay", 2 ** 31],
+    ["maxDelay", 0],
     ["jitter", 1.1],
     ["maxAttempts", -1],
     ["jitter", NaN],
@@ -126,7 +145,7 @@ for (
     assertThrows(
       () => new Backoff({ [option]: value }),
       KiteError,
-      `backoff.${option}: ${value} is not right; give `,
+      `Cannot use backoff.${option} ${value}: must be a number`,
     );
   });
 }

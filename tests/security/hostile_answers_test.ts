@@ -108,7 +108,9 @@ Deno.test("frames that are no SockJS end the session, and its calls with it", as
       void client.on("disconnect", ({ code }) => resolve(code))
     );
     const error = await assertRejects(() => client.tell("probe"), KiteError) as KiteError;
-    assertEquals(String(error), "disconnect: Remote kite has disconnected", frame);
+    const message =
+      "disconnect: Remote kite has disconnected: connection closed: 1002, broken frame";
+    assertEquals(String(error), message, frame);
     assertEquals(await ended, 1002, frame);
     assertEquals([client.state, client.load.pending], ["idle", 0]);
   }

@@ -37,7 +37,7 @@ Deno.test("messageBytes: a longer message ends the session with 1009", () =>
     const end = endOf(client);
     assertEquals(
       await failure(client.tell("echo", "x".repeat(1_000))),
-      "disconnect: Remote kite has disconnected",
+      "disconnect: Remote kite has disconnected: connection closed: 1009, Message too big",
     );
     assertEquals(await end, 1009);
     await eventually(() => kite.connections.size === 0);
@@ -182,7 +182,8 @@ Deno.test("pendingCalls: further ones fail at once", () =>
 
 Deno.test("waitingCalls: further ones fail while there is no connection", async () => {
   const kite = callingKite({ limits: { waitingCalls: 2 } });
-  await using client = kite.newClient(`http://127.0.0.1:${freePort()}/kite`);
+  const url = `http://127.0.0.1:${freePort()}/kite`;
+  await using client = kite.newClient(url);
   const dialling = client.dialForever().catch((error: KiteError) => error.type);
   const waiting = [1, 2].map(() => client.tell("square").catch((error) => String(error)));
   assertEquals(
@@ -191,7 +192,7 @@ Deno.test("waitingCalls: further ones fail while there is no connection", async 
   );
   assertEquals(client.load.waiting, 2);
   client.close();
-  const closed = "disconnect: not connected: the client was closed";
+  const closed = `disconnect: Not connected to ${url}: the client was closed`;
   assertEquals(await Promise.all(waiting), [closed, closed]);
   assert(["aborted", "disconnect"].includes(await dialling as string));
 });

@@ -35,18 +35,17 @@ Deno.test("url: a server has three digits and a session twenty characters, each 
 
 Deno.test("url: a bad one is refused with its fault, and without its secrets", () => {
   const cases: [string, RegExp][] = [
-    ["", /"" is no URL/],
-    ["localhost:3636/kite", /scheme "localhost:" is unknown/],
-    ["//user:hush@host/kite?token=hush", /is no URL/],
-    ["ftp://h/kite", /scheme "ftp:" is unknown/],
-    ["http://me:hush@h/kite", /user name or password/],
-    ["http://", /is no URL/],
+    ["", /^Cannot use url "": must be a URL such as http:\/\/host:port\/kite$/],
+    ["localhost:3636/kite", /^Cannot use url "localhost:3636\/kite": must be a URL/],
+    ["//user:hush@host/kite?token=hush", /^Cannot use url "\/\/host\/kite": must be a URL/],
+    ["ftp://h/kite", /^Cannot use url "ftp:\/\/h\/kite": must be a URL/],
+    ["http://me:hush@h/kite", /must not hold a user name or password/],
+    ["http://", /^Cannot use url "http:\/\/": must be a URL/],
   ];
   for (const [url, fault] of cases) {
     const error = assertThrows(() => parseKiteUrl(url), KiteError) as KiteError;
     assertEquals(error.type, "configError");
     assertMatch(error.message, fault);
-    assertMatch(error.message, /http:\/\/host:port\/kite/);
     assertFalse(error.message.includes("hush"), error.message);
   }
 });

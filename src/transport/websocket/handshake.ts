@@ -11,6 +11,7 @@ export class Handshake {
   readonly #accept: string;
   readonly #url: URL;
   #head = "";
+  #status: number | undefined;
 
   private constructor(request: string, accept: string, url: URL) {
     this.request = request;
@@ -32,6 +33,11 @@ export class Handshake {
     let request = `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\n`;
     for (const [name, value] of all) request += `${titleCase(name)}: ${value}\r\n`;
     return new Handshake(request + "\r\n", base64(new Uint8Array(digest)), url);
+  }
+
+  /** The HTTP status of the answer; undefined until it is known. */
+  get status(): number | undefined {
+    return this.#status;
   }
 
   /** The bytes of the request. */
@@ -68,6 +74,7 @@ export class Handshake {
     const [status = "", ...lines] = head.split("\r\n");
     const match = /^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(status);
     if (match === null) return this.#refusal("the answer is not HTTP/1");
+    this.#status = Number(match[1]);
     if (match[1] !== "101") return this.#refusal(`HTTP status ${match[1]} instead of 101`);
     const headers = new Map<string, string>();
     for (const line of lines) {

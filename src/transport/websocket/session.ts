@@ -25,6 +25,8 @@ export interface Framing {
 export interface WebSocketDial {
   readonly headers: Headers;
   readonly idleTimeout: number;
+  /** Certificates of private authorities, PEM. */
+  readonly ca: readonly string[];
   readonly limits: Pick<Limits, "messageBytes" | "outgoingBytes">;
   /** Gives the attempt up. */
   readonly signal: AbortSignal;
@@ -45,6 +47,7 @@ export async function dialWebSocket(
   const { signal, limits } = dial;
   const socket = await openSocket(url, {
     headers: dial.headers,
+    ca: dial.ca,
     maxBytes: frameBytes(limits),
     outgoingBytes: limits.outgoingBytes,
     signal,

@@ -33,6 +33,8 @@ export interface ClientSocketHandler {
 /** How to open a {@linkcode ClientSocket}. */
 export interface SocketOptions {
   readonly headers: Headers;
+  /** Certificates of private authorities, PEM. */
+  readonly ca: readonly string[];
   /** Of one incoming message; a longer one ends the socket with 1009. */
   readonly maxBytes: number;
   /** Bytes not yet taken by the network at which answering pings would be hoarding. */
@@ -43,8 +45,12 @@ export interface SocketOptions {
 
 /** The server answered, but not with a WebSocket: another transport may still work. */
 export class HandshakeRefused extends KiteError {
-  constructor(message: string) {
+  /** The HTTP status of the answer; undefined where there was none, or it is not known. */
+  readonly status: number | undefined;
+
+  constructor(message: string, status?: number) {
     super("sendError", message);
+    this.status = status;
   }
 }
 

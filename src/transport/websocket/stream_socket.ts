@@ -32,6 +32,7 @@ export async function openStreamSocket(
     hostname: url.hostname.replace(/^\[|\]$/g, ""),
     port: url.port === "" ? (secure ? 443 : 80) : Number(url.port),
     secure,
+    ca: options.ca,
     signal,
   }, {
     onData(bytes) {
@@ -55,7 +56,9 @@ export async function openStreamSocket(
       if (socket !== undefined) return socket.ended();
       clearTimeout(deadline);
       opened.reject(
-        signal.aborted ? signal.reason : new HandshakeRefused(failure ?? handshake.ended()),
+        signal.aborted
+          ? signal.reason
+          : new HandshakeRefused(failure ?? handshake.ended(), handshake.status),
       );
     },
   });

@@ -38,6 +38,7 @@ class Listener implements ClientSocketHandler {
 function open(url: string, handler: ClientSocketHandler, signal?: AbortSignal) {
   return openNativeSocket(new URL(url), {
     headers: new Headers(),
+    ca: [],
     maxBytes: 1_000,
     outgoingBytes: 1_000,
     signal: signal ?? new AbortController().signal,

@@ -1,5 +1,7 @@
 import { KiteError } from "../../../protocol/errors.ts";
+import { Timer } from "../../../runtime/timer.ts";
 import { pause } from "../../../runtime/turn.ts";
+import { createTrustingClient, type HttpClient } from "../../../runtime/http_client.ts";
 import type { Limits } from "../../../protocol/limits.ts";
 import { exceedsBytes } from "../../byte_length.ts";
 import { decodeFrame } from "../frames.ts";
@@ -11,12 +13,14 @@ import { frameBytes, Inbox } from "../../inbox.ts";
 import { LifeSigns } from "../../life_signs.ts";
 import { CLOSE_TIMEOUT } from "../../websocket/socket.ts";
 import { encodeUpstream, frameEnd } from "./upstream.ts";
-import { displayUrl, newSessionPath, transportUrl } from "../../url.ts";
+import { displayUrl, newSessionPath, noKiteAt, transportUrl } from "../../url.ts";
 
 /** What XHR polling needs to know. */
 export interface XhrDial {
   readonly headers: Headers;
   readonly idleTimeout: number;
+  /** Certificates of private authorities, PEM. */
+  readonly ca: readonly string[];
   readonly limits: Pick<Limits, "messageBytes" | "outgoingBytes">;
   /** Gives the attempt up. */
   readonly signal: AbortSignal;
@@ -28,6 +32,9 @@ export interface XhrDial {
  */
 const STILL_OPEN = 2010;
 const MAX_REFUSALS = 8;
+
+/** What HTTP status 404 means once a session is open. */
+const UNKNOWN = "the server does not know the session";
 
 /** More than this is no answer to `xhr_send`, nor one that opens a session. */
 const SMALL_ANSWER = 65_536;
@@ -61,10 +68,12 @@ export async function dialXhr(base: URL, dial: XhrDial): Promise<Session> {
 class XhrSession implements Session {
   readonly transport = "xhr";
   readonly remoteAddress: string;
+  readonly #base: URL;
   readonly #pollUrl: URL;
   readonly #sendUrl: URL;
   readonly #dial: XhrDial;
   readonly #fetches = new AbortController();
+  readonly #http: HttpClient;
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   readonly #life: LifeSigns;
@@ -88,6 +97,8 @@ class XhrSession implements Session {
       ? `${base.hostname}:${base.protocol === "https:" ? 443 : 80}`
       : base.host;
     this.#dial = dial;
+    this.#base = base;
+    this.#http = createTrustingClient(dial.ca);
     this.#inbox = new Inbox(dial.limits.outgoingBytes, (code, reason) => this.close(code, reason));
     this.#outbox = new Outbox((messages) => {
       this.#waiting = this.#waiting.length === 0 ? messages : this.#waiting.concat(messages);
@@ -137,6 +148,7 @@ class XhrSession implements Session {
   async open(): Promise<void> {
     const frames = await this.#poll(SMALL_ANSWER + frameBytes(this.#dial.limits));
     const shown = displayUrl(this.#pollUrl);
+    if (frames === UNKNOWN) throw noKiteAt(this.#base);
     if (typeof frames === "string") {
       throw new KiteError("sendError", `No SockJS session at ${shown}: ${frames}`);
     }
@@ -163,6 +175,7 @@ class XhrSession implements Session {
   /** Gives up a session that never opened. */
   abandon(): void {
     this.#fetches.abort();
+    this.#http.close();
   }
 
   async #pollOn(): Promise<void> {
@@ -189,9 +202,7 @@ class XhrSession implements Session {
     this.#life.heard();
     if (response.status !== 200) {
       await response.body?.cancel();
-      return response.status === 404
-        ? "the server does not know the session"
-        : `HTTP status ${response.status}`;
+      return response.status === 404 ? UNKNOWN : `HTTP status ${response.status}`;
     }
     const text = await readBody(response, maxBytes, () => this.#life.heard());
     if (text === undefined) {
@@ -242,7 +253,7 @@ class XhrSession implements Session {
       const end = frameEnd(this.#waiting, 0);
       const batch = end === this.#waiting.length ? this.#waiting : this.#waiting.slice(0, end);
       this.#waiting = this.#waiting.slice(end);
-      const timer = setTimeout(
+      const timer = new Timer(
         () => this.#lose("xhr_send was not answered"),
         this.#dial.idleTimeout,
       );
@@ -254,7 +265,7 @@ class XhrSession implements Session {
       } catch (error) {
         this.#lose(`xhr_send failed: ${told(error)}`);
       } finally {
-        clearTimeout(timer);
+        timer.clear();
       }
       for (const message of batch) this.#unsent -= message.length;
     }
@@ -264,7 +275,7 @@ class XhrSession implements Session {
   }
 
   #fetch(url: URL, body: string | null): Promise<Response> {
-    return fetch(url, {
+    return this.#http.fetch(url, {
       method: "POST",
       headers: this.#dial.headers,
       body,
@@ -291,6 +302,7 @@ class XhrSession implements Session {
     this.#outbox.clear();
     this.#waiting = [];
     this.#unsent = 0;
+    this.#http.close();
     this.#inbox.end(this.#end);
   }
 }

@@ -1,3 +1,4 @@
+import { stopIdleTimer } from "../../../runtime/upgrade.ts";
 import type { CloseInfo } from "../../session.ts";
 import { frameLimit, ServerSession, type SessionHost } from "./session.ts";
 
@@ -40,6 +41,7 @@ export abstract class SocketSession extends ServerSession implements EventListen
         this.#opened();
         break;
       case "close": // may come twice; finish takes the first
+        stopIdleTimer(this.#socket);
         this.finish((event as CloseEvent).wasClean ? closeInfoOf(event as CloseEvent) : LOST);
         break;
       default: // after an error a close should follow
@@ -60,6 +62,7 @@ export abstract class SocketSession extends ServerSession implements EventListen
     // The runtime may keep a silent peer's socket for long; it shall not keep the session.
     for (const type of EVENTS) this.#socket.removeEventListener(type, this);
     if (this.#socket.readyState !== WebSocket.CLOSED) this.#socket.close();
+    stopIdleTimer(this.#socket);
     this.finish(LOST);
   }
 

@@ -86,7 +86,7 @@ function dial(server: ScriptedServer, options: Partial<DialOptions> = {}): Promi
 
 Deno.test("XHR: a first answer that opens nothing is refused, and why is told", async () => {
   const cases: [string | Response, RegExp][] = [
-    [ok(404), /does not know the session/],
+    [ok(404), /^No kite at .*: the server answered with HTTP status 404$/],
     [ok(500), /HTTP status 500/],
     ["<html>", /no `o` frame/],
     ["", /no `o` frame/],

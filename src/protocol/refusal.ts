@@ -1,0 +1,56 @@
+import { type AnyErrorType, KiteError } from "./errors.ts";
+import { nearestName } from "./nearest.ts";
+import { quote } from "./quote.ts";
+
+/** What a refusal says beside the name and the rule. */
+export interface RefusalOptions {
+  /** What was given. Left out for secrets, which no message may show. */
+  readonly value?: unknown;
+  /** @default "configError" */
+  readonly type?: AnyErrorType;
+  /** The error that led to the refusal. */
+  readonly cause?: unknown;
+}
+
+/**
+ * The error for an option, variable, flag or argument that cannot be used. Every such error of the
+ * library has this form.
+ *
+ * @param name what the user calls it: `port`, `KITE_PORT`, `-port`
+ * @param rule what is accepted, beginning with a verb: `must be an integer from 0 to 65535`
+ *
+ * @example
+ * ```ts
+ * import { cannotUse } from "./refusal.ts";
+ *
+ * const error = cannotUse("port", "must be an integer from 0 to 65535", { value: 70_000 });
+ * console.assert(error.message === "Cannot use port 70000: must be an integer from 0 to 65535");
+ * ```
+ */
+export function cannotUse(name: string, rule: string, options: RefusalOptions = {}): KiteError {
+  const { type = "configError", cause } = options;
+  const shown = "value" in options ? ` ${show(options.value)}` : "";
+  return new KiteError(type, `Cannot use ${name}${shown}: ${rule}`, { cause });
+}
+
+/**
+ * The error for a name that does not exist, with the nearest one that does.
+ *
+ * @param kind what it is a name of: `option`, `limits option`, `flag`
+ */
+export function unknownName(
+  kind: string,
+  name: string,
+  names: readonly string[],
+  type: AnyErrorType = "configError",
+): KiteError {
+  const near = nearestName(name, names);
+  const rule = near === undefined ? `must be one of ${names.join(", ")}` : `did you mean ${near}?`;
+  return cannotUse(kind, rule, { value: name, type });
+}
+
+function show(value: unknown): string {
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value === "string") return quote(value);
+  return `of type ${value === null ? "null" : Array.isArray(value) ? "array" : typeof value}`;
+}
