@@ -29,7 +29,7 @@ export type { Connection } from "./src/connection.ts";
 export type { Server } from "./src/server.ts";
 export type { RemoteKite, TellOptions } from "./src/rpc/remote.ts";
 export type { KiteRequest } from "./src/rpc/request.ts";
-export type { Args, Argument, ObjectArgument } from "./src/rpc/args.ts";
+export type { Args, Argument, ObjectArgument, TupleOf } from "./src/rpc/args.ts";
 export type { FinalHandler, Handler, Method, MethodHandling, Outcome } from "./src/rpc/method.ts";
 export type { Callback } from "./src/dnode/scrub.ts";
 export type { Listener } from "./src/events.ts";
@@ -39,6 +39,7 @@ export type { GetTokenOptions, KontrolClient } from "./src/discovery/kontrol_cli
 export type { KiteEvent, KiteWatch } from "./src/discovery/watch.ts";
 export type { KontrolLine } from "./src/discovery/host.ts";
 export type { FoundKite } from "./src/discovery/found_kites.ts";
+export type { ProxyRegistrationOptions } from "./src/discovery/proxy_registration.ts";
 export type { RegisterResult } from "./src/discovery/register_result.ts";
 
 export type { Authentication } from "./src/rpc/codec.ts";

@@ -1,22 +1,22 @@
 /**
- * Functions travel both ways, over the one connection: `deno run -A examples/callbacks.ts`.
+ * Passes functions in both directions over one connection: `deno run -A examples/callbacks.ts`.
  */
 import { Kite } from "../mod.ts";
 
 const clock = new Kite("clock", "1.0.0", { ip: "127.0.0.1" });
 
-// `tick` is the caller's own function; what we return has a function of ours in it.
+// `tick` is a function of the caller. The result contains a function of this kite.
 clock.handle("start", ({ args, signal }) => {
   const [interval, tick] = args.sliceOfLength(2);
   const call = tick!.function();
   let count = 0;
   const timer = setInterval(() => call(++count), interval!.number());
   const stop = (): void => clearInterval(timer);
-  signal.addEventListener("abort", stop); // the caller has gone
+  signal.addEventListener("abort", stop); // the caller has disconnected
   return { stop };
 }).disableAuthentication();
 
-// Whoever calls is a kite too: its methods can be called back.
+// The caller is a kite too, so its methods can be called.
 clock.handle("greet", async ({ client }) => `Hello, ${await client.tell("nickname")}!`)
   .disableAuthentication();
 

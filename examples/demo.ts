@@ -1,13 +1,14 @@
 /**
- * All of it in a few seconds: `deno task demo`.
+ * Shows discovery in a few seconds: `deno task demo`.
  *
- * Three processes, each with the permissions that it needs and no more: a Kontrol on its embedded
- * storage in a temporary home, `math_register.ts` that registers there, and `exp2_query.ts` that
- * finds it and calls it. Ports are free ones; nothing stays behind.
+ * It starts three processes, each with the smallest permissions that it needs: a Kontrol with its
+ * embedded storage in a temporary folder, `math_register.ts`, which registers there, and
+ * `exp2_query.ts`, which finds and calls it. They use free ports, and everything is removed at the
+ * end.
  */
 const PROJECT = `${import.meta.dirname}/..`;
 
-/** Milliseconds that one step may take. */
+/** The longest time for one step, in milliseconds. */
 const STEP = 20_000;
 
 /** A process of the demo. */
@@ -32,7 +33,11 @@ class Actor {
       .then(() => this.#tell(undefined));
   }
 
-  /** The first line that the pattern fits. @throws {Error} with what was said, if none comes */
+  /**
+   * Waits for the first line that matches.
+   *
+   * @throws {Error} with all lines, if none matches in time
+   */
   async line(pattern: RegExp): Promise<RegExpExecArray> {
     const found = Promise.withResolvers<RegExpExecArray>();
     const fail = (why: string): void =>
@@ -52,7 +57,7 @@ class Actor {
     }
   }
 
-  /** Asks it to end, and waits until it is gone. */
+  /** Asks the process to end, and waits until it has ended. */
   async stop(): Promise<void> {
     const timer = setTimeout(() => this.#kill("SIGKILL"), STEP / 4);
     this.#kill("SIGTERM");
@@ -65,7 +70,7 @@ class Actor {
     try {
       this.#child.kill(signal);
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // it has ended by itself
+      if (!(error instanceof TypeError)) throw error; // it has already ended
     }
   }
 
@@ -97,7 +102,7 @@ async function play(home: string, start: (...args: StartArguments) => Actor): Pr
     "-port=0",
   ], { KITE_HOME: home });
   const [, url = ""] = await kontrol.line(/listens at (http\S+), its user/);
-  console.log(`Kontrol   listens at ${url}, with SQLite and a key pair made just now`);
+  console.log(`Kontrol   listens at ${url}, with SQLite and a new key pair`);
 
   const kite = [
     "--allow-net=127.0.0.1,localhost",

@@ -1,13 +1,13 @@
 /**
- * Finds a math kite through Kontrol and calls it: `deno run -A examples/exp2_query.ts`, while
- * Kontrol and `examples/math_register.ts` run.
+ * Finds a math kite through Kontrol and calls it: `deno run -A examples/exp2_query.ts`. Kontrol and
+ * `examples/math_register.ts` must be running.
  */
 import { Kite } from "../mod.ts";
 
 await using exp2 = new Kite("exp2", "1.0.0");
 const { username, environment } = exp2.identity;
 
-// Each client that is found brings its token, which is renewed in time.
+// Each client comes with a token, which it renews in time.
 const kites = await exp2.getKites({ username, environment, name: "math", version: "~> 1.0" });
 console.log(`Kontrol knows ${kites.length} math kite${kites.length === 1 ? "" : "s"}`);
 

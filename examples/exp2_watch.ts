@@ -1,12 +1,12 @@
 /**
- * Prints which math kites come and go, until Ctrl-C or after a number of events:
- * `deno run -A examples/exp2_watch.ts [events]`, while Kontrol runs.
+ * Prints math kites that appear and disappear, until Ctrl-C or for a number of events:
+ * `deno run -A examples/exp2_watch.ts [events]`. Kontrol must be running.
  */
 import { Kite } from "../mod.ts";
 
 const most = Number(Deno.args[0] ?? Infinity);
 if (!(most >= 1)) {
-  console.error(`"${Deno.args[0]}" is no number of events; give 1 or more, or none to go on`);
+  console.error(`Cannot wait for "${Deno.args[0]}" events: must be a number of at least 1`);
   Deno.exit(2);
 }
 
@@ -19,4 +19,4 @@ for await (const { action, kite, url } of watch) {
   console.log(`${action} ${kite.name} ${kite.version} of ${kite.username} at ${url}`);
   if (++events >= most) break;
 }
-Deno.exit(); // the listener of Ctrl-C would keep the process
+Deno.exit(); // the signal listener would keep the process running

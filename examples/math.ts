@@ -1,8 +1,9 @@
 /**
- * A kite that squares: `deno run -A examples/math.ts`, on the port of `KITE_PORT`, 3636 by default.
+ * A kite that squares numbers: `deno run -A examples/math.ts`. It listens on `KITE_PORT`, or on
+ * port 3636.
  *
- * `square` takes a number, or `{ Number, Name }`; to the latter it also says thanks through the
- * caller's own `kite.log`. `slowSquare` shows handlers that run before and after a method.
+ * `square` takes a number, or `{ Number, Name }`. For the latter it also calls the caller's own
+ * `kite.log`. `slowSquare` shows handlers that run before and after a method.
  */
 import { Kite, type KiteRequest } from "../mod.ts";
 
@@ -13,7 +14,7 @@ math.handle("square", (request) => {
   if (typeof argument.value === "number") return argument.number() ** 2;
   const { number, name } = readNamed(request);
   request.client.tell("kite.log", `Message from math: "${name} wants the square of ${number}"`)
-    .catch((error: unknown) => math.log.debug(`the caller does not log: ${error}`));
+    .catch((error: unknown) => math.log.debug(`cannot log at the caller: ${error}`));
   return number ** 2;
 }).disableAuthentication();
 

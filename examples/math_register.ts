@@ -1,9 +1,8 @@
 /**
- * A kite that others find through Kontrol: `deno run -A examples/math_register.ts [url]`.
+ * A kite that registers at Kontrol: `deno run -A examples/math_register.ts [url]`.
  *
- * It listens on the port of `KITE_PORT`, any free one by default, and registers under the URL that
- * is given, by default the one at which this machine reaches it. Who calls has to show a token of
- * this Kontrol; `examples/exp2_query.ts` gets one.
+ * It listens on `KITE_PORT`, or on any free port, and registers the given URL, or the one that works
+ * on this machine. Callers need a token from Kontrol, as `examples/exp2_query.ts` gets one.
  */
 import { Kite } from "../mod.ts";
 
@@ -21,7 +20,7 @@ math.on("listen", async ({ server }) => {
   try {
     await math.register(Deno.args[0] ?? server.url);
   } catch (error) {
-    // Kontrol refused, none is known, or we were told to stop: another try would not mend that.
+    // Kontrol refused, there is no Kontrol, or this kite was stopped. Trying again would not help.
     console.error(`math is not registered: ${error}`);
     Deno.exitCode = 1;
     await math.close();

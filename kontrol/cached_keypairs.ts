@@ -1,3 +1,4 @@
+import { canonicalPublicKey } from "../src/auth/keys.ts";
 import { throwIfAborted } from "./storage/failure.ts";
 import type { KeyPair, KeyPairs, OperationOptions, StoredKeyPair } from "./storage/storage.ts";
 
@@ -78,8 +79,8 @@ export class CachedKeyPairs implements KeyPairs {
     options?: OperationOptions,
   ): Promise<StoredKeyPair | undefined> {
     throwIfAborted(options, "find a key pair");
-    const trimmed = publicKey.trim();
-    return await this.#find(({ byPublic }) => byPublic.get(trimmed));
+    const canonical = canonicalPublicKey(publicKey);
+    return await this.#find(({ byPublic }) => byPublic.get(canonical));
   }
 
   async #find(
@@ -129,7 +130,10 @@ export class CachedKeyPairs implements KeyPairs {
     try {
       const list = await this.#store.list();
       const byId = new Map(list.map((pair) => [pair.id.toLowerCase(), pair]));
-      const byPublic = new Map(list.map((pair) => [pair.public, pair]));
+      // Later entries of a Map win: of one key in two texts, that is the pair added last.
+      const byPublic = new Map(
+        list.toReversed().map((pair) => [canonicalPublicKey(pair.public), pair]),
+      );
       const snapshot: Snapshot = { at, list, byId, byPublic };
       if (generation === this.#generation) this.#snapshot = snapshot;
       this.#failedAt = undefined;

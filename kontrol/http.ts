@@ -11,10 +11,14 @@ import type { Watchers } from "./watchers.ts";
 /** Bytes of a registration, at most. */
 const BODY_BYTES = 65_536;
 
+/** Milliseconds in which the body of a request must have arrived. */
+const BODY_TIMEOUT = 10_000;
+
 const REFUSALS = Object.freeze({
   400: "the registration broke off",
   408: "the registration came too slowly",
   413: `a registration has at most ${BODY_BYTES} bytes`,
+  503: "too many registrations at once",
 });
 
 /** The HTTP side of a Kontrol (docs/kontrol-protocol.md §3): the paths beside the kite's own. */
@@ -27,7 +31,10 @@ export function createHttp(
   const app = new Hono();
   const { storage, registry, keys, metrics, tokens, budgets } = service.parts;
   app.post("/register", async (context) => {
-    const read = await readBody(context.req.raw, BODY_BYTES);
+    const read = await readBody(context.req.raw, {
+      limit: BODY_BYTES,
+      timeout: BODY_TIMEOUT,
+    });
     if ("status" in read) return context.json({ err: REFUSALS[read.status] }, read.status);
     const body = parseBody(read.text);
     const url = typeof body.url === "string" ? body.url : "";
@@ -41,6 +48,7 @@ export function createHttp(
     const { publicKey: _publicKey, ...answer } = await service.register({
       caller: { username, kite },
       kontrolKey: verified.kontrolKey,
+      trustedKey: typeof body.handoverFrom === "string" ? body.handoverFrom : undefined,
       url,
       keeper: "http",
     });

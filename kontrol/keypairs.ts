@@ -1,5 +1,8 @@
+import { SharedCache } from "../src/auth/cache.ts";
+import { signKeyHandover } from "../src/auth/handover.ts";
 import { hasSignatureOf, parseToken, refusal, signToken } from "../src/auth/jwt.ts";
 import {
+  canonicalPublicKey,
   importPrivateKey,
   importPublicKey,
   KEY_ALGORITHMS,
@@ -33,8 +36,25 @@ export interface KeyRingOptions {
   readonly kontrolUrl: () => string;
 }
 
-/** Imported keys that are kept at hand. */
+/** Keys that a caller is to trust from now on. */
+export interface CurrentKey {
+  /** PEM. */
+  readonly publicKey: string;
+  /** The statement of the key that the caller trusts, where that is another one. */
+  readonly keyHandover?: string;
+}
+
+/** New keys for a caller whose key is deleted. */
+export interface RenewedKeys extends CurrentKey {
+  /** A kite.key for the same user. */
+  readonly kiteKey: string;
+}
+
+/** Imported keys that are kept at hand, and handovers. */
 const MAX_IMPORTED = 256;
+
+/** Milliseconds for which a handover is handed out again: far less than it is good. */
+const HANDOVER_REUSE = 600_000;
 
 /**
  * Kontrol's key pairs and what follows from them: which one is Kontrol's own, which one signs,
@@ -46,6 +66,7 @@ export class KeyRing {
   readonly #options: KeyRingOptions;
   readonly #signers = new Map<string, Promise<PrivateKey>>();
   readonly #verifiers = new Map<string, Promise<PublicKey>>();
+  readonly #handovers = new SharedCache<string>(MAX_IMPORTED, Date.now);
   #own: { readonly kiteKey: string; readonly publicKey: string } | undefined;
 
   /** A ring over the pairs in `options.keyPairs`. */
@@ -55,13 +76,13 @@ export class KeyRing {
   }
 
   /**
-   * Adds a pair, once it is clear that its halves belong together. A `BEGIN RSA PUBLIC KEY` is
-   * stored as the `BEGIN PUBLIC KEY` that kites read.
+   * Adds a pair after checking that its halves belong together. The public key is stored in its
+   * canonical text; a key that is there in another text stays as it is.
    *
    * @throws {KiteError} `configError`: no key, a weak one, or halves of two pairs.
    */
   async add(pair: NewKeyPair): Promise<StoredKeyPair> {
-    return await this.keyPairs.add(await checkNewPair(pair));
+    return await addKeyPair(this.keyPairs, await checkNewPair(pair));
   }
 
   /** Every pair that still signs, the last added first. */
@@ -124,25 +145,56 @@ export class KeyRing {
     return true;
   }
 
-  /** The public key that a caller is to trust now: its own while that is valid, else Kontrol's own. */
-  async currentKey(kontrolKey: string): Promise<string> {
+  /**
+   * The public key that a caller is to trust now: its own while that is valid, else Kontrol's own,
+   * with the statement of the key it trusts that this one follows.
+   *
+   * @param kontrolKey As in {@linkcode KeyRing.pairOf}.
+   * @param trustedKey The key that the caller trusts at present. @default `kontrolKey`
+   */
+  async currentKey(kontrolKey: string, trustedKey: string = kontrolKey): Promise<CurrentKey> {
     const pair = await this.pairOf(kontrolKey);
-    return isValid(pair) ? pair.public : (await this.own()).public;
+    const current = isValid(pair) ? pair : await this.own();
+    return {
+      publicKey: current.public,
+      ...await this.#handover(trustedKey, current),
+    };
   }
 
   /**
-   * A new kite.key for a caller that came with a deleted key; `undefined` while its key is valid.
+   * New keys for a caller whose key is deleted; `undefined` while its key is valid.
    *
    * @param kontrolKey As in {@linkcode KeyRing.pairOf}.
    * @param username The authenticated one.
+   * @param trustedKey As in {@linkcode KeyRing.currentKey}.
    */
   async renew(
     kontrolKey: string,
     username: string,
-  ): Promise<{ readonly kiteKey: string; readonly publicKey: string } | undefined> {
+    trustedKey: string = kontrolKey,
+  ): Promise<RenewedKeys | undefined> {
     if (isValid(await this.pairOf(kontrolKey))) return undefined;
     const pair = await this.own();
-    return { kiteKey: await this.signKiteKey(username, pair), publicKey: pair.public };
+    return {
+      kiteKey: await this.signKiteKey(username, pair),
+      publicKey: pair.public,
+      ...await this.#handover(trustedKey, pair),
+    };
+  }
+
+  /** Lets the pair that a caller trusts sign that `next` follows it. */
+  async #handover(trustedKey: string, next: StoredKeyPair): Promise<{ keyHandover?: string }> {
+    const former = await this.keyPairs.byPublic(trustedKey);
+    if (former === undefined || isSameKey(former, next)) return {};
+    const sign = async () => ({
+      value: await signKeyHandover({
+        kontrolUser: this.#options.kontrolUser(),
+        formerKey: await this.privateKey(former),
+        nextKey: next.public,
+      }),
+      until: Date.now() + HANDOVER_REUSE,
+    });
+    return { keyHandover: await this.#handovers.obtain(`${former.id} ${next.id}`, sign) };
   }
 
   /** Signs a kite.key for a user. @param pair @default Kontrol's own */
@@ -170,10 +222,26 @@ export class KeyRing {
   }
 }
 
-/** The pair as it is stored; see {@linkcode KeyRing.add}. @throws {KiteError} `configError` */
+/**
+ * Adds a checked pair, unless the storage holds its public key in another text already.
+ *
+ * @returns The pair as it is stored.
+ */
+export async function addKeyPair(keyPairs: KeyPairs, pair: KeyPair): Promise<StoredKeyPair> {
+  const known = (await keyPairs.list()).find((stored) =>
+    stored.public !== pair.public && isSameKey(stored, pair)
+  );
+  return known ?? await keyPairs.add(pair);
+}
+
+/**
+ * The pair as it is to be stored; see {@linkcode KeyRing.add}.
+ *
+ * @throws {KiteError} `configError`
+ */
 export async function checkNewPair(pair: NewKeyPair): Promise<KeyPair> {
   const derived = await publicKeyOf(pair.privateKey);
-  const given = pair.publicKey?.trim() ?? derived;
+  const given = pair.publicKey ?? derived;
   const probe = await signToken({}, await importPrivateKey(pair.privateKey));
   const token = parseToken(probe, KEY_ALGORITHMS);
   if (!await hasSignatureOf(token, await importPublicKey(given))) {
@@ -181,9 +249,13 @@ export async function checkNewPair(pair: NewKeyPair): Promise<KeyPair> {
   }
   return {
     id: pair.id ?? crypto.randomUUID(),
-    public: given.startsWith("-----BEGIN PUBLIC KEY-----") ? given : derived,
+    public: canonicalPublicKey(given),
     private: pair.privateKey.trim(),
   };
+}
+
+function isSameKey(one: KeyPair, other: KeyPair): boolean {
+  return canonicalPublicKey(one.public) === canonicalPublicKey(other.public);
 }
 
 /** True while the pair signs: it is not deleted. */

@@ -4,8 +4,8 @@ import { validateField } from "../src/protocol/identity.ts";
 import type { Kite } from "../src/kite.ts";
 import type { Callback } from "../src/dnode/scrub.ts";
 import type { KiteRequest } from "../src/rpc/request.ts";
-import { RawJson } from "../src/rpc/raw_json.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
+import { AnswerPace } from "./answer_pace.ts";
 import type { Caller } from "./policy.ts";
 import type { LifeSign, Registry } from "./registry.ts";
 import type { KontrolService } from "./service.ts";
@@ -99,6 +99,7 @@ export function addMethods(
   machines: MachineOptions,
 ): void {
   const { registry, metrics } = service.parts;
+  const pace = new AnswerPace();
   const keepers = new Keepers(registry, () => metrics.count("heartbeats"));
   kite.handle("register", (request) => register(kite, service, keepers, request));
   kite.handle("registerMachine", (request) => registerMachine(service, machines, request))
@@ -108,22 +109,25 @@ export function addMethods(
     const query = fields.has("query") ? fields.field("query").value : fields.value;
     const callback = callbackOf(fields.value);
     const caller = callerOf(request);
-    if (callback === undefined) return new RawJson(await service.find(caller, query));
     const isPaged = fields.field("paged").value === true;
-    return new RawJson(await watchers.add(request.client, caller, query, callback, isPaged));
+    const text = callback === undefined
+      ? await service.find(caller, query)
+      : await watchers.add(request.client, caller, query, callback, isPaged);
+    return await pace.pass(request.client, text);
   });
   kite.handle("moreKites", async ({ args, client }) => {
-    return new RawJson(await watchers.more(client, args.one().string()));
+    return await pace.pass(client, await watchers.more(client, args.one().string()));
   });
   kite.handle("getToken", (request) => {
     const query = request.args.one().object();
     return service.token(callerOf(request), query.value, query.field("force").value === true);
   });
   kite.handle("getKey", async (request) => {
-    const { keys } = service.parts;
-    return await keys.currentKey(
-      (await service.verify(kiteKeyOf(request), () => request.username)).kontrolKey,
-    );
+    const { kontrolKey } = await service.verify(kiteKeyOf(request), () => request.username);
+    const trustedKey = handoverFrom(request.args.at(0).value);
+    const current = await service.parts.keys.currentKey(kontrolKey, trustedKey);
+    // A Go kite sends no argument, and takes only the key itself.
+    return trustedKey === undefined ? current.publicKey : current;
   });
   kite.handle("cancelWatcher", ({ args, client }) => {
     watchers.cancel(client, args.one().string());
@@ -148,6 +152,7 @@ async function register(
   const answer = await service.register({
     caller,
     kontrolKey,
+    trustedKey: handoverFrom(argument.value),
     url: typeof url === "string" ? url : "",
     keeper: "connection",
     life,
@@ -205,6 +210,12 @@ function kiteKeyOf({ authentication }: KiteRequest): string {
     throw new KiteError("authenticationError", `Unexpected authentication type: ${type}`);
   }
   return authentication!.key;
+}
+
+/** The key that a caller trusts at present, where it says so. */
+function handoverFrom(argument: unknown): string | undefined {
+  const { handoverFrom: key } = (argument ?? {}) as { handoverFrom?: unknown };
+  return typeof key === "string" && key !== "" ? key : undefined;
 }
 
 /** `watchCallback` of the Go kite, `watchHandler` of kite.js. */

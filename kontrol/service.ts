@@ -15,6 +15,8 @@ export interface RegistrationRequest {
   readonly caller: Caller;
   /** The `kontrolKey` claim of the caller's verified kite.key. */
   readonly kontrolKey: string;
+  /** The key that the caller trusts at present. @default `kontrolKey` */
+  readonly trustedKey?: string | undefined;
   readonly url: string;
   readonly keeper: Keeper;
   /** That of the connection that keeps the kite known. */
@@ -28,6 +30,7 @@ export interface RegistrationAnswer {
   readonly heartbeatInterval: number;
   readonly kiteKey?: string;
   readonly publicKey?: string;
+  readonly keyHandover?: string;
 }
 
 /** What the service works on. */
@@ -104,7 +107,7 @@ export class KontrolService {
     if (policy.mayRegister !== undefined && !await policy.mayRegister(caller, kite, url)) {
       throw new KiteError("notAllowed", "the policy of this Kontrol refuses the registration");
     }
-    const renewed = await keys.renew(kontrolKey, caller.username);
+    const renewed = await keys.renew(kontrolKey, caller.username, request.trustedKey);
     const pair = await keys.pairOf(renewed?.publicKey ?? kontrolKey);
     const registration = { kite, url, keyId: pair.id };
     await budgets.turns.run(

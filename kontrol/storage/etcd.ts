@@ -144,7 +144,8 @@ export class EtcdStorage implements Storage {
     const canonical = canonicalId(id);
     const lease = this.#ours.get(canonical);
     const range = { key: this.#keys.id(canonical) };
-    let [known] = (await this.#client.range(what, range, options)).entries;
+    const { entries } = await this.#client.range(what, range, options);
+    let known: EtcdEntry | undefined = entries[0];
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const kite = known && this.#keys.registrationOf(known)?.kite;
       if (known === undefined || kite === undefined) return false;

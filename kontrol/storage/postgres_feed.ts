@@ -17,7 +17,8 @@ export interface StampedRegistration extends Registration {
 export const CHANNEL = "kite_registrations";
 
 /** The columns of a registration. */
-export const COLUMNS = `k.username, k.environment, k.kitename, k.version, k.region, k.hostname,
+export const COLUMNS: string =
+  `k.username, k.environment, k.kitename, k.version, k.region, k.hostname,
   k.id::text as id, k.url, k.key_id::text as key_id, ${microseconds("k.updated_at")} as stamp`;
 
 /** What {@linkcode PostgresFeed} takes. */

@@ -5,10 +5,11 @@ import { canonicalId, checkRegistration, idTakenError } from "./check.ts";
 import { RegistrationIndex } from "./index.ts";
 import { createMatcher, type Matcher } from "./matcher.ts";
 import { Repeater } from "./repeater.ts";
+import { SqliteClock } from "./sqlite_clock.ts";
 import { SqliteEvents } from "./sqlite_events.ts";
 import { SqliteKeyPairs } from "./sqlite_key_pairs.ts";
 import { SqliteRunner } from "./sqlite_runner.ts";
-import { selectedRegistration, selectStatement } from "./sqlite_schema.ts";
+import { DISTINCT_VERSIONS, selectedRegistration, selectStatement } from "./sqlite_schema.ts";
 import {
   DEFAULT_OPERATION_TIMEOUT,
   DEFAULT_TIME_TO_LIVE,
@@ -53,6 +54,7 @@ export class SqliteStorage implements Storage {
   readonly #timeToLive: number;
   readonly #onError: (error: unknown) => void;
   readonly #runner: SqliteRunner;
+  readonly #clock: SqliteClock;
   readonly #events: SqliteEvents;
   readonly #known = new RegistrationIndex<Registration>();
   readonly #hub: WatchHub;
@@ -62,6 +64,7 @@ export class SqliteStorage implements Storage {
   readonly #touch: SqliteStatement;
   readonly #remove: SqliteStatement;
   readonly #counts: SqliteStatement;
+  readonly #versions: SqliteStatement;
   readonly #all: SqliteStatement;
   readonly #total: SqliteStatement;
   readonly #outlived: SqliteStatement;
@@ -91,7 +94,8 @@ export class SqliteStorage implements Storage {
     );
     const { database } = this.#runner;
     this.keyPairs = new SqliteKeyPairs(this.#runner);
-    this.#events = new SqliteEvents(database);
+    const clock = this.#clock = new SqliteClock(database);
+    this.#events = new SqliteEvents(database, () => clock.now());
     this.#find = database.prepare("SELECT * FROM registration WHERE id = ?");
     this.#put = database.prepare(
       "INSERT OR REPLACE INTO registration VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -106,6 +110,7 @@ export class SqliteStorage implements Storage {
     this.#anyOutlived = database.prepare(
       "SELECT 1 FROM registration WHERE updated_at <= ? LIMIT 1",
     );
+    this.#versions = database.prepare(DISTINCT_VERSIONS);
     this.#counts = database.prepare(
       "SELECT environment, count(*) AS kites FROM registration WHERE +updated_at > ? GROUP BY environment",
     );
@@ -130,7 +135,7 @@ export class SqliteStorage implements Storage {
   async refresh(ids: readonly string[], options?: OperationOptions): Promise<string[]> {
     const missing: string[] = [];
     const touch = (id: string): boolean => {
-      const time = Date.now();
+      const time = this.#clock.now();
       return this.#touch.run(time, canonicalId(id), time - this.#timeToLive) > 0;
     };
     for (let start = 0; start < ids.length; start += REFRESH_BATCH) {
@@ -196,21 +201,24 @@ export class SqliteStorage implements Storage {
     this.#runner.close();
   }
 
-  #select(matcher: Matcher, limit: number): Registration[] {
-    if (!matcher.canMatch) return [];
-    const fields = Object.keys(matcher.equal) as (keyof typeof matcher.equal)[];
-    const key = fields.join();
+  #select({ canMatch, equal, fitsVersion }: Matcher, limit: number): Registration[] {
+    if (!canMatch) return [];
+    const fields = Object.keys(equal) as (keyof typeof equal)[];
+    const values = fields.map((field) => equal[field] ?? "");
+    if (fitsVersion !== undefined) {
+      const versions = this.#versions.all().map((row) => String(row.version)).filter(fitsVersion);
+      if (versions.length === 0) return [];
+      values.push(JSON.stringify(versions));
+    }
+    const key = `${fields.join()} ${values.length}`;
     let select = this.#selects.get(key);
     if (select === undefined) {
-      select = this.#runner.database.prepareQuery(selectStatement(fields));
+      const statement = selectStatement(fields, fitsVersion !== undefined);
+      select = this.#runner.database.prepareQuery(statement);
       this.#selects.set(key, select);
     }
-    const values = fields.map((field) => matcher.equal[field] ?? "");
-    const isFinal = !matcher.hasConstraint && Number.isFinite(limit);
-    const rows = select(this.#oldest(), ...values, isFinal ? Math.max(limit, 0) : -1);
-    const found = rows.map(selectedRegistration);
-    if (!matcher.hasConstraint) return found;
-    return found.filter(({ kite }) => matcher.accepts(kite)).slice(0, limit);
+    const most = Number.isFinite(limit) ? Math.max(limit, 0) : -1;
+    return select(this.#oldest(), ...values, most).map(selectedRegistration);
   }
 
   #upsert(registration: Registration): void {
@@ -224,7 +232,7 @@ export class SqliteStorage implements Storage {
       if (isLive && isSameKite(known, registration)) isNews = known.url !== url;
       else this.#forget(known);
     }
-    const time = Date.now();
+    const time = this.#clock.now();
     const fields = [kite.username, kite.environment, kite.name, kite.version, kite.region];
     this.#put.run(kite.id, ...fields, kite.hostname, url, keyId, this.#owner, time);
     if (isNews) this.#events.write("REGISTER", { ...registration, updatedAt: time });
@@ -245,13 +253,15 @@ export class SqliteStorage implements Storage {
 
   /** Removes what has outlived its time. Inside a transaction only. */
   #sweep(): void {
-    this.#sweptAt = Date.now();
+    this.#clock.publish();
+    this.#sweptAt = this.#clock.now();
     for (const row of this.#outlived.all(this.#oldest())) this.#forget(toRegistration(row));
     this.#events.prune();
   }
 
   #sweepNowAndThen(): void {
-    if (Math.abs(Date.now() - this.#sweptAt) > this.#timeToLive) this.#sweep();
+    this.#clock.publish();
+    if (this.#clock.now() - this.#sweptAt > this.#timeToLive) this.#sweep();
   }
 
   /** What was just done is done: should reading it back fail, the next poll reads it. */
@@ -290,7 +300,7 @@ export class SqliteStorage implements Storage {
   }
 
   #oldest(): number {
-    return Date.now() - this.#timeToLive;
+    return this.#clock.now() - this.#timeToLive;
   }
 
   #isLive(row: SqliteRow): boolean {

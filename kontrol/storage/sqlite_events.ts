@@ -15,9 +15,12 @@ export class SqliteEvents {
   readonly #last: SqliteStatement;
   readonly #first: SqliteStatement;
   readonly #prune: SqliteStatement;
+  readonly #now: () => number;
   #read = 0;
 
-  constructor(database: SqliteDatabase) {
+  /** @param now the time, milliseconds */
+  constructor(database: SqliteDatabase, now: () => number) {
+    this.#now = now;
     this.#insert = database.prepare(
       "INSERT INTO event (action, registration, happened_at) VALUES (?, ?, ?)",
     );
@@ -30,7 +33,7 @@ export class SqliteEvents {
 
   /** Writes an event down. Inside a transaction only. */
   write(action: StorageEvent["action"], registration: Registration): void {
-    this.#insert.run(action, JSON.stringify(registration), Date.now());
+    this.#insert.run(action, JSON.stringify(registration), this.#now());
   }
 
   /** Takes all events up to now as read. */
@@ -56,7 +59,7 @@ export class SqliteEvents {
 
   /** Removes events that everybody had the time to read. Inside a transaction only. */
   prune(): void {
-    const oldest = Date.now() - KEPT;
+    const oldest = this.#now() - KEPT;
     if (Number(this.#first.get()?.happened_at ?? oldest) < oldest) this.#prune.run(oldest);
   }
 }

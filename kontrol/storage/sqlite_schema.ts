@@ -4,7 +4,7 @@ import { storageError } from "./failure.ts";
 import type { Registration } from "./storage.ts";
 
 /** The number of the schema below, kept in the file's `user_version`. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 // Any mix of username, environment and name is a prefix of one of the first three indexes. `event`
 // is what the watchers of other processes read: every appearance, change of url and disappearance,
@@ -44,7 +44,15 @@ CREATE TABLE key_pair (
   created_at REAL NOT NULL,
   deleted_at REAL
 ) STRICT;
-PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
+/** What version 2 adds: the time by which registrations age, and the wall clock when it was written. */
+const CLOCK = `
+CREATE TABLE clock (
+  number INTEGER PRIMARY KEY CHECK (number = 1),
+  time REAL NOT NULL,
+  wall REAL NOT NULL
+) STRICT;
 `;
 
 /** Sets the database up: write-ahead log, and the schema where there is none yet. */
@@ -63,7 +71,15 @@ export function setUpDatabase(database: SqliteDatabase, busyTimeout: number): vo
         `the file has schema ${version}, this program knows up to ${SCHEMA_VERSION}`,
       );
     }
-    if (version === 0) database.execute(SCHEMA);
+    if (version < 1) database.execute(SCHEMA);
+    if (version < 2) {
+      const now = Date.now();
+      database.execute(CLOCK);
+      database.execute(`INSERT INTO clock VALUES (1, ${now}, ${now})`);
+      // After a jump of the wall clock, version 1 could leave times that are still to come.
+      database.execute(`UPDATE registration SET updated_at = ${now} WHERE updated_at > ${now}`);
+      database.execute(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+    }
     database.execute("COMMIT");
   } catch (error) {
     database.execute("ROLLBACK");
@@ -83,19 +99,34 @@ const TELLING: readonly (keyof KiteIdentity)[] = [
 
 /**
  * The statement that finds the registrations with given fields. Its values are the oldest `updated_at`
- * that does not count any more, the fields, and the limit (-1 for none).
+ * that does not count any more, the fields, with `hasVersions` a JSON array of versions, and the limit
+ * (-1 for none).
  *
  * A `+` keeps SQLite from using an index: that of updated_at, as nearly every row is young enough, and
  * those of version and region, shared by many, where there is a better one.
  */
-export function selectStatement(fields: readonly (keyof KiteIdentity)[]): string {
+export function selectStatement(
+  fields: readonly (keyof KiteIdentity)[],
+  hasVersions: boolean,
+): string {
   const hasTelling = fields.some((field) => TELLING.includes(field));
   const conditions = fields.map((field) => {
     return `${hasTelling && !TELLING.includes(field) ? "+" : ""}${field} = ?`;
   });
+  const versions = `${hasTelling ? "+" : ""}version IN (SELECT value FROM json_each(?))`;
+  if (hasVersions) conditions.push(versions);
   const all = ["+updated_at > ?", ...conditions].join(" AND ");
   return `SELECT ${COLUMNS} FROM registration WHERE ${all} LIMIT ?`;
 }
+
+/** The statement for every version that there is: one look into the index for each of them. */
+export const DISTINCT_VERSIONS = `
+WITH RECURSIVE known(version) AS (
+  SELECT min(version) FROM registration
+  UNION ALL
+  SELECT (SELECT min(version) FROM registration WHERE version > known.version) FROM known
+  WHERE known.version IS NOT NULL
+) SELECT version FROM known WHERE version IS NOT NULL`;
 
 const COLUMNS =
   "username, environment, name, version, region, hostname, id, url, key_id, updated_at";

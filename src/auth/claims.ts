@@ -23,6 +23,8 @@ export interface JwtClaims {
   readonly kontrolURL?: string;
   /** In a kite.key: Kontrol's public key, PEM. */
   readonly kontrolKey?: string;
+  /** In a kite.key: true if its Kontrol signs key handovers. */
+  readonly keyHandover?: unknown;
   readonly [name: string]: unknown;
 }
 

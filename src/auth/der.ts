@@ -1,73 +1,139 @@
-/** The kinds of key that are understood, by the DER bytes of their object identifiers. */
-const OBJECT_IDENTIFIERS = {
-  rsa: [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01],
-  ec: [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01],
-  ed25519: [0x06, 0x03, 0x2b, 0x65, 0x70],
-} as const;
+/** DER bytes of the object identifiers that this module writes. */
+const RSA_ENCRYPTION = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01] as const;
+const EC_PUBLIC_KEY = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01] as const;
 const P256 = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07] as const;
+const NULL = [0x05, 0x00] as const;
 
 const SEQUENCE = 0x30;
 const INTEGER = 0x02;
 const BIT_STRING = 0x03;
 const OCTET_STRING = 0x04;
-const NULL = [0x05, 0x00] as const;
+const OBJECT_IDENTIFIER = 0x06;
+const CONTEXT_0 = 0xa0;
 
-/** What a key is, as its own DER says. */
-export type KeyKind = keyof typeof OBJECT_IDENTIFIERS;
+/** The algorithm of a key, as its own DER names it. */
+export interface KeyKind {
+  /** Such as "RSA", "Ed25519", or "EC" for every elliptic curve in Weierstrass form. */
+  readonly name: string;
+  /** The curve of an EC key, such as "P-256". */
+  readonly curve?: string;
+}
 
-/** PKCS#1 (`BEGIN RSA PRIVATE KEY`) as PKCS#8, the only form that WebCrypto takes. */
+const EC = "1.2.840.10045.2.1";
+
+/** Names of key algorithms and curves, supported or not, so that errors can say what a key is. */
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ["1.2.840.113549.1.1.1", "RSA"],
+  ["1.2.840.113549.1.1.10", "RSASSA-PSS"],
+  [EC, "EC"],
+  ["1.3.101.110", "X25519"],
+  ["1.3.101.111", "X448"],
+  ["1.3.101.112", "Ed25519"],
+  ["1.3.101.113", "Ed448"],
+  ["1.2.840.10040.4.1", "DSA"],
+  ["1.2.840.113549.1.3.1", "Diffie-Hellman"],
+  ["1.2.840.10045.3.1.1", "P-192"],
+  ["1.2.840.10045.3.1.7", "P-256"],
+  ["1.3.132.0.33", "P-224"],
+  ["1.3.132.0.34", "P-384"],
+  ["1.3.132.0.35", "P-521"],
+  ["1.3.132.0.10", "secp256k1"],
+  ["1.3.36.3.3.2.8.1.1.7", "brainpoolP256r1"],
+  ["1.3.36.3.3.2.8.1.1.11", "brainpoolP384r1"],
+  ["1.3.36.3.3.2.8.1.1.13", "brainpoolP512r1"],
+]);
+
+/** Converts PKCS#1 (`BEGIN RSA PRIVATE KEY`) to PKCS#8, the only form that WebCrypto takes. */
 export function pkcs1PrivateToPkcs8(der: Uint8Array): Uint8Array<ArrayBuffer> {
-  return pkcs8(element(SEQUENCE, OBJECT_IDENTIFIERS.rsa, NULL), der);
+  return pkcs8(encode(SEQUENCE, RSA_ENCRYPTION, NULL), der);
 }
 
-/** PKCS#1 (`BEGIN RSA PUBLIC KEY`) as SPKI. */
+/** Converts PKCS#1 (`BEGIN RSA PUBLIC KEY`) to SPKI. */
 export function pkcs1PublicToSpki(der: Uint8Array): Uint8Array<ArrayBuffer> {
-  const algorithm = element(SEQUENCE, OBJECT_IDENTIFIERS.rsa, NULL);
-  return element(SEQUENCE, algorithm, element(BIT_STRING, [0], der));
+  const algorithm = encode(SEQUENCE, RSA_ENCRYPTION, NULL);
+  return encode(SEQUENCE, algorithm, encode(BIT_STRING, [0], der));
 }
 
-/** SEC 1 (`BEGIN EC PRIVATE KEY`) of the curve P-256 as PKCS#8. */
+/** Converts SEC 1 (`BEGIN EC PRIVATE KEY`) to PKCS#8; a key that names no curve counts as P-256. */
 export function sec1ToPkcs8(der: Uint8Array): Uint8Array<ArrayBuffer> {
-  return pkcs8(element(SEQUENCE, OBJECT_IDENTIFIERS.ec, P256), der);
+  return pkcs8(encode(SEQUENCE, EC_PUBLIC_KEY, curveOfSec1(der) ?? P256), der);
 }
 
-/** What kind of key an SPKI holds; `undefined` for any other kind, and for what is no SPKI. */
+/** The kind of key in an SPKI; `undefined` for an unknown one, and for what is not an SPKI. */
 export function kindOfSpki(der: Uint8Array): KeyKind | undefined {
-  return kindAt(der, enter(der, 0));
+  return kindAt(der, read(der, 0, SEQUENCE)?.start);
 }
 
-/** {@linkcode kindOfSpki} for PKCS#8. */
+/** The kind of key in a PKCS#8 document, see {@linkcode kindOfSpki}. */
 export function kindOfPkcs8(der: Uint8Array): KeyKind | undefined {
-  const version = enter(der, 0);
-  if (version === undefined || der[version] !== INTEGER) return undefined;
-  const inside = enter(der, version);
-  return inside === undefined ? undefined : kindAt(der, inside + (der[version + 1] ?? 0));
+  const version = read(der, read(der, 0, SEQUENCE)?.start, INTEGER);
+  return kindAt(der, version?.end);
 }
 
 function pkcs8(algorithm: Uint8Array, key: Uint8Array): Uint8Array<ArrayBuffer> {
-  return element(SEQUENCE, [INTEGER, 1, 0], algorithm, element(OCTET_STRING, key));
+  return encode(SEQUENCE, [INTEGER, 1, 0], algorithm, encode(OCTET_STRING, key));
 }
 
-/** The kind that the AlgorithmIdentifier at `at` names. */
+/** The object identifier, with its header, of the curve that a SEC 1 private key names. */
+function curveOfSec1(der: Uint8Array): Uint8Array | undefined {
+  const version = read(der, read(der, 0, SEQUENCE)?.start, INTEGER);
+  const secret = read(der, version?.end, OCTET_STRING);
+  const parameters = read(der, secret?.end, CONTEXT_0);
+  const curve = read(der, parameters?.start, OBJECT_IDENTIFIER);
+  return curve === undefined ? undefined : der.subarray(parameters?.start, curve.end);
+}
+
+/** The kind of key that the AlgorithmIdentifier at `at` names. */
 function kindAt(der: Uint8Array, at: number | undefined): KeyKind | undefined {
-  if (at === undefined || der[at] !== SEQUENCE) return undefined;
-  const inside = enter(der, at);
-  if (inside === undefined) return undefined;
-  for (const kind of Object.keys(OBJECT_IDENTIFIERS) as KeyKind[]) {
-    if (OBJECT_IDENTIFIERS[kind].every((byte, index) => der[inside + index] === byte)) return kind;
-  }
-  return undefined;
+  const algorithm = read(der, read(der, at, SEQUENCE)?.start, OBJECT_IDENTIFIER);
+  if (algorithm === undefined) return undefined;
+  const id = dotted(der.subarray(algorithm.start, algorithm.end));
+  const name = NAMES.get(id) ?? id;
+  if (id !== EC) return { name };
+  const curve = read(der, algorithm.end, OBJECT_IDENTIFIER);
+  if (curve === undefined) return { name, curve: "given by explicit parameters" };
+  const curveId = dotted(der.subarray(curve.start, curve.end));
+  return { name, curve: NAMES.get(curveId) ?? curveId };
 }
 
-/** Where the content of the element at `at` begins; `undefined` if there is none. */
-function enter(der: Uint8Array, at: number): number | undefined {
-  const length = der[at + 1];
+/** Where the content of an element begins and ends. */
+interface Extent {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The element at `at`; `undefined` when it has another tag or does not fit. */
+function read(der: Uint8Array, at: number | undefined, tag: number): Extent | undefined {
+  if (at === undefined || der[at] !== tag) return undefined;
+  let length = der[at + 1];
   if (length === undefined) return undefined;
-  const content = at + 2 + (length < 0x80 ? 0 : length & 0x7f);
-  return content < der.length ? content : undefined;
+  let start = at + 2;
+  if (length >= 0x80) {
+    const bytes = length & 0x7f;
+    if (bytes === 0 || bytes > 3) return undefined;
+    length = 0;
+    for (let index = 0; index < bytes; index++) length = length * 256 + (der[start++] ?? 0);
+  }
+  return start + length <= der.length ? { start, end: start + length } : undefined;
 }
 
-function element(tag: number, ...parts: readonly ArrayLike<number>[]): Uint8Array<ArrayBuffer> {
+/** An object identifier in dotted form, such as `1.2.840.10045.2.1`. */
+function dotted(bytes: Uint8Array): string {
+  const arcs: number[] = [];
+  let arc = 0;
+  for (const byte of bytes) {
+    arc = arc * 128 + (byte & 0x7f);
+    if (byte >= 0x80) continue;
+    if (arcs.length === 0) {
+      const first = Math.min(2, Math.floor(arc / 40));
+      arcs.push(first, arc - 40 * first);
+    } else arcs.push(arc);
+    arc = 0;
+  }
+  return arcs.join(".");
+}
+
+function encode(tag: number, ...parts: readonly ArrayLike<number>[]): Uint8Array<ArrayBuffer> {
   const size = parts.reduce((sum, part) => sum + part.length, 0);
   const header = [tag, ...lengthBytes(size)];
   const bytes = new Uint8Array(header.length + size);

@@ -69,11 +69,14 @@ const PARAMETERS: ReadonlyMap<KeyAlgorithm, WebCryptoParameters> = new Map([
   ["EdDSA", { name: "Ed25519" }],
 ]);
 
-const ALGORITHM_OF_KIND: Readonly<Record<KeyKind, KeyAlgorithm>> = {
-  rsa: "RS256",
-  ec: "ES256",
-  ed25519: "EdDSA",
-};
+/** The algorithm of each supported kind of key, by its name or that of its curve. */
+const ALGORITHM_OF_KIND: ReadonlyMap<string, KeyAlgorithm> = new Map([
+  ["RSA", "RS256"],
+  ["P-256", "ES256"],
+  ["Ed25519", "EdDSA"],
+]);
+
+const SUPPORTED = "only RSA, P-256 and Ed25519 are supported";
 
 /**
  * Imports a public key from PEM: `BEGIN PUBLIC KEY` or `BEGIN RSA PUBLIC KEY`; RSA from 2048 to
@@ -82,9 +85,24 @@ const ALGORITHM_OF_KIND: Readonly<Record<KeyKind, KeyAlgorithm>> = {
  * @throws {KiteError} `configError`, never quoting the key.
  */
 export async function importPublicKey(pem: string): Promise<PublicKey> {
-  const { label, der } = readPem(pem, ["PUBLIC KEY", "RSA PUBLIC KEY"]);
-  const spki = label === "RSA PUBLIC KEY" ? pkcs1PublicToSpki(der) : der;
+  const spki = readSpki(pem);
   return await importKey("spki", spki, kindOfSpki(spki), "verify");
+}
+
+/**
+ * The one text that stands for a public key however it was written: `BEGIN PUBLIC KEY` in lines of
+ * 64 characters. Two texts hold the same key if their canonical texts are equal; line ends, white
+ * space, other text around the key and PKCS#1 make no difference.
+ *
+ * @returns The canonical text, or the trimmed `pem` if it holds no public key.
+ */
+export function canonicalPublicKey(pem: string): string {
+  try {
+    return writePem("PUBLIC KEY", readSpki(pem));
+  } catch (error) {
+    if (error instanceof KiteError) return String(pem).trim();
+    throw error;
+  }
 }
 
 /**
@@ -141,6 +159,11 @@ export async function generateKeyPair(algorithm: KeyAlgorithm = "RS256"): Promis
   };
 }
 
+function readSpki(pem: string): Uint8Array<ArrayBuffer> {
+  const { label, der } = readPem(pem, ["PUBLIC KEY", "RSA PUBLIC KEY"]);
+  return label === "RSA PUBLIC KEY" ? pkcs1PublicToSpki(der) : der;
+}
+
 function readPkcs8(pem: string): Uint8Array<ArrayBuffer> {
   const { label, der } = readPem(pem, ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"]);
   if (label === "RSA PRIVATE KEY") return pkcs1PrivateToPkcs8(der);
@@ -154,19 +177,25 @@ async function importKey(
   usage: KeyUsage,
   extractable = usage === "verify",
 ): Promise<PublicKey & PrivateKey> {
-  if (kind === undefined) throw bad("it is neither RSA, nor P-256, nor Ed25519");
-  const algorithm = ALGORITHM_OF_KIND[kind];
+  if (kind === undefined) throw bad(`it is damaged, or of an unknown kind; ${SUPPORTED}`);
+  const algorithm = ALGORITHM_OF_KIND.get(kind.curve ?? kind.name);
+  if (algorithm === undefined) {
+    const is = kind.curve === undefined
+      ? `its algorithm is ${kind.name}`
+      : `its curve is ${kind.curve}`;
+    throw bad(`${is}; ${SUPPORTED}`);
+  }
   let key: CryptoKey;
   try {
     const parameters = parametersOf(algorithm);
     key = await crypto.subtle.importKey(format, der, parameters, extractable, [usage]);
   } catch {
     // The reason is left out on purpose: it could quote the key.
-    throw bad(kind === "ec" ? "it is damaged, or not of the curve P-256" : "it is damaged");
+    throw bad("it is damaged");
   }
   const bits = (key.algorithm as Partial<RsaHashedKeyAlgorithm>).modulusLength;
   if (bits !== undefined && (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)) {
-    throw bad(`an RSA key has ${MIN_RSA_BITS} to ${MAX_RSA_BITS} bits, this one ${bits}`);
+    throw bad(`it has ${bits} bits; RSA keys must have ${MIN_RSA_BITS} to ${MAX_RSA_BITS}`);
   }
   return { algorithm, key };
 }
@@ -179,9 +208,9 @@ function parametersOf(algorithm: KeyAlgorithm): WebCryptoParameters {
   const parameters = PARAMETERS.get(algorithm);
   if (parameters !== undefined) return parameters;
   const known = KEY_ALGORITHMS.join(", ");
-  throw new KiteError("configError", `unknown key algorithm; expected one of ${known}`);
+  throw new KiteError("configError", `Cannot use this key algorithm: must be one of ${known}`);
 }
 
 function bad(what: string): KiteError {
-  return new KiteError("configError", `bad key: ${what}`);
+  return new KiteError("configError", `Cannot use key: ${what}`);
 }

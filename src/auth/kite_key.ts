@@ -21,6 +21,13 @@ export interface KiteKeyOptions {
   readonly id?: string;
   /** When it was issued, milliseconds since 1970. @default 5 minutes ago, for clocks that are late */
   readonly issuedAt?: number;
+  /**
+   * Whether its Kontrol signs key handovers, which the user's kites then require before they trust
+   * a new key. Set it to false for a Kontrol that cannot sign them, such as the Go Kontrol.
+   *
+   * @default true
+   */
+  readonly signsHandovers?: boolean;
 }
 
 /** Milliseconds by which the clocks of machines may differ, as Kontrol's tokens allow. */
@@ -58,6 +65,7 @@ export async function createKiteKey(options: KiteKeyOptions): Promise<string> {
     jti: options.id ?? crypto.randomUUID(),
     kontrolURL: kontrolUrl,
     kontrolKey: publicKeyPem,
+    ...(options.signsHandovers === false ? {} : { keyHandover: true }),
   }, options.privateKey);
 }
 

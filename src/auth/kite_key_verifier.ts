@@ -3,7 +3,7 @@ import { Timer } from "../runtime/timer.ts";
 import { type Remembered, SharedCache } from "./cache.ts";
 import type { JwtClaims } from "./claims.ts";
 import { hasSignatureOf, isRefusal, refusal, type UnverifiedToken } from "./jwt.ts";
-import type { KeyAlgorithm } from "./keys.ts";
+import { canonicalPublicKey, type KeyAlgorithm } from "./keys.ts";
 import { CachingVerifier, usernameOf, type VerifierOptions } from "./verifier.ts";
 
 /**
@@ -39,7 +39,7 @@ const BAD_SIGNATURE: Readonly<Record<KeyAlgorithm, string>> = {
 };
 
 /**
- * The `kiteKey` authenticator: a kite.key, signed by the very key in its `kontrolKey` claim
+ * The `kiteKey` authenticator: a kite.key, signed by the key in its own `kontrolKey` claim
  * (docs/protocol.md §5). That claim alone proves nothing: the key must be one of the trusted ones,
  * by its trimmed text, or the owner's `verify` must accept it. An untrusted key is never used.
  */
@@ -61,8 +61,9 @@ export class KiteKeyVerifier extends CachingVerifier {
   protected override async checkSigner(token: UnverifiedToken): Promise<number> {
     const kontrolKey = token.claims.kontrolKey?.trim() ?? "";
     if (kontrolKey === "") throw refusal("no kontrol key found");
-    const trustedUntil = this.trustedKeys().includes(kontrolKey)
-      ? Infinity
+    const canonical = canonicalPublicKey(kontrolKey);
+    const trustedUntil = this.trustedKeys().includes(canonical)
+      ? this.trustedUntil(canonical)
       : await this.#askOwner(kontrolKey);
     const key = await this.import(kontrolKey).catch((error: unknown) => {
       throw refusal("kontrol key cannot be used", error);

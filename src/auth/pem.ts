@@ -6,7 +6,7 @@ const DASHES = "-----";
 /** An RSA key of 16,384 bits takes 13 KB; nothing longer is a key. */
 const MAX_PEM_LENGTH = 32_768;
 
-/** Kinds of PEM block that people hand in by mistake; only these are ever named in an error. */
+/** Kinds of PEM block that users pass by mistake; errors name no others. */
 const KNOWN_LABELS: ReadonlySet<string> = new Set([
   "PUBLIC KEY",
   "RSA PUBLIC KEY",
@@ -21,18 +21,18 @@ const KNOWN_LABELS: ReadonlySet<string> = new Set([
 
 /** One block of a PEM text. */
 export interface PemBlock {
-  /** What stands after `BEGIN`. */
+  /** The text after `BEGIN`. */
   readonly label: string;
   /** The DER bytes. */
   readonly der: Uint8Array<ArrayBuffer>;
 }
 
 /**
- * Reads the first key in a PEM text; blocks that go before one (`EC PARAMETERS`) are passed over.
+ * Reads the first accepted block of a PEM text and skips others, such as `EC PARAMETERS`.
  *
- * @param accepted The labels that will do.
- * @throws {KiteError} `configError`, saying what is wrong and what would be right, and never
- * quoting the text.
+ * @param accepted The accepted labels.
+ * @throws {KiteError} `configError` that says what is wrong and what is accepted, and never quotes
+ * the text.
  */
 export function readPem(pem: string, accepted: readonly string[]): PemBlock {
   if (typeof pem !== "string") throw bad("it is not a string", accepted);
@@ -52,7 +52,7 @@ export function readPem(pem: string, accepted: readonly string[]): PemBlock {
     if (end === -1) throw bad(`the line "${END}${label}${DASHES}" is missing`, accepted);
     return { label, der: decode(pem.slice(labelEnd + DASHES.length, end), accepted) };
   }
-  throw bad(found === undefined ? "it holds no key" : `it holds a block ${found}`, accepted);
+  throw bad(found === undefined ? "it holds no key" : `it holds a ${found} block`, accepted);
 }
 
 /** Bytes as a PEM block in lines of 64 characters, without a last line feed. */
@@ -69,12 +69,12 @@ function decode(text: string, accepted: readonly string[]): Uint8Array<ArrayBuff
   try {
     binary = atob(text);
   } catch {
-    throw bad("what stands between its BEGIN and END lines is not base64", accepted);
+    throw bad("the text between its BEGIN and END lines is not base64", accepted);
   }
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
 function bad(what: string, accepted: readonly string[]): KiteError {
   const expected = accepted.map((label) => `"${BEGIN}${label}${DASHES}"`).join(" or ");
-  return new KiteError("configError", `bad PEM: ${what}; expected ${expected}`);
+  return new KiteError("configError", `Cannot read PEM: ${what}; expected ${expected}`);
 }

@@ -70,25 +70,28 @@ export class TokenVerifier extends CachingVerifier {
     if (issuer === "" || issuer !== kontrolUser) {
       throw refusal(`issuer is not trusted: ${clip(issuer)}`);
     }
-    if (await this.#isSignedByOne(token, keys)) return Infinity;
-    await this.#options.refresh?.();
-    const others = this.trustedKeys().filter((key) => !keys.includes(key));
-    if (others.length > 0 && await this.#isSignedByOne(token, others)) return Infinity;
-    throw refusal("token is expired");
+    let signer = await this.#signerOf(token, keys);
+    if (signer === undefined) {
+      await this.#options.refresh?.();
+      signer = await this.#signerOf(token, this.trustedKeys().filter((key) => !keys.includes(key)));
+    }
+    if (signer === undefined) throw refusal("token is expired");
+    return this.trustedUntil(signer);
   }
 
-  async #isSignedByOne(token: UnverifiedToken, keys: readonly string[]): Promise<boolean> {
+  /** The one of `keys` that made the signature. */
+  async #signerOf(token: UnverifiedToken, keys: readonly string[]): Promise<string | undefined> {
     let unusable: unknown;
     for (const pem of keys) {
       try {
-        if (await hasSignatureOf(token, await this.import(pem))) return true;
+        if (await hasSignatureOf(token, await this.import(pem))) return pem;
       } catch (error) {
         // One damaged key must not keep the others from being tried.
         unusable = error;
       }
     }
     if (unusable !== undefined) throw refusal("a trusted kontrol key cannot be used", unusable);
-    return false;
+    return undefined;
   }
 
   protected override checkClaims(claims: JwtClaims): void {

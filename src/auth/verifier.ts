@@ -1,7 +1,13 @@
 import { type Remembered, SharedCache } from "./cache.ts";
 import type { JwtClaims } from "./claims.ts";
 import { checkTimes, parseToken, refusal, type UnverifiedToken } from "./jwt.ts";
-import { importPublicKey, KEY_ALGORITHMS, type KeyAlgorithm, type PublicKey } from "./keys.ts";
+import {
+  canonicalPublicKey,
+  importPublicKey,
+  KEY_ALGORITHMS,
+  type KeyAlgorithm,
+  type PublicKey,
+} from "./keys.ts";
 import { KiteError } from "../protocol/errors.ts";
 
 /** What a good token or kite.key says of the caller. */
@@ -10,6 +16,8 @@ export interface Verified {
   readonly username: string;
   /** When it ends, milliseconds since 1970; `Infinity` if it never does. */
   readonly expires: number;
+  /** Until when this result holds: the end of the token, or of the trust in its signer. */
+  readonly until: number;
   /** All that it says. */
   readonly claims: JwtClaims;
 }
@@ -35,6 +43,13 @@ export interface VerifierOptions {
    * one too. Asked on every call, so it should only hand out what is at hand.
    */
   readonly trustedKeys: () => readonly string[];
+  /**
+   * Until when one of the trusted keys counts, milliseconds since 1970.
+   *
+   * @param key The canonical text of the key, see {@linkcode canonicalPublicKey}.
+   * @default Infinity
+   */
+  readonly trustedUntil?: (key: string) => number;
   /** The signature algorithms that will do. @default ["RS256", "ES256", "EdDSA"] */
   readonly algorithms?: readonly KeyAlgorithm[];
   /** How far the clocks of two machines may differ, milliseconds. @default 0 */
@@ -45,10 +60,10 @@ export interface VerifierOptions {
   readonly now?: () => number;
 }
 
-/** More trusted keys than this make a single check too dear. */
+/** Trusted keys tried at most, since each one adds to the cost of a check. */
 const MAX_TRUSTED_KEYS = 64;
 
-/** What both verifiers do alike: parse, remember, and drop all of it when trust changes. */
+/** The common part of both verifiers: parses, caches, and drops the cache when trust changes. */
 export abstract class CachingVerifier implements Verifier {
   readonly #options: VerifierOptions;
   readonly #algorithms: readonly KeyAlgorithm[];
@@ -92,20 +107,34 @@ export abstract class CachingVerifier implements Verifier {
     return await this.#cache.obtain(token, () => this.#check(token));
   }
 
-  /** Everything that results depend on, beside the token itself; a change drops them all. */
+  /** Everything that results depend on besides the token; a change drops all of them. */
   protected trust(): readonly string[] {
     return this.#options.trustedKeys();
   }
 
-  /** The trusted keys, trimmed. */
+  /** The trusted keys, each in its canonical text. */
   protected trustedKeys(): readonly string[] {
-    return this.#options.trustedKeys().slice(0, MAX_TRUSTED_KEYS).map((pem) => pem.trim());
+    return this.#options.trustedKeys().slice(0, MAX_TRUSTED_KEYS).map(canonicalPublicKey);
   }
 
-  /** Checks who signed, and the signature; gives the end of the trust in it, or throws. */
+  /** Until when a key of {@linkcode CachingVerifier.trustedKeys} counts. */
+  protected trustedUntil(key: string): number {
+    return this.#options.trustedUntil?.(key) ?? Infinity;
+  }
+
+  /**
+   * Checks who signed, and the signature.
+   *
+   * @returns Until when the signer is trusted, milliseconds since 1970.
+   * @throws {KiteError} `authenticationError`
+   */
   protected abstract checkSigner(token: UnverifiedToken): Promise<number>;
 
-  /** Checks claims that a trusted one signed, and that hold now; throws, or does nothing. */
+  /**
+   * Checks the claims of a token whose signature and times hold.
+   *
+   * @throws {KiteError} `authenticationError`
+   */
   protected abstract checkClaims(claims: JwtClaims): void;
 
   /** The key of a trusted PEM, imported once. */
@@ -125,8 +154,11 @@ export abstract class CachingVerifier implements Verifier {
     checkTimes(claims, this.now(), this.#tolerance);
     this.checkClaims(claims);
     const expires = claims.exp === undefined ? Infinity : claims.exp * 1000;
-    const value = Object.freeze({ username: usernameOf(claims), expires, claims });
-    return { value, until: Math.min(expires + this.#tolerance, trustedUntil) };
+    const until = Math.min(expires + this.#tolerance, trustedUntil);
+    return {
+      value: Object.freeze({ username: usernameOf(claims), expires, until, claims }),
+      until,
+    };
   }
 
   #noticeTrust(): void {

@@ -13,10 +13,7 @@ export class Heartbeats {
 
   /** Serves `kite.heartbeat`. */
   readonly handle = ({ args, client }: KiteRequest): null => {
-    const [interval, ping] = args.sliceOfLength(2) as [
-      ReturnType<typeof args.at>,
-      ReturnType<typeof args.at>,
-    ];
+    const [interval, ping] = args.sliceOfLength(2);
     const seconds = interval.number();
     if (!(seconds >= 1 && seconds <= LONGEST_INTERVAL)) {
       const right = `1 to ${LONGEST_INTERVAL} seconds`;

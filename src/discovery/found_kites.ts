@@ -1,5 +1,6 @@
 import { KiteError } from "../protocol/errors.ts";
 import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
+import { isKiteUrl } from "../transport/url.ts";
 
 /** A kite as Kontrol describes it. */
 export interface FoundKite {
@@ -20,10 +21,18 @@ export interface GetKitesResult {
   readonly watcherId: string | undefined;
 }
 
-/** Reads the answer to `getKites`. @throws {KiteError} `invalidResponse` */
+/**
+ * Reads the answer to `getKites`. Kites without an id or a usable URL are left out: anyone may
+ * register one, and it must not hide the others.
+ *
+ * @throws {KiteError} `invalidResponse`
+ */
 export function readGetKitesResult(value: unknown): GetKitesResult {
   if (typeof value !== "object" || value === null) {
-    throw new KiteError("invalidResponse", "the answer to getKites is no object");
+    throw new KiteError(
+      "invalidResponse",
+      "Cannot read the answer to getKites: it must be an object",
+    );
   }
   const { kites, watcherID, more } = value as {
     kites?: unknown;
@@ -32,19 +41,42 @@ export function readGetKitesResult(value: unknown): GetKitesResult {
   };
   return {
     hasMore: more === true,
-    kites: Array.isArray(kites) ? kites.map(readFoundKite) : [],
+    kites: Array.isArray(kites) ? kites.flatMap(readIfUsable) : [],
     watcherId: typeof watcherID === "string" && watcherID !== "" ? watcherID : undefined,
   };
 }
 
-/** Reads one kite of an answer or an event. @throws {KiteError} `invalidResponse` */
+/**
+ * Reads one kite of an answer or an event.
+ *
+ * @throws {KiteError} `invalidResponse`
+ */
 export function readFoundKite(value: unknown): FoundKite {
-  const { kite, url, token } = (value ?? {}) as { kite?: unknown; url?: unknown; token?: unknown };
+  const { kite, url = "", token } = (value ?? {}) as Readonly<Record<string, unknown>>;
   const identity = readIdentity(kite);
-  if (identity.id === "") throw new KiteError("invalidResponse", "Kontrol named a kite without id");
+  if (identity.id === "") {
+    throw new KiteError("invalidResponse", "Cannot read a kite from Kontrol: it has no id");
+  }
+  // A kite that has gone needs no URL.
+  if (url !== "" && url !== null && !isKiteUrl(url)) {
+    throw new KiteError(
+      "invalidResponse",
+      "Cannot read a kite from Kontrol: its URL is not usable",
+    );
+  }
   return {
     kite: identity,
-    url: typeof url === "string" ? url : "",
+    url: url ?? "",
     token: typeof token === "string" ? token : "",
   };
+}
+
+function readIfUsable(value: unknown): FoundKite[] {
+  try {
+    const found = readFoundKite(value);
+    return found.url === "" ? [] : [found];
+  } catch (error) {
+    if (error instanceof KiteError) return [];
+    throw error;
+  }
 }

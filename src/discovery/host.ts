@@ -1,30 +1,35 @@
 import type { Trust } from "../auth/trust.ts";
 import type { Client } from "../client.ts";
-import type { ClientOptions } from "../client_options.ts";
+import type { ClientHooks, ClientOptions } from "../client_options.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 
-/** What finding and being found needs from the kite. */
+/** What registering and finding kites needs from the kite. */
 export interface DiscoveryHost {
   readonly identity: KiteIdentity;
   readonly trust: Trust;
   /** Kontrol's URLs; any of them will do. */
   readonly kontrolUrls: readonly string[];
+  /** Kontrol's username, if it is known. */
+  readonly kontrolUser: string | undefined;
+  /** The proxy to register to, instead of one that Kontrol knows. */
+  readonly proxyUrl: string | undefined;
   /** Certificates of private authorities, PEM. */
   readonly ca: readonly string[];
-  /** Milliseconds to wait for an answer of Kontrol. */
+  /** Milliseconds to wait for an answer of Kontrol, or of a proxy. */
   readonly timeout: number;
-  newClient(url: string | readonly string[], options: ClientOptions): Client;
-  /** Tells the owner of what went wrong. */
+  /** Makes a client of the kite. */
+  newClient(url: string | readonly string[], options: ClientOptions, hooks?: ClientHooks): Client;
+  /** Logs a problem for the kite's owner. */
   report(what: string, error?: unknown): void;
   /** The kite was registered. */
   registered(url: string): void;
 }
 
-/** The line to Kontrol. */
+/** The connection to Kontrol. */
 export interface KontrolLine {
-  /** The connection, dialled when it is first asked for. */
+  /** The client, which is dialled when it is first needed. */
   readonly client: Client;
   /** Calls a method of Kontrol. */
   tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
@@ -35,6 +40,6 @@ export interface KontrolLine {
 export function noKontrol(): KiteError {
   return new KiteError(
     "configError",
-    "Cannot reach Kontrol: no URL is known; set kontrolUrl or KITE_KONTROL_URL, or have a kite.key",
+    "Cannot reach Kontrol: no URL is known; set kontrolUrl or KITE_KONTROL_URL, or get a kite.key",
   );
 }

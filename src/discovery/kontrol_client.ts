@@ -6,10 +6,14 @@ import { cannotUse } from "../protocol/refusal.ts";
 import { Timer } from "../runtime/timer.ts";
 import { WaitingCalls } from "../waiting_calls.ts";
 import { type KontrolQuery, readQuery } from "../protocol/query.ts";
+import type { TrustUpdate } from "../auth/trust.ts";
+import { isKiteUrl } from "../transport/url.ts";
 import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
 import { type DiscoveryHost, type KontrolLine, noKontrol } from "./host.ts";
 import { HttpRegistration } from "./http_registration.ts";
+import { Proxies } from "./proxies.ts";
 import { KeptRegistration } from "./kept_registration.ts";
+import { explainRefusedKey } from "./refused_key.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
 import { TokenRenewer } from "./token_renewer.ts";
 import { KiteWatch } from "./watch.ts";
@@ -20,14 +24,19 @@ export interface GetTokenOptions {
   readonly force?: boolean;
 }
 
+/** Milliseconds between two tries to reach Kontrol, at most. */
+const LONGEST_REDIAL = 3_000;
+
 /** Milliseconds that the question for Kontrol's key may take while a caller waits for it. */
 const KEY_TIMEOUT = 5_000;
 
 /** Milliseconds between two questions of a key renewer, at least. */
 const SHORTEST_INTERVAL = 100;
 
-/** A kite's line to its Kontrol, dialled when it is first needed and kept from then on. */
+/** A kite's connection to its Kontrol, dialled when it is first needed and kept from then on. */
 export class KontrolClient implements KontrolLine {
+  /** The registrations at proxies. */
+  readonly proxies: Proxies;
   readonly #host: DiscoveryHost;
   #client: Client | undefined;
   #kept: KeptRegistration | undefined;
@@ -35,10 +44,13 @@ export class KontrolClient implements KontrolLine {
   readonly #watches = new Set<KiteWatch>();
   readonly #readies = new Set<WaitingCalls>();
   readonly #renewers = new Set<() => void>();
+  /** The key that was refused last, so that each is reported once. */
+  #refusedKey: string | undefined;
 
   /** Made by {@linkcode Kite.kontrol}. */
   constructor(host: DiscoveryHost) {
     this.#host = host;
+    this.proxies = new Proxies(host, this);
     host.trust.source = () => this.getKey({ timeout: KEY_TIMEOUT });
   }
 
@@ -50,22 +62,21 @@ export class KontrolClient implements KontrolLine {
   get client(): Client {
     if (this.#client !== undefined) return this.#client;
     const { kontrolUrls } = this.#host;
-    if (kontrolUrls.length === 0) {
-      throw noKontrol();
-    }
+    if (kontrolUrls.length === 0) throw noKontrol();
     const authentication = this.#credentials();
     const client = this.#host.newClient(kontrolUrls, {
       ...(authentication === undefined ? {} : { authentication }),
       whileDown: "try",
+      reconnect: { maxDelay: LONGEST_REDIAL },
       concurrentCallbacks: false,
     });
     this.#client = client;
-    // Once for each time that Kontrol goes, not for each try.
+    // Reported once for each outage, not for each try.
     client.on("dialError", ({ error, attempt }) => {
-      if (attempt === 1) this.#host.report("Kontrol cannot be reached, and is tried again", error);
+      if (attempt === 1) this.#host.report("Cannot reach Kontrol, trying again", error);
     });
     client.dialForever().catch((error: unknown) => {
-      if (client.state !== "closed") this.#host.report("Kontrol is not dialled any more", error);
+      if (client.state !== "closed") this.#host.report("Stopped dialling Kontrol", error);
     });
     return client;
   }
@@ -97,13 +108,20 @@ export class KontrolClient implements KontrolLine {
   tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
   tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   async tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
-    return await this.client.tellWith(options, method, ...args);
+    const { client } = this;
+    try {
+      return await client.tellWith(options, method, ...args);
+    } catch (error) {
+      throw explainRefusedKey(error, client.url, this.#host.trust.kiteKey);
+    }
   }
 
   /** Registers once, and takes over the keys that Kontrol hands out. */
   async registerOnce(url: string): Promise<RegisterResult> {
     checkUrl(url);
-    return this.#adopt(readRegisterResult(await this.tell({}, "register", { url })));
+    const { kontrolKey } = this.#host.trust;
+    const argument = { url, ...(kontrolKey === undefined ? {} : { handoverFrom: kontrolKey }) };
+    return await this.#adopt(readRegisterResult(await this.tell({}, "register", argument)));
   }
 
   /** Registers, and again after every reconnection; resolves after the first time. */
@@ -113,7 +131,7 @@ export class KontrolClient implements KontrolLine {
     this.#kept = new KeptRegistration(
       this.client,
       () => this.registerOnce(url),
-      (error) => this.#host.report("the registration failed, and is tried again", error),
+      (error) => this.#host.report("Cannot register at Kontrol, trying again", error),
     );
     return await this.#kept.first;
   }
@@ -143,17 +161,27 @@ export class KontrolClient implements KontrolLine {
     return (await this.findKites(query)).map((found) => this.clientFor(found));
   }
 
-  /** A client for a kite that was found. */
+  /** A client for a kite that was found, with a token that is kept fresh. */
   clientFor({ kite, url, token }: FoundKite): Client {
-    const client = this.#host.newClient(url, {
-      authentication: { type: "token", key: token },
-      identity: kite,
+    const options = { authentication: { type: "token", key: token }, identity: kite } as const;
+    const client: Client = this.#host.newClient(url, options, {
+      beforeCall: () => renewer.due(),
     });
-    new TokenRenewer(
-      client,
-      () => this.getToken(kite, { force: true }),
-      (what, error) => this.#host.report(what, error),
-    );
+    let last = kite;
+    const fetchToken = async (): Promise<string> => {
+      try {
+        return await this.getToken(last, { force: true });
+      } catch (error) {
+        if (!isNoneFound(error)) throw error;
+      }
+      // The kite has restarted under a new id. Its token is good for every kite of that name.
+      const { username, environment, name } = last;
+      const found = await this.findKites({ username, environment, name });
+      last = (found.find((each) => each.url === url) ?? found[0]!).kite;
+      return await this.getToken(last, { force: true });
+    };
+    const report = (what: string, error?: unknown): void => this.#host.report(what, error);
+    const renewer = new TokenRenewer(client, fetchToken, report);
     return client;
   }
 
@@ -166,26 +194,28 @@ export class KontrolClient implements KontrolLine {
   }
 
   /**
-   * Asks Kontrol for the public key to trust now, and takes it over. When it is a new one, a kite that
-   * is registered registers again, for its new kite.key.
+   * Asks Kontrol for the public key to trust now, and adopts it if the present key vouches for it
+   * (docs/kontrol-protocol.md §6). After a change, a registered kite registers again, for its new
+   * kite.key.
+   *
+   * @throws {KiteError} `authenticationError` when nothing vouches for the key.
    */
   async getKey(options: TellOptions = {}): Promise<string> {
-    const key = await this.tell(options, "getKey");
-    if (typeof key !== "string" || key.trim() === "") {
-      throw new KiteError("invalidResponse", "Kontrol answered getKey with something else");
-    }
-    if (this.#host.trust.adopt({ kontrolKey: key })) {
+    const { trust } = this.#host;
+    const argument = { handoverFrom: trust.kontrolKey ?? "" };
+    const { publicKey, keyHandover } = readKeyAnswer(await this.tell(options, "getKey", argument));
+    if (await this.#trusting(publicKey, { kontrolKey: publicKey, keyHandover })) {
       this.#kept?.again();
       this.#http?.again();
     }
-    return key;
+    return publicKey;
   }
 
   /**
-   * Asks for the key to trust again and again, so that a retired one is replaced before a call meets it.
+   * Asks for the key to trust at intervals, so that a retired one is replaced before a call fails.
    *
-   * @param interval milliseconds between two questions, at least 100
-   * @returns a function that ends it; it ends with the kite as well
+   * @param interval Milliseconds between two requests, at least 100.
+   * @returns A function that ends it; it ends with the kite as well.
    */
   keyRenewer(interval: number): () => void {
     if (!(typeof interval === "number" && interval >= SHORTEST_INTERVAL)) {
@@ -201,7 +231,7 @@ export class KontrolClient implements KontrolLine {
       timer = new Timer(() => {
         arm();
         this.getKey().catch((error: unknown) =>
-          this.#host.report("cannot ask for the key to trust; trying again", error)
+          this.#host.report("Cannot renew the key of Kontrol, trying again", error)
         );
       }, interval);
     };
@@ -220,6 +250,7 @@ export class KontrolClient implements KontrolLine {
   /** Stops everything; the kite's clients are closed by the kite. */
   close(): void {
     this.#host.trust.source = undefined;
+    this.proxies.close();
     this.#kept?.stop();
     this.#http?.stop();
     for (const stop of this.#renewers) stop();
@@ -228,10 +259,23 @@ export class KontrolClient implements KontrolLine {
     for (const ready of this.#readies) ready.rejectAll();
   }
 
-  #adopt(result: RegisterResult): RegisterResult {
-    this.#host.trust.adopt(trustUpdateOf(result));
+  /** Completes a registration, which stands whether its keys can be trusted or not. */
+  async #adopt(result: RegisterResult): Promise<RegisterResult> {
+    const key = result.publicKey ?? result.kiteKey ?? "";
+    await this.#trusting(key, trustUpdateOf(result)).catch(() => {}); // reported
     this.#host.registered(result.url);
     return result;
+  }
+
+  /** Adopts keys, and reports those that cannot be trusted. */
+  async #trusting(key: string, update: TrustUpdate): Promise<boolean> {
+    try {
+      return await this.#host.trust.adopt(update);
+    } catch (error) {
+      if (key !== this.#refusedKey) this.#host.report("Kontrol offered another key", error);
+      this.#refusedKey = key;
+      throw error;
+    }
   }
 
   #credentials(): Authentication | undefined {
@@ -240,8 +284,24 @@ export class KontrolClient implements KontrolLine {
   }
 }
 
+/** The answer to `getKey`: the key alone, or with its handover. */
+function readKeyAnswer(answer: unknown): { publicKey: string; keyHandover: string | undefined } {
+  const { publicKey, keyHandover } = typeof answer === "string"
+    ? { publicKey: answer, keyHandover: undefined }
+    : (answer ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof publicKey !== "string" || publicKey.trim() === "") {
+    throw new KiteError("invalidResponse", "Cannot read the answer to getKey: it holds no key");
+  }
+  return { publicKey, keyHandover: typeof keyHandover === "string" ? keyHandover : undefined };
+}
+
+/** What Kontrols say when no registered kite matches. */
+function isNoneFound(error: unknown): boolean {
+  return error instanceof KiteError && error.message.includes("no kites found");
+}
+
 function checkUrl(url: string): void {
-  if (/^(https?|wss?):\/\/./.test(url) && URL.canParse(url)) return;
+  if (isKiteUrl(url)) return;
   const rule = "must be a URL that others can dial, such as http://host:3636/kite";
   throw cannotUse("url", rule, { value: url, type: "argumentError" });
 }

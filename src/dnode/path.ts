@@ -48,7 +48,11 @@ export function ownChild(container: unknown, step: Step): unknown {
 }
 
 /** What stands at a path, own properties only; undefined when it leads nowhere. */
-export function valueAt(root: unknown, path: readonly Step[], length = path.length): unknown {
+export function valueAt(
+  root: unknown,
+  path: readonly Step[],
+  length: number = path.length,
+): unknown {
   let at = root;
   for (let i = 0; i < length; i++) at = ownChild(at, path[i]!);
   return at;

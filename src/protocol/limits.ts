@@ -15,14 +15,50 @@ export interface Limits {
   readonly queuedCallbacks: number;
   /** Requests of one remote that run at once. Further ones are answered `requestLimitError`. @default 4_096 */
   readonly inFlightRequests: number;
+  /**
+   * Bytes of the messages that one remote's running requests, and callbacks that run or wait, came
+   * in. Requests beyond are answered `requestLimitError`; callbacks beyond: close code 3008.
+   * @default 16_777_216
+   */
+  readonly inFlightBytes: number;
+  /**
+   * The same for all remotes of a kite together; each remote may always use 64 KiB.
+   * @default 134_217_728
+   */
+  readonly totalInFlightBytes: number;
+  /**
+   * Messages of one remote that wait because they came faster than one turn of the event loop
+   * handles them, such as many in one frame. They also count as bytes in flight. Close code 3008.
+   * @default 100_000
+   */
+  readonly queuedMessages: number;
+  /** Messages of one remote that cannot be read, over the whole session. Close code 3008. @default 100 */
+  readonly brokenMessages: number;
   /** Calls of ours on one connection that wait for an answer. Further ones fail with `limitError`. @default 65_536 */
   readonly pendingCalls: number;
   /** Calls that wait while a client redials. Further ones fail with `disconnect`. @default 1_000 */
   readonly waitingCalls: number;
   /** Bytes accepted but not yet taken by the network, per session. Close code 1013 (slow reader). @default 16_777_216 */
   readonly outgoingBytes: number;
-  /** Sessions of one server. Further ones are refused with HTTP 503. @default 20_000 */
+  /**
+   * Bytes of `xhr_send` and `jsonp_send` bodies that a server is receiving at once. Further ones are
+   * answered HTTP 503, and their sessions end with close code 1013. The bodies of one session may
+   * hold together what a single one may. @default 134_217_728
+   */
+  readonly incomingBytes: number;
+  /** The part of `incomingBytes` that one address may use (of IPv6, one /64). @default 33_554_432 */
+  readonly incomingBytesPerAddress: number;
+  /**
+   * Sessions of one server. Beyond, a new one takes the place of the HTTP session whose client has
+   * been away for the longest time, or is refused with HTTP 503. @default 20_000, or less where the
+   * process may open fewer files
+   */
   readonly sessions: number;
+  /**
+   * Sessions of one address (of IPv6, one /64), with the same consequence as `sessions`. Behind a
+   * reverse proxy all sessions have its address: set it to `sessions` there. @default half of `sessions`
+   */
+  readonly sessionsPerAddress: number;
   /** Milliseconds in which a new session must see its first message, either way; 0 for no bound. Close code 3008. @default 300_000 */
   readonly firstMessage: number;
   /** Characters of a method's name, and of each field of an identity. @default 256 */
@@ -37,10 +73,17 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   callbacksPerSession: 10_000,
   queuedCallbacks: 10_000,
   inFlightRequests: 4_096,
+  inFlightBytes: 16_777_216,
+  totalInFlightBytes: 134_217_728,
+  queuedMessages: 100_000,
+  brokenMessages: 100,
   pendingCalls: 65_536,
   waitingCalls: 1_000,
   outgoingBytes: 16_777_216,
+  incomingBytes: 134_217_728,
+  incomingBytesPerAddress: 33_554_432,
   sessions: 20_000,
+  sessionsPerAddress: 10_000,
   firstMessage: 300_000,
   nameLength: 256,
 });

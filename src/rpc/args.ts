@@ -63,10 +63,10 @@ export class Argument {
   }
 
   /** The elements if it is an array of exactly `length`. */
-  sliceOfLength(length: number): Argument[] {
+  sliceOfLength<Length extends number>(length: Length): TupleOf<Argument, Length> {
     const elements = this.array();
     return elements.length === length
-      ? elements
+      ? elements as unknown as TupleOf<Argument, Length>
       : this.#refuse(`an array of ${length}, not of ${elements.length}`);
   }
 
@@ -116,6 +116,12 @@ export class ObjectArgument {
   }
 }
 
+/** An array of `Length` elements: a tuple where the length is known to the compiler. */
+export type TupleOf<Element, Length extends number, Found extends readonly Element[] = []> =
+  number extends Length ? readonly Element[]
+    : Found["length"] extends Length ? Found
+    : TupleOf<Element, Length, readonly [...Found, Element]>;
+
 /** The arguments of a call. Iterate it, or ask for the number that the method takes. */
 export class Args implements Iterable<Argument> {
   /** The values as they came, unchecked. */
@@ -138,9 +144,9 @@ export class Args implements Iterable<Argument> {
   }
 
   /** The arguments when there are exactly `length`. @throws {KiteError} `argumentError` otherwise */
-  sliceOfLength(length: number): Argument[] {
+  sliceOfLength<Length extends number>(length: Length): TupleOf<Argument, Length> {
     this.#expect(length);
-    return [...this];
+    return [...this] as unknown as TupleOf<Argument, Length>;
   }
 
   /** The argument at an index, null when it did not come. */

@@ -26,24 +26,32 @@ interface Remembered {
 export class Authenticators {
   readonly #verifiers = new Map<string, Verifier>();
   readonly #own = new Map<string, Authenticator>();
-  /** What was verified, by the object that a conversation keeps as long as the caller shows the same. */
-  #remembered = new WeakMap<Authentication, Remembered>();
+  /** Results by the object that a conversation keeps while its caller shows the same token. */
+  readonly #remembered = new WeakMap<Authentication, Remembered>();
+  /** Counts changes of the table and of what is trusted: each makes earlier results void. */
   #generation = 0;
 
-  /** Puts an authenticator of this library in the table. */
+  /** Adds an authenticator of this library, in place of any former one of that type. */
   setVerifier(type: string, verifier: Verifier): void {
     this.#own.delete(type);
     this.#verifiers.set(type, verifier);
+    this.#generation++;
   }
 
-  /** Puts one of the owner's own in the table, in place of a former one of that type. */
+  /** Adds an authenticator of the owner's, in place of any former one of that type. */
   set(type: string, authenticator: Authenticator): void {
     this.#verifiers.delete(type);
     this.#own.set(type, authenticator);
+    this.#generation++;
   }
 
-  /** Takes one out of the table. @returns whether it was there */
+  /**
+   * Removes an authenticator, for open connections and for calls under verification as well.
+   *
+   * @returns Whether there was one.
+   */
   delete(type: string): boolean {
+    this.#generation++;
     return this.#verifiers.delete(type) || this.#own.delete(type);
   }
 
@@ -52,7 +60,7 @@ export class Authenticators {
     return [...this.#verifiers.keys(), ...this.#own.keys()];
   }
 
-  /** Forgets what was verified: to be called when what is trusted changes. */
+  /** Makes earlier results void; to be called when what is trusted changes. */
   trustChanged(): void {
     this.#generation++;
   }
@@ -60,8 +68,8 @@ export class Authenticators {
   /**
    * Sets the request's username to the authenticated one.
    *
-   * @returns undefined when that is done, or a promise where it takes time
-   * @throws {KiteError} `authenticationError`, now or in the promise
+   * @returns `undefined` when that is done, or a promise if it takes time.
+   * @throws {KiteError} `authenticationError`, now or in the promise.
    */
   authenticate(request: KiteRequest): Promise<void> | undefined {
     const { authentication } = request;
@@ -71,7 +79,7 @@ export class Authenticators {
     const remembered = this.#remembered.get(authentication);
     if (
       remembered !== undefined && remembered.generation === this.#generation &&
-      remembered.verified.expires > Date.now()
+      remembered.verified.until > Date.now()
     ) {
       vouch(request, remembered.verified.username);
       return undefined;
@@ -81,31 +89,37 @@ export class Authenticators {
 
   async #check(request: KiteRequest, authentication: Authentication): Promise<void> {
     const { type, key } = authentication;
-    const verifier = this.#verifiers.get(type);
-    const own = this.#own.get(type);
-    const generation = this.#generation;
-    try {
-      if (verifier !== undefined) {
-        const verified = verifier.cached(key) ?? await verifier.verify(key);
-        // A key that others vouch for may stop being trusted before it expires.
-        if (type === "token") this.#remembered.set(authentication, { verified, generation });
-        return vouch(request, verified.username);
+    for (;;) {
+      const verifier = this.#verifiers.get(type);
+      const own = this.#own.get(type);
+      const generation = this.#generation;
+      if (verifier === undefined && own === undefined) {
+        throw new KiteError(
+          "authenticationError",
+          `Unknown authentication type: ${type.slice(0, 64)}`,
+        );
       }
-      if (own !== undefined) {
-        return vouch(request, checkUsername(await own(authentication, request)));
+      let username: string;
+      try {
+        if (verifier !== undefined) {
+          const verified = verifier.cached(key) ?? await verifier.verify(key);
+          this.#remembered.set(authentication, { verified, generation });
+          username = verified.username;
+        } else username = checkUsername(await own!(authentication, request));
+      } catch (error) {
+        const reason = messageOf(error);
+        throw new KiteError("authenticationError", `${type}: ${reason}`, { cause: error });
       }
-    } catch (error) {
-      const reason = messageOf(error);
-      throw new KiteError("authenticationError", `${type}: ${reason}`, { cause: error });
+      // A change during the check counts as well: the authenticator may be gone by now.
+      const isCurrent = own === undefined
+        ? generation === this.#generation
+        : own === this.#own.get(type);
+      if (isCurrent) return vouch(request, username);
     }
-    throw new KiteError(
-      "authenticationError",
-      `Unknown authentication type: ${type.slice(0, 64)}`,
-    );
   }
 }
 
-/** How the authenticators that come with a kite decide. */
+/** Settings of the authenticators that every kite has. */
 export interface VerifierSettings {
   readonly verify?: KontrolKeyCheck;
   readonly verifyTtl: number;
@@ -114,14 +128,15 @@ export interface VerifierSettings {
   readonly clockTolerance?: number;
 }
 
-/** Puts `token` and `kiteKey` in a table, for what is trusted at the time of each call. */
+/** Adds the `token` and `kiteKey` authenticators; each call counts by what is trusted at its time. */
 export function addVerifiers(
   authenticators: Authenticators,
   trust: Trust,
   identity: AudienceIdentity,
   { verify, verifyTtl, audience, allowTokensWithoutExpiry, clockTolerance = 0 }: VerifierSettings,
 ): void {
-  const common = { trustedKeys: trust.trustedKeys, clockTolerance };
+  const { trustedKeys, trustedUntil } = trust;
+  const common = { trustedKeys, trustedUntil, clockTolerance };
   authenticators.setVerifier(
     "token",
     new TokenVerifier({

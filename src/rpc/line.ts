@@ -80,6 +80,19 @@ export class Line {
     }
   }
 
+  /**
+   * Sends a message that stands as it does inside of a JSON string.
+   *
+   * @throws {KiteError} `limitError`
+   */
+  sendEscaped(escaped: string): void {
+    this.#checkSize(escaped);
+    this.hadMessage = true;
+    const session = this.#session;
+    if (session.sendEscaped !== undefined) session.sendEscaped(escaped);
+    else session.send(JSON.parse(`"${escaped}"`));
+  }
+
   /** Sends a text, whatever its size. */
   sendText(text: string): void {
     this.hadMessage = true;
@@ -103,12 +116,15 @@ export class Line {
   }
 
   #transmit(text: string): void {
-    const { messageBytes } = this.limits;
-    if (exceedsBytes(text, messageBytes)) {
-      const reason = `a message of more than ${messageBytes} bytes (limit: messageBytes)`;
-      throw new KiteError("limitError", reason);
-    }
+    this.#checkSize(text);
     this.sendText(text);
+  }
+
+  #checkSize(text: string): void {
+    const { messageBytes } = this.limits;
+    if (!exceedsBytes(text, messageBytes)) return;
+    const reason = `a message of more than ${messageBytes} bytes (limit: messageBytes)`;
+    throw new KiteError("limitError", reason);
   }
 
   #bounds(levels: number): ScrubBounds {

@@ -17,6 +17,8 @@ export interface TestKeysOptions {
   readonly kontrolUrl?: string;
   /** What it signs with. @default "RS256" */
   readonly algorithm?: KeyAlgorithm;
+  /** Whether its kite.keys say that it signs key handovers; false for a Go Kontrol. @default true */
+  readonly signsHandovers?: boolean;
 }
 
 /** What a test's token says; see {@linkcode TestKeys.token}. */
@@ -61,6 +63,7 @@ export interface TestKeys {
  */
 export async function createTestKeys(options: TestKeysOptions = {}): Promise<TestKeys> {
   const { kontrolUser = "testuser", kontrolUrl = "http://127.0.0.1:4000/kite" } = options;
+  const { signsHandovers = true } = options;
   const pair = await generateKeyPair(options.algorithm ?? "RS256");
   const privateKey = await importPrivateKey(pair.privateKey);
   const publicKeyPem = pair.publicKey;
@@ -70,7 +73,14 @@ export async function createTestKeys(options: TestKeysOptions = {}): Promise<Tes
     pair,
     privateKey,
     kiteKey: (username = "testuser") =>
-      createKiteKey({ username, kontrolUser, kontrolUrl, privateKey, publicKeyPem }),
+      createKiteKey({
+        username,
+        kontrolUser,
+        kontrolUrl,
+        privateKey,
+        publicKeyPem,
+        signsHandovers,
+      }),
     token: ({ username = "testuser", audience = "/", ttl = 3_600_000, claims = {} } = {}) => {
       const now = Math.floor(Date.now() / 1000);
       const standard: SignableClaims = {

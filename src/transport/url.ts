@@ -7,6 +7,8 @@ const PROTOCOLS: Readonly<Record<string, "http:" | "https:">> = {
   "https:": "https:",
   "wss:": "https:",
 };
+/** Blanks, line breaks, and other characters that control a terminal or a log. */
+const FORBIDDEN = /[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 const SESSION_CHARACTERS = "abcdefghijklmnopqrstuvwxyz012345"; // 32: a byte's low bits choose evenly
 const SESSION_LENGTH = 20;
 
@@ -17,6 +19,10 @@ const SESSION_LENGTH = 20;
  * @throws {KiteError} `configError` that names what is wrong.
  */
 export function parseKiteUrl(url: string | URL): URL {
+  // The URL parser would drop line breaks and tabs, and trim blanks.
+  if (typeof url === "string" && FORBIDDEN.test(url)) {
+    throw cannotUse("url", "must not hold blanks or control characters");
+  }
   if (typeof url === "string" && !URL.canParse(url)) throw bad(withoutSecrets(url));
   const parsed = new URL(url);
   const protocol = PROTOCOLS[parsed.protocol];
@@ -28,6 +34,21 @@ export function parseKiteUrl(url: string | URL): URL {
   parsed.hash = "";
   parsed.protocol = protocol;
   return parsed;
+}
+
+/** Characters of a URL that a remote gives us, at most. */
+const MAX_URL_LENGTH = 2_048;
+
+/** True for a URL that a remote may give us to dial, see {@linkcode parseKiteUrl}. */
+export function isKiteUrl(text: unknown): text is string {
+  if (typeof text !== "string" || text.length > MAX_URL_LENGTH) return false;
+  try {
+    parseKiteUrl(text);
+    return true;
+  } catch (error) {
+    if (error instanceof KiteError) return false;
+    throw error;
+  }
 }
 
 /** The error for a URL where a server answers, but not a kite. */

@@ -155,7 +155,10 @@ Deno.test("a new kite.key says what it was told, and empty options are refused",
     jti: "an-id",
     kontrolURL: "http://127.0.0.1:4000/kite",
     kontrolKey: kontrol.pair.publicKey,
+    keyHandover: true,
   });
+  const foreign = await createKiteKey({ ...options, signsHandovers: false });
+  assertEquals(readKiteKeyClaims(foreign).keyHandover, undefined);
   for (const name of ["username", "kontrolUser", "kontrolUrl", "publicKeyPem"]) {
     const create = () => createKiteKey({ ...options, [name]: "" });
     await assertRejects(create, KiteError, `a kite.key needs a ${name}`);

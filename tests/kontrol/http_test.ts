@@ -99,7 +99,7 @@ Deno.test("POST /register: every field of the kite counts", async () => {
   assertEquals(await find(line, { username: "somebody" }), [], "the kite.key's user counts");
 });
 
-Deno.test("POST /register: who comes with a deleted key gets a kite.key alone", async () => {
+Deno.test("POST /register: a caller with a deleted key gets a kite.key and its handover, without publicKey", async () => {
   await using kontrol = await startKontrol();
   const { keys } = kontrol.kontrol;
   const old = await keys.add(await generateKeyPair("EdDSA"));
@@ -111,7 +111,7 @@ Deno.test("POST /register: who comes with a deleted key gets a kite.key alone", 
     auth: { type: "kiteKey", key },
   });
   const answer = JSON.parse(text);
-  assertEquals(Object.keys(answer), ["url", "heartbeatInterval", "kiteKey"]);
+  assertEquals(Object.keys(answer), ["url", "heartbeatInterval", "kiteKey", "keyHandover"]);
   assertEquals(readKiteKeyClaims(answer.kiteKey).kontrolKey, (await keys.own()).public);
 });
 

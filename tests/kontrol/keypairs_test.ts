@@ -6,6 +6,7 @@ import { MemoryStorage } from "../../kontrol/storage/memory.ts";
 import type { KeyPairs, StoredKeyPair } from "../../kontrol/storage/storage.ts";
 import { generateKeyPair } from "../../src/auth/keys.ts";
 import { readKiteKeyClaims } from "../../src/auth/kite_key.ts";
+import { verifyKeyHandover } from "../../src/auth/handover.ts";
 import { KiteKeyVerifier } from "../../src/auth/kite_key_verifier.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 
@@ -108,12 +109,15 @@ Deno.test("a deleted pair still authenticates, and its kites get a new kite.key"
   const old = await ring.signKiteKey("alice", at(stored, 1));
   assertEquals((await verifier.verify(old)).username, "alice");
   assertEquals(await ring.renew(curve.publicKey, "alice"), undefined);
-  assertEquals(await ring.currentKey(curve.publicKey), curve.publicKey);
+  assertEquals(await ring.currentKey(curve.publicKey), { publicKey: curve.publicKey });
 
   await ring.keyPairs.softDelete(at(stored, 1).id);
   const fresh = new KiteKeyVerifier({ trustedKeys: () => [], verify: (key) => ring.trusts(key) });
   assertEquals((await fresh.verify(old)).username, "alice");
-  assertEquals(await ring.currentKey(curve.publicKey), edwards.publicKey);
+  const { publicKey, keyHandover = "" } = await ring.currentKey(curve.publicKey);
+  assertEquals(publicKey, edwards.publicKey);
+  const handedOver = { kontrolUser: "kontrol", nextKey: edwards.publicKey };
+  await verifyKeyHandover(keyHandover, { ...handedOver, currentKey: curve.publicKey });
   const renewed = await ring.renew(curve.publicKey, "alice");
   if (renewed === undefined) throw new Error("no new kite.key");
   assertEquals(renewed.publicKey, edwards.publicKey);
@@ -142,7 +146,9 @@ Deno.test("add: halves of two pairs are refused, the public half may be left out
   assertEquals([derived.public, derived.private], [rsa.publicKey, rsa.privateKey]);
   const again = await ring.add({ ...rsa, publicKey: `\n${rsa.publicKey}\n` });
   assertEquals(again.id, derived.id);
-  assert((await refusal(() => ring.add({ privateKey: "x" }))).startsWith("configError: bad PEM"));
+  assert(
+    (await refusal(() => ring.add({ privateKey: "x" }))).startsWith("configError: Cannot read PEM"),
+  );
 });
 
 Deno.test("the JSON form of the public keys: no private part, no deleted pair, no odd row", async () => {

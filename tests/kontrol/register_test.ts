@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { verifyKeyHandover } from "../../src/auth/handover.ts";
 import { generateKeyPair } from "../../src/auth/keys.ts";
 import { readKiteKeyClaims } from "../../src/auth/kite_key.ts";
 
@@ -97,7 +98,7 @@ Deno.test("register: the name is the authenticated one, whatever the caller clai
   assertEquals(found?.kite.username, "mallory");
 });
 
-Deno.test("register: who comes with a deleted key gets a new kite.key and the public key", async () => {
+Deno.test("register: a caller with a deleted key gets a new kite.key, the public key and its handover", async () => {
   await using kontrol = await startKontrol();
   const { keys } = kontrol.kontrol;
   const old = await keys.add(await generateKeyPair("EdDSA"));
@@ -110,14 +111,24 @@ Deno.test("register: who comes with a deleted key gets a new kite.key and the pu
   assertEquals((await find(line, { name: "late" }))[0]?.keyId, old.id);
 
   await keys.keyPairs.softDelete(old.id);
-  const { kiteKey, publicKey, ...rest } = await line.tell<Record<string, string>>("register", URL);
+  const { kiteKey, publicKey, keyHandover = "", ...rest } = await line.tell<Record<string, string>>(
+    "register",
+    URL,
+  );
   assertEquals(rest, { url: URL, heartbeatInterval: 10 } as unknown);
   assertEquals(publicKey, own.public);
+  const handover = { kontrolUser: "testuser", currentKey: old.public, nextKey: own.public };
+  await verifyKeyHandover(keyHandover, handover);
   const claims = readKiteKeyClaims(kiteKey ?? "");
   assertEquals([claims.sub, claims.iss, claims.kontrolKey], ["testuser", "testuser", own.public]);
   assertEquals(claims.kontrolURL, kontrol.url);
   assertMatch(claims.jti ?? "", /^[0-9a-f-]{36}$/);
   assertEquals(await line.tell("getKey"), own.public, "the deleted key still opens every method");
+  const asked = await line.tell<Record<string, string>>("getKey", { handoverFrom: old.public });
+  assertEquals(asked.publicKey, own.public);
+  await verifyKeyHandover(asked.keyHandover ?? "", handover);
+  const unknown = { handoverFrom: (await generateKeyPair("EdDSA")).publicKey };
+  assertEquals(await line.tell("getKey", unknown), { publicKey: own.public });
   assertEquals((await find(line, { name: "late" }))[0]?.keyId, own.id);
   assertEquals(kite.id, (await find(line, { name: "late" }))[0]?.kite.id);
 });

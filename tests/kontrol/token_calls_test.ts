@@ -1,7 +1,11 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import { createLocalJWKSet, jwtVerify } from "jose";
 import { KiteError } from "../../mod.ts";
-import { generateKeyPair, type KeyAlgorithm } from "../../src/auth/keys.ts";
+import type { SignableClaims } from "../../src/auth/claims.ts";
+import { readTokenClaims, signToken } from "../../src/auth/jwt.ts";
+import { generateKeyPair, importPrivateKey, type KeyAlgorithm } from "../../src/auth/keys.ts";
+import { createTestKeys } from "../../src/testing/keys.ts";
+import { eventually } from "../support/eventually.ts";
 import { baseOf, find, get, lineTo, startKontrol } from "./support.ts";
 
 async function jwksOf(kontrol: { readonly url: string }) {
@@ -111,20 +115,39 @@ Deno.test("tokens: a short life, renewed in time by the client itself, over and 
   assert(tokens.size >= 3 && tokens.size <= 6, `${tokens.size} tokens in 3.5 s`);
 });
 
-Deno.test("tokens: what a kite calls expired is renewed at once", async () => {
+Deno.test("tokens: a call after the end of its token waits for a new one", async () => {
   await using kontrol = await startKontrol({ tokens: { timeToLive: 1_000, leeway: 0 } });
   const math = await kontrol.newKite("math");
   math.handle("square", ({ args }) => args.one().number() ** 2);
   await math.register((await math.listen()).url);
   const caller = await kontrol.newKite("caller");
   const [client] = await caller.getKites({ name: "math" });
-  // Not renewed meanwhile: there is no connection yet.
-  await new Promise((resolve) => setTimeout(resolve, 2_100));
+  // Not renewed meanwhile, since there is no connection yet.
   const expired = client!.authentication!.key;
+  await eventually(() => (readTokenClaims(expired).exp ?? 0) * 1000 < Date.now(), {
+    what: "the end of the token",
+  });
+  await client!.dial();
+  const answers = await Promise.all([2, 3, 4].map((x) => client!.tell("square", x)));
+  assertEquals(answers, [4, 9, 16]);
+  assertNotEquals(client!.authentication!.key, expired);
+});
+
+Deno.test("tokens: a token that the remote calls expired is renewed at once", async () => {
+  await using kontrol = await startKontrol();
+  const math = await kontrol.newKite("math");
+  math.handle("square", ({ args }) => args.one().number() ** 2);
+  await math.register((await math.listen()).url);
+  const caller = await kontrol.newKite("caller");
+  const [client] = await caller.getKites({ name: "math" });
+  const { pair } = await createTestKeys();
+  const claims = readTokenClaims(client!.authentication!.key) as SignableClaims;
+  const forged = await signToken(claims, await importPrivateKey(pair.privateKey));
+  client!.authentication = { type: "token", key: forged };
   const renewed = Promise.withResolvers<string>();
   client!.onTokenRenew(({ key }) => renewed.resolve(key));
   await client!.dial();
   await assertRejects(() => client!.tell("square", 4), KiteError, "token is expired");
-  assert(await renewed.promise !== expired);
+  assertNotEquals(await renewed.promise, forged);
   assertEquals(await client!.tell("square", 4), 16);
 });

@@ -95,7 +95,12 @@ Deno.test("one dial for all who ask, and none when there is a connection", async
   const kite = targetKite();
   await using server = await kite.listen();
   await using client = callingKite().newClient(server.url);
-  await Promise.all([client.dial(), client.dial(), client.dialForever(), client.dialTimeout(500)]);
+  await Promise.all([
+    client.dial(),
+    client.dial(),
+    client.dialForever(),
+    client.dial({ timeout: 500 }),
+  ]);
   await client.dial();
   assertEquals(kite.connections.size, 1);
 });
@@ -107,7 +112,7 @@ Deno.test("a dial that fails, is aborted or takes too long says why", async () =
   using deaf = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${deaf.addr.port}/kite`;
   const message = `No session with ${url} within 40 ms`;
-  await assertRejects(() => kite.newClient(url).dialTimeout(40), KiteError, message);
+  await assertRejects(() => kite.newClient(url).dial({ timeout: 40 }), KiteError, message);
   const controller = new AbortController();
   const dialling = kite.newClient(url).dial({ signal: controller.signal });
   controller.abort();

@@ -1,8 +1,8 @@
 import { isStrict, lack, type Part } from "../../tools/parts.ts";
 
 /**
- * The `ignore` of a test that needs programs from outside. Where one lacks, the test is skipped
- * and one line says so; with `CI=true` it throws instead, and the test file fails.
+ * Skips a test if a program from outside that it needs is missing, and says so in one line. With
+ * `CI=true` it throws instead, so the test file fails.
  *
  * @example
  * ```ts
@@ -12,8 +12,8 @@ import { isStrict, lack, type Part } from "../../tools/parts.ts";
 export function skipUnless(...parts: Part[]): { ignore: boolean } {
   const lacks = parts.map(lack).filter((line) => line !== undefined);
   if (lacks.length === 0) return { ignore: false };
-  if (isStrict()) throw new Error(`A part of the tests is missing: ${lacks.join("; ")}`);
-  // `deno task test` has said it already, once for all files.
+  if (isStrict()) throw new Error(`Cannot run these tests: ${lacks.join("; ")}`);
+  // `deno task test` has already reported it, once for all files.
   if (!Deno.env.has("KITE_TEST_LACKS_TOLD")) console.log(`skipped: ${lacks.join("; ")}`);
   return { ignore: true };
 }

@@ -151,7 +151,7 @@ export class TestPostgres implements AsyncDisposable {
 export async function skipUnlessPostgres(): Promise<{ ignore: boolean }> {
   const found = await findPostgres();
   if ("folder" in found) return { ignore: false };
-  if (isStrict()) throw new Error(`A part of the tests is missing: ${found.lack}`);
+  if (isStrict()) throw new Error(`Cannot run these tests: ${found.lack}`);
   // deno-lint-ignore no-console -- the reader of a test run has to see why a test was skipped
   if (!Deno.env.has("KITE_TEST_LACKS_TOLD")) console.log(`skipped: ${found.lack}`);
   return { ignore: true };

@@ -82,6 +82,9 @@ Deno.test("test tool: with CI=true, a missing part is a failure", async () => {
   }).output();
   const text = new TextDecoder().decode(stdout);
   assertEquals(code, 1);
-  assert(text.includes("missing etcd: no etcd here; install the package etcd-server"), text);
+  assert(
+    text.includes("missing etcd: etcd is not installed; install the package etcd-server"),
+    text,
+  );
   assert(text.trimEnd().endsWith("0 passed, 1 failed"), text);
 });

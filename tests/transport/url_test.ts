@@ -12,7 +12,7 @@ Deno.test("url: the session goes before the query", () => {
     "http://h/kite//?q": "http://h/kite/000/s/xhr?q",
     "http://h": "http://h/000/s/xhr",
     "http://[::1]:3000/kite#part": "http://[::1]:3000/kite/000/s/xhr",
-    "http://h/a%2Fb c": "http://h/a%2Fb%20c/000/s/xhr",
+    "http://h/a%2Fb%20c": "http://h/a%2Fb%20c/000/s/xhr",
   };
   for (const [url, expected] of Object.entries(cases)) {
     assertEquals(transportUrl(parseKiteUrl(url), "000/s", "xhr").href, expected);
@@ -52,4 +52,27 @@ Deno.test("url: a bad one is refused with its fault, and without its secrets", (
 
 Deno.test("url: what an error shows of a URL leaves the query out", () => {
   assertEquals(displayUrl(parseKiteUrl("ws://h:1/kite?token=hush")), "http://h:1/kite");
+});
+
+Deno.test("url: blanks, line breaks and control characters are refused, and not shown", () => {
+  const tails = [
+    "\r\nX: y",
+    "\t",
+    " ",
+    "\x1b[31m",
+    "\0",
+    "\u202e",
+    "\u2028",
+    "\u2029",
+    "\x7f",
+    "\u00a0",
+  ];
+  for (const tail of tails) {
+    for (const url of [`http://h/kite${tail}`, `${tail}http://h/kite`, `http://h/ki${tail}te?q`]) {
+      const error = assertThrows(() => parseKiteUrl(url), KiteError) as KiteError;
+      assertEquals(error.type, "configError");
+      assertMatch(error.message, /^Cannot use url: must not hold blanks or control characters/);
+      assertFalse(error.message.includes(tail.trim() || "\t"), JSON.stringify(error.message));
+    }
+  }
 });

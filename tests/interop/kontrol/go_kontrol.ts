@@ -77,7 +77,7 @@ export interface GoKontrol extends AsyncDisposable {
 /** A Kontrol's keys, with the URL where it is going to be. */
 function keysForPort(port: number): Promise<TestKeys> {
   const kontrolUrl = `http://127.0.0.1:${port}/kite`;
-  return createTestKeys({ kontrolUser: KONTROL_USER, kontrolUrl });
+  return createTestKeys({ kontrolUser: KONTROL_USER, kontrolUrl, signsHandovers: false });
 }
 
 /**

@@ -135,7 +135,7 @@ Deno.test({
   fn: async () => {
     await using stack = new AsyncDisposableStack();
     const own = stack.use(await startGoKontrol(database!, BRISK));
-    const keys = await createTestKeys({ kontrolUser: KONTROL_USER });
+    const keys = await createTestKeys({ kontrolUser: KONTROL_USER, signsHandovers: false });
     const id = await addKeyPair(own, keys);
     const kiteKey = await keys.kiteKey("edgar");
     await own.peer.call("deleteKeyPair", [id]);
@@ -147,6 +147,12 @@ Deno.test({
       assertNotEquals(renewed, undefined);
       await checkFoundAndCalled(caller, { username: "edgar", environment: "testing", id: kite.id });
       assertEquals((await kite.getKey()).trim(), own.keys.pair.publicKey.trim());
+      // Who wants no change of keys without a handover is left with the old one.
+      const strict = stack.use(
+        ourKontrolledKite(kiteKey, own.url, { requireKeyHandover: true, logLevel: "FATAL" }),
+      );
+      await strict[way]((await strict.listen()).url);
+      await assertRejects(() => strict.getKey(), KiteError, "without a handover");
     }
   },
 });

@@ -274,13 +274,19 @@ class XhrSession implements Session {
     this.#settle();
   }
 
-  #fetch(url: URL, body: string | null): Promise<Response> {
-    return this.#http.fetch(url, {
+  /** Follows no redirect: that would carry messages, tokens and headers to another server. */
+  async #fetch(url: URL, body: string | null): Promise<Response> {
+    const response = await this.#http.fetch(url, {
       method: "POST",
       headers: this.#dial.headers,
       body,
+      redirect: "manual",
       signal: this.#fetches.signal,
     });
+    if (!isRedirect(response)) return response;
+    await response.body?.cancel();
+    const shown = displayUrl(url);
+    throw new KiteError("sendError", `Cannot use ${shown}: it redirects, which is not followed`);
   }
 
   #finish(end: CloseInfo): void {
@@ -305,6 +311,11 @@ class XhrSession implements Session {
     this.#http.close();
     this.#inbox.end(this.#end);
   }
+}
+
+/** Browsers hide the status of a redirect, and name the response's type instead. */
+function isRedirect({ status, type }: Response): boolean {
+  return type === "opaqueredirect" || (status >= 300 && status <= 399);
 }
 
 /** What `fetch` says of its failure, without the query of the URL that it may repeat. */

@@ -1,11 +1,24 @@
-/** Milliseconds in which the body of an upstream request must have arrived. */
-const BODY_TIMEOUT = 30_000;
+import { Timer } from "../../../runtime/timer.ts";
 
-/** What came of reading a body: its text, or the HTTP status that refuses it. */
-export type Body = { readonly text: string } | { readonly status: 400 | 408 | 413 };
+/** The result of reading a body: its text, or the HTTP status that refuses it. */
+export type Body = { readonly text: string } | { readonly status: 400 | 408 | 413 | 503 };
 
-/** Reads a request's body as UTF-8, no further than `limit` bytes. */
-export async function readBody(request: Request, limit: number): Promise<Body> {
+/** How a body is read. */
+export interface BodyOptions {
+  /** Bytes beyond which the body is refused with status 413. */
+  readonly limit: number;
+  /** Milliseconds in which the whole body must have arrived; status 408 after that. */
+  readonly timeout: number;
+  /**
+   * Counts bytes that have arrived; when it returns false, the body is refused with status 503.
+   * @default they are not counted
+   */
+  readonly take?: (bytes: number) => boolean;
+}
+
+/** Reads a request's body as UTF-8. */
+export async function readBody(request: Request, options: BodyOptions): Promise<Body> {
+  const { limit, timeout, take } = options;
   if (Number(request.headers.get("content-length")) > limit) {
     await request.body?.cancel();
     return { status: 413 };
@@ -14,10 +27,10 @@ export async function readBody(request: Request, limit: number): Promise<Body> {
   const reader = request.body.getReader();
   const decoder = new TextDecoder();
   let late = false;
-  const timer = setTimeout(() => {
+  const timer = new Timer(() => {
     late = true;
     reader.cancel().catch(() => {}); // a body that fails while being cancelled is over as well
-  }, BODY_TIMEOUT);
+  }, timeout);
   try {
     let text = "";
     let size = 0;
@@ -26,15 +39,16 @@ export async function readBody(request: Request, limit: number): Promise<Body> {
       if (late) return { status: 408 };
       if (done) return { text: text + decoder.decode() };
       size += value.byteLength;
-      if (size > limit) {
+      const status = size > limit ? 413 : take?.(value.byteLength) === false ? 503 : undefined;
+      if (status !== undefined) {
         await reader.cancel();
-        return { status: 413 };
+        return { status };
       }
       text += decoder.decode(value, { stream: true });
     }
   } catch {
     return { status: 400 }; // the client went away, or broke off the body
   } finally {
-    clearTimeout(timer);
+    timer.clear();
   }
 }

@@ -5,6 +5,11 @@ import { ServerSession, type SessionHost } from "./session.ts";
 
 const INTERRUPTED: CloseInfo = Object.freeze({ code: 1006, reason: "Connection interrupted" });
 const TIMED_OUT: CloseInfo = Object.freeze({ code: 1006, reason: "Session timed out" });
+/** Milliseconds between two polls in which a client that has sent messages keeps its session. */
+const PATIENCE = 1_000;
+
+const TOO_SLOW: CloseInfo = Object.freeze({ code: 1008, reason: "Request body too slow" });
+const OVERLOADED: CloseInfo = Object.freeze({ code: 1013, reason: "Too many request bodies" });
 /** 1006 never travels; this is how a client hears of it that comes back to an interrupted session. */
 const INTERRUPTED_FRAME = encodeClose(1002, INTERRUPTED.reason);
 const BUSY_FRAME = encodeClose(2010, "Another connection still open");
@@ -32,6 +37,7 @@ export class HttpSession extends ServerSession {
   #queue: string[] = [];
   #queueSize = 0;
   #greeted = false;
+  #hasSpoken = false;
   /** When a session without a receiver is forgotten; 0 while it has one. */
   #deadline: number;
 
@@ -40,6 +46,16 @@ export class HttpSession extends ServerSession {
     this.transport = transport;
     this.id = id;
     this.#deadline = this.#delayed();
+  }
+
+  /**
+   * True when the session may end to make room for another: its client is away, and has either sent
+   * no message yet or been away for a while.
+   */
+  get isReplaceable(): boolean {
+    if (this.#receiver !== undefined) return false;
+    const awayFor = this.host.disconnectDelay - (this.#deadline - performance.now());
+    return this.isOver || !this.#hasSpoken || awayFor >= PATIENCE;
   }
 
   /** True when the session is over and no receiver will be told so any more. */
@@ -56,6 +72,7 @@ export class HttpSession extends ServerSession {
     }
     this.#receiver = receiver;
     this.#deadline = 0;
+    this.host.returned(this);
     this.lastSent = this.host.now;
     if (!this.#greeted) {
       this.#greeted = true;
@@ -74,12 +91,14 @@ export class HttpSession extends ServerSession {
 
   /** Takes the messages of an upstream request. @returns false when one is over the limit */
   accept(messages: readonly string[]): boolean {
+    this.#hasSpoken = true;
     return this.deliver(messages);
   }
 
-  /** Ends the session because an upstream request was over the limit. */
-  refuseRequest(): void {
-    this.refuse();
+  /** Ends the session because an upstream request was refused with this HTTP status. */
+  refuseRequest(status: 408 | 413 | 503): void {
+    if (status === 413) this.refuse();
+    else this.stop(status === 408 ? TOO_SLOW : OVERLOADED);
   }
 
   sweep(now: number): void {
@@ -146,6 +165,7 @@ export class HttpSession extends ServerSession {
   #release(): void {
     this.#receiver = undefined;
     this.#deadline = this.#delayed();
+    this.host.left(this);
   }
 
   #expire(): void {

@@ -13,6 +13,7 @@ import { cors, noCache, notFound, plain, preflight, sessionCookie } from "./head
 import { HttpSession } from "./http_session.ts";
 import { greeting, IframePage, info } from "./pages.ts";
 import { RawWebSocketSession } from "./raw_websocket.ts";
+import { IncomingBytes } from "./incoming_bytes.ts";
 import { METHODS, type Route, routeOf } from "./router.ts";
 import { frameLimit, type ServerSession } from "./session.ts";
 import { SessionTable } from "./session_table.ts";
@@ -34,6 +35,8 @@ export interface SockJsServerOptions {
   readonly heartbeat?: number;
   /** Milliseconds a session lives without a request of its client that waits. @default 10_000 */
   readonly disconnectDelay?: number;
+  /** Milliseconds in which the body of a request must have arrived. @default the kite's `handshakeTimeout`, else 10_000 */
+  readonly bodyTimeout?: number;
   /** Bytes after which a streaming response is ended, for the client to start another. @default 131_072 */
   readonly responseLimit?: number;
   /** Whether to set the `JSESSIONID` cookie, by which load balancers keep a client on one server. @default false */
@@ -42,7 +45,7 @@ export interface SockJsServerOptions {
   readonly websocket?: boolean;
   /** Where the iframe page finds the SockJS client. @default "https://cdnjs.cloudflare.com/ajax/libs/sockjs-client/1.6.1/sockjs.min.js" */
   readonly clientUrl?: string;
-  /** `messageBytes`, `outgoingBytes` and `sessions` are kept here. */
+  /** The bytes of messages and bodies, and the number of sessions, are kept here. */
   readonly limits: Limits;
   /** Hears of each new session. `request` is good during the call only: do not keep it. */
   readonly onSession: (session: Session, request: Request) => void;
@@ -89,6 +92,8 @@ export class SockJsServer {
   readonly #onSession: (session: Session, request: Request) => void;
   readonly #iframe: IframePage;
   readonly #table: SessionTable;
+  readonly #incoming: IncomingBytes;
+  readonly #bodyTimeout: number;
   #closed: Promise<void> | undefined;
   #isRefusing = false;
 
@@ -107,6 +112,8 @@ export class SockJsServer {
       options.clientUrl ??
         "https://cdnjs.cloudflare.com/ajax/libs/sockjs-client/1.6.1/sockjs.min.js",
     );
+    this.#incoming = new IncomingBytes(options.limits);
+    this.#bodyTimeout = options.bodyTimeout ?? 10_000;
     this.#table = new SessionTable({
       limits: options.limits,
       heartbeat: checkedNumber("heartbeat", options.heartbeat ?? 10_000, 0),
@@ -208,7 +215,7 @@ export class SockJsServer {
     transport: "websocket" | "rawWebsocket",
     remoteAddress: string,
   ): Response {
-    if (this.#refusesSessions) return tooMany();
+    if (!this.#admits(remoteAddress)) return tooMany();
     const upgrade = shakeHands(request);
     if (upgrade instanceof Response) return upgrade;
     const Transport = transport === "websocket" ? WebSocketSession : RawWebSocketSession;
@@ -230,7 +237,7 @@ export class SockJsServer {
     if (callback instanceof Response) return callback;
     let session = this.#table.find(id);
     if (session === undefined) {
-      if (this.#refusesSessions) return tooMany(headers);
+      if (!this.#admits(remoteAddress)) return tooMany(headers);
       session = this.#table.add((host) => new HttpSession(host, remoteAddress, transport, id));
       this.#introduce(session, request);
     }
@@ -244,18 +251,19 @@ export class SockJsServer {
     noCache(headers);
     if (isXhr) cors(headers, request);
     if (this.#cookies) sessionCookie(headers, request);
-    return acceptMessages(
-      request,
-      () => this.#table.find(id),
-      frameLimit(this.#table.limits),
-      isXhr ? undefined : "d",
-      headers,
-      isXhr ? noContent : ok,
-    );
+    return acceptMessages(request, headers, {
+      find: () => this.#table.find(id),
+      limit: frameLimit(this.#table.limits),
+      timeout: this.#bodyTimeout,
+      incoming: this.#incoming,
+      field: isXhr ? undefined : "d",
+      accepted: isXhr ? noContent : ok,
+    });
   }
 
-  get #refusesSessions(): boolean {
-    return this.#isRefusing || this.#closed !== undefined || this.#table.isFull;
+  #admits(remoteAddress: string): boolean {
+    if (this.#isRefusing || this.#closed !== undefined) return false;
+    return this.#table.makeRoom(remoteAddress);
   }
 
   #introduce(session: ServerSession, request: Request): void {

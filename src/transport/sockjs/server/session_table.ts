@@ -1,4 +1,5 @@
 import type { Limits } from "../../../protocol/limits.ts";
+import { addressKey } from "../../address.ts";
 import type { Session } from "../../session.ts";
 import { HttpSession } from "./http_session.ts";
 import { GO_AWAY, type ServerSession, type SessionHost } from "./session.ts";
@@ -17,6 +18,13 @@ export interface SessionTableOptions {
   readonly onError: (error: unknown, session: Session) => void;
 }
 
+/** The sessions of one address. */
+interface Neighbours {
+  count: number;
+  /** Those without a waiting request, longest first. */
+  readonly away: Set<HttpSession>;
+}
+
 /**
  * All sessions of a server. One timer, which runs only while there are any, looks after all of
  * them: a connection that is idle costs no timer of its own.
@@ -32,6 +40,9 @@ export class SessionTable implements SessionHost {
   readonly #live = new Set<ServerSession>();
   /** The HTTP sessions, for as long as a client may come back to them. */
   readonly #http = new Map<string, HttpSession>();
+  /** The HTTP sessions without a waiting request, longest first. */
+  readonly #away = new Set<HttpSession>();
+  readonly #byAddress = new Map<string, Neighbours>();
   /** How many of the live sessions are WebSockets. */
   #sockets = 0;
   #now = performance.now();
@@ -58,15 +69,29 @@ export class SessionTable implements SessionHost {
     return this.#live.size;
   }
 
-  /** True when no further session may be made: those that linger count, for they take memory. */
-  get isFull(): boolean {
-    return this.#sockets + this.#http.size >= this.limits.sessions;
+  /**
+   * Makes room for one more session. At a limit, the session whose client has been away for the
+   * longest time ends: one that was polled once costs its client nothing, and must not lock others
+   * out. Sessions that linger count, since they take memory.
+   *
+   * @returns false when there is no room
+   */
+  makeRoom(remoteAddress: string): boolean {
+    const { sessions, sessionsPerAddress } = this.limits;
+    const key = addressKey(remoteAddress);
+    const neighbours = key === "" ? undefined : this.#byAddress.get(key);
+    if (neighbours !== undefined && neighbours.count >= sessionsPerAddress) {
+      return this.#replaceFirst(neighbours.away);
+    }
+    return this.#sockets + this.#http.size < sessions || this.#replaceFirst(this.#away);
   }
 
   /** The HTTP session of that id, also one that is over but not forgotten. */
   find(id: string): HttpSession | undefined {
     const session = this.#http.get(id);
-    return session?.isForgotten ? undefined : session;
+    if (session === undefined || !session.isForgotten) return session;
+    this.#forget(session);
+    return undefined;
   }
 
   /** Takes up a session that `make` builds. */
@@ -77,14 +102,37 @@ export class SessionTable implements SessionHost {
     }
     const session = make(this);
     this.#live.add(session);
-    if (session instanceof HttpSession) this.#http.set(session.id, session);
-    else this.#sockets++;
+    const key = addressKey(session.remoteAddress);
+    const neighbours = this.#byAddress.get(key);
+    if (neighbours === undefined) this.#byAddress.set(key, { count: 1, away: new Set() });
+    else neighbours.count++;
+    if (session instanceof HttpSession) {
+      this.#http.set(session.id, session);
+      this.left(session);
+    } else {
+      this.#sockets++;
+    }
     return session;
+  }
+
+  left(session: ServerSession): void {
+    if (!(session instanceof HttpSession) || this.#http.get(session.id) !== session) return;
+    this.#away.add(session);
+    this.#byAddress.get(addressKey(session.remoteAddress))?.away.add(session);
+  }
+
+  returned(session: ServerSession): void {
+    if (!(session instanceof HttpSession)) return;
+    this.#away.delete(session);
+    this.#byAddress.get(addressKey(session.remoteAddress))?.away.delete(session);
   }
 
   over(session: ServerSession): void {
     this.#live.delete(session);
-    if (!(session instanceof HttpSession)) this.#sockets--;
+    if (!(session instanceof HttpSession)) {
+      this.#sockets--;
+      this.#uncount(session);
+    }
     this.#rest();
     if (this.#live.size === 0) this.#whenEmpty?.();
   }
@@ -98,8 +146,28 @@ export class SessionTable implements SessionHost {
     for (const session of [...this.#live]) session.stop(GO_AWAY);
     if (this.#live.size > 0) await this.#emptied(timeout);
     for (const session of [...this.#live]) session.abandon();
-    this.#http.clear();
+    for (const session of [...this.#http.values()]) this.#forget(session);
     this.#rest();
+  }
+
+  #replaceFirst(away: ReadonlySet<HttpSession>): boolean {
+    const [oldest] = away;
+    if (oldest === undefined || !oldest.isReplaceable) return false;
+    oldest.abandon();
+    this.#forget(oldest);
+    return true;
+  }
+
+  #forget(session: HttpSession): void {
+    if (!this.#http.delete(session.id)) return;
+    this.returned(session);
+    this.#uncount(session);
+  }
+
+  #uncount(session: ServerSession): void {
+    const key = addressKey(session.remoteAddress);
+    const neighbours = this.#byAddress.get(key);
+    if (neighbours !== undefined && --neighbours.count === 0) this.#byAddress.delete(key);
   }
 
   #emptied(timeout: number): Promise<void> {
@@ -112,8 +180,8 @@ export class SessionTable implements SessionHost {
   #sweep(): void {
     this.#now = performance.now();
     for (const session of this.#live) session.sweep(this.#now);
-    for (const [id, session] of this.#http) {
-      if (session.isForgotten) this.#http.delete(id);
+    for (const session of this.#http.values()) {
+      if (session.isForgotten) this.#forget(session);
     }
     this.#rest();
   }

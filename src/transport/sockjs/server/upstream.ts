@@ -1,7 +1,9 @@
 import { decodeUpstream } from "../frames.ts";
 import { type Body, readBody } from "./body.ts";
+import { formField } from "./form.ts";
 import { notFound, plain } from "./headers.ts";
 import type { HttpSession } from "./http_session.ts";
+import type { IncomingBytes } from "./incoming_bytes.ts";
 
 /** Bytes that a percent-encoded form may take for each byte of what it carries. */
 const FORM_GROWTH = 3;
@@ -10,38 +12,61 @@ const REFUSALS = {
   400: "Broken request body.",
   408: "Request body too slow.",
   413: "Payload too large.",
+  503: "Too many request bodies at once.",
 } as const;
 
-/**
- * Takes the messages of an `xhr_send` or `jsonp_send` request.
- *
- * @param find looks the session up; asked again once the body is there
- * @param limit bytes of the payload
- * @param formField where a form carries the payload; `undefined` when the body itself is the payload
- * @param accepted the answer to a good request
- */
+/** How {@linkcode acceptMessages} takes a request. */
+export interface UpstreamOptions {
+  /** Finds the session; called again once the body is there. */
+  readonly find: () => HttpSession | undefined;
+  /** Bytes of the payload. */
+  readonly limit: number;
+  /** Milliseconds in which the body must have arrived. */
+  readonly timeout: number;
+  /** Counts the bytes of all bodies that are being received. */
+  readonly incoming: IncomingBytes;
+  /** The field of a form that carries the payload; `undefined` when the body itself is the payload. */
+  readonly field: string | undefined;
+  /** Answers a request that was accepted. */
+  readonly accepted: (headers: Headers) => Response;
+}
+
+/** Accepts the messages of an `xhr_send` or `jsonp_send` request. */
 export async function acceptMessages(
   request: Request,
-  find: () => HttpSession | undefined,
-  limit: number,
-  formField: string | undefined,
   headers: Headers,
-  accepted: (headers: Headers) => Response,
+  { find, limit, timeout, incoming, field, accepted }: UpstreamOptions,
 ): Promise<Response> {
-  if (find() === undefined) {
+  const receiver = find();
+  if (receiver === undefined) {
     await request.body?.cancel();
     return notFound(headers);
   }
-  const isForm = formField !== undefined && isUrlEncoded(request.headers.get("content-type"));
-  const body: Body = await readBody(request, isForm ? limit * FORM_GROWTH : limit);
+  const isForm = field !== undefined && isUrlEncoded(request.headers.get("content-type"));
+  const bodyLimit = isForm ? limit * FORM_GROWTH : limit;
+  let taken = 0;
+  let body: Body;
+  try {
+    body = await readBody(request, {
+      limit: bodyLimit,
+      timeout,
+      take: (bytes) => {
+        if (!incoming.take(receiver, bytes, bodyLimit)) return false;
+        taken += bytes;
+        return true;
+      },
+    });
+  } finally {
+    incoming.release(receiver, taken);
+  }
   const session = find();
   if (session === undefined) return notFound(headers);
   if ("status" in body) {
-    // What was refused is missing from the conversation, which cannot go on without it.
-    if (body.status === 413) session.refuseRequest();
+    // The conversation cannot continue without the messages that were refused.
+    if (body.status !== 400) session.refuseRequest(body.status);
     return plain(body.status, REFUSALS[body.status], headers);
   }
-  const payload = isForm ? new URLSearchParams(body.text).get(formField) ?? "" : body.text;
+  const payload = isForm ? formField(body.text, field) ?? "" : body.text;
   if (payload === "") return plain(500, "Payload expected.", headers);
   const messages = decodeUpstream(payload);
   if (messages === undefined) return plain(500, "Broken JSON encoding.", headers);

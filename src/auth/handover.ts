@@ -1,0 +1,74 @@
+import type { KiteError } from "../protocol/errors.ts";
+import type { JwtClaims } from "./claims.ts";
+import { checkTimes, hasSignatureOf, parseToken, refusal, signToken } from "./jwt.ts";
+import { canonicalPublicKey, importPublicKey, KEY_ALGORITHMS, type PrivateKey } from "./keys.ts";
+import { clip } from "./text.ts";
+
+/** Seconds for which a handover is good: it is signed for one answer, and used at once. */
+const LIFETIME = 3_600;
+
+/** Seconds by which the clocks of two machines may differ. */
+const LEEWAY = 300;
+
+/** What {@linkcode signKeyHandover} states. */
+export interface KeyHandoverOptions {
+  /** Kontrol's username. */
+  readonly kontrolUser: string;
+  /** The private half of the key that is replaced. */
+  readonly formerKey: PrivateKey;
+  /** The public key that replaces it, PEM. */
+  readonly nextKey: string;
+}
+
+/** What {@linkcode verifyKeyHandover} checks a handover against. */
+export interface KeyHandoverCheck {
+  /** The username of our Kontrol; `""` if unknown. */
+  readonly kontrolUser: string;
+  /** The public key that we trust now, PEM. */
+  readonly currentKey: string;
+  /** The public key that was offered in its place, PEM. */
+  readonly nextKey: string;
+}
+
+/**
+ * Signs a key handover: a JWT in which the former key of a Kontrol names the key that replaces it
+ * (docs/kontrol-protocol.md §6). It has neither `sub` nor `aud`, so that no verifier can
+ * take it for a token or a kite.key.
+ */
+export async function signKeyHandover(options: KeyHandoverOptions): Promise<string> {
+  const { kontrolUser, formerKey, nextKey } = options;
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: kontrolUser, nextKey, iat: now - LEEWAY, exp: now + LIFETIME + LEEWAY };
+  return await signToken(claims, formerKey);
+}
+
+/**
+ * Checks that a handover names the offered key, and that the key trusted now signed it.
+ *
+ * @throws {KiteError} `authenticationError` that says what is wrong with it.
+ */
+export async function verifyKeyHandover(text: string, check: KeyHandoverCheck): Promise<void> {
+  const { kontrolUser, currentKey, nextKey } = check;
+  const token = parseToken(text, KEY_ALGORITHMS);
+  const { claims } = token;
+  if (!await hasSignatureOf(token, await importPublicKey(currentKey))) {
+    throw refusal("the key trusted now did not sign the handover");
+  }
+  if (claims.sub !== undefined || claims.aud !== undefined || claims.exp === undefined) {
+    throw refusal("the text is not a handover");
+  }
+  if (kontrolUser !== "" && claims.iss !== kontrolUser) {
+    throw refusal(`the handover is of another issuer: ${clip(claims.iss ?? "")}`);
+  }
+  checkTimes(claims, Date.now(), LEEWAY * 1000);
+  if (!namesKey(claims, nextKey)) throw refusal("the handover names another key");
+}
+
+function namesKey({ nextKey: named }: JwtClaims, nextKey: string): boolean {
+  return typeof named === "string" && canonicalPublicKey(named) === canonicalPublicKey(nextKey);
+}
+
+/** The refusal of keys that nothing vouches for. */
+export function unvouchedKey(why: string, cause?: unknown): KiteError {
+  return refusal(`Cannot trust the new key from Kontrol: ${why}`, cause);
+}

@@ -1,0 +1,30 @@
+import { readKiteKeyClaims } from "../auth/kite_key.ts";
+import { KiteError } from "../protocol/errors.ts";
+
+/** What Kontrols say of a kite.key that none of their key pairs has signed. */
+const UNKNOWN_KEY = /no key pair found|kontrol key is not trusted|no kontrol key found/;
+
+/**
+ * Says what to do when Kontrol refuses our kite.key; every other error stays as it is.
+ *
+ * @param url Kontrol's URL.
+ */
+export function explainRefusedKey(
+  error: unknown,
+  url: string,
+  kiteKey: string | undefined,
+): unknown {
+  if (!(error instanceof KiteError) || error.type !== "authenticationError") return error;
+  if (kiteKey === undefined || !UNKNOWN_KEY.test(error.message)) return error;
+  const { kontrolURL = "" } = readKiteKeyClaims(kiteKey);
+  const issued = kontrolURL === "" || kontrolURL === url
+    ? ""
+    : ` (it was issued for ${kontrolURL})`;
+  return new KiteError(
+    "authenticationError",
+    `Cannot use this kite.key at Kontrol ${url}: ${error.message}. ` +
+      `It is of another Kontrol${issued}, or of one whose key pairs are gone. ` +
+      "Replace it with a kite.key of this Kontrol, or set kontrolUrl to the Kontrol that issued it",
+    { cause: error, id: error.id },
+  );
+}

@@ -1,0 +1,28 @@
+/**
+ * The part of a `host:port` that stands for one peer when sessions and bytes are counted: an IPv4
+ * address, or the first 64 bits of an IPv6 one, which one subscriber gets as a whole.
+ *
+ * @returns `""` when the address is not known
+ *
+ * @example
+ * ```ts
+ * import { addressKey } from "./address.ts";
+ *
+ * console.assert(addressKey("192.0.2.7:5000") === "192.0.2.7");
+ * console.assert(addressKey("[2001:db8::7]:5000") === "2001:db8:0:0");
+ * ```
+ */
+export function addressKey(remoteAddress: string): string {
+  const host = /^\[(.*)\](?::\d*)?$/.exec(remoteAddress)?.[1];
+  if (host === undefined) return remoteAddress.replace(/:\d*$/, "");
+  const mapped = /^::ffff:([\d.]+)$/i.exec(host)?.[1];
+  if (mapped !== undefined) return mapped;
+  const [head = "", tail] = host.split("::");
+  const groups = head === "" ? [] : head.split(":");
+  if (tail !== undefined) {
+    const after = tail === "" ? [] : tail.split(":");
+    while (groups.length + after.length < 8) groups.push("0");
+    groups.push(...after);
+  }
+  return groups.slice(0, 4).join(":");
+}

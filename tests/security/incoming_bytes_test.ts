@@ -1,0 +1,83 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { eventually } from "../support/eventually.ts";
+import { post, RawConnection, TestServer } from "../transport/sockjs/server/support.ts";
+
+const PIECE = "x".repeat(60_000);
+const FORM = { "content-type": "application/x-www-form-urlencoded" };
+
+/** A limit of 60,000 bytes a message makes bodies of 120,000 bytes possible. */
+const LIMITS = { messageBytes: 60_000, incomingBytes: 200_000, incomingBytesPerAddress: 150_000 };
+
+/** Begins a request whose body never ends, and sends one piece of it. */
+async function begin(server: TestServer, url: string, path: string, isChunked: boolean) {
+  const connection = await RawConnection.open(server.port);
+  const target = new URL(`${url}/${path}`).pathname;
+  const length = isChunked ? "Transfer-Encoding: chunked" : "Content-Length: 110000";
+  await connection.write(`POST ${target} HTTP/1.1\r\nHost: x\r\n${length}\r\n\r\n`);
+  await connection.write(isChunked ? `${PIECE.length.toString(16)}\r\n${PIECE}\r\n` : PIECE);
+  return connection;
+}
+
+async function openSession(server: TestServer): Promise<string> {
+  const url = server.session();
+  assertEquals((await post(`${url}/xhr`)).status, 200);
+  return url;
+}
+
+for (const path of ["xhr_send", "jsonp_send"]) {
+  for (const isChunked of [false, true]) {
+    const name = `${path}${isChunked ? ", chunked" : ""}`;
+    Deno.test(`incomingBytesPerAddress: bodies beyond are refused with 503 (${name})`, async () => {
+      await using server = new TestServer({ limits: LIMITS });
+      const urls = [
+        await openSession(server),
+        await openSession(server),
+        await openSession(server),
+      ];
+      using first = await begin(server, urls[0]!, path, isChunked);
+      using second = await begin(server, urls[1]!, path, isChunked);
+      const refused = async () => {
+        const third = await post(`${await openSession(server)}/xhr_send`, JSON.stringify([PIECE]));
+        return third.status === 503;
+      };
+      await eventually(refused, { what: "a refusal" });
+      first[Symbol.dispose]();
+      second[Symbol.dispose]();
+      const accepted = async () => {
+        const url = await openSession(server);
+        return (await post(`${url}/xhr_send`, '["y"]')).status === 204;
+      };
+      await eventually(accepted, { what: "room for bodies again" });
+    });
+  }
+}
+
+Deno.test("incomingBytes: the bodies of one session hold no more than one body may", async () => {
+  await using server = new TestServer({ limits: { messageBytes: 60_000 } });
+  const url = await openSession(server);
+  using _first = await begin(server, url, "xhr_send", false);
+  using _second = await begin(server, url, "xhr_send", false);
+  using third = await begin(server, url, "xhr_send", false);
+  assertMatch(await third.read("\r\n\r\n"), /^HTTP\/1.1 503 /);
+  const answer = await post(`${url}/xhr`);
+  assertEquals(answer.text, 'c[1013,"Too many request bodies"]\n');
+});
+
+Deno.test("bodyTimeout: half a body is answered 408, and its session ends", async () => {
+  await using server = new TestServer({ bodyTimeout: 100 });
+  const url = await openSession(server);
+  using slow = await begin(server, url, "xhr_send", false);
+  assertMatch(await slow.read("\r\n\r\n"), /^HTTP\/1.1 408 /);
+  assertEquals((await post(`${url}/xhr`)).text, 'c[1008,"Request body too slow"]\n');
+});
+
+Deno.test("jsonp_send: a form of a million fields costs no more than its text", async () => {
+  await using server = new TestServer();
+  const url = await openSession(server);
+  const before = Deno.memoryUsage().heapTotal;
+  const form = `${"a&".repeat(2_000_000)}d=${encodeURIComponent('["x"]')}`;
+  assertEquals((await post(`${url}/jsonp_send`, form, FORM)).status, 200);
+  const grown = (Deno.memoryUsage().heapTotal - before) / 1e6;
+  assertEquals(grown < 100, true, `the heap grew by ${grown} MB`);
+  assertEquals((await post(`${url}/xhr`)).text, 'a["x"]\n');
+});
