@@ -2,33 +2,16 @@ import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/sp
 import type { KiteRequest } from "../rpc/request.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 import { KiteError } from "../protocol/errors.ts";
-import { FUNCTION_KEYWORD, type MethodSchemas, type Schema } from "../rpc/method_schemas.ts";
+import {
+  type Contract,
+  type ContractMethod,
+  FUNCTION_KEYWORD,
+  type MethodSchemas,
+  type Schema,
+} from "../rpc/contract_types.ts";
 
 /** Options of one typed call. They follow the arguments that the contract declares. */
 export type CallOptions = TellOptions;
-
-/**
- * One method of a contract. `call` and `implement` carry types only; they are never set.
- *
- * @typeParam Call the function that a caller gets
- * @typeParam Implement the function that a kite must provide
- */
-export interface ContractMethod<Call = unknown, Implement = unknown> {
-  /** The schemas, or undefined for a method with types only. */
-  readonly schemas: MethodSchemas | undefined;
-  /** The type of the function that a caller gets. */
-  readonly call?: Call;
-  /** The type of the function that a kite must provide. */
-  readonly implement?: Implement;
-}
-
-/** Methods by name. */
-export type Contract = Readonly<Record<string, ContractMethod>>;
-
-/** The typed functions that a contract gives to a caller. */
-export type Api<C extends Contract> = {
-  readonly [Name in keyof C]: NonNullable<C[Name]["call"]>;
-};
 
 /** The functions that a kite must provide to implement a contract. */
 export type Implementation<C extends Contract> = {
@@ -57,7 +40,7 @@ type CallArguments<S extends MethodSchemas> = [
   options?: CallOptions,
 ];
 
-type HandlerArguments<S extends MethodSchemas> = [...Outputs<ArgsOf<S>>, request: KiteRequest];
+type ImplementArguments<S extends MethodSchemas> = [...Outputs<ArgsOf<S>>, request: KiteRequest];
 
 type CallOf<S extends MethodSchemas> = S["items"] extends Schema<infer _Input, infer Item>
   ? (...args: CallArguments<S>) => AsyncIterableIterator<Item>
@@ -65,11 +48,13 @@ type CallOf<S extends MethodSchemas> = S["items"] extends Schema<infer _Input, i
     ? (...args: CallArguments<S>) => Promise<Result>
   : (...args: CallArguments<S>) => Promise<unknown>;
 
-type ImplementOf<S extends MethodSchemas> = S["items"] extends Schema<infer Item, infer _Output>
-  ? (...args: HandlerArguments<S>) => AsyncIterable<Item> | Promise<AsyncIterable<Item>>
+/** The function that a kite must provide for a method with schemas. */
+export type ImplementOf<S extends MethodSchemas> = S["items"] extends
+  Schema<infer Item, infer _Output>
+  ? (...args: ImplementArguments<S>) => AsyncIterable<Item> | Promise<AsyncIterable<Item>>
   : S["result"] extends Schema<infer Result, infer _Output>
-    ? (...args: HandlerArguments<S>) => Result | Promise<Result>
-  : (...args: HandlerArguments<S>) => unknown;
+    ? (...args: ImplementArguments<S>) => Result | Promise<Result>
+  : (...args: ImplementArguments<S>) => unknown;
 
 /**
  * A method with types only: nothing is checked at run time, and the implementation gets the

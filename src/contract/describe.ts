@@ -1,5 +1,7 @@
 import type { StandardJSONSchemaV1 } from "@standard-schema/spec";
-import type { MethodSchemas, Schema } from "../rpc/method_schemas.ts";
+import type { MethodSchemas, Schema } from "../rpc/contract_types.ts";
+import type { Methods } from "../rpc/methods.ts";
+import type { KiteRequest } from "../rpc/request.ts";
 
 /** A JSON Schema, version 2020-12; `{}` where nothing is known. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -18,6 +20,41 @@ export interface MethodDescription {
   readonly items?: JsonSchema;
   /** True if calling it twice has the effect of calling it once. */
   readonly idempotent?: boolean;
+}
+
+/** The answer of `kite.describe`. */
+export interface Description {
+  /** The methods that the caller may see, by name. */
+  readonly methods: readonly MethodDescription[];
+}
+
+/**
+ * Describes the methods that a caller may call: all of them if its authentication is good, else those
+ * without authentication.
+ *
+ * @throws {KiteError} `authenticationError` if the caller shows an authentication that is not good
+ */
+export function describeMethods(
+  methods: Methods,
+  request: KiteRequest,
+): Description | Promise<Description> {
+  const seesAll = !methods.authenticates || !request.authenticates;
+  if (seesAll || request.authentication === undefined) return describeAll(methods, seesAll);
+  const authenticated = methods.authenticators.authenticate(request);
+  return authenticated === undefined
+    ? describeAll(methods, true)
+    : authenticated.then(() => describeAll(methods, true));
+}
+
+function describeAll(methods: Methods, seesAll: boolean): Description {
+  const described: MethodDescription[] = [];
+  for (const method of methods.all) {
+    const authentication = methods.authenticates && method.authenticates;
+    if (!seesAll && authentication) continue;
+    described.push(describeMethod(method.name, authentication, method.schemas));
+  }
+  described.sort((a, b) => a.name < b.name ? -1 : 1);
+  return { methods: described };
 }
 
 /** Describes one method. */

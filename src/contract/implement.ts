@@ -1,9 +1,10 @@
 import { KiteError } from "../protocol/errors.ts";
 import type { Handler, Method } from "../rpc/method.ts";
+import type { Methods } from "../rpc/methods.ts";
 import type { KiteRequest } from "../rpc/request.ts";
-import type { MethodSchemas } from "../rpc/method_schemas.ts";
-import type { Contract, ContractMethod, Implementation } from "./contract.ts";
-import { validateArguments, validateValue } from "./validate.ts";
+import type { Contract, ContractMethod, MethodSchemas, Schema } from "../rpc/contract_types.ts";
+import { type Implementation, method } from "./contract.ts";
+import { validateArguments, validateValue } from "../rpc/validate.ts";
 
 /** How a kite serves the methods of a contract. */
 export interface ImplementOptions {
@@ -25,11 +26,11 @@ type AnyFunction = (...args: unknown[]) => unknown;
 /**
  * Adds a handler for each method of a contract.
  *
- * @param handle adds one method to the kite
+ * @param target the methods of the kite
  * @throws {KiteError} `configError` if a function is missing, or one is not in the contract
  */
 export function implementContract<C extends Contract>(
-  handle: (name: string, handler: Handler, schemas: MethodSchemas | undefined) => Method,
+  target: Pick<Methods, "handle">,
   contract: C,
   implementation: Implementation<C>,
   options: ImplementOptions = {},
@@ -40,9 +41,25 @@ export function implementContract<C extends Contract>(
   for (const [name, declared] of Object.entries<ContractMethod>(contract)) {
     // Called on the implementation, so that it can be an instance of a class.
     const run: AnyFunction = (...args) => (functions[name] as AnyFunction).apply(functions, args);
-    methods[name] = handle(name, contractHandler(name, declared, run, options), declared.schemas);
+    methods[name] = target.handle(
+      name,
+      contractHandler(name, declared, run, options),
+      declared.schemas,
+    );
   }
   return methods as ImplementedMethods<C>;
+}
+
+/** The handler of one method with schemas, which is part of no contract. */
+export function schemaHandler(
+  name: string,
+  schemas: MethodSchemas,
+  implementation: (...args: never[]) => unknown,
+): Handler {
+  if (typeof implementation !== "function") {
+    throw new KiteError("configError", `Cannot handle "${name}": must be a function`);
+  }
+  return contractHandler(name, method(schemas), implementation as AnyFunction);
 }
 
 /** The handler that checks the arguments of a call and runs its implementation. */
@@ -72,37 +89,23 @@ export function contractHandler(
   };
 }
 
-async function checkResult(
-  name: string,
-  schema: NonNullable<MethodSchemas["result"]>,
-  value: unknown,
-): Promise<unknown> {
-  try {
-    return await validateValue(schema, value, `Cannot return from "${name}"`, "result");
-  } catch (error) {
-    throw asResultError(error);
-  }
+/** A wrong result is a fault of this kite: the caller's arguments were right. */
+function checkResult(name: string, schema: Schema, value: unknown): unknown {
+  return validateValue(schema, value, {
+    action: `Cannot return from "${name}"`,
+    place: "result",
+    type: "genericError",
+  });
 }
 
-async function* checkItems(
-  name: string,
-  schema: NonNullable<MethodSchemas["items"]>,
-  items: unknown,
-): AsyncGenerator<unknown> {
-  try {
-    for await (const item of items as AsyncIterable<unknown>) {
-      yield await validateValue(schema, item, `Cannot stream from "${name}"`, "item");
-    }
-  } catch (error) {
-    throw asResultError(error);
+async function* checkItems(name: string, schema: Schema, items: unknown): AsyncGenerator<unknown> {
+  for await (const item of items as AsyncIterable<unknown>) {
+    yield await validateValue(schema, item, {
+      action: `Cannot stream from "${name}"`,
+      place: "item",
+      type: "genericError",
+    });
   }
-}
-
-/** A wrong result is a fault of this kite; the caller's arguments were right. */
-function asResultError(error: unknown): unknown {
-  return error instanceof KiteError && error.type === "argumentError"
-    ? new KiteError("genericError", error.message, { cause: error })
-    : error;
 }
 
 function checkNames(contract: Contract, functions: Readonly<Record<string, unknown>>): void {

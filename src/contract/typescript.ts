@@ -1,4 +1,4 @@
-import { FUNCTION_KEYWORD } from "../rpc/method_schemas.ts";
+import { FUNCTION_KEYWORD } from "../rpc/contract_types.ts";
 import type { JsonSchema, MethodDescription } from "./describe.ts";
 
 /** Levels of a schema that are written out; deeper ones, and references, become `unknown`. */

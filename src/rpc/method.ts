@@ -1,6 +1,6 @@
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteRequest } from "./request.ts";
-import type { MethodSchemas } from "./method_schemas.ts";
+import type { MethodSchemas } from "./contract_types.ts";
 import { Throttle } from "./throttle.ts";
 
 /** Serves a request: what it returns, or resolves to, is the result; what it throws, the error. */

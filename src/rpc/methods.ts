@@ -1,7 +1,7 @@
 import { Authenticators } from "./authenticators.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { type Handler, Hooks, Method, type MethodHandling } from "./method.ts";
-import type { MethodSchemas } from "./method_schemas.ts";
+import type { MethodSchemas } from "./contract_types.ts";
 import type { KiteRequest } from "./request.ts";
 
 /** How a kite serves its methods. */

@@ -22,3 +22,26 @@ export interface MethodSchemas {
 
 /** The keyword that marks a function in a description: JSON Schema has no type for one. */
 export const FUNCTION_KEYWORD = "x-kite-function";
+
+/**
+ * One method of a contract. `call` and `implement` carry types only; they are never set.
+ *
+ * @typeParam Call the function that a caller gets
+ * @typeParam Implement the function that a kite must provide
+ */
+export interface ContractMethod<Call = unknown, Implement = unknown> {
+  /** The schemas, or undefined for a method with types only. */
+  readonly schemas: MethodSchemas | undefined;
+  /** The type of the function that a caller gets. */
+  readonly call?: Call;
+  /** The type of the function that a kite must provide. */
+  readonly implement?: Implement;
+}
+
+/** Methods by name. */
+export type Contract = Readonly<Record<string, ContractMethod>>;
+
+/** The typed functions that a contract gives to a caller. */
+export type Api<C extends Contract> = {
+  readonly [Name in keyof C]: NonNullable<C[Name]["call"]>;
+};

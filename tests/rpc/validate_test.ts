@@ -3,9 +3,9 @@ import { type as ark } from "arktype";
 import * as v from "valibot";
 import { z } from "zod";
 import { callback, type } from "../../src/contract/contract.ts";
-import { validateArguments } from "../../src/contract/validate.ts";
+import { validateArguments } from "../../src/rpc/validate.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
-import type { Schema } from "../../src/rpc/method_schemas.ts";
+import type { Schema } from "../../src/rpc/contract_types.ts";
 
 const USERS: Readonly<Record<string, Schema>> = {
   zod: z.object({ user: z.object({ name: z.string() }) }),

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { KiteError } from "../protocol/errors.ts";
-import type { Schema } from "../rpc/method_schemas.ts";
+import { KiteError, type KiteErrorType } from "../protocol/errors.ts";
+import type { Schema } from "./contract_types.ts";
 
 /** The most issues that an error names, so that its message stays short. */
 const MOST_ISSUES = 5;
@@ -28,28 +28,45 @@ export function validateArguments(
     if (result instanceof Promise) {
       return finishLater(methodName, schemas, values, checked, index, result);
     }
-    checked[index] = valueOf(result, `Cannot call "${methodName}"`, `argument ${index + 1}`);
+    checked[index] = argumentOf(result, methodName, index);
   }
   return checked;
 }
 
+/** How an error describes a value that is not an argument. */
+export interface ValueContext {
+  /** What cannot be done with the value, such as `Cannot return from "square"`. */
+  readonly action: string;
+  /** What the value is, such as `result`. */
+  readonly place: string;
+  /** The type of the error. */
+  readonly type: KiteErrorType;
+}
+
 /**
- * Checks one value that is not an argument: a result or an item.
+ * Checks a result or an item of a stream.
  *
- * @param action what cannot be done with the value, such as `Cannot return from "square"`
- * @param place how the error names the value, such as `result`
- * @throws {KiteError} `argumentError` that names the path in the value
+ * @returns what the schema gives: at once, unless it is asynchronous
+ * @throws {KiteError} of the given type, which names the path in the value
  */
-export function validateValue(
-  schema: Schema,
-  value: unknown,
-  action: string,
-  place: string,
-): unknown {
+export function validateValue(schema: Schema, value: unknown, context: ValueContext): unknown {
   const result = schema["~standard"].validate(value);
   return result instanceof Promise
-    ? result.then((settled) => valueOf(settled, action, place))
-    : valueOf(result, action, place);
+    ? result.then((settled) => valueOf(settled, context))
+    : valueOf(result, context);
+}
+
+function argumentOf(
+  result: StandardSchemaV1.Result<unknown>,
+  methodName: string,
+  index: number,
+): unknown {
+  if (result.issues === undefined) return result.value;
+  return valueOf(result, {
+    action: `Cannot call "${methodName}"`,
+    place: `argument ${index + 1}`,
+    type: "argumentError",
+  });
 }
 
 async function finishLater(
@@ -62,7 +79,7 @@ async function finishLater(
 ): Promise<unknown[]> {
   let result: StandardSchemaV1.Result<unknown> = await first;
   for (let index = start;;) {
-    checked[index] = valueOf(result, `Cannot call "${methodName}"`, `argument ${index + 1}`);
+    checked[index] = argumentOf(result, methodName, index);
     index++;
     if (index === schemas.length) return checked;
     result = await validateArgument(schemas[index]!, values[index]);
@@ -87,16 +104,12 @@ function validateArgument(
   return result instanceof Promise ? result.then(retry) : retry(result);
 }
 
-function valueOf(
-  result: StandardSchemaV1.Result<unknown>,
-  action: string,
-  place: string,
-): unknown {
+function valueOf(result: StandardSchemaV1.Result<unknown>, context: ValueContext): unknown {
   if (result.issues === undefined) return result.value;
+  const { action, place, type } = context;
   const issues = result.issues.slice(0, MOST_ISSUES).map((issue) => describeIssue(issue, place));
   const more = result.issues.length - issues.length;
-  const text = issues.join("; ") + (more > 0 ? `; ${more} more` : "");
-  throw new KiteError("argumentError", `${action}: ${text}`);
+  throw new KiteError(type, `${action}: ${issues.join("; ")}${more > 0 ? `; ${more} more` : ""}`);
 }
 
 function describeIssue({ message, path = [] }: StandardSchemaV1.Issue, place: string): string {

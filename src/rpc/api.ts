@@ -1,18 +1,7 @@
 import { KiteError } from "../protocol/errors.ts";
-import type { RemoteKite, TellOptions } from "../rpc/remote.ts";
-import type { MethodSchemas } from "../rpc/method_schemas.ts";
-import type { Api, CallOptions, Contract, ContractMethod } from "./contract.ts";
+import type { Api, Contract, ContractMethod, MethodSchemas } from "./contract_types.ts";
+import type { ApiOptions, RemoteKite, TellOptions } from "./remote.ts";
 import { validateValue } from "./validate.ts";
-
-/** How typed functions call a remote. */
-export interface ApiOptions extends TellOptions {
-  /**
-   * Check results and items against their schemas when they arrive.
-   *
-   * @default false
-   */
-  readonly validateResults?: boolean;
-}
 
 /** The part of a remote that typed functions use. */
 export type Teller = Pick<RemoteKite, "tellWith">;
@@ -46,16 +35,19 @@ function createFunction(
     return (...args: unknown[]) => remote.tellWith(defaults, name, ...args);
   }
   const { args: { length: arity } = [], result, items, idempotent } = schemas;
-  const base: TellOptions = idempotent === true ? { ...defaults, idempotent } : defaults;
+  const base: TellOptions = idempotent === undefined ? defaults : { ...defaults, idempotent };
   const call = (args: unknown[]): Promise<unknown> => {
     if (args.length <= arity) return remote.tellWith(base, name, ...args);
     const last = callOptions(name, arity, args);
     return remote.tellWith({ ...base, ...last }, name, ...args.slice(0, arity));
   };
   const check = (schema: MethodSchemas["result"], place: string): Check | undefined =>
-    schema === undefined || !validateResults
-      ? undefined
-      : (value) => validateValue(schema, value, `Cannot use the answer of "${name}"`, place);
+    schema === undefined || !validateResults ? undefined : (value) =>
+      validateValue(schema, value, {
+        action: `Cannot use the answer of "${name}"`,
+        place,
+        type: "invalidResponse",
+      });
   if (items !== undefined) {
     const checkItem = check(items, "item");
     return (...args: unknown[]) => new RemoteItems(name, () => call(args), checkItem);
@@ -65,7 +57,7 @@ function createFunction(
   return async (...args: unknown[]) => await checkResult(await call(args));
 }
 
-function callOptions(name: string, arity: number, args: readonly unknown[]): CallOptions {
+function callOptions(name: string, arity: number, args: readonly unknown[]): TellOptions {
   const options = args[arity];
   if (args.length === arity + 1) {
     if (options === undefined) return {};
