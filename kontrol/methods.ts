@@ -158,7 +158,12 @@ async function register(
     life,
   });
   const ping = keepers.keep(client, caller.kite.id);
-  client.tellWith({ timeout: HEARTBEAT_TIMEOUT }, "kite.heartbeat", answer.heartbeatInterval, ping)
+  client.tellWith(
+    { timeout: HEARTBEAT_TIMEOUT, callbacks: "session" },
+    "kite.heartbeat",
+    answer.heartbeatInterval,
+    ping,
+  )
     .catch((error: unknown) => {
       // A kite.js answers nothing; a kite that does not ping is noticed by its silence.
       kite.log.debug(`${caller.kite.name} did not take up heartbeats: ${error}`);

@@ -43,7 +43,7 @@ import type { KontrolQuery } from "./protocol/query.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import { hostname } from "./runtime/env.ts";
-import { exit, onInterrupt, printLine } from "./runtime/process.ts";
+import { exit, isFirst, onInterrupt, printLine } from "./runtime/process.ts";
 import { Server } from "./server.ts";
 import { dialSession } from "./transport/dial.ts";
 
@@ -105,7 +105,9 @@ export class Kite implements AsyncDisposable {
       this.config.limits.nameLength,
     );
     this.log = own.logger ?? createLogger(name, this.config);
-    for (const warning of configWarnings()) this.log.warning("{warning}", { warning });
+    for (const warning of configWarnings().filter(isFirst)) {
+      this.log.warning("{warning}", { warning });
+    }
     this.#operatorLog = new OperatorLog(this.log, {
       logConnections: this.#options.logConnections ?? false,
       isDebug: this.config.logLevel === "DEBUG",
@@ -308,6 +310,7 @@ export class Kite implements AsyncDisposable {
 
   /** Calls a method of Kontrol. */
   tellKontrol(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tellKontrol<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   async tellKontrol(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
     return await this.kontrol.tell(options, method, ...args);
@@ -560,6 +563,11 @@ export class Kite implements AsyncDisposable {
     this.#operatorLog.report(what, error);
   }
 
+  /** Tells what was not logged when nobody is left who could cause more of it. */
+  #flushLog(): void {
+    if (this.#clients.size + this.connections.size === 0) this.#operatorLog.flush();
+  }
+
   #makeHost(): ClientHost & EndpointHost {
     const { config } = this;
     return {
@@ -573,7 +581,10 @@ export class Kite implements AsyncDisposable {
       inFlight: { bytes: 0 },
       callLog: this.#operatorLog,
       clientOpened: (client) => void this.#clients.add(client),
-      clientClosed: (client) => void this.#clients.delete(client),
+      clientClosed: (client) => {
+        this.#clients.delete(client);
+        this.#flushLog();
+      },
       connectionOpened: (client) => {
         this.#operatorLog.opened(client);
         this.#events.emit("connect", { client });
@@ -582,6 +593,7 @@ export class Kite implements AsyncDisposable {
       connectionClosed: (client, info) => {
         this.#endpoint?.forget(client);
         this.#operatorLog.closed(client, info);
+        this.#flushLog();
         this.#events.emit("disconnect", { ...info, client });
       },
     };

@@ -11,6 +11,7 @@ const MESSAGES = 256;
 type Level = "error" | "warning" | "info";
 
 interface Count {
+  readonly level: Level;
   /** `performance.now()` when the period began. */
   since: number;
   written: number;
@@ -50,8 +51,8 @@ export class LimitedLog {
     const now = performance.now();
     let count = this.#counts.get(kind);
     if (count === undefined || count.timer === undefined && now - count.since >= this.#period) {
-      if (this.#counts.size >= MESSAGES) this.flush();
-      count = { since: now, written: 0, suppressed: 0, timer: undefined };
+      if (this.#counts.size >= MESSAGES) this.#forget();
+      count = { level, since: now, written: 0, suppressed: 0, timer: undefined };
       this.#counts.set(kind, count);
     }
     if (count.written < burst) {
@@ -60,22 +61,32 @@ export class LimitedLog {
     }
     count.suppressed++;
     if (count.timer !== undefined) return;
-    count.timer = setTimeout(() => this.#end(kind, level), this.#period);
+    const late = count;
+    count.timer = setTimeout(() => this.#end(kind, late), this.#period);
     unref(count.timer);
   }
 
-  /** Writes how many messages were not written, and counts anew. */
+  /** Writes how many messages were not written so far, and leaves no timer behind. */
   flush(): void {
-    for (const [kind, { timer }] of this.#counts) {
-      clearTimeout(timer);
-      this.#end(kind, "warning");
-    }
+    for (const [kind, count] of this.#counts) this.#tell(kind, count);
   }
 
-  #end(kind: string, level: Level): void {
-    const suppressed = this.#counts.get(kind)?.suppressed ?? 0;
+  #forget(): void {
+    this.flush();
+    this.#counts.clear();
+  }
+
+  #end(kind: string, count: Count): void {
     this.#counts.delete(kind);
-    if (suppressed === 0) return;
-    this.#log[level]("… {count} more: {kind}", { count: suppressed.toLocaleString("en-US"), kind });
+    this.#tell(kind, count);
+  }
+
+  #tell(kind: string, count: Count): void {
+    clearTimeout(count.timer);
+    count.timer = undefined;
+    if (count.suppressed === 0) return;
+    const details = { count: count.suppressed.toLocaleString("en-US"), kind };
+    count.suppressed = 0;
+    this.#log[count.level]("… {count} more: {kind}", details);
   }
 }

@@ -59,7 +59,7 @@ const ERROR = LOG_LEVELS.indexOf("ERROR");
 const WARNING = LOG_LEVELS.indexOf("WARNING");
 const INFO = LOG_LEVELS.indexOf("INFO");
 const DEBUG = LOG_LEVELS.indexOf("DEBUG");
-// deno-lint-ignore no-control-regex -- the colours that the formatter adds begin with it
+// deno-lint-ignore no-control-regex -- the colors that the formatter adds begin with it
 const INVISIBLE = /(?!\x1b\[[\d;]*m)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 const FRAME = /^ {4}at /;
 const MOST_FRAMES = 12;
@@ -171,7 +171,7 @@ export function toggleDebugOnSignal(logger: KiteLogger): () => void {
 
 /**
  * Escapes what could forge a line or hide a part of it: control and format characters, such as those
- * that change the direction of text. Colours stay: those in texts of others are escaped before.
+ * that change the direction of text. Colors stay: those in texts of others are escaped before.
  */
 function escapeInvisible(line: string): string {
   return line.replace(INVISIBLE, (character) => {

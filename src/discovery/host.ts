@@ -33,6 +33,7 @@ export interface KontrolLine {
   readonly client: Client;
   /** Calls a method of Kontrol. */
   tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
 }
 

@@ -35,7 +35,11 @@ const SHORTEST_INTERVAL = 100;
 
 /** A kite's connection to its Kontrol, dialled when it is first needed and kept from then on. */
 export class KontrolClient implements KontrolLine {
-  /** The registrations at proxies. */
+  /**
+   * The registrations at proxies.
+   *
+   * @internal
+   */
   readonly proxies: Proxies;
   readonly #host: DiscoveryHost;
   #client: Client | undefined;

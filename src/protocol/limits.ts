@@ -9,7 +9,11 @@ export interface Limits {
   readonly nesting: number;
   /** Functions in one message. The message is refused. @default 256 */
   readonly callbacksPerMessage: number;
-  /** Functions that one remote may still call. Further calls fail with `limitError`. @default 10_000 */
+  /**
+   * Functions that one remote may still call. Beyond, functions of ended calls are freed, unused
+   * longest first; when there are none, calls and results fail with `limitError`.
+   * @default 10_000
+   */
   readonly callbacksPerSession: number;
   /** Invocations of async callbacks waiting for their turn, per session. Close code 3008. @default 10_000 */
   readonly queuedCallbacks: number;
@@ -32,7 +36,7 @@ export interface Limits {
    * @default 100_000
    */
   readonly queuedMessages: number;
-  /** Messages of one remote that cannot be read, over the whole session. Close code 3008. @default 100 */
+  /** Messages of one remote in a row that cannot be read. Close code 3008. @default 100 */
   readonly brokenMessages: number;
   /** Calls of ours on one connection that wait for an answer. Further ones fail with `limitError`. @default 65_536 */
   readonly pendingCalls: number;

@@ -57,7 +57,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   #credit = TURN_CREDIT;
   /** There from when the turn's work is used up until all that waits is handled. */
   #backlog: Backlog | undefined;
-  /** Messages that could not be read. */
+  /** Messages in a row that could not be read. */
   #broken = 0;
 
   constructor(host: ConversationHost, session: Session, options: ConversationOptions) {
@@ -66,7 +66,13 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.#options = options;
     this.remote = options.remote;
     this.authenticates = options.authenticates;
-    this.#line = new Line(session, options.codec, options.ids, host.limits);
+    this.#line = new Line(
+      session,
+      options.codec,
+      options.ids,
+      host.limits,
+      (message) => host.report(message),
+    );
   }
 
   /** Begins to hear of messages. To be called once. */
@@ -144,6 +150,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   /** Handles a message in its turn, see {@linkcode Backlog}. */
   handle(text: string): void {
     const message = this.#line.codec.decode(text, this.#remoteFunction);
+    if (message.kind !== "broken") this.#broken = 0;
     switch (message.kind) {
       case "invoke":
         return this.#invoked(message.id, message.args, text.length);
@@ -219,7 +226,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     const { brokenMessages } = this.#host.limits;
     this.#host.report(`skipped a message: ${reason}`);
     if (++this.#broken <= brokenMessages) return;
-    this.close(3008, `${this.#broken} messages could not be read (limit: brokenMessages)`);
+    this.close(3008, `${this.#broken} messages in a row could not be read (limit: brokenMessages)`);
   }
 
   readonly #reportCallback = (error: unknown): void => {

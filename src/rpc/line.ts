@@ -25,10 +25,19 @@ export class Line {
   /** False once the session has ended. */
   isOpen = true;
   readonly #session: Session;
+  readonly #warn: (message: string) => void;
   /** Made when the first function is handed out: most sessions never see one. */
   #callbacks: CallbackTable | undefined;
 
-  constructor(session: Session, codec: Codec, ids: IdCounter, limits: Limits) {
+  /** @param warn is told before the remote holds too many functions */
+  constructor(
+    session: Session,
+    codec: Codec,
+    ids: IdCounter,
+    limits: Limits,
+    warn: (message: string) => void,
+  ) {
+    this.#warn = warn;
     this.#session = session;
     this.codec = codec;
     this.ids = ids;
@@ -70,7 +79,7 @@ export class Line {
           `(limit: callbacksPerMessage)`,
       );
     }
-    this.#callbacks ??= new CallbackTable(this.ids, callbacksPerSession);
+    this.#callbacks ??= new CallbackTable(this.ids, callbacksPerSession, this.#warn);
     const ids = this.#callbacks.handOut(functions);
     try {
       this.#transmit(encode(ids));
@@ -102,6 +111,11 @@ export class Line {
   /** Undoes one handing out of the same functions. */
   takeBack(functions: readonly FoundFunction[]): void {
     this.#callbacks?.takeBack(functions);
+  }
+
+  /** The call that handed functions out has ended: they stay while there is room. */
+  leave(functions: readonly FoundFunction[]): void {
+    this.#callbacks?.leave(functions);
   }
 
   /** Forgets a function. @returns whether the remote held it */

@@ -12,11 +12,21 @@ export interface TellOptions {
   /** Gives the call up: it fails with `aborted`. The remote is not told. */
   readonly signal?: AbortSignal;
   /**
-   * How long the remote may call functions in the arguments: until the session ends or they are
-   * released (`"session"`), or until the call has its answer (`"call"`).
-   * @default "session"
+   * How long the remote may call the functions in the arguments. All end with the session, and with
+   * {@linkcode RemoteKite.release}.
+   *
+   * - `"auto"`: until the call ends, and after that while there is room: when the remote holds
+   *   `callbacksPerSession` functions, the one of an ended call that was unused longest is freed.
+   * - `"call"`: until the call ends.
+   * - `"session"`: until the session ends, for subscriptions that may be silent for long. Such
+   *   functions count fully: when there is no room, further calls fail with `limitError`.
+   *
+   * A call that timed out or was aborted frees its functions. Functions in results and in arguments
+   * of callbacks are held as with `"session"`.
+   *
+   * @default "auto"
    */
-  readonly callbacks?: "session" | "call";
+  readonly callbacks?: "auto" | "call" | "session";
   /**
    * True if calling the method twice has the effect of calling it once. When the connection is lost
    * before the answer has come, a client that redials repeats the call, within the same timeout.
@@ -56,9 +66,11 @@ export interface RemoteKite {
    * (what JSON cannot carry), `limitError`, `invalidResponse`
    */
   tell(method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tell<Result>(method: string, ...args: unknown[]): Promise<Result>;
   /** Calls a method, see {@linkcode RemoteKite.tell}, with options. */
   tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tellWith<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   /**
    * Returns the typed functions of a contract. Each calls the method of its name.

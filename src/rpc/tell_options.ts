@@ -14,7 +14,10 @@ const RULES: { readonly [Name in keyof Required<TellOptions>]: Rule } = {
   ],
   signal: [(value) => value instanceof AbortSignal, "must be an AbortSignal"],
   idempotent: [(value) => typeof value === "boolean", "must be true or false"],
-  callbacks: [(value) => value === "session" || value === "call", "must be session or call"],
+  callbacks: [
+    (value) => value === "auto" || value === "call" || value === "session",
+    "must be auto, call or session",
+  ],
 };
 const NAMES: readonly string[] = Object.keys(RULES);
 

@@ -33,8 +33,17 @@ Deno.test("flush tells at once how many messages were not written", () => {
   assertEquals(lines, [
     "[INFO] math: 0 came",
     "[INFO] math: 1 came",
-    "[WARNING] math: … 3 more: floods",
+    "[INFO] math: … 3 more: floods",
   ]);
+});
+
+Deno.test("flush does not let a flood begin anew", () => {
+  const { lines, log } = linesOf();
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 20; i++) log.write("info", "floods", "came", {});
+    log.flush();
+  }
+  assertEquals(lines.length, 13);
 });
 
 Deno.test("a great many kinds of messages take no more memory than a few", () => {

@@ -125,6 +125,40 @@ Deno.test("a dial that fails, is aborted or takes too long says why", async () =
   }
 });
 
+for (const transport of ["WebSocket", "XHRPolling"] as const) {
+  Deno.test(`over ${transport}, calls after a lost connection tell how it ended`, async () => {
+    const kite = targetKite();
+    await using server = await kite.listen();
+    await using client = callingKite().newClient(server.url, { transport });
+    await client.dial();
+    const gone = new Promise<void>((resolve) => void client.onDisconnect(() => resolve()));
+    for (const connection of kite.connections) connection.close(4001, "maintenance");
+    await gone;
+    assertEquals(
+      await failure(client.tell("square", 2)),
+      `disconnect: Not connected to ${server.url}: connection closed: 4001, maintenance`,
+    );
+  });
+}
+
+Deno.test("a call made while a client waits to redial makes it try at once", async () => {
+  const port = freePort();
+  const reconnect = { initialDelay: 600_000, maxDelay: 600_000, jitter: 0 };
+  await using client = callingKite().newClient(`http://127.0.0.1:${port}/kite`, { reconnect });
+  const failed = new Promise<void>((resolve) => void client.on("dialError", () => resolve()));
+  const dialling = client.dialForever();
+  await failed;
+  await using _server = await targetKite({ port }).listen();
+  let answer: unknown;
+  // A try that has failed just now is not repeated at once.
+  await eventually(() => {
+    void client.tell("square", 3).then((result) => answer ??= result, () => {});
+    return client.state === "open";
+  }, { withinMs: 10_000 });
+  await dialling;
+  await eventually(() => answer === 9);
+});
+
 Deno.test("close is idempotent and final", async () => {
   await using server = await targetKite().listen();
   const client = callingKite().newClient(server.url, { reconnect: FAST });
