@@ -46,11 +46,13 @@ export class GuardedServer implements RunningServer {
   readonly #ended = Promise.withResolvers<void>();
   #closing: Promise<void> | undefined;
   #isClosing = false;
+  /** While an `accept` is pending, the system still has the port in use. */
+  #isAccepting = true;
   /** When a failed `accept` was last reported. */
   #reportedAt = -Infinity;
   #idleTimeout: number;
   #sweeper: Timer | undefined;
-  #acceptRetry: Timer | undefined;
+  #endPause: (() => void) | undefined;
 
   constructor(listener: Deno.Listener<Deno.Conn, Deno.NetAddr>, options: GuardOptions) {
     this.hostname = listener.addr.hostname;
@@ -59,7 +61,10 @@ export class GuardedServer implements RunningServer {
     this.#options = options;
     this.#idleTimeout = options.idleTimeout;
     this.finished = this.#ended.promise;
-    void this.#accept();
+    void this.#accept().then(() => {
+      this.#isAccepting = false;
+      this.#settle();
+    });
   }
 
   close(deadline: number = DEFAULT_DEADLINE): Promise<void> {
@@ -89,7 +94,7 @@ export class GuardedServer implements RunningServer {
   #stopAccepting(): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    this.#acceptRetry?.clear();
+    this.#endPause?.();
     this.#listener.close();
   }
 
@@ -100,7 +105,7 @@ export class GuardedServer implements RunningServer {
 
   /** The server has ended once it neither listens nor has connections. */
   #settle(): void {
-    if (!this.#isClosing || this.#connections.size > 0) return;
+    if (this.#isAccepting || this.#connections.size > 0) return;
     this.#sweeper?.clear();
     this.#ended.resolve();
   }
@@ -188,7 +193,9 @@ export class GuardedServer implements RunningServer {
 
   async #pause(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#acceptRetry = new Timer(resolve, ACCEPT_RETRY);
+    const timer = new Timer(resolve, ACCEPT_RETRY);
+    this.#endPause = resolve;
     await promise;
+    timer.clear();
   }
 }
