@@ -39,6 +39,7 @@ export type { GetTokenOptions, KontrolClient } from "./src/discovery/kontrol_cli
 export type { KiteEvent, KiteWatch } from "./src/discovery/watch.ts";
 export type { KontrolLine } from "./src/discovery/host.ts";
 export type { FoundKite } from "./src/discovery/found_kites.ts";
+export type { ProxyRegistrationOptions } from "./src/discovery/proxy_registration.ts";
 export type { RegisterResult } from "./src/discovery/register_result.ts";
 
 export type { Authentication } from "./src/rpc/codec.ts";

@@ -30,10 +30,13 @@ export interface FinderParts {
   readonly messageBytes: number;
 }
 
+/** What follows a token. A token itself holds nothing to escape. */
+const TOKEN_END = '\\"}';
+
 /** Kites with tokens, as JSON. */
 export interface KitesText {
-  /** A JSON array. */
-  readonly text: string;
+  /** A JSON array, as it stands inside of a JSON string. */
+  readonly escaped: string;
   /** How many of the given registrations are in it; the others did not fit in one message. */
   readonly count: number;
 }
@@ -53,8 +56,8 @@ export class Finder {
   }
 
   /**
-   * The kites that match and that the caller may call, in random order, each with a token, as
-   * `{"kites":[…]}`. As many as one message carries.
+   * The kites that match and that the caller may call, in random order, each with a token: the JSON
+   * `{"kites":[…]}` as it stands inside of a JSON string. As many as one message carries.
    */
   async find(caller: Caller, query: unknown): Promise<string> {
     const { budgets, metrics, policy } = this.#parts;
@@ -69,8 +72,8 @@ export class Finder {
 
   async #find(caller: Caller, query: KontrolQuery): Promise<string> {
     const found = await this.matching(caller, query, this.#parts.maxResults);
-    const { text } = await this.describe(caller, found);
-    return `{"kites":${text}}`;
+    const { escaped } = await this.describe(caller, found);
+    return `{\\"kites\\":${escaped}}`;
   }
 
   /** Registrations that match and that the caller may call, in random order, at most `limit`. */
@@ -125,15 +128,15 @@ export class Finder {
       });
     }
     const tokens = await this.#tokens(caller, entries);
-    let [text, count] = ["[", 0];
+    let [escaped, count] = ["[", 0];
     bytes = 1;
     for (const entry of entries) {
       const token = tokens.get(entry.tokenName)!;
-      bytes += entry.bytes + token.length + 3;
+      bytes += entry.bytes + token.length + TOKEN_END.length + 1;
       if (bytes > most) break;
-      text += `${count++ === 0 ? "" : ","}${entry.text}${token}"}`;
+      escaped += (count++ === 0 ? "" : ",") + entry.escaped + token + TOKEN_END;
     }
-    return { text: text + "]", count };
+    return { escaped: escaped + "]", count };
   }
 
   /** A token for the one kite that matches. */

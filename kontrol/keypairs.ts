@@ -150,7 +150,9 @@ export class KeyRing {
    * with the statement of the key it trusts that this one follows.
    *
    * @param kontrolKey As in {@linkcode KeyRing.pairOf}.
-   * @param trustedKey The key that the caller trusts at present. @default `kontrolKey`
+   * @param trustedKey The key that the caller trusts at present; default: `kontrolKey`
+   *
+   * @internal
    */
   async currentKey(kontrolKey: string, trustedKey: string = kontrolKey): Promise<CurrentKey> {
     const pair = await this.pairOf(kontrolKey);
@@ -167,6 +169,8 @@ export class KeyRing {
    * @param kontrolKey As in {@linkcode KeyRing.pairOf}.
    * @param username The authenticated one.
    * @param trustedKey As in {@linkcode KeyRing.currentKey}.
+   *
+   * @internal
    */
   async renew(
     kontrolKey: string,

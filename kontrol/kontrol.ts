@@ -91,6 +91,7 @@ export class Kontrol implements AsyncDisposable {
   readonly #registerUrl: string | undefined;
   #kontrolUrl: string;
   #selfTimer: ReturnType<typeof setInterval> | undefined;
+  #selfLosses: Disposable | undefined;
   #isClosed = false;
 
   /** A Kontrol that does not listen yet. @throws {KiteError} `configError` that names what is wrong */
@@ -195,6 +196,9 @@ export class Kontrol implements AsyncDisposable {
     if (url !== "") {
       await this.#registerSelf(url);
       this.#selfTimer = setInterval(() => void this.#registerSelf(url), SELF_INTERVAL);
+      this.#selfLosses = this.#storage.onLoss((lost) => {
+        if (lost === undefined || lost.kite.id === this.kite.id) void this.#registerSelf(url);
+      });
     }
     return server;
   }
@@ -204,6 +208,7 @@ export class Kontrol implements AsyncDisposable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearInterval(this.#selfTimer);
+    this.#selfLosses?.[Symbol.dispose]();
     this.#registry[Symbol.dispose]();
     this.#refusals[Symbol.dispose]();
     await this.kite.close(options);

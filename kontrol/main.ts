@@ -4,12 +4,12 @@
  * @module
  */
 import { KiteError } from "../src/protocol/errors.ts";
-import { env } from "../src/runtime/env.ts";
+import { env, environmentNames } from "../src/runtime/env.ts";
 import { exit, isMain, onInterrupt, printLine, programArguments } from "../src/runtime/process.ts";
 import { writeError } from "../src/runtime/terminal.ts";
 import { makeDirectory } from "../src/runtime/files.ts";
 import { Kontrol, KONTROL_VERSION } from "./kontrol.ts";
-import { settingsHelp } from "./program/flags.ts";
+import { asksForVersion, settingsHelp, settingsWarnings } from "../src/flags.ts";
 import { describeStorage, openStorage } from "./program/open_storage.ts";
 import { giveUserKey, prepareStart } from "./program/first_start.ts";
 import { readProgramSettings, SETTINGS, type Settings } from "./program/settings.ts";
@@ -26,7 +26,7 @@ first kite.key, and listens on port 4000. Each flag can be set in the environmen
 /** Runs Kontrol until the process is told to stop. @returns the exit code */
 export async function main(words: readonly string[]): Promise<number> {
   try {
-    if (env("KITE_VERSION")) {
+    if (env("KITE_VERSION") || asksForVersion(words)) {
       printLine(KONTROL_VERSION);
       return 0;
     }
@@ -34,6 +34,9 @@ export async function main(words: readonly string[]): Promise<number> {
     if (settings === "help") {
       printLine(HELP + settingsHelp(SETTINGS));
       return 0;
+    }
+    for (const warning of settingsWarnings("KONTROL_", SETTINGS, environmentNames())) {
+      writeError(`kontrol: warning: ${warning}`);
     }
     await run(settings);
     return 0;

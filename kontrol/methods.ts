@@ -4,8 +4,8 @@ import { validateField } from "../src/protocol/identity.ts";
 import type { Kite } from "../src/kite.ts";
 import type { Callback } from "../src/dnode/scrub.ts";
 import type { KiteRequest } from "../src/rpc/request.ts";
-import { RawJson } from "../src/rpc/raw_json.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
+import { AnswerPace } from "./answer_pace.ts";
 import type { Caller } from "./policy.ts";
 import type { LifeSign, Registry } from "./registry.ts";
 import type { KontrolService } from "./service.ts";
@@ -99,6 +99,7 @@ export function addMethods(
   machines: MachineOptions,
 ): void {
   const { registry, metrics } = service.parts;
+  const pace = new AnswerPace();
   const keepers = new Keepers(registry, () => metrics.count("heartbeats"));
   kite.handle("register", (request) => register(kite, service, keepers, request));
   kite.handle("registerMachine", (request) => registerMachine(service, machines, request))
@@ -108,12 +109,14 @@ export function addMethods(
     const query = fields.has("query") ? fields.field("query").value : fields.value;
     const callback = callbackOf(fields.value);
     const caller = callerOf(request);
-    if (callback === undefined) return new RawJson(await service.find(caller, query));
     const isPaged = fields.field("paged").value === true;
-    return new RawJson(await watchers.add(request.client, caller, query, callback, isPaged));
+    const text = callback === undefined
+      ? await service.find(caller, query)
+      : await watchers.add(request.client, caller, query, callback, isPaged);
+    return await pace.pass(request.client, text);
   });
   kite.handle("moreKites", async ({ args, client }) => {
-    return new RawJson(await watchers.more(client, args.one().string()));
+    return await pace.pass(client, await watchers.more(client, args.one().string()));
   });
   kite.handle("getToken", (request) => {
     const query = request.args.one().object();
@@ -155,7 +158,12 @@ async function register(
     life,
   });
   const ping = keepers.keep(client, caller.kite.id);
-  client.tellWith({ timeout: HEARTBEAT_TIMEOUT }, "kite.heartbeat", answer.heartbeatInterval, ping)
+  client.tellWith(
+    { timeout: HEARTBEAT_TIMEOUT, callbacks: "session" },
+    "kite.heartbeat",
+    answer.heartbeatInterval,
+    ping,
+  )
     .catch((error: unknown) => {
       // A kite.js answers nothing; a kite that does not ping is noticed by its silence.
       kite.log.debug(`${caller.kite.name} did not take up heartbeats: ${error}`);

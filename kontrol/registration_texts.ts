@@ -1,4 +1,5 @@
 import { audienceOf } from "../src/auth/audience.ts";
+import { escapeMessage } from "../src/transport/sockjs/frames.ts";
 import type { Registration } from "./storage/storage.ts";
 
 /** Bytes of text that are kept, at most. */
@@ -6,12 +7,15 @@ const MOST_BYTES = 33_554_432;
 
 const encoder = new TextEncoder();
 
-/** A registration as JSON, encoded once. */
+/** A registration as JSON, encoded and escaped once. */
 export interface RegistrationText {
   readonly registration: Registration;
-  /** The object up to its token, which follows with `"}`: `{"kite":…,"url":…,"keyId":…,"token":"`. */
-  readonly text: string;
-  /** Bytes of the text. */
+  /**
+   * The object up to its token, which follows with `"}`: `{"kite":…,"url":…,"keyId":…,"token":"`, as
+   * it stands inside of a JSON string.
+   */
+  readonly escaped: string;
+  /** Bytes of it. */
   readonly bytes: number;
   /** `/username/environment/name`, see {@linkcode audienceOf}. */
   readonly audience: string;
@@ -50,8 +54,9 @@ function encode(registration: Registration): RegistrationText {
   const { kite, url, keyId } = registration;
   const text = `${JSON.stringify({ kite, url, keyId }).slice(0, -1)},"token":"`;
   const audience = audienceOf(kite);
-  const bytes = encoder.encode(text).length;
-  return { registration, text, bytes, audience, tokenName: `${keyId} ${audience}` };
+  const escaped = escapeMessage(text);
+  const bytes = encoder.encode(escaped).length;
+  return { registration, escaped, bytes, audience, tokenName: `${keyId} ${audience}` };
 }
 
 function isSame(one: Registration, other: Registration): boolean {

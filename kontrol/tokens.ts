@@ -32,9 +32,19 @@ export interface TokenIssuerOptions {
   readonly keys: KeyRing;
   /** Kontrol's username, the issuer of every token. */
   readonly issuer: () => string;
-  /** Signs for one user after the other. @default signs everything at once */
+  /**
+   * Signs for one user after the other.
+   *
+   * @default signs everything at once
+   * @internal
+   */
   readonly queue?: TaskQueue;
-  /** How many signatures of one user may wait. @default without a limit */
+  /**
+   * How many signatures of one user may wait.
+   *
+   * @default without a limit
+   * @internal
+   */
   readonly allowance?: Allowance;
   /** How long a token is good, milliseconds; with the leeway less than 24 days. @default 172_800_000, 48 h */
   readonly timeToLive?: number;

@@ -25,8 +25,8 @@ export interface WatcherOptions {
 
 /** A part of a watch's list. */
 export interface Page {
-  /** A JSON array of kites with tokens. */
-  readonly text: string;
+  /** A JSON array of kites with tokens, as it stands inside of a JSON string. */
+  readonly escaped: string;
   readonly hasMore: boolean;
 }
 
@@ -137,7 +137,7 @@ export class Watcher {
     }
     for (const { kite } of taken) this.#rest.delete(kite.id);
     const callable = await finder.callable(this.#caller, taken, Infinity);
-    const { text, count } = await finder.describe(this.#caller, callable);
+    const { escaped, count } = await finder.describe(this.#caller, callable);
     for (const { kite } of callable.slice(0, count)) this.#told.add(kite.id);
     if (count < callable.length && !this.#isStopped) {
       for (const one of callable.slice(count)) this.#rest.set(one.kite.id, one);
@@ -146,7 +146,7 @@ export class Watcher {
       this.#waiting = [];
       for (const event of waiting) this.#changed(event);
     }
-    return { text, hasMore: this.#rest.size > 0 };
+    return { escaped, hasMore: this.#rest.size > 0 };
   }
 
   /** Counts the list while there is more of it. @throws {KiteError} `limitError`: too many of them */

@@ -36,8 +36,8 @@ export class Watchers {
    * Begins a watch for a remote, until it cancels it or disconnects.
    *
    * @param isPaged whether the caller asks for the list page by page
-   * @returns the JSON of the answer: `{"kites":[…],"watcherID":"…"}`, and `"more":true` when
-   * {@linkcode Watchers.more} has further kites
+   * @returns the JSON of the answer as it stands inside of a JSON string:
+   * `{"kites":[…],"watcherID":"…"}`, and `"more":true` when {@linkcode Watchers.more} has further kites
    * @throws {KiteError} `limitError`: too many watches, or a list too long for one message
    */
   async add(
@@ -65,12 +65,13 @@ export class Watchers {
     });
     watchers.set(watcherID, watcher);
     try {
-      const { text, hasMore } = await this.#begin(caller.username, async () => {
+      const { escaped, hasMore } = await this.#begin(caller.username, async () => {
         await watcher.begin(query);
         return await (isPaged ? watcher.page() : watcher.whole());
       });
       metrics.count("watches");
-      return `{"kites":${text},"watcherID":"${watcherID}"${hasMore ? ',"more":true' : ""}}`;
+      const more = hasMore ? ',\\"more\\":true' : "";
+      return `{\\"kites\\":${escaped},\\"watcherID\\":\\"${watcherID}\\"${more}}`;
     } catch (error) {
       watcher.stop();
       throw error;
@@ -80,12 +81,12 @@ export class Watchers {
   /**
    * The next page of the list of a watch.
    *
-   * @returns JSON, `{"kites":[…],"more":true}`
+   * @returns `{"kites":[…],"more":true}`, likewise
    * @throws {KiteError} `argumentError` when there is no such watch
    */
   async more(remote: RemoteKite, watcherID: string): Promise<string> {
-    const { text, hasMore } = await this.#find(remote, watcherID).page();
-    return `{"kites":${text},"more":${hasMore}}`;
+    const { escaped, hasMore } = await this.#find(remote, watcherID).page();
+    return `{\\"kites\\":${escaped},\\"more\\":${hasMore}}`;
   }
 
   /** Ends a watch of a remote. @throws {KiteError} `argumentError` when there is no such watch */

@@ -3,7 +3,9 @@ import type { Callback } from "./dnode/scrub.ts";
 import {
   checkClientOptions,
   checkDialOptions,
+  type ClientDefaults,
   type ClientEvents,
+  type ClientHooks,
   type ClientOptions,
   type ClientState,
   type DialOptions,
@@ -20,26 +22,15 @@ import { Events, type Listener } from "./events.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
 import { checkTell, NO_OPTIONS } from "./rpc/tell_options.ts";
 import { WaitingCalls } from "./waiting_calls.ts";
-import type { ClientTransport } from "./transport/dial.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
-
-/** What else the library does with a client's calls. */
-export interface ClientHooks {
-  /** What a call has to wait for before it is sent; asked for each call on an open connection. */
-  readonly beforeCall?: () => Promise<void> | undefined;
-}
 
 /** What a client needs from the kite that it belongs to. */
 export interface ClientHost extends ConversationHost {
   /** Defaults for every client of the kite. */
-  readonly clientDefaults: {
-    readonly transport: ClientTransport;
-    readonly handshakeTimeout: number;
-    readonly ca: readonly string[];
-  };
-  /** Hears of clients that open, to close them with the kite. */
+  readonly clientDefaults: ClientDefaults;
+  /** Told of each client that opens, to close it with the kite. */
   clientOpened(client: Client): void;
-  /** Hears of clients that close. */
+  /** Told of each client that closes. */
   clientClosed(client: Client): void;
 }
 
@@ -156,11 +147,7 @@ export class Client implements RemoteKite, AsyncDisposable {
     return this.#events.on(name, listener);
   }
 
-  /**
-   * Adds a listener for each new connection.
-   *
-   * @returns a function that removes it
-   */
+  /** Adds a listener for each new connection, see {@linkcode Client.on}. */
   onConnect(listener: () => unknown): () => void {
     return this.on("connect", listener);
   }
@@ -169,20 +156,12 @@ export class Client implements RemoteKite, AsyncDisposable {
     return this.on("disconnect", listener);
   }
 
-  /**
-   * Adds a listener for the remote's answer that our token is expired.
-   *
-   * @returns a function that removes it
-   */
+  /** Adds a listener for the answer that our token is expired, see {@linkcode Client.on}. */
   onTokenExpire(listener: () => unknown): () => void {
     return this.on("tokenExpire", listener);
   }
 
-  /**
-   * Adds a listener for each new `authentication`.
-   *
-   * @returns a function that removes it
-   */
+  /** Adds a listener for each new `authentication`, see {@linkcode Client.on}. */
   onTokenRenew(listener: (token: Authentication) => unknown): () => void {
     return this.on("tokenRenew", ({ authentication }) => listener(authentication));
   }
@@ -196,11 +175,6 @@ export class Client implements RemoteKite, AsyncDisposable {
   async dial(options: DialOptions = {}): Promise<void> {
     const { timeout, signal } = checkDialOptions(options);
     await this.#dialOnce("connecting", () => this.#dialler.dial(timeout, signal));
-  }
-
-  /** Connects within `timeout` milliseconds, see {@linkcode Client.dial}. */
-  dialTimeout(timeout: number): Promise<void> {
-    return this.dial({ timeout });
   }
 
   /**
@@ -254,69 +228,43 @@ export class Client implements RemoteKite, AsyncDisposable {
     const due = this.#beforeCall?.();
     return due === undefined
       ? this.#conversation.tell(options, method, args)
-      : this.#tellAfter(due, options, method, args);
+      : this.#tellLater(options, method, args, due);
   }
 
+  /** Makes a call once there is a connection, or once `due` has settled. */
   async #tellLater(
     options: TellOptions,
     method: string,
     args: readonly unknown[],
+    due?: Promise<void>,
   ): Promise<unknown> {
-    const target = { method: String(method), url: this.url };
-    const wrong = checkTell(options, method) ?? this.#cannotWait();
-    if (wrong !== undefined) return await failedCall(wrong, target);
-    const given = options.timeout ?? this.#host.timeout;
-    this.#dialler.hurry();
-    let timeout: number;
-    try {
-      timeout = await this.#waiting.wait(method, given, options.signal);
-    } catch (error) {
-      return await failedCall(error as KiteError, target);
-    }
-    return await this.#tell({ ...options, timeout }, method, args);
-  }
-
-  /** Waits for `due`, within the call's own timeout. */
-  async #tellAfter(
-    due: Promise<void>,
-    options: TellOptions,
-    method: string,
-    args: readonly unknown[],
-  ): Promise<unknown> {
-    const wrong = checkTell(options, method);
-    const target = { method: String(method), url: this.url };
-    if (wrong !== undefined) return await failedCall(wrong, target);
-    let timeout: number;
-    try {
-      const given = options.timeout ?? this.#host.timeout;
-      const waiting = this.#waiting.wait(method, given, options.signal);
-      due.finally(() => this.#waiting.resolveAll()).catch(() => {});
-      timeout = await waiting;
-    } catch (error) {
-      return await failedCall(error as KiteError, target);
-    }
-    return await this.#tell({ ...options, timeout }, method, args);
-  }
-
-  /** Why a call cannot wait for a connection; undefined when it can. */
-  #cannotWait(): KiteError | undefined {
-    const { whileDown } = this.#options;
     const isDialling = this.#state === "connecting" || this.#state === "redialling";
-    return isDialling && whileDown !== "fail" ? undefined : this.whyNotConnected();
+    const canWait = due !== undefined || (isDialling && this.#options.whileDown !== "fail");
+    const wrong = checkTell(options, method) ?? (canWait ? undefined : this.whyNotConnected());
+    if (wrong !== undefined) return await this.#fail(wrong, method);
+    if (due === undefined) this.#dialler.hurry();
+    else due.finally(() => this.#waiting.resolveAll()).catch(() => {});
+    let timeout = options.timeout ?? this.#host.timeout;
+    try {
+      timeout = await this.#waiting.wait(method, timeout, options.signal);
+    } catch (error) {
+      return await this.#fail(error as KiteError, method);
+    }
+    return await this.#tell({ ...options, timeout }, method, args);
+  }
+
+  #fail(error: KiteError, method: string): Promise<never> {
+    return failedCall(error, { method: String(method), url: this.url });
   }
 
   /** The error for what needs a connection while there is none. */
   whyNotConnected(): KiteError {
     const { failure } = this.#dialler;
-    const why = this.#whyNot(failure);
+    const why = this.#isClosed()
+      ? "the client was closed"
+      : failure?.message ?? (this.#end && describeEnd(this.#end)) ??
+        (this.#state === "idle" ? "dial first" : "it is being dialled");
     return new KiteError("disconnect", `Not connected to ${this.url}: ${why}`, { cause: failure });
-  }
-
-  #whyNot(failure: KiteError | undefined): string {
-    if (this.#isClosed()) return "the client was closed";
-    if (failure !== undefined) return failure.message;
-    if (this.#end !== undefined) return describeEnd(this.#end);
-    return this.#state === "idle" ? "dial first" : "it is being dialled";
   }
 
   #dialFailed(error: KiteError, attempt: number): void {

@@ -74,6 +74,19 @@ export interface ClientEvents {
 /** Where a client stands. */
 export type ClientState = "idle" | "connecting" | "open" | "redialling" | "closed";
 
+/** What else the library does with a client's calls. */
+export interface ClientHooks {
+  /** What a call has to wait for before it is sent; asked for each call on an open connection. */
+  readonly beforeCall?: () => Promise<void> | undefined;
+}
+
+/** What holds for the clients of a kite whose options do not say otherwise. */
+export interface ClientDefaults {
+  readonly transport: ClientTransport;
+  readonly handshakeTimeout: number;
+  readonly ca: readonly string[];
+}
+
 /** How {@linkcode Client.dial} connects. */
 export interface DialOptions {
   /** Milliseconds that the try may take. @default the client's `handshakeTimeout` */

@@ -56,6 +56,11 @@ export class Connection implements RemoteKite {
     return this.#session.remoteAddress;
   }
 
+  /** Bytes (estimated) that were sent and that the network has not taken yet. */
+  get unsentBytes(): number {
+    return this.#conversation.unsentBytes;
+  }
+
   /** Sizes of the connection's tables, for those who watch for leaks. */
   get load(): { pending: number; callbacks: number; running: number } {
     return this.#conversation.load;

@@ -6,6 +6,7 @@ import type { ClientOptions } from "./client_options.ts";
 import { type Config, configWarnings, isVersionRequested } from "./config.ts";
 import type { Connection } from "./connection.ts";
 import { type GetTokenOptions, KontrolClient } from "./discovery/kontrol_client.ts";
+import type { ProxyRegistrationOptions } from "./discovery/proxy_registration.ts";
 import type { RegisterResult } from "./discovery/register_result.ts";
 import type { KiteWatch } from "./discovery/watch.ts";
 import {
@@ -22,8 +23,9 @@ import {
   type KiteOptions,
   resolveOptions,
 } from "./kite_options.ts";
+import { OperatorLog } from "./operator_log.ts";
 import { createLogger, KiteLogger, type Logger, toggleDebugOnSignal } from "./log.ts";
-import { describeThrown, KiteError } from "./protocol/errors.ts";
+import { KiteError } from "./protocol/errors.ts";
 import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
 import { Methods } from "./rpc/methods.ts";
 import { Events, type Listener } from "./events.ts";
@@ -32,7 +34,7 @@ import type { KontrolQuery } from "./protocol/query.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import { hostname } from "./runtime/env.ts";
-import { exit, onInterrupt, printLine } from "./runtime/process.ts";
+import { exit, isFirst, onInterrupt, printLine } from "./runtime/process.ts";
 import { Server } from "./server.ts";
 import { dialSession } from "./transport/dial.ts";
 
@@ -66,6 +68,7 @@ export class Kite implements AsyncDisposable {
   readonly #events: Events<KiteEvents>;
   readonly #builtins: Builtins;
   readonly #clients = new Set<Client>();
+  readonly #operatorLog: OperatorLog;
   readonly #routes: [string, HttpHandler][] = [];
   /** The face of this kite toward its clients and connections. */
   readonly #host: ClientHost & EndpointHost;
@@ -93,7 +96,13 @@ export class Kite implements AsyncDisposable {
       this.config.limits.nameLength,
     );
     this.log = own.logger ?? createLogger(name, this.config);
-    for (const warning of configWarnings()) this.log.warning("{warning}", { warning });
+    for (const warning of configWarnings().filter(isFirst)) {
+      this.log.warning("{warning}", { warning });
+    }
+    this.#operatorLog = new OperatorLog(this.log, {
+      logConnections: this.#options.logConnections ?? false,
+      isDebug: this.config.logLevel === "DEBUG",
+    });
     this.#events = new Events((event, error) =>
       this.#report(`a listener of the kite's "${event}" event failed`, error)
     );
@@ -123,9 +132,9 @@ export class Kite implements AsyncDisposable {
       handle: (method, handler) => this.handle(method, handler),
       permissions: own.builtins ?? {},
       webrtc: own.webrtc ?? false,
-      // As details: what a remote says must not be taken for a part of the message's own form.
-      logRemote: (from, message) => this.log.info("{from}: {message}", { from, message }),
+      logRemote: (from, message) => this.#operatorLog.remote(from, message),
       tunnel: (url) => this.#tunnel(url),
+      mayTunnel: (remote) => this.#kontrol?.proxies.isTunnelProxy(remote) ?? false,
     });
   }
 
@@ -234,6 +243,8 @@ export class Kite implements AsyncDisposable {
       identity: this.#identity,
       trust: this.#trust,
       kontrolUrls: this.config.kontrolUrls,
+      kontrolUser: this.config.kontrolUser,
+      proxyUrl: this.config.proxyUrl,
       ca: this.config.ca,
       timeout: this.config.timeout,
       newClient: (url, options, hooks) => new Client(this.#host, url, options, hooks),
@@ -249,6 +260,7 @@ export class Kite implements AsyncDisposable {
 
   /** Calls a method of Kontrol. */
   tellKontrol(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tellKontrol<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   async tellKontrol(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
     return await this.kontrol.tell(options, method, ...args);
@@ -285,6 +297,37 @@ export class Kite implements AsyncDisposable {
   /** Registers over HTTP, and keeps it up with heartbeats. */
   async registerHttp(url: string): Promise<RegisterResult> {
     return await this.kontrol.registerHttp(url);
+  }
+
+  /**
+   * Registers to a reverse proxy, and at Kontrol with the URL that it gives; and again, with any
+   * proxy there is, whenever the proxy goes. Ends with the kite.
+   *
+   * @param url where the proxy reaches this kite, such as "http://host:3636/kite"
+   * @returns the URL under which others reach this kite, after the first success
+   * @throws {KiteError} what the proxy or Kontrol refused with; `aborted` when the kite is closed
+   * @example
+   * ```ts ignore
+   * await kite.registerToProxy(kite.registerUrl());
+   * ```
+   */
+  async registerToProxy(url: string, options: ProxyRegistrationOptions = {}): Promise<string> {
+    return await this.kontrol.proxies.registerToProxy(url, options);
+  }
+
+  /**
+   * Registers to a tunnel proxy, through which others reach this kite although it does not listen;
+   * otherwise like {@linkcode Kite.registerToProxy}.
+   *
+   * @returns the URL under which others reach this kite, after the first success
+   * @throws {KiteError} what the proxy or Kontrol refused with; `aborted` when the kite is closed
+   * @example
+   * ```ts ignore
+   * await kite.registerToTunnel({ proxyUrl: "http://proxy.example.com:3999/kite" });
+   * ```
+   */
+  async registerToTunnel(options: ProxyRegistrationOptions = {}): Promise<string> {
+    return await this.kontrol.proxies.registerToTunnel(options);
   }
 
   /** Hears of each registration that Kontrol took. @returns a function that removes the listener */
@@ -374,7 +417,7 @@ export class Kite implements AsyncDisposable {
       close: (options) => this.close(options),
     });
     this.#server = server;
-    this.log.info(`${this.#identity.name} listens at ${server.url}`);
+    this.log.debug(`${this.#identity.name} listens at ${server.url}`);
     this.#events.emit("listen", { server });
     return server;
   }
@@ -389,6 +432,7 @@ export class Kite implements AsyncDisposable {
       exit(0);
     }
     const server = await this.listen();
+    this.log.info(`${this.#identity.name} listens at ${server.url}`);
     const closed = Promise.withResolvers<void>();
     const releases = [onInterrupt(() => server.close().then(closed.resolve, closed.reject))];
     if (this.log instanceof KiteLogger) releases.push(toggleDebugOnSignal(this.log));
@@ -421,6 +465,7 @@ export class Kite implements AsyncDisposable {
     this.#builtins.stop();
     await stopped;
     this.#methods.isClosing = false;
+    this.#operatorLog.flush();
     if (server !== undefined) this.#events.emit("close", {});
   }
 
@@ -452,18 +497,27 @@ export class Kite implements AsyncDisposable {
   /** Dials a proxy's tunnel. Its session counts as dialled by the remote (docs/protocol.md §5). */
   async #tunnel(url: string): Promise<void> {
     const { handshakeTimeout, limits } = this.config;
-    const session = await dialSession(url, {
-      isSessionUrl: true,
-      ca: this.config.ca,
-      handshakeTimeout,
-      limits,
-    });
-    this.#openEndpoint().accept(session);
+    const { ca } = this.config;
+    const endpoint = this.#openEndpoint();
+    if (endpoint.connections.size >= limits.sessions) {
+      throw new KiteError(
+        "limitError",
+        `Cannot open a tunnel: there are ${limits.sessions} sessions (limit: sessions)`,
+      );
+    }
+    const session = await dialSession(url, { isSessionUrl: true, ca, handshakeTimeout, limits });
+    if (this.#endpoint === endpoint) return void endpoint.accept(session);
+    session.close();
+    throw new KiteError("aborted", "Cannot open a tunnel: the kite was closed");
   }
 
   #report(what: string, error?: unknown): void {
-    if (error === undefined) this.log.warning("{what}", { what });
-    else this.log.warning("{what}: {reason}", { what, reason: describeThrown(error) });
+    this.#operatorLog.report(what, error);
+  }
+
+  /** Tells what was not logged when nobody is left who could cause more of it. */
+  #flushLog(): void {
+    if (this.#clients.size + this.connections.size === 0) this.#operatorLog.flush();
   }
 
   #makeHost(): ClientHost & EndpointHost {
@@ -476,12 +530,22 @@ export class Kite implements AsyncDisposable {
       clientDefaults: config,
       serve: (request) => this.#methods.serve(request),
       report: (what, error) => this.#report(what, error),
+      inFlight: { bytes: 0 },
+      callLog: this.#operatorLog,
       clientOpened: (client) => void this.#clients.add(client),
-      clientClosed: (client) => void this.#clients.delete(client),
-      connectionOpened: (client) => this.#events.emit("connect", { client }),
+      clientClosed: (client) => {
+        this.#clients.delete(client);
+        this.#flushLog();
+      },
+      connectionOpened: (client) => {
+        this.#operatorLog.opened(client);
+        this.#events.emit("connect", { client });
+      },
       connectionHadRequest: (_client, request) => this.#events.emit("firstRequest", { request }),
       connectionClosed: (client, info) => {
         this.#endpoint?.forget(client);
+        this.#operatorLog.closed(client, info);
+        this.#flushLog();
         this.#events.emit("disconnect", { ...info, client });
       },
     };

@@ -63,7 +63,14 @@ export interface KiteOptions extends ConfigOptions {
   readonly clockTolerance?: number;
   /** Heartbeat, raw WebSocket and other settings of the SockJS side. */
   readonly sockjs?: SockJsOptions;
-  /** A logger of your own. @default lines of text to standard error */
+  /** Log connections that open and end at INFO, not at DEBUG. @default false */
+  readonly logConnections?: boolean;
+  /**
+   * A logger of your own. Each call is logged at DEBUG if {@linkcode ConfigOptions.logLevel} is
+   * "DEBUG".
+   *
+   * @default lines of text to standard error
+   */
   readonly logger?: Logger;
 }
 
@@ -125,6 +132,7 @@ const CHECKS: Checks<OwnOptions> = Object.freeze({
   allowTokensWithoutExpiry: checkBoolean,
   clockTolerance: checkTtl,
   sockjs: (name, value) => checkOptions(name, value, SOCKJS_CHECKS),
+  logConnections: checkBoolean,
   logger: checkAnyObject,
 });
 

@@ -4,6 +4,7 @@ import {
   type LogRecord,
   type TextFormatter,
 } from "@logtape/logtape";
+import { KiteError } from "./protocol/errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./log_level.ts";
 import { redact, redactText } from "./redact.ts";
 import { env, platform } from "./runtime/env.ts";
@@ -58,6 +59,11 @@ const ERROR = LOG_LEVELS.indexOf("ERROR");
 const WARNING = LOG_LEVELS.indexOf("WARNING");
 const INFO = LOG_LEVELS.indexOf("INFO");
 const DEBUG = LOG_LEVELS.indexOf("DEBUG");
+// deno-lint-ignore no-control-regex -- the colors that the formatter adds begin with it
+const INVISIBLE = /(?!\x1b\[[\d;]*m)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+const FRAME = /^ {4}at /;
+const MOST_FRAMES = 12;
+const LONGEST_STACK = 8_192;
 const PLACEHOLDER = /\{(\w+)\}/g;
 
 /**
@@ -135,7 +141,8 @@ export class KiteLogger implements Logger {
       timestamp: Date.now(),
       properties,
     });
-    this.#output.write(line.trimEnd());
+    const frames = details === undefined ? "" : framesOf(details.error);
+    this.#output.write(escapeInvisible(line.trimEnd()) + frames);
   }
 }
 
@@ -160,6 +167,28 @@ export function toggleDebugOnSignal(logger: KiteLogger): () => void {
     logger.setLevel(level);
     logger.info("SIGUSR2: the log level is now {level}", { level });
   });
+}
+
+/**
+ * Escapes what could forge a line or hide a part of it: control and format characters, such as those
+ * that change the direction of text. Colors stay: those in texts of others are escaped before.
+ */
+function escapeInvisible(line: string): string {
+  return line.replace(INVISIBLE, (character) => {
+    const code = character.codePointAt(0)!.toString(16);
+    return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
+  });
+}
+
+/** The stack of an error that no part of Kite made, each frame on an indented line of its own. */
+function framesOf(error: unknown): string {
+  if (!(error instanceof Error) || error instanceof KiteError) return "";
+  const { stack } = error;
+  if (typeof stack !== "string") return "";
+  // The message comes first and may look like frames; the real ones are the last lines.
+  const frames = stack.slice(0, LONGEST_STACK).split("\n").slice(1 - MOST_FRAMES);
+  return frames.filter((frame) => FRAME.test(frame))
+    .map((frame) => `\n${escapeInvisible(redactText(frame))}`).join("");
 }
 
 /** The message with its details put in, as LogTape has it: texts and values by turns. */

@@ -14,7 +14,7 @@ import { cannotUse } from "../../src/protocol/refusal.ts";
 import { DEFAULT_PORT, KONTROL_VERSION } from "../kontrol.ts";
 import type { PolicyName } from "../policy.ts";
 import type { PostgresConnection } from "../storage/postgres_route.ts";
-import { type GivenSettings, readSettings, type SettingRow } from "./flags.ts";
+import { type GivenSettings, readSettings, type SettingRow } from "../../src/flags.ts";
 
 /** The kinds of storage. */
 export type StorageKind = "sqlite" | "memory" | "etcd" | "postgres";

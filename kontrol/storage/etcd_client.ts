@@ -95,7 +95,8 @@ export class EtcdClient {
     throwIfAborted(options, what);
     const end = performance.now() + this.#timeout;
     const longest = this.#timeout / Math.min(this.#endpoints.length + 1, 3);
-    for (let refused = 0;;) {
+    const refusals: string[] = [];
+    for (;;) {
       const member = await this.#inUse(what);
       const timeout = Math.ceil(Math.min(longest, end - performance.now()));
       try {
@@ -107,9 +108,12 @@ export class EtcdClient {
         if (this.#closed) throw closedError(what);
         if (!isPassing(error)) throw this.failure(what, error);
         this.leave(member);
-        if (error instanceof EtcdFailure && error.isRefused) refused++;
-        const isAbsent = !this.#hasAnswered && refused >= this.#endpoints.length;
-        if (isAbsent || end - performance.now() < this.#timeout * SHORTEST_ATTEMPT) {
+        if (error instanceof EtcdFailure && error.isRefused) refusals.push(error.message);
+        if (!this.#hasAnswered && refusals.length >= this.#endpoints.length) {
+          const reason = `no member of etcd answers (${refusals.join("; ")})`;
+          throw storageError("etcd", "unreachable", `could not ${what}: ${reason}`, error);
+        }
+        if (end - performance.now() < this.#timeout * SHORTEST_ATTEMPT) {
           throw this.failure(what, error);
         }
       }
@@ -136,11 +140,7 @@ export class EtcdClient {
   failure(what: string, error: unknown): KiteError {
     if (error instanceof KiteError) return error;
     const code = error instanceof EtcdFailure ? error.code : "failed";
-    const isAbsent = error instanceof EtcdFailure && error.isRefused && !this.#hasAnswered;
-    const reason = isAbsent
-      ? `no etcd answers at ${this.#endpoints.join(", ")} (${messageOf(error)})`
-      : messageOf(error);
-    return storageError("etcd", code, `could not ${what}: ${reason}`, error);
+    return storageError("etcd", code, `could not ${what}: ${messageOf(error)}`, error);
   }
 
   async #inUse(what: string): Promise<EtcdMember> {

@@ -227,11 +227,15 @@ export class EtcdGateway implements EtcdMember {
       return new EtcdFailure("failed", `${this.#endpoint} does not answer as etcd does`);
     }
     const { cause = error } = error as { cause?: unknown };
-    const reason = messageOf(cause).replace(/^error sending request for url \(.*?\): /, "");
-    const isRefused = reason.startsWith("client error (Connect)");
+    const text = messageOf(cause).replace(/^error sending request for url \(.*?\): /, "");
+    const reason = text.replace(CONNECT, "");
+    const isRefused = CONNECT.test(text);
     return new EtcdFailure("unreachable", `${this.#endpoint}: ${reason}`, isRefused);
   }
 }
+
+/** How Deno begins to say that no connection came about. */
+const CONNECT = /^client error \(Connect\): (tcp connect error: )?/;
 
 const AUTHENTICATE = "auth/authenticate";
 const AUTHENTICATE_TIMEOUT = 5_000;

@@ -1,5 +1,6 @@
 import * as etcd from "etcd3";
 import { noop } from "cockatiel";
+import { builtinModule } from "../../src/runtime/host.ts";
 import {
   type EtcdCall,
   type EtcdChanges,
@@ -39,9 +40,9 @@ export class EtcdGrpc implements EtcdMember {
       ...(username !== undefined && { auth: { username, password } }),
       ...(ca !== undefined && {
         credentials: {
-          rootCertificate: bytes(ca),
+          rootCertificate: buffer(ca),
           ...(cert !== undefined && key !== undefined &&
-            { certChain: bytes(cert), privateKey: bytes(key) }),
+            { certChain: buffer(cert), privateKey: buffer(key) }),
         },
       }),
     });
@@ -156,6 +157,13 @@ function options({ timeout }: EtcdCall): { deadline: number } {
 function bytes(text: string): Bytes {
   // The driver takes any bytes, its types ask for Node's own.
   return new TextEncoder().encode(text) as Bytes;
+}
+
+/** Certificates have to be Node's own kind of bytes. */
+function buffer(text: string): Bytes {
+  const { Buffer } = builtinModule("node:buffer") ?? {};
+  if (Buffer === undefined) throw new EtcdFailure("failed", "this runtime has no node:buffer");
+  return Buffer.from(text);
 }
 
 function toRequest(step: EtcdStep): etcd.IRequestOp {

@@ -63,7 +63,7 @@ export class EtcdKeys {
   }
 
   /** The smallest place that holds all that match; not for a query with an id. */
-  place({ equal, hasConstraint }: Matcher): EtcdPlace {
+  place({ equal, fitsVersion }: Matcher): EtcdPlace {
     const wanted = Object.keys(equal).length;
     // Beside the paths there are ids under the usual prefix: for everything, another file is read.
     let best = { prefix: this.environments, depth: 0 };
@@ -80,7 +80,7 @@ export class EtcdKeys {
     };
     consider(this.kites, IDENTITY_FIELDS);
     for (const order of ORDERS) consider(`${this.#index}${order[0]}/`, order);
-    return { prefix: best.prefix, isExact: best.depth === wanted && !hasConstraint };
+    return { prefix: best.prefix, isExact: best.depth === wanted && fitsVersion === undefined };
   }
 
   /** The value under a kite's paths; Go's has the same two fields. */

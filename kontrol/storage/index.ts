@@ -7,11 +7,13 @@ const NOTHING: ReadonlySet<never> = new Set();
 /**
  * Registrations in memory, found by any mix of fields. A registration is filed under every mix of
  * username, environment and name, and under its version, region and hostname; a query looks through
- * the smallest file that holds all it asks for.
+ * the smallest file that holds all it asks for. A constraint is held against each version once.
  */
 export class RegistrationIndex<Entry extends Registration> {
   readonly #byId = new Map<string, Entry>();
   readonly #files = new Map<string, Set<Entry>>();
+  /** How many entries have each version. */
+  readonly #versions = new Map<string, number>();
 
   /** How many there are. */
   get size(): number {
@@ -32,6 +34,8 @@ export class RegistrationIndex<Entry extends Registration> {
   put(entry: Entry): void {
     this.remove(entry.kite.id);
     this.#byId.set(entry.kite.id, entry);
+    const { version } = entry.kite;
+    this.#versions.set(version, (this.#versions.get(version) ?? 0) + 1);
     for (const name of fileNames(entry.kite)) {
       const file = this.#files.get(name);
       if (file === undefined) this.#files.set(name, new Set([entry]));
@@ -50,6 +54,10 @@ export class RegistrationIndex<Entry extends Registration> {
     const entry = this.#byId.get(id);
     if (entry === undefined) return undefined;
     this.#byId.delete(id);
+    const { version } = entry.kite;
+    const left = (this.#versions.get(version) ?? 1) - 1;
+    if (left > 0) this.#versions.set(version, left);
+    else this.#versions.delete(version);
     for (const name of fileNames(entry.kite)) {
       const file = this.#files.get(name);
       file?.delete(entry);
@@ -62,13 +70,14 @@ export class RegistrationIndex<Entry extends Registration> {
   clear(): void {
     this.#byId.clear();
     this.#files.clear();
+    this.#versions.clear();
   }
 
   /** Those that match and that `isLive` lets pass, at most `limit`. */
   find(matcher: Matcher, limit: number, isLive: (entry: Entry) => boolean = always): Entry[] {
     const found: Entry[] = [];
     if (limit <= 0) return found;
-    for (const entry of this.#candidates(matcher.equal)) {
+    for (const entry of this.#candidates(matcher)) {
       if (!isLive(entry) || !matcher.accepts(entry.kite)) continue;
       found.push(entry);
       if (found.length >= limit) break;
@@ -85,7 +94,7 @@ export class RegistrationIndex<Entry extends Registration> {
     return counts;
   }
 
-  #candidates(equal: Matcher["equal"]): Iterable<Entry> {
+  #candidates({ equal, fitsVersion }: Matcher): Iterable<Entry> {
     if (equal.id !== undefined) {
       const entry = this.#byId.get(equal.id);
       return entry === undefined ? NOTHING : [entry];
@@ -102,7 +111,17 @@ export class RegistrationIndex<Entry extends Registration> {
     if (equal.version !== undefined) consider(single("version", equal.version));
     if (equal.region !== undefined) consider(single("region", equal.region));
     if (equal.hostname !== undefined) consider(single("hostname", equal.hostname));
+    const count = smallest?.size ?? this.size;
+    if (fitsVersion !== undefined && this.#versions.size < count) {
+      const versions = [...this.#versions].filter(([version]) => fitsVersion(version));
+      const fitting = versions.reduce((sum, [, entries]) => sum + entries, 0);
+      if (fitting < count) return this.#ofVersions(versions.map(([version]) => version));
+    }
     return smallest ?? this.#byId.values();
+  }
+
+  *#ofVersions(versions: readonly string[]): Generator<Entry> {
+    for (const version of versions) yield* this.#files.get(single("version", version)) ?? NOTHING;
   }
 }
 

@@ -117,11 +117,16 @@ export class PostgresStorage implements Storage {
   async get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]> {
     const matcher = createMatcher(query);
     const limit = options?.limit ?? Infinity;
-    const { statement, values } = this.#select(matcher, limit);
-    const rows = await this.#query("read the registrations", statement, values, options);
-    const found = rows.map(toStamped).map(plain);
-    if (!matcher.hasConstraint) return found;
-    return found.filter(({ kite }) => matcher.accepts(kite)).slice(0, Math.max(limit, 0));
+    const { fitsVersion } = matcher;
+    const what = "read the registrations";
+    let versions: string[] | undefined;
+    if (fitsVersion !== undefined && matcher.canMatch) {
+      const known = await this.#query(what, VERSIONS, [], options);
+      versions = known.map((row) => String(row.version)).filter(fitsVersion);
+      if (versions.length === 0) return [];
+    }
+    const { statement, values } = this.#select(matcher, versions, limit);
+    return (await this.#query(what, statement, values, options)).map(toStamped).map(plain);
   }
 
   async upsert(registration: Registration, options?: OperationOptions): Promise<void> {
@@ -222,7 +227,11 @@ export class PostgresStorage implements Storage {
     });
   }
 
-  #select(matcher: Matcher, limit: number): { statement: string; values: PostgresValue[] } {
+  #select(
+    matcher: Matcher,
+    versions: readonly string[] | undefined,
+    limit: number,
+  ): { statement: string; values: PostgresValue[] } {
     const values: PostgresValue[] = [this.#timeToLive * 1_000];
     let statement = `select ${COLUMNS} from kite.kite k where ${liveSince("$1")}`;
     if (!matcher.canMatch) return { statement: `${statement} and false`, values };
@@ -231,7 +240,11 @@ export class PostgresStorage implements Storage {
       const column = field === "name" ? "kitename" : field;
       statement += ` and k.${column} = ${place}${field === "id" ? "::uuid" : ""}`;
     }
-    if (!matcher.hasConstraint && Number.isFinite(limit)) {
+    if (versions !== undefined) {
+      const place = `$${values.push(JSON.stringify(versions))}`;
+      statement += ` and k.version in (select jsonb_array_elements_text(${place}::text::jsonb))`;
+    }
+    if (Number.isFinite(limit)) {
       statement += ` limit $${values.push(Math.max(Math.trunc(limit), 0))}`;
     }
     return { statement, values };
@@ -281,6 +294,8 @@ const DELETE = `with gone as (
   delete from kite.kite k where id = $1::uuid and ($2::bigint is null or ${STAMP} = $2::bigint)
   returning id, ${STAMP} as stamp, ${liveSince("$3")} as is_live)
 select is_live, stamp, pg_notify('${CHANNEL}', 'D' || stamp || ':' || id) from gone`;
+
+const VERSIONS = "select distinct version from kite.kite";
 
 const COUNT = `select environment, count(*) as kites from kite.kite k
   where ${liveSince("$1")} group by environment`;

@@ -9,7 +9,7 @@ import { SqliteClock } from "./sqlite_clock.ts";
 import { SqliteEvents } from "./sqlite_events.ts";
 import { SqliteKeyPairs } from "./sqlite_key_pairs.ts";
 import { SqliteRunner } from "./sqlite_runner.ts";
-import { selectedRegistration, selectStatement } from "./sqlite_schema.ts";
+import { DISTINCT_VERSIONS, selectedRegistration, selectStatement } from "./sqlite_schema.ts";
 import {
   DEFAULT_OPERATION_TIMEOUT,
   DEFAULT_TIME_TO_LIVE,
@@ -64,6 +64,7 @@ export class SqliteStorage implements Storage {
   readonly #touch: SqliteStatement;
   readonly #remove: SqliteStatement;
   readonly #counts: SqliteStatement;
+  readonly #versions: SqliteStatement;
   readonly #all: SqliteStatement;
   readonly #total: SqliteStatement;
   readonly #outlived: SqliteStatement;
@@ -109,6 +110,7 @@ export class SqliteStorage implements Storage {
     this.#anyOutlived = database.prepare(
       "SELECT 1 FROM registration WHERE updated_at <= ? LIMIT 1",
     );
+    this.#versions = database.prepare(DISTINCT_VERSIONS);
     this.#counts = database.prepare(
       "SELECT environment, count(*) AS kites FROM registration WHERE +updated_at > ? GROUP BY environment",
     );
@@ -199,21 +201,24 @@ export class SqliteStorage implements Storage {
     this.#runner.close();
   }
 
-  #select(matcher: Matcher, limit: number): Registration[] {
-    if (!matcher.canMatch) return [];
-    const fields = Object.keys(matcher.equal) as (keyof typeof matcher.equal)[];
-    const key = fields.join();
+  #select({ canMatch, equal, fitsVersion }: Matcher, limit: number): Registration[] {
+    if (!canMatch) return [];
+    const fields = Object.keys(equal) as (keyof typeof equal)[];
+    const values = fields.map((field) => equal[field] ?? "");
+    if (fitsVersion !== undefined) {
+      const versions = this.#versions.all().map((row) => String(row.version)).filter(fitsVersion);
+      if (versions.length === 0) return [];
+      values.push(JSON.stringify(versions));
+    }
+    const key = `${fields.join()} ${values.length}`;
     let select = this.#selects.get(key);
     if (select === undefined) {
-      select = this.#runner.database.prepareQuery(selectStatement(fields));
+      const statement = selectStatement(fields, fitsVersion !== undefined);
+      select = this.#runner.database.prepareQuery(statement);
       this.#selects.set(key, select);
     }
-    const values = fields.map((field) => matcher.equal[field] ?? "");
-    const isFinal = !matcher.hasConstraint && Number.isFinite(limit);
-    const rows = select(this.#oldest(), ...values, isFinal ? Math.max(limit, 0) : -1);
-    const found = rows.map(selectedRegistration);
-    if (!matcher.hasConstraint) return found;
-    return found.filter(({ kite }) => matcher.accepts(kite)).slice(0, limit);
+    const most = Number.isFinite(limit) ? Math.max(limit, 0) : -1;
+    return select(this.#oldest(), ...values, most).map(selectedRegistration);
   }
 
   #upsert(registration: Registration): void {

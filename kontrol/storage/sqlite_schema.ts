@@ -99,19 +99,34 @@ const TELLING: readonly (keyof KiteIdentity)[] = [
 
 /**
  * The statement that finds the registrations with given fields. Its values are the oldest `updated_at`
- * that does not count any more, the fields, and the limit (-1 for none).
+ * that does not count any more, the fields, with `hasVersions` a JSON array of versions, and the limit
+ * (-1 for none).
  *
  * A `+` keeps SQLite from using an index: that of updated_at, as nearly every row is young enough, and
  * those of version and region, shared by many, where there is a better one.
  */
-export function selectStatement(fields: readonly (keyof KiteIdentity)[]): string {
+export function selectStatement(
+  fields: readonly (keyof KiteIdentity)[],
+  hasVersions: boolean,
+): string {
   const hasTelling = fields.some((field) => TELLING.includes(field));
   const conditions = fields.map((field) => {
     return `${hasTelling && !TELLING.includes(field) ? "+" : ""}${field} = ?`;
   });
+  const versions = `${hasTelling ? "+" : ""}version IN (SELECT value FROM json_each(?))`;
+  if (hasVersions) conditions.push(versions);
   const all = ["+updated_at > ?", ...conditions].join(" AND ");
   return `SELECT ${COLUMNS} FROM registration WHERE ${all} LIMIT ?`;
 }
+
+/** The statement for every version that there is: one look into the index for each of them. */
+export const DISTINCT_VERSIONS = `
+WITH RECURSIVE known(version) AS (
+  SELECT min(version) FROM registration
+  UNION ALL
+  SELECT (SELECT min(version) FROM registration WHERE version > known.version) FROM known
+  WHERE known.version IS NOT NULL
+) SELECT version FROM known WHERE version IS NOT NULL`;
 
 const COLUMNS =
   "username, environment, name, version, region, hostname, id, url, key_id, updated_at";

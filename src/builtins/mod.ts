@@ -1,6 +1,7 @@
 import { KiteError } from "../protocol/errors.ts";
 import type { Method } from "../rpc/method.ts";
 import type { Handler } from "../rpc/method.ts";
+import type { RemoteKite } from "../rpc/remote.ts";
 import type { KiteRequest } from "../rpc/request.ts";
 import { systemInfo } from "../runtime/system.ts";
 import { getPass, notify, print, prompt } from "../runtime/terminal.ts";
@@ -31,6 +32,8 @@ export interface BuiltinHost {
   logRemote(name: string, message: string): void;
   /** Dials a tunnel and serves the session that comes through it. */
   tunnel(url: string): Promise<void>;
+  /** True for a proxy that the kite dialled for the sake of tunnels: it needs no further permission. */
+  mayTunnel(remote: RemoteKite): boolean;
 }
 
 /** The built-in methods of one kite (docs/protocol.md §6). */
@@ -58,7 +61,7 @@ export class Builtins {
     guarded(host, "kite.tunnel", async ({ args }) => {
       await host.tunnel(args.one().object().field("url").string());
       return null;
-    });
+    }, ({ client }) => host.mayTunnel(client));
     if (host.webrtc) host.handle("kite.handleWebRTC", this.#webrtc.handle);
   }
 
@@ -69,9 +72,19 @@ export class Builtins {
   }
 }
 
-/** A built-in that answers only when the owner enabled it for the caller. */
-function guarded(host: BuiltinHost, name: RiskyBuiltin, handler: Handler): void {
+/**
+ * A built-in that answers only when the owner enabled it for the caller.
+ *
+ * @param isExempt true for a request that needs no permission
+ */
+function guarded(
+  host: BuiltinHost,
+  name: RiskyBuiltin,
+  handler: Handler,
+  isExempt: (request: KiteRequest) => boolean = () => false,
+): void {
   host.handle(name, async (request) => {
+    if (isExempt(request)) return await handler(request);
     const permission = host.permissions[name] ?? false;
     const isAllowed = typeof permission === "function" ? await permission(request) : permission;
     if (!isAllowed) {

@@ -1,6 +1,6 @@
 import type { Trust } from "../auth/trust.ts";
-import type { Client, ClientHooks } from "../client.ts";
-import type { ClientOptions } from "../client_options.ts";
+import type { Client } from "../client.ts";
+import type { ClientHooks, ClientOptions } from "../client_options.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { TellOptions } from "../rpc/remote.ts";
@@ -11,9 +11,13 @@ export interface DiscoveryHost {
   readonly trust: Trust;
   /** Kontrol's URLs; any of them will do. */
   readonly kontrolUrls: readonly string[];
+  /** Kontrol's username, if it is known. */
+  readonly kontrolUser: string | undefined;
+  /** The proxy to register to, instead of one that Kontrol knows. */
+  readonly proxyUrl: string | undefined;
   /** Certificates of private authorities, PEM. */
   readonly ca: readonly string[];
-  /** Milliseconds to wait for an answer of Kontrol. */
+  /** Milliseconds to wait for an answer of Kontrol, or of a proxy. */
   readonly timeout: number;
   /** Makes a client of the kite. */
   newClient(url: string | readonly string[], options: ClientOptions, hooks?: ClientHooks): Client;
@@ -29,6 +33,7 @@ export interface KontrolLine {
   readonly client: Client;
   /** Calls a method of Kontrol. */
   tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
 }
 

@@ -11,6 +11,7 @@ import { isKiteUrl } from "../transport/url.ts";
 import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
 import { type DiscoveryHost, type KontrolLine, noKontrol } from "./host.ts";
 import { HttpRegistration } from "./http_registration.ts";
+import { Proxies } from "./proxies.ts";
 import { KeptRegistration } from "./kept_registration.ts";
 import { explainRefusedKey } from "./refused_key.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
@@ -34,6 +35,12 @@ const SHORTEST_INTERVAL = 100;
 
 /** A kite's connection to its Kontrol, dialled when it is first needed and kept from then on. */
 export class KontrolClient implements KontrolLine {
+  /**
+   * The registrations at proxies.
+   *
+   * @internal
+   */
+  readonly proxies: Proxies;
   readonly #host: DiscoveryHost;
   #client: Client | undefined;
   #kept: KeptRegistration | undefined;
@@ -47,6 +54,7 @@ export class KontrolClient implements KontrolLine {
   /** Made by {@linkcode Kite.kontrol}. */
   constructor(host: DiscoveryHost) {
     this.#host = host;
+    this.proxies = new Proxies(host, this);
     host.trust.source = () => this.getKey({ timeout: KEY_TIMEOUT });
   }
 
@@ -246,6 +254,7 @@ export class KontrolClient implements KontrolLine {
   /** Stops everything; the kite's clients are closed by the kite. */
   close(): void {
     this.#host.trust.source = undefined;
+    this.proxies.close();
     this.#kept?.stop();
     this.#http?.stop();
     for (const stop of this.#renewers) stop();

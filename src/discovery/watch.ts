@@ -1,5 +1,6 @@
 import { Backoff } from "../backoff.ts";
 import type { Client } from "../client.ts";
+import type { Callback } from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
 import { type FoundKite, readFoundKite, readGetKitesResult } from "./found_kites.ts";
@@ -10,6 +11,9 @@ const MOST_WAITING = 10_000;
 
 /** Events up to which the next page of a list is asked for. */
 const ROOM = MOST_WAITING / 4;
+
+/** Kontrol calls the callback whenever a kite comes or goes, which may not be for days. */
+const LONG_LIVED = { callbacks: "session" } as const;
 
 /** A change among the kites that are watched. A change of url is a `REGISTER` of the same kite. */
 export interface KiteEvent extends FoundKite {
@@ -41,6 +45,8 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Counts watches begun: what an earlier one still sends is not listened to. */
   #generation = 0;
+  /** What Kontrol calls for the watch begun last. */
+  #callback: Callback | undefined;
   /** Changes that came before the first page of the list they follow. */
   #early: KiteEvent[] | undefined;
   /** The ids of a list that is being read, page by page. */
@@ -67,6 +73,7 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     this.#waiting?.();
     this.#onTaken?.();
     this.#cancel();
+    this.#release();
   }
 
   /** Ends the watch, see {@linkcode KiteWatch.stop}. */
@@ -93,6 +100,12 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     }
   }
 
+  /** Takes the callback back that Kontrol got for the watch begun last. */
+  #release(): void {
+    if (this.#callback !== undefined) this.#client.release(this.#callback);
+    this.#callback = undefined;
+  }
+
   /** Asks for the list, page by page, and the changes after it; also after every reconnection. */
   async #begin(): Promise<void> {
     clearTimeout(this.#timer);
@@ -103,9 +116,11 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     const callback = (message: unknown): void => {
       if (generation === this.#generation) this.#changed(message);
     };
+    this.#release();
+    this.#callback = callback;
     const argument = { query: this.#query, watchCallback: callback, who: null, paged: true };
     try {
-      let page = readGetKitesResult(await this.#kontrol.tell({}, "getKites", argument));
+      let page = readGetKitesResult(await this.#kontrol.tell(LONG_LIVED, "getKites", argument));
       if (generation !== this.#generation) return;
       const { watcherId } = page;
       this.#watcherId = watcherId;

@@ -46,7 +46,9 @@ export function isConstraint(text: string): boolean {
  */
 export function parseConstraint(text: string): VersionMatcher {
   if (text.length > DEFAULT_LIMITS.nameLength) throw malformed(text);
-  const conditions = text.split(",").map((part) => parseCondition(part, text));
+  // A condition that is repeated is checked once.
+  const parts = new Set(text.split(",").map((part) => part.trim()));
+  const conditions = [...parts].map((part) => parseCondition(part, text));
   return (version) => {
     const candidate = readVersion(version);
     return candidate !== undefined && conditions.every((holds) => holds(candidate));

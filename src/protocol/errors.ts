@@ -109,7 +109,7 @@ function textOf(value: unknown, otherwise: string): string {
 /** The message of what was thrown, without its type. Never throws, whatever was thrown. */
 export function messageOf(thrown: unknown): string {
   try {
-    return thrown instanceof Error ? `${thrown.message || thrown.name}` : `${thrown}`;
+    return thrown instanceof Error ? `${thrown.message || thrown.name}` : String(thrown);
   } catch {
     return UNPRINTABLE;
   }
@@ -118,7 +118,7 @@ export function messageOf(thrown: unknown): string {
 /** What was thrown with its type, such as `TypeError: x is not a function`. Never throws. */
 export function describeThrown(thrown: unknown): string {
   try {
-    return `${thrown}`;
+    return String(thrown);
   } catch {
     return UNPRINTABLE;
   }

@@ -9,12 +9,35 @@ export interface Limits {
   readonly nesting: number;
   /** Functions in one message. The message is refused. @default 256 */
   readonly callbacksPerMessage: number;
-  /** Functions that one remote may still call. Further calls fail with `limitError`. @default 10_000 */
+  /**
+   * Functions that one remote may still call. Beyond, functions of ended calls are freed, unused
+   * longest first; when there are none, calls and results fail with `limitError`.
+   * @default 10_000
+   */
   readonly callbacksPerSession: number;
   /** Invocations of async callbacks waiting for their turn, per session. Close code 3008. @default 10_000 */
   readonly queuedCallbacks: number;
   /** Requests of one remote that run at once. Further ones are answered `requestLimitError`. @default 4_096 */
   readonly inFlightRequests: number;
+  /**
+   * Bytes of the messages that one remote's running requests, and callbacks that run or wait, came
+   * in. Requests beyond are answered `requestLimitError`; callbacks beyond: close code 3008.
+   * @default 16_777_216
+   */
+  readonly inFlightBytes: number;
+  /**
+   * The same for all remotes of a kite together; each remote may always use 64 KiB.
+   * @default 134_217_728
+   */
+  readonly totalInFlightBytes: number;
+  /**
+   * Messages of one remote that wait because they came faster than one turn of the event loop
+   * handles them, such as many in one frame. They also count as bytes in flight. Close code 3008.
+   * @default 100_000
+   */
+  readonly queuedMessages: number;
+  /** Messages of one remote in a row that cannot be read. Close code 3008. @default 100 */
+  readonly brokenMessages: number;
   /** Calls of ours on one connection that wait for an answer. Further ones fail with `limitError`. @default 65_536 */
   readonly pendingCalls: number;
   /** Calls that wait while a client redials. Further ones fail with `disconnect`. @default 1_000 */
@@ -60,6 +83,10 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   callbacksPerSession: 10_000,
   queuedCallbacks: 10_000,
   inFlightRequests: 4_096,
+  inFlightBytes: 16_777_216,
+  totalInFlightBytes: 134_217_728,
+  queuedMessages: 100_000,
+  brokenMessages: 100,
   pendingCalls: 65_536,
   waitingCalls: 1_000,
   outgoingBytes: 16_777_216,

@@ -1,4 +1,4 @@
-import { parseVersionQuery } from "./constraint.ts";
+import { parseVersionQuery, type VersionMatcher } from "./constraint.ts";
 import { KiteError } from "./errors.ts";
 import { IDENTITY_FIELDS, type KiteIdentity } from "./identity.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
@@ -44,6 +44,33 @@ export function readQuery(
   return query;
 }
 
+/** Answers of a version check that are remembered by one matcher. */
+const MOST_VERSIONS = 1_000;
+
+/**
+ * Remembers what a check says of each version: many kites share few of them.
+ *
+ * @example
+ * ```ts
+ * import { parseVersionQuery, type VersionMatcher } from "./constraint.ts";
+ * import { rememberVersions } from "./query.ts";
+ *
+ * const fits = rememberVersions(parseVersionQuery("~> 1.2"));
+ * console.assert(fits("1.3.0") && !fits("2.0.0"));
+ * ```
+ */
+export function rememberVersions(fits: VersionMatcher): VersionMatcher {
+  const known = new Map<string, boolean>();
+  return (version) => {
+    let answer = known.get(version);
+    if (answer === undefined) {
+      answer = fits(version);
+      if (known.size < MOST_VERSIONS) known.set(version, answer);
+    }
+    return answer;
+  };
+}
+
 /**
  * Makes the check of a query once, for many kites.
  *
@@ -53,7 +80,7 @@ export function queryMatcher(query: KontrolQuery): (identity: KiteIdentity) => b
   const wanted = IDENTITY_FIELDS.filter((field) => (query[field] ?? "") !== "")
     .filter((field) => field !== "version");
   const { version = "" } = query;
-  const versionFits = version === "" ? undefined : parseVersionQuery(version);
+  const versionFits = version === "" ? undefined : rememberVersions(parseVersionQuery(version));
   return (identity) => {
     for (const field of wanted) if (identity[field] !== query[field]) return false;
     return versionFits === undefined || versionFits(identity.version);

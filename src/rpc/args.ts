@@ -18,11 +18,18 @@ export class Argument {
   /** The value as it came, unchecked. */
   readonly value: unknown;
   readonly #name: string;
+  readonly #method: string;
 
-  /** Wraps a value. @param name how error messages call it */
-  constructor(value: unknown, name: string) {
+  /**
+   * Wraps a value.
+   *
+   * @param name how error messages call it
+   * @param method the method that was called with it
+   */
+  constructor(value: unknown, name: string, method = "") {
     this.value = value;
     this.#name = name;
+    this.#method = method;
   }
 
   /** True if the value is missing or null. */
@@ -44,8 +51,9 @@ export class Argument {
 
   /** The bytes if it is their base64 text, as `encodeBytes` or a Go kite writes it. */
   bytes(): Uint8Array<ArrayBuffer> {
+    const text = this.string();
     try {
-      return decodeBytes(this.string());
+      return decodeBytes(text);
     } catch {
       return this.#refuse("bytes as base64 text");
     }
@@ -59,7 +67,9 @@ export class Argument {
   /** The elements if it is an array. */
   array(): Argument[] {
     if (!Array.isArray(this.value)) return this.#refuse("an array");
-    return this.value.map((element, i) => new Argument(element, `${this.#name}[${i}]`));
+    return this.value.map((element, i) =>
+      new Argument(element, `${this.#name}[${i}]`, this.#method)
+    );
   }
 
   /** The elements if it is an array of exactly `length`. */
@@ -76,7 +86,7 @@ export class Argument {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       return this.#refuse("an object");
     }
-    return new ObjectArgument(value as Record<string, unknown>, this.#name);
+    return new ObjectArgument(value as Record<string, unknown>, this.#name, this.#method);
   }
 
   /** The function if it is one: calling it calls the function on the remote's side. */
@@ -85,10 +95,7 @@ export class Argument {
   }
 
   #refuse(right: string): never {
-    throw new KiteError(
-      "argumentError",
-      `${this.#name} must be ${right}, got ${kindOf(this.value)}`,
-    );
+    throw argumentError(this.#method, `${this.#name} must be ${right}, got ${kindOf(this.value)}`);
   }
 }
 
@@ -97,17 +104,24 @@ export class ObjectArgument {
   /** The object as it came. */
   readonly value: Readonly<Record<string, unknown>>;
   readonly #name: string;
+  readonly #method: string;
 
-  /** Wraps a value. @param name how error messages call it */
-  constructor(value: Readonly<Record<string, unknown>>, name: string) {
+  /**
+   * Wraps a value.
+   *
+   * @param name how error messages call it
+   * @param method the method that was called with it
+   */
+  constructor(value: Readonly<Record<string, unknown>>, name: string, method = "") {
     this.value = value;
     this.#name = name;
+    this.#method = method;
   }
 
   /** An own field, to be read with a check of its type; null when it is not there. */
   field(name: string): Argument {
     const value = Object.hasOwn(this.value, name) ? this.value[name] : undefined;
-    return new Argument(value, `${this.#name}.${name}`);
+    return new Argument(value, `${this.#name}.${name}`, this.#method);
   }
 
   /** True if the object has the field. */
@@ -126,10 +140,17 @@ export type TupleOf<Element, Length extends number, Found extends readonly Eleme
 export class Args implements Iterable<Argument> {
   /** The values as they came, unchecked. */
   readonly values: readonly unknown[];
+  readonly #method: string;
 
-  /** Wraps the arguments. @param values as they came */
-  constructor(values: readonly unknown[]) {
+  /**
+   * Wraps the arguments.
+   *
+   * @param values as they came
+   * @param method the method that was called with them
+   */
+  constructor(values: readonly unknown[], method = "") {
     this.values = values;
+    this.#method = method;
   }
 
   /** How many came. */
@@ -140,7 +161,7 @@ export class Args implements Iterable<Argument> {
   /** The only argument. @throws {KiteError} `argumentError` when there are none or more */
   one(): Argument {
     this.#expect(1);
-    return new Argument(this.values[0], "argument");
+    return new Argument(this.values[0], "argument", this.#method);
   }
 
   /** The arguments when there are exactly `length`. @throws {KiteError} `argumentError` otherwise */
@@ -151,7 +172,7 @@ export class Args implements Iterable<Argument> {
 
   /** The argument at an index, null when it did not come. */
   at(index: number): Argument {
-    return new Argument(this.values[index], `argument ${index + 1}`);
+    return new Argument(this.values[index], `argument ${index + 1}`, this.#method);
   }
 
   /** Each argument in turn. */
@@ -161,14 +182,20 @@ export class Args implements Iterable<Argument> {
 
   #expect(length: number): void {
     if (this.values.length === length) return;
-    throw new KiteError(
-      "argumentError",
+    throw argumentError(
+      this.#method,
       `expected ${length} argument${length === 1 ? "" : "s"}, got ${this.values.length}`,
     );
   }
 }
 
+function argumentError(method: string, reason: string): KiteError {
+  const call = method === "" ? "" : `Cannot call ${method}: `;
+  return new KiteError("argumentError", call + reason);
+}
+
 function kindOf(value: unknown): string {
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   if (value === undefined) return "nothing";
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";

@@ -12,32 +12,48 @@ export class IdCounter {
 }
 
 interface Entry {
+  readonly callback: Callback;
   /** A message holds an id once: a function that stands in it twice goes under two. */
   readonly ids: number[];
-  /** How many unfinished or finished calls handed it out and did not take it back. */
-  uses: number;
+  /** Times that it was handed out and neither taken back nor left to the remote. */
+  holds: number;
+  /** The remote was left a use of it, see {@linkcode CallbackTable.leave}. */
+  isLeft: boolean;
   /** The last message that handed it out, and how often that one did. */
   message: number;
   usesInMessage: number;
 }
 
+/** The part of the table's size at which the owner is warned. */
+const NEARLY_FULL = 0.8;
 const NO_IDS: readonly number[] = Object.freeze([]);
 
 /**
  * The functions that the remote of one session may call. A function handed out again keeps its id,
  * so passing the same function in every call costs one entry.
+ *
+ * The protocol has no message by which a remote gives a function back. So functions of calls that
+ * ended are left to it while there is room: of these, the one unused longest makes room for others.
  */
 export class CallbackTable {
-  readonly #byId = new Map<number, Callback>();
+  readonly #byId = new Map<number, Entry>();
   readonly #byFunction = new Map<Callback, Entry>();
+  /** What may make room, unused longest first. */
+  readonly #left = new Set<Entry>();
   readonly #ids: IdCounter;
   readonly #most: number;
+  readonly #warn: (message: string) => void;
   #message = 0;
+  #hasWarned = false;
 
-  /** @param most {@linkcode Limits.callbacksPerSession} */
-  constructor(ids: IdCounter, most: number) {
+  /**
+   * @param most {@linkcode Limits.callbacksPerSession}
+   * @param warn is told once, before the table is full
+   */
+  constructor(ids: IdCounter, most: number, warn: (message: string) => void) {
     this.#ids = ids;
     this.#most = most;
+    this.#warn = warn;
   }
 
   /** Functions in the table. */
@@ -45,15 +61,19 @@ export class CallbackTable {
     return this.#byId.size;
   }
 
-  /** The function with an id. */
+  /** The function with an id, for the remote to call now. */
   get(id: number): Callback | undefined {
-    return this.#byId.get(id);
+    const entry = this.#byId.get(id);
+    if (entry === undefined) return undefined;
+    if (this.#left.delete(entry)) this.#left.add(entry);
+    return entry.callback;
   }
 
   /**
-   * Hands functions out, all or none.
+   * Hands functions out, all or none. Each is held until {@linkcode takeBack} or
+   * {@linkcode leave}, or for the whole session.
    *
-   * @throws {KiteError} `limitError` when the table is full
+   * @throws {KiteError} `limitError` when the table is full of functions that are held
    */
   handOut(functions: readonly FoundFunction[]): readonly number[] {
     if (functions.length === 0) return NO_IDS;
@@ -71,14 +91,21 @@ export class CallbackTable {
       }
       ids.push(id);
     }
+    this.#warnIfNearlyFull();
     return ids;
   }
 
   /** Undoes one {@linkcode handOut} of the same functions. */
   takeBack(functions: readonly FoundFunction[]): void {
+    for (const { callback } of functions) this.#unhold(callback);
+  }
+
+  /** Ends one {@linkcode handOut} of the same functions, and leaves them while there is room. */
+  leave(functions: readonly FoundFunction[]): void {
     for (const { callback } of functions) {
       const entry = this.#byFunction.get(callback);
-      if (entry !== undefined && --entry.uses <= 0) this.release(callback);
+      if (entry !== undefined) entry.isLeft = true;
+      this.#unhold(callback);
     }
   }
 
@@ -87,6 +114,7 @@ export class CallbackTable {
     const entry = this.#byFunction.get(callback);
     if (entry === undefined) return false;
     this.#byFunction.delete(callback);
+    this.#left.delete(entry);
     for (const id of entry.ids) this.#byId.delete(id);
     return true;
   }
@@ -95,26 +123,58 @@ export class CallbackTable {
   clear(): void {
     this.#byId.clear();
     this.#byFunction.clear();
+    this.#left.clear();
+  }
+
+  #unhold(callback: Callback): void {
+    const entry = this.#byFunction.get(callback);
+    if (entry === undefined || --entry.holds > 0) return;
+    if (entry.isLeft) this.#left.add(entry);
+    else this.release(callback);
   }
 
   /** @returns undefined when the table is full */
   #handOutOne(callback: Callback): number | undefined {
     const known = this.#byFunction.get(callback);
-    const entry = known ?? { ids: [], uses: 0, message: 0, usesInMessage: 0 };
+    const entry = known ??
+      { callback, ids: [], holds: 0, isLeft: false, message: 0, usesInMessage: 0 };
     if (entry.message !== this.#message) {
       entry.message = this.#message;
       entry.usesInMessage = 0;
     }
+    if (known !== undefined) this.#left.delete(entry);
     let id = entry.ids[entry.usesInMessage];
     if (id === undefined) {
-      if (this.#byId.size >= this.#most) return undefined;
+      if (!this.#makeRoom()) {
+        if (entry.holds === 0 && known !== undefined) this.#left.add(entry);
+        return undefined;
+      }
       id = this.#ids.take();
       entry.ids.push(id);
-      this.#byId.set(id, callback);
+      this.#byId.set(id, entry);
       if (known === undefined) this.#byFunction.set(callback, entry);
     }
     entry.usesInMessage++;
-    entry.uses++;
+    entry.holds++;
     return id;
+  }
+
+  /** Forgets what was left to the remote, unused longest first. @returns whether there is room */
+  #makeRoom(): boolean {
+    for (const { callback } of this.#left) {
+      if (this.#byId.size < this.#most) return true;
+      this.release(callback);
+    }
+    return this.#byId.size < this.#most;
+  }
+
+  #warnIfNearlyFull(): void {
+    if (this.#hasWarned || this.#byId.size < this.#most * NEARLY_FULL) return;
+    this.#hasWarned = true;
+    this.#warn(
+      `the remote holds ${this.#byId.size} functions of at most ${this.#most} ` +
+        `(limit: callbacksPerSession); when there are more, those of ended calls that were unused ` +
+        `longest are freed: release functions, or pass { callbacks: "call" } or "session"`,
+    );
   }
 }

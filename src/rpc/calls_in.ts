@@ -5,8 +5,12 @@ import { exceedsBytes } from "../transport/byte_length.ts";
 import { errorObject } from "./answer.ts";
 import type { IncomingRequest } from "./codec.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
+import type { InFlight } from "./in_flight.ts";
 import type { Line } from "./line.ts";
+import { RawJson } from "./raw_json.ts";
 import { KiteRequest, type RequestOrigin } from "./request.ts";
+
+const NO_ROOM = "Too many bytes of requests run already (limit: inFlightBytes, totalInFlightBytes)";
 
 /** The remote's calls over one session: each is served, and answered where an answer is wanted. */
 export class CallsIn {
@@ -14,6 +18,7 @@ export class CallsIn {
   identity: KiteIdentity | undefined;
   readonly #host: ConversationHost;
   readonly #line: Line;
+  readonly #inFlight: InFlight;
   readonly #origin: RequestOrigin;
   readonly #onFirst: ((request: KiteRequest) => void) | undefined;
   #running = 0;
@@ -23,11 +28,13 @@ export class CallsIn {
   constructor(
     host: ConversationHost,
     line: Line,
+    inFlight: InFlight,
     origin: RequestOrigin,
     onFirst: ((request: KiteRequest) => void) | undefined,
   ) {
     this.#host = host;
     this.#line = line;
+    this.#inFlight = inFlight;
     this.#origin = origin;
     this.#onFirst = onFirst;
   }
@@ -37,26 +44,39 @@ export class CallsIn {
     return this.#running;
   }
 
-  /** Serves a request. */
-  serve(message: IncomingRequest): void {
+  /** Serves a request. @param bytes the size of its message */
+  serve(message: IncomingRequest, bytes: number): void {
     const { responseId } = message;
-    const { inFlightRequests } = this.#line.limits;
-    if (this.#running >= inFlightRequests) {
+    const refusal = this.#refusal(bytes);
+    if (refusal !== undefined) {
       if (responseId === undefined) return;
-      const reason = `${inFlightRequests} requests run already (limit: inFlightRequests)`;
-      return this.answerError(responseId, new KiteError("requestLimitError", reason), "");
+      return this.answerError(responseId, new KiteError("requestLimitError", refusal), "");
     }
     const isFirst = this.identity === undefined;
     this.identity = message.kite;
     const request = new KiteRequest(message, this.#origin);
     if (isFirst) this.#onFirst?.(request);
+    const { isVerbose } = this.#host.callLog;
+    const startedAt = isVerbose ? performance.now() : 0;
     try {
       const result = this.#host.serve(request);
-      if (result instanceof Promise) this.#serveLater(request, responseId, result);
-      else this.#answer(request, responseId, result);
+      if (result instanceof Promise) {
+        return this.#serveLater(request, responseId, result, bytes, startedAt);
+      }
+      this.#answer(request, responseId, result, startedAt);
     } catch (error) {
-      this.#answerThrown(request, responseId, error);
+      this.#answerThrown(request, responseId, error, startedAt);
     }
+  }
+
+  /** Why no further request may run, if so. */
+  #refusal(bytes: number): string | undefined {
+    if (this.#running === 0) return this.#inFlight.hasRoom(bytes) ? undefined : NO_ROOM;
+    const { inFlightRequests } = this.#line.limits;
+    if (this.#running >= inFlightRequests) {
+      return `${inFlightRequests} requests run already (limit: inFlightRequests)`;
+    }
+    return this.#inFlight.hasRoom(bytes) ? undefined : NO_ROOM;
   }
 
   /** Answers with an error. @param requestId the request that failed, or `""` */
@@ -95,20 +115,37 @@ export class CallsIn {
     request: KiteRequest,
     responseId: number | undefined,
     result: Promise<unknown>,
+    bytes: number,
+    startedAt: number,
   ): void {
     this.#running++;
+    this.#inFlight.add(bytes);
     result.then(
-      (value) => this.#answer(request, responseId, value),
-      (error: unknown) => this.#answerThrown(request, responseId, error),
-    ).finally(() => {
-      if (--this.#running === 0) this.#tellIdle();
-    });
+      (value) => {
+        this.#finished(bytes);
+        this.#answer(request, responseId, value, startedAt);
+      },
+      (error: unknown) => {
+        this.#finished(bytes);
+        this.#answerThrown(request, responseId, error, startedAt);
+      },
+    );
   }
 
-  #answer(request: KiteRequest, responseId: number | undefined, result: unknown): void {
+  #answer(
+    request: KiteRequest,
+    responseId: number | undefined,
+    result: unknown,
+    startedAt: number,
+  ): void {
     const line = this.#line;
+    if (startedAt > 0) this.#host.callLog.ended(request, startedAt);
     if (responseId === undefined || !line.isOpen) return;
     try {
+      const escaped = RawJson.escapedOf(result);
+      if (escaped !== undefined) {
+        return line.sendEscaped(line.codec.escapedResult(responseId, escaped));
+      }
       const functions = line.functionsIn(result);
       line.send(functions, (ids) => line.codec.result(responseId, result, functions, ids));
     } catch (error) {
@@ -116,12 +153,26 @@ export class CallsIn {
       const { type, message } = asKiteError(error, "genericError");
       const told = type === "limitError" ? type : "genericError";
       this.answerError(responseId, new KiteError(told, message), request.id);
+      this.#host.report("the result of a call could not be sent", error);
     }
   }
 
-  #answerThrown(request: KiteRequest, responseId: number | undefined, error: unknown): void {
-    if (responseId === undefined) this.#host.report(`${request.method} failed`, error);
-    else this.answerError(responseId, error, request.id);
+  #answerThrown(
+    request: KiteRequest,
+    responseId: number | undefined,
+    error: unknown,
+    startedAt: number,
+  ): void {
+    const { callLog } = this.#host;
+    callLog.failed(request, error, responseId !== undefined);
+    if (startedAt > 0) callLog.ended(request, startedAt, error);
+    if (responseId !== undefined) this.answerError(responseId, error, request.id);
+  }
+
+  #finished(bytes: number): void {
+    this.#inFlight.remove(bytes);
+    // Those who wait for the last request to end go on when its answer is on its way.
+    if (--this.#running === 0 && this.#onIdle !== undefined) queueMicrotask(() => this.#tellIdle());
   }
 
   #tellIdle(): void {

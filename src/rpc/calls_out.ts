@@ -123,7 +123,7 @@ export class CallsOut {
         timeout,
         deadline,
         resolve,
-        cleanUp: this.#cleanUp(method, responseId, functions, signal, lifetime === "call"),
+        cleanUp: this.#cleanUp(method, responseId, functions, signal, lifetime),
       };
     this.#pending.add(responseId, call);
     return undefined;
@@ -135,7 +135,7 @@ export class CallsOut {
     id: number,
     functions: readonly FoundFunction[],
     signal: AbortSignal | undefined,
-    releases: boolean,
+    lifetime: TellOptions["callbacks"],
   ): (error: KiteError | undefined) => void {
     const abort = (): void => {
       const call = this.#pending.take(id);
@@ -145,7 +145,8 @@ export class CallsOut {
     return (error) => {
       signal?.removeEventListener("abort", abort);
       const isGivenUp = error?.type === "timeout" || error?.type === "aborted";
-      if (releases || isGivenUp) this.#line.takeBack(functions);
+      if (lifetime === "call" || isGivenUp) this.#line.takeBack(functions);
+      else if (lifetime !== "session" || error !== undefined) this.#line.leave(functions);
     };
   }
 

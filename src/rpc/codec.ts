@@ -73,6 +73,12 @@ export interface Codec {
     functions: readonly FoundFunction[],
     ids: readonly number[],
   ): string;
+  /**
+   * The text of a successful answer, as it stands inside of a JSON string.
+   *
+   * @param escaped the result, likewise, see {@linkcode RawJson}
+   */
+  escapedResult(responseId: number, escaped: string): string;
   /** The text of a failed answer. */
   error(responseId: number, error: Readonly<Record<string, unknown>>): string;
   /** The text that invokes a function which the remote handed out. */

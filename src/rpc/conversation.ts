@@ -2,12 +2,14 @@ import type { Callback } from "../dnode/scrub.ts";
 import type { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { CloseInfo, Session, SessionHandler } from "../transport/session.ts";
+import { Backlog, type BacklogHost, costOf, TURN_CREDIT } from "./backlog.ts";
 import { CallbackQueue } from "./callback_queue.ts";
 import type { IdCounter } from "./callback_table.ts";
 import { CallsIn } from "./calls_in.ts";
 import { CallsOut } from "./calls_out.ts";
 import type { Authentication, Codec, Incoming } from "./codec.ts";
 import { type ConversationHost, disconnected } from "./host.ts";
+import { InFlight } from "./in_flight.ts";
 import { Line } from "./line.ts";
 import type { RemoteKite, TellOptions } from "./remote.ts";
 import type { KiteRequest, RequestOrigin } from "./request.ts";
@@ -39,7 +41,7 @@ export interface ConversationOptions {
  * One conversation over one session, the same on both sides: our calls go out, the remote's come in,
  * and functions travel in either. What a session never uses is never made: many sit idle.
  */
-export class Conversation implements SessionHandler, RequestOrigin {
+export class Conversation implements SessionHandler, RequestOrigin, BacklogHost {
   readonly remote: RemoteKite;
   readonly authenticates: boolean;
   readonly #host: ConversationHost;
@@ -50,6 +52,13 @@ export class Conversation implements SessionHandler, RequestOrigin {
   #out: CallsOut | undefined;
   #queue: CallbackQueue | undefined;
   #abort: AbortController | undefined;
+  #inFlight: InFlight | undefined;
+  /** Work left in this turn. */
+  #credit = TURN_CREDIT;
+  /** There from when the turn's work is used up until all that waits is handled. */
+  #backlog: Backlog | undefined;
+  /** Messages in a row that could not be read. */
+  #broken = 0;
 
   constructor(host: ConversationHost, session: Session, options: ConversationOptions) {
     this.#host = host;
@@ -57,7 +66,13 @@ export class Conversation implements SessionHandler, RequestOrigin {
     this.#options = options;
     this.remote = options.remote;
     this.authenticates = options.authenticates;
-    this.#line = new Line(session, options.codec, options.ids, host.limits);
+    this.#line = new Line(
+      session,
+      options.codec,
+      options.ids,
+      host.limits,
+      (message) => host.report(message),
+    );
   }
 
   /** Begins to hear of messages. To be called once. */
@@ -87,6 +102,11 @@ export class Conversation implements SessionHandler, RequestOrigin {
     return this.#line.hadMessage;
   }
 
+  /** Bytes (estimated) that were sent and that the network has not taken yet. */
+  get unsentBytes(): number {
+    return this.#session.bufferedAmount;
+  }
+
   /** The sizes of its tables, for those who watch for leaks. */
   get load(): { pending: number; callbacks: number; running: number } {
     return {
@@ -109,6 +129,7 @@ export class Conversation implements SessionHandler, RequestOrigin {
 
   /** Ends the session. */
   close(code?: number, reason?: string): void {
+    this.#backlog?.clear();
     this.#session.close(code, reason);
   }
 
@@ -119,18 +140,36 @@ export class Conversation implements SessionHandler, RequestOrigin {
 
   onMessage(text: string): void {
     this.#line.hadMessage = true;
+    if (this.#backlog !== undefined) return this.#wait(this.#backlog, text);
+    if ((this.#credit -= costOf(text)) <= 0) {
+      this.#backlog = new Backlog(this, this.#host.limits, this.#flight());
+    }
+    this.handle(text);
+  }
+
+  /** Handles a message in its turn, see {@linkcode Backlog}. */
+  handle(text: string): void {
     const message = this.#line.codec.decode(text, this.#remoteFunction);
+    if (message.kind !== "broken") this.#broken = 0;
     switch (message.kind) {
       case "invoke":
-        return this.#invoked(message.id, message.args);
+        return this.#invoked(message.id, message.args, text.length);
       case "request":
-        return this.#calls().serve(message);
+        return this.#calls().serve(message, text.length);
       case "broken":
         return this.#refuse(message);
     }
   }
 
+  /** The messages that waited are handled, see {@linkcode Backlog}. */
+  done(end: CloseInfo | undefined): void {
+    this.#backlog = undefined;
+    this.#credit = TURN_CREDIT;
+    if (end !== undefined) this.onClose(end);
+  }
+
   onClose(info: CloseInfo): void {
+    if (this.#backlog !== undefined) return this.#backlog.end(info);
     if (!this.#line.isOpen) return;
     this.#line.end();
     this.#out?.end(info);
@@ -141,36 +180,53 @@ export class Conversation implements SessionHandler, RequestOrigin {
   }
 
   #calls(): CallsIn {
-    return this.#in ??= new CallsIn(this.#host, this.#line, this, this.#options.onFirstRequest);
+    return this.#in ??= new CallsIn(
+      this.#host,
+      this.#line,
+      this.#flight(),
+      this,
+      this.#options.onFirstRequest,
+    );
+  }
+
+  #flight(): InFlight {
+    return this.#inFlight ??= new InFlight(this.#host.limits, this.#host.inFlight);
+  }
+
+  #wait(backlog: Backlog, text: string): void {
+    if (backlog.add(text)) return;
+    this.close(3008, "too many messages wait (limit: queuedMessages, inFlightBytes)");
   }
 
   /** A message to one of our ids: the answer to a call, or a callback. Unknown ids are ignored. */
-  #invoked(id: number, args: unknown[]): void {
+  #invoked(id: number, args: unknown[], bytes: number): void {
     if (this.#out?.settle(id, args)) return;
     const callback = this.#line.callback(id);
     if (callback === undefined) return;
-    if (this.#options.concurrentCallbacks) {
-      try {
-        const outcome = callback(...args);
-        if (outcome instanceof Promise) outcome.catch(this.#reportCallback);
-      } catch (error) {
-        this.#reportCallback(error);
-      }
-      return;
-    }
-    const { queuedCallbacks } = this.#host.limits;
-    this.#queue ??= new CallbackQueue(queuedCallbacks, this.#reportCallback);
-    if (!this.#queue.invoke(callback, args)) {
-      this.#session.close(3008, `${queuedCallbacks} callbacks wait (limit: queuedCallbacks)`);
-    }
+    this.#queue ??= new CallbackQueue({
+      limit: this.#host.limits.queuedCallbacks,
+      inFlight: this.#flight(),
+      concurrent: this.#options.concurrentCallbacks ?? false,
+      onError: this.#reportCallback,
+    });
+    if (this.#queue.invoke(callback, args, bytes)) return;
+    this.close(3008, "too many callbacks wait (limit: queuedCallbacks, inFlightBytes)");
   }
 
   /** A message that cannot be served: whoever waits for what it should bring is told. */
   #refuse({ type, reason, responseId, callId }: Extract<Incoming, { kind: "broken" }>): void {
     const wrong = type === "limitError" ? type : "invalidResponse";
     if (callId !== undefined && this.#out?.fail(callId, wrong, reason)) return;
-    if (responseId === undefined) return this.#host.report(`skipped a message: ${reason}`);
+    if (responseId === undefined) return this.#skip(reason);
     this.#calls().answerError(responseId, { type, message: reason }, "");
+  }
+
+  /** A message of which nobody can be told but the owner. */
+  #skip(reason: string): void {
+    const { brokenMessages } = this.#host.limits;
+    this.#host.report(`skipped a message: ${reason}`);
+    if (++this.#broken <= brokenMessages) return;
+    this.close(3008, `${this.#broken} messages in a row could not be read (limit: brokenMessages)`);
   }
 
   readonly #reportCallback = (error: unknown): void => {

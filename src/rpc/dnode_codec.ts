@@ -7,7 +7,6 @@ import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Authentication, Codec, Incoming, OutgoingRequest, RequestHead } from "./codec.ts";
 import { type Head, HeadMemo } from "./head_memo.ts";
-import { RawJson } from "./raw_json.ts";
 
 /** Kite requests inside dnode messages, compatible with Go and kite.js (docs/protocol.md §2–§4). */
 export class DnodeCodec implements Codec {
@@ -39,8 +38,13 @@ export class DnodeCodec implements Codec {
     ids: readonly number[],
   ): string {
     return `{"method":${responseId},"arguments":[{"error":null,"result":${
-      RawJson.textOf(result) ?? stringify(result, functions)
+      stringify(result, functions)
     }}],"callbacks":{${callbacksText(functions, ids, '0,"result",')}}}`;
+  }
+
+  escapedResult(responseId: number, escaped: string): string {
+    const head = `{\\"method\\":${responseId},\\"arguments\\":[{\\"error\\":null,\\"result\\":`;
+    return `${head}${escaped}}],\\"callbacks\\":{}}`;
   }
 
   error(responseId: number, error: Readonly<Record<string, unknown>>): string {

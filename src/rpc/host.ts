@@ -2,6 +2,7 @@ import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { CloseInfo } from "../transport/session.ts";
+import type { TotalInFlight } from "./in_flight.ts";
 import type { KiteRequest } from "./request.ts";
 
 /** What a conversation needs from the kite that it speaks for. */
@@ -12,10 +13,29 @@ export interface ConversationHost {
   readonly limits: Limits;
   /** Milliseconds; for calls that name none of their own. */
   readonly timeout: number;
+  /** Counts the bytes in flight of all conversations. */
+  readonly inFlight: TotalInFlight;
   /** Serves a request: gives the result, or throws the error. */
   serve(request: KiteRequest): unknown;
-  /** Hears of what went wrong without anyone to answer to. */
+  /** Logs what went wrong without anyone to answer to. Must not throw. */
   report(what: string, error?: unknown): void;
+  /** Logs calls. */
+  readonly callLog: CallLog;
+}
+
+/** Logs the calls that a kite serves. Must not throw. */
+export interface CallLog {
+  /** True if each call is to be told of with {@linkcode CallLog.ended}. */
+  readonly isVerbose: boolean;
+  /**
+   * A call has its outcome.
+   *
+   * @param startedAt `performance.now()` when the call came
+   * @param error what it failed with; undefined after success
+   */
+  ended(request: KiteRequest, startedAt: number, error?: unknown): void;
+  /** A call failed. @param isAnswered whether the caller is told */
+  failed(request: KiteRequest, error: unknown, isAnswered: boolean): void;
 }
 
 /** What everything that waits for the remote fails with when the session ends. */

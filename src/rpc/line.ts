@@ -25,10 +25,19 @@ export class Line {
   /** False once the session has ended. */
   isOpen = true;
   readonly #session: Session;
+  readonly #warn: (message: string) => void;
   /** Made when the first function is handed out: most sessions never see one. */
   #callbacks: CallbackTable | undefined;
 
-  constructor(session: Session, codec: Codec, ids: IdCounter, limits: Limits) {
+  /** @param warn is told before the remote holds too many functions */
+  constructor(
+    session: Session,
+    codec: Codec,
+    ids: IdCounter,
+    limits: Limits,
+    warn: (message: string) => void,
+  ) {
+    this.#warn = warn;
     this.#session = session;
     this.codec = codec;
     this.ids = ids;
@@ -70,7 +79,7 @@ export class Line {
           `(limit: callbacksPerMessage)`,
       );
     }
-    this.#callbacks ??= new CallbackTable(this.ids, callbacksPerSession);
+    this.#callbacks ??= new CallbackTable(this.ids, callbacksPerSession, this.#warn);
     const ids = this.#callbacks.handOut(functions);
     try {
       this.#transmit(encode(ids));
@@ -78,6 +87,19 @@ export class Line {
       this.takeBack(functions);
       throw error;
     }
+  }
+
+  /**
+   * Sends a message that stands as it does inside of a JSON string.
+   *
+   * @throws {KiteError} `limitError`
+   */
+  sendEscaped(escaped: string): void {
+    this.#checkSize(escaped);
+    this.hadMessage = true;
+    const session = this.#session;
+    if (session.sendEscaped !== undefined) session.sendEscaped(escaped);
+    else session.send(JSON.parse(`"${escaped}"`));
   }
 
   /** Sends a text, whatever its size. */
@@ -89,6 +111,11 @@ export class Line {
   /** Undoes one handing out of the same functions. */
   takeBack(functions: readonly FoundFunction[]): void {
     this.#callbacks?.takeBack(functions);
+  }
+
+  /** The call that handed functions out has ended: they stay while there is room. */
+  leave(functions: readonly FoundFunction[]): void {
+    this.#callbacks?.leave(functions);
   }
 
   /** Forgets a function. @returns whether the remote held it */
@@ -103,12 +130,15 @@ export class Line {
   }
 
   #transmit(text: string): void {
-    const { messageBytes } = this.limits;
-    if (exceedsBytes(text, messageBytes)) {
-      const reason = `a message of more than ${messageBytes} bytes (limit: messageBytes)`;
-      throw new KiteError("limitError", reason);
-    }
+    this.#checkSize(text);
     this.sendText(text);
+  }
+
+  #checkSize(text: string): void {
+    const { messageBytes } = this.limits;
+    if (!exceedsBytes(text, messageBytes)) return;
+    const reason = `a message of more than ${messageBytes} bytes (limit: messageBytes)`;
+    throw new KiteError("limitError", reason);
   }
 
   #bounds(levels: number): ScrubBounds {

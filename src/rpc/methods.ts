@@ -1,7 +1,11 @@
 import { Authenticators } from "./authenticators.ts";
 import { KiteError } from "../protocol/errors.ts";
+import { nearestName } from "../protocol/nearest.ts";
 import { type Handler, Hooks, Method, type MethodHandling } from "./method.ts";
 import type { KiteRequest } from "./request.ts";
+
+/** Methods beyond which a wrong name is not compared with each: strangers can send many. */
+const MOST_COMPARED = 256;
 
 /** How a kite serves its methods. */
 export interface MethodsOptions {
@@ -54,8 +58,7 @@ export class Methods {
   serve(request: KiteRequest): unknown {
     const method = this.#methods.get(request.method);
     if (method === undefined) {
-      const name = request.method.slice(0, this.#options.nameLength);
-      throw new KiteError("methodNotFound", `Method not found: ${name}`);
+      throw this.#notFound(request.method.slice(0, this.#options.nameLength));
     }
     if (this.isClosing) throw new KiteError("disconnect", "the kite is closing");
     if (request.authenticates && this.authenticates && method.authenticates) {
@@ -63,5 +66,14 @@ export class Methods {
       if (authenticated !== undefined) return authenticated.then(() => method.run(request));
     }
     return method.run(request);
+  }
+
+  /** Peers match on the first words, which are Go's. */
+  #notFound(name: string): KiteError {
+    const near = this.#methods.size <= MOST_COMPARED
+      ? nearestName(name, [...this.#methods.keys()])
+      : undefined;
+    const hint = near === undefined ? "" : `; did you mean ${near}?`;
+    return new KiteError("methodNotFound", `Method not found: ${name}${hint}`);
   }
 }

@@ -11,11 +11,21 @@ export interface TellOptions {
   /** Gives the call up: it fails with `aborted`. The remote is not told. */
   readonly signal?: AbortSignal;
   /**
-   * How long the remote may call functions in the arguments: until the session ends or they are
-   * released (`"session"`), or until the call has its answer (`"call"`).
-   * @default "session"
+   * How long the remote may call the functions in the arguments. All end with the session, and with
+   * {@linkcode RemoteKite.release}.
+   *
+   * - `"auto"`: until the call ends, and after that while there is room: when the remote holds
+   *   `callbacksPerSession` functions, the one of an ended call that was unused longest is freed.
+   * - `"call"`: until the call ends.
+   * - `"session"`: until the session ends, for subscriptions that may be silent for long. Such
+   *   functions count fully: when there is no room, further calls fail with `limitError`.
+   *
+   * A call that timed out or was aborted frees its functions. Functions in results and in arguments
+   * of callbacks are held as with `"session"`.
+   *
+   * @default "auto"
    */
-  readonly callbacks?: "session" | "call";
+  readonly callbacks?: "auto" | "call" | "session";
 }
 
 /** A kite at the other end of a session, whichever side dialled. */
@@ -37,9 +47,11 @@ export interface RemoteKite {
    * (what JSON cannot carry), `limitError`, `invalidResponse`
    */
   tell(method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tell<Result>(method: string, ...args: unknown[]): Promise<Result>;
   /** Calls a method, see {@linkcode RemoteKite.tell}, with options. */
   tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  /** The same, with the type of the result. It is an assertion and not checked. */
   tellWith<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   /**
    * Takes a function back that was handed to the remote: later invocations are ignored.

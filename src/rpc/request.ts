@@ -50,7 +50,7 @@ export class KiteRequest {
 
   /** The arguments. */
   get args(): Args {
-    return this.#args ??= new Args(this.#values);
+    return this.#args ??= new Args(this.#values, this.method);
   }
 
   /** The caller's username: authenticated or claimed, see {@linkcode KiteRequest.isAuthenticated}. */

@@ -13,7 +13,10 @@ const RULES: { readonly [Name in keyof Required<TellOptions>]: Rule } = {
     "must be a number of milliseconds, or 0 for no bound",
   ],
   signal: [(value) => value instanceof AbortSignal, "must be an AbortSignal"],
-  callbacks: [(value) => value === "session" || value === "call", "must be session or call"],
+  callbacks: [
+    (value) => value === "auto" || value === "call" || value === "session",
+    "must be auto, call or session",
+  ],
 };
 const NAMES: readonly string[] = Object.keys(RULES);
 

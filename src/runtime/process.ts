@@ -53,3 +53,17 @@ export function onSignals(signals: readonly ProcessSignal[], listener: () => voi
 
 /** The signals that are listened to. */
 export type ProcessSignal = "SIGINT" | "SIGTERM" | "SIGUSR2";
+
+const SAID = Symbol.for("@kite/kite/said");
+
+/**
+ * True for the first call with this text in the process, for warnings about the process itself. Copies
+ * of the library in one process share what they remember.
+ */
+export function isFirst(text: string): boolean {
+  const scope = globalThis as { [SAID]?: Set<string> };
+  const said = scope[SAID] ??= new Set();
+  if (said.has(text)) return false;
+  said.add(text);
+  return true;
+}

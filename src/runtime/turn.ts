@@ -18,6 +18,16 @@ function chooseAfterTurn(): (callback: () => void) => void {
   return setImmediate === undefined ? queueMicrotask : (callback) => void setImmediate(callback);
 }
 
+interface TimerScope {
+  Deno?: { unrefTimer?(timer: number): void };
+}
+
+/** Lets the process end although a timer still runs. */
+export function unref(timer: ReturnType<typeof setTimeout>): void {
+  if (typeof timer === "number") (globalThis as TimerScope).Deno?.unrefTimer?.(timer);
+  else (timer as { unref?(): void }).unref?.();
+}
+
 /** Waits `milliseconds`, or until the signal is aborted. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

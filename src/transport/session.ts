@@ -24,6 +24,12 @@ export interface Session {
   attach(handler: SessionHandler): void;
   /** Sends the text of one message. */
   send(message: string): void;
+  /**
+   * Sends one message whose text was put inside of a JSON string beforehand, by
+   * {@linkcode escapeMessage}: where a transport's frames are made of such strings, nothing is left to
+   * encode. Without it, {@linkcode Session.send} has to do.
+   */
+  sendEscaped?(escaped: string): void;
   /** Ends the session. @param code SockJS/WebSocket close code, 1000 or 3000–4999. @default 3000, "Go away!" */
   close(code?: number, reason?: string): void;
 }

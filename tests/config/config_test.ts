@@ -316,6 +316,19 @@ Deno.test("a misspelt variable is warned about, one of the user's own is not", (
   ]);
 });
 
+Deno.test("a process with several kites warns once about a misspelt variable", async () => {
+  const url = new URL("../../mod.ts", import.meta.url).href;
+  const code = `import { Kite } from "${url}";
+    for (const name of ["a", "b"]) new Kite(name, "1.0.0", { kiteKey: "" });`;
+  const { stderr } = await runDeno(["--no-check", "-A"], code, { KITE_PROT: "3636" });
+  const lines = stderr.trim().split("\n");
+  assertEquals(lines.length, 1, stderr);
+  assertStringIncludes(
+    stderr,
+    "[WARNING] a: Ignoring the variable KITE_PROT: did you mean KITE_PORT?",
+  );
+});
+
 Deno.test("variables that describe a service of Kubernetes are ignored with a warning", () => {
   const variables = {
     KITE_PORT: "tcp://10.0.0.7:3636",

@@ -31,6 +31,19 @@ Deno.test("kontrol.md: lists the flags of the program", () => {
   assertEquals(told.sort(), there.sort());
 });
 
+Deno.test("kontrol.md: lists the budgets of the code with their defaults", async () => {
+  const source = await read("kontrol/budgets.ts");
+  const defaults = /DEFAULTS[^{]*\{([^}]+)\}/.exec(source)![1]!;
+  const there = Array.from(
+    defaults.matchAll(/(\w+): ([\d_]+)/g),
+    ([, name, value]) => [name, value],
+  );
+  const { rows } = table("docs/kontrol.md", "budget", "default");
+  const told = rows.map(([name, value]) => [names(name)[0], value!.replaceAll(",", "_")]);
+  assert(there.length > 3);
+  assertEquals(told, there);
+});
+
 Deno.test("methods.md: lists the error types of the code", async () => {
   const source = await read("src/protocol/errors.ts");
   const union = /type KiteErrorType =([^;]+);/.exec(source)![1]!;

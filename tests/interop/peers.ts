@@ -87,6 +87,16 @@ export class Peer implements AsyncDisposable {
     return Peer.#start(GO_PEER, ["kontrol", ...flags]);
   }
 
+  /** Go's reverse proxy. */
+  static goReverseProxy(...flags: string[]): Promise<Peer> {
+    return Peer.#start(GO_PEER, ["reverseproxy", ...flags]);
+  }
+
+  /** Go's tunnel proxy. */
+  static goTunnelProxy(...flags: string[]): Promise<Peer> {
+    return Peer.#start(GO_PEER, ["tunnelproxy", ...flags]);
+  }
+
   /** A kite.js Kontrol client; its commands are those of `kontrol.mjs`. */
   static kitejsKontrol(url: string, ...flags: string[]): Promise<Peer> {
     return Peer.#kitejs("kontrol", "-url", url, ...flags);

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { Kite, KiteError } from "../../mod.ts";
 import { freePort } from "../support/ports.ts";
 
@@ -115,6 +115,92 @@ Deno.test("registerUrl gives a URL that others can dial", async () => {
     reason = String(error);
   }
   assertEquals(reason, "configError: Cannot make a URL to register: the kite does not listen");
+});
+
+Deno.test("registerUrl takes a host with a port or without, and refuses anything else", async () => {
+  await using server = await mathKite({ ip: "0.0.0.0" }).listen();
+  const { port } = server;
+  const accepted: [string, string][] = [
+    ["kites.example.com", `http://kites.example.com:${port}/kite`],
+    ["kites.example.com:8443", "http://kites.example.com:8443/kite"],
+    ["kites.example.com:80", "http://kites.example.com/kite"],
+    ["203.0.113.7", `http://203.0.113.7:${port}/kite`],
+    ["203.0.113.7:9000", "http://203.0.113.7:9000/kite"],
+    ["2001:db8::1", `http://[2001:db8::1]:${port}/kite`],
+    ["[2001:db8::1]", `http://[2001:db8::1]:${port}/kite`],
+    ["[2001:db8::1]:9000", "http://[2001:db8::1]:9000/kite"],
+    ["::1", `http://[::1]:${port}/kite`],
+    ["my_host", `http://my_host:${port}/kite`],
+  ];
+  for (const [host, url] of accepted) assertEquals(server.registerUrl(host), url, host);
+  const refused = [
+    "",
+    " ",
+    "my host",
+    "host/path",
+    "host?query",
+    "host#hash",
+    "user@host",
+    "http://host",
+    "host:",
+    "host:port",
+    "host:70000",
+    "host:1:2",
+    "[::1",
+    "[host]",
+    "1.2.3.4.5",
+    5,
+  ];
+  for (const host of refused) {
+    const error = assertThrows(() => server.registerUrl(host as string), KiteError) as KiteError;
+    assertEquals(error.type, "argumentError", String(host));
+    assertEquals(
+      error.message.endsWith("must be a name or an address, with a port or without"),
+      true,
+    );
+  }
+});
+
+Deno.test("the URLs of a kite have the path under which it is served", async () => {
+  await using server = await mathKite({ sockjs: { prefix: "/kites/math" } }).listen();
+  assertEquals(server.url, `http://127.0.0.1:${server.port}/kites/math`);
+  assertEquals(server.registerUrl("h:80"), "http://h/kites/math");
+  assertEquals(await square(server.url, 5), 25);
+});
+
+Deno.test("a URL without a kite says so, with a word on the path, over every transport", async () => {
+  await using server = await mathKite().listen();
+  const origin = `http://127.0.0.1:${server.port}`;
+  for (const transport of ["auto", "WebSocket", "XHRPolling"] as const) {
+    for (const path of ["", "/", "/kit", "/kite/kite/", "/?token=secret"]) {
+      await using client = new Kite("exp2", "1.0.0", LOOPBACK)
+        .newClient(origin + path, { transport, handshakeTimeout: 600_000 });
+      const error = await assertRejects(
+        () => client.dial(),
+        KiteError,
+        "the server answered with HTTP status 404",
+      ) as KiteError;
+      assertEquals(error.type, "sendError");
+      assertEquals(error.message.startsWith(`No kite at ${origin}/`), true, error.message);
+      const hints = error.message.includes(`usually /kite, as in ${origin}/kite`);
+      assertEquals(hints, path !== "/kite/kite/", path);
+      assertEquals(error.message.includes("secret"), false);
+    }
+  }
+});
+
+Deno.test("remoteAddress has one format, over every transport and from both sides", async () => {
+  const kite = mathKite({ ip: "::1" });
+  await using server = await kite.listen();
+  const ours: string[] = [];
+  kite.onConnect(({ remoteAddress }) => ours.push(remoteAddress));
+  for (const transport of ["WebSocket", "XHRPolling", "rawWebSocket"] as const) {
+    await using client = new Kite("exp2", "1.0.0", LOOPBACK).newClient(server.url, { transport });
+    await client.dial();
+    assertEquals(client.remoteAddress, `[::1]:${server.port}`);
+  }
+  assertEquals(ours.length, 3);
+  for (const address of ours) assertMatch(address, /^\[::1\]:\d+$/);
 });
 
 Deno.test("a kite hears of connections, first calls and their ends; a listener that throws harms nobody", async () => {

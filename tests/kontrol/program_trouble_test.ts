@@ -11,7 +11,7 @@ const LOCAL = ["-ip=127.0.0.1", "-port=0", "-storage=memory"];
 Deno.test("program: help names every flag and variable, the version is told", async () => {
   await using folder = new TemporaryFolder();
   const options = { folder: folder.path };
-  for (const flag of ["-help", "--help"]) {
+  for (const flag of ["-help", "--help", "-h"]) {
     const { code, stdout } = await runKontrol(options, flag);
     assertEquals(code, 0);
     for (const { flag, variable } of SETTINGS) {
@@ -19,18 +19,35 @@ Deno.test("program: help names every flag and variable, the version is told", as
       assertStringIncludes(stdout, variable);
     }
   }
-  const version = await runKontrol({ ...options, env: { KITE_VERSION: "1" } });
-  assertEquals([version.code, version.stdout], [0, "1.0.0\n"]);
+  const versions = [
+    await runKontrol({ ...options, env: { KITE_VERSION: "1" } }),
+    await runKontrol(options, "--version"),
+    await runKontrol(options, "-version", "-port=0"),
+  ];
+  for (const { code, stdout, stderr } of versions) {
+    assertEquals([code, stdout, stderr], [0, "1.0.0\n", ""]);
+  }
   assertEquals([...Deno.readDirSync(folder.path)], [], "neither leaves anything behind");
+});
+
+Deno.test("program: a misspelt variable is ignored with a warning", async () => {
+  await using folder = new TemporaryFolder();
+  const env = { KONTROL_HOME: `${folder.path}/state`, KONTROL_PROT: "1", KONTROL_MY_OWN: "1" };
+  const options = { folder: folder.path, env };
+  const { code, stderr } = await runKontrol(options, "-initial", "-storage=memory");
+  assertEquals(code, 0);
+  const warning =
+    "kontrol: warning: Ignoring the variable KONTROL_PROT: did you mean KONTROL_PORT?";
+  assertEquals(stderr, `${warning}\n`);
 });
 
 Deno.test("program: what is wrong is named in one line, with exit code 1", async () => {
   await using folder = new TemporaryFolder();
   const cases: readonly [readonly string[], string][] = [
-    [["-prot=4000"], "-prot=4000: there is no such flag; did you mean -port?"],
-    [["--gibberish"], "--gibberish: there is no such flag; -help lists them"],
-    [["port"], '"port" is no flag; flags look like -port=4000'],
-    [["-port"], "-port needs a value"],
+    [["-prot=4000"], 'Cannot use flag "-prot": did you mean -port?'],
+    [["--gibberish"], 'Cannot use flag "-gibberish": must be one of -port, -ip,'],
+    [["port"], 'Cannot use argument "port": must be a flag such as -port=4000'],
+    [["-port"], "Cannot use -port: must have a value: -port=4000"],
     [["-port=http"], "-port"],
     [["-port=70000"], "-port"],
     [["-ip=not an address"], "-ip"],

@@ -6,6 +6,7 @@ import {
   type KontrolQuery,
   queryMatcher,
   readQuery,
+  rememberVersions,
 } from "../../src/protocol/query.ts";
 
 const identity: KiteIdentity = {
@@ -90,4 +91,15 @@ Deno.test("an empty query is known as such", () => {
   const empty: KontrolQuery[] = [{}, { username: "" }];
   for (const query of empty) assert(isEmptyQuery(query));
   assert(!isEmptyQuery({ id: "x" }));
+});
+
+Deno.test("rememberVersions: asks once for each version, and is right beyond what it remembers", () => {
+  let asked = 0;
+  const fits = rememberVersions((version) => {
+    asked++;
+    return version.startsWith("1.");
+  });
+  for (let i = 0; i < 3; i++) assertEquals([fits("1.0.0"), fits("2.0.0")], [true, false]);
+  assertEquals(asked, 2);
+  for (let i = 0; i < 5_000; i++) assertEquals(fits(`${1 + i % 2}.${i}.0`), i % 2 === 0);
 });

@@ -78,7 +78,7 @@ const THROWN: [string, unknown, string][] = [
   [
     "what cannot be shown",
     Object.create(null),
-    "genericError|a value that cannot be shown was thrown||rid",
+    "genericError|a value that cannot be printed was thrown||rid",
   ],
 ];
 for (const [what, thrown, expected] of THROWN) {

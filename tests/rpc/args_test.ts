@@ -25,6 +25,27 @@ Deno.test("an iteration gives each argument", () => {
   assertEquals(args.at(1).value, "b");
 });
 
+Deno.test("every refusal names the method that was called", () => {
+  const args = new Args([5, { a: [1] }], "square");
+  const refusals: [() => unknown, string][] = [
+    [() => args.one(), "Cannot call square: expected 1 argument, got 2"],
+    [() => args.at(0).string(), "Cannot call square: argument 1 must be a string, got a number"],
+    [
+      () => args.at(1).object().field("a").array()[0]!.string(),
+      "Cannot call square: argument 2.a[0] must be a string, got a number",
+    ],
+    [() => args.at(0).bytes(), "Cannot call square: argument 1 must be a string, got a number"],
+    [
+      () => new Args(["*"], "square").one().bytes(),
+      "Cannot call square: argument must be bytes as base64 text, got a string",
+    ],
+  ];
+  for (const [read, message] of refusals) {
+    assertEquals(String(assertThrows(read, KiteError)), `argumentError: ${message}`);
+  }
+  assertEquals(new Args(["AQL/"]).one().bytes(), new Uint8Array([1, 2, 255]));
+});
+
 const REFUSALS: [() => unknown, string][] = [
   [() => new Args([]).one(), "expected 1 argument, got 0"],
   [() => new Args([1, 2]).one(), "expected 1 argument, got 2"],
@@ -33,7 +54,7 @@ const REFUSALS: [() => unknown, string][] = [
   [() => new Args([5]).one().string(), "argument must be a string, got a number"],
   [() => new Args([null]).one().string(), "argument must be a string, got null"],
   [() => new Args(["5"]).one().number(), "argument must be a number, got a string"],
-  [() => new Args([Infinity]).one().number(), "argument must be a number, got a number"],
+  [() => new Args([Infinity]).one().number(), "argument must be a number, got Infinity"],
   [() => new Args([1]).one().boolean(), "argument must be a boolean, got a number"],
   [() => new Args([{}]).one().array(), "argument must be an array, got an object"],
   [() => new Args([[]]).one().object(), "argument must be an object, got an array"],

@@ -1,11 +1,39 @@
 import { assert, assertEquals } from "@std/assert";
-import { CallbackQueue } from "../../src/rpc/callback_queue.ts";
+import type { Callback } from "../../src/dnode/scrub.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../src/protocol/limits.ts";
+import { CallbackQueue, type CallbackQueueOptions } from "../../src/rpc/callback_queue.ts";
+import { InFlight } from "../../src/rpc/in_flight.ts";
 import { turn } from "./support.ts";
 
-function log(): { seen: string[]; errors: unknown[]; queue: (most: number) => CallbackQueue } {
+function log(): {
+  seen: string[];
+  errors: unknown[];
+  queue: (most: number) => ReturnType<typeof queueOf>;
+} {
   const seen: string[] = [];
   const errors: unknown[] = [];
-  return { seen, errors, queue: (most) => new CallbackQueue(most, (error) => errors.push(error)) };
+  return { seen, errors, queue: (limit) => queueOf({ limit, onError: (e) => errors.push(e) }) };
+}
+
+/** A queue whose messages have one byte each, unless a test says otherwise. */
+function queueOf(
+  options: Partial<CallbackQueueOptions>,
+  limits: Partial<Limits> = {},
+): Pick<CallbackQueue, "clear"> & {
+  invoke(callback: Callback, args: unknown[], bytes?: number): boolean;
+} {
+  const inFlight = new InFlight({ ...DEFAULT_LIMITS, ...limits }, { bytes: 0 });
+  const queue = new CallbackQueue({
+    limit: 10,
+    inFlight,
+    concurrent: false,
+    onError: () => {},
+    ...options,
+  });
+  return {
+    clear: () => queue.clear(),
+    invoke: (callback, args, bytes = 1) => queue.invoke(callback, args, bytes),
+  };
 }
 
 Deno.test("callbacks that are not async run at once", () => {
@@ -101,4 +129,50 @@ Deno.test("a callback may invoke further ones", async () => {
   await turn();
   await turn();
   assertEquals(seen, ["outer", "inner"]);
+});
+
+Deno.test("a queue counts the bytes of what runs and waits, and forgets them with it", async () => {
+  const total = { bytes: 0 };
+  const inFlight = new InFlight({ ...DEFAULT_LIMITS, inFlightBytes: 100 }, total);
+  const all = queueOf({ inFlight });
+  const gate = Promise.withResolvers<void>();
+  assert(all.invoke(() => gate.promise, [], 60));
+  assert(all.invoke(() => {}, [], 40));
+  assertEquals(all.invoke(() => {}, [], 1), false);
+  assertEquals(total.bytes, 100);
+  gate.resolve();
+  await turn();
+  assertEquals(total.bytes, 0);
+  const never = Promise.withResolvers<void>();
+  assert(all.invoke(() => never.promise, [], 10));
+  assert(all.invoke(() => {}, [], 20));
+  all.clear();
+  assertEquals(total.bytes, 10, "what runs still holds its arguments");
+  never.resolve();
+  await turn();
+  assertEquals(total.bytes, 0);
+});
+
+Deno.test("concurrent callbacks run at once, as many as may run", async () => {
+  const total = { bytes: 0 };
+  const inFlight = new InFlight({ ...DEFAULT_LIMITS, inFlightBytes: 100 }, total);
+  const all = queueOf({ inFlight, concurrent: true, limit: 3 });
+  const gate = Promise.withResolvers<void>();
+  const seen: string[] = [];
+  for (const name of ["a", "b", "c"]) {
+    assert(all.invoke(() => {
+      seen.push(name);
+      return gate.promise;
+    }, []));
+  }
+  assertEquals(seen, ["a", "b", "c"]);
+  assertEquals(all.invoke(() => {}, []), false, "three run already");
+  gate.resolve();
+  await turn();
+  assertEquals(total.bytes, 0);
+  const next = Promise.withResolvers<void>();
+  assert(all.invoke(() => next.promise, [], 90));
+  assertEquals(all.invoke(() => {}, [], 20), false, "too many bytes");
+  next.resolve();
+  await turn();
 });

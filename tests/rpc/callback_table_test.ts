@@ -9,15 +9,19 @@ function found(...functions: (Callback | undefined)[]) {
   return functions.map((callback, i) => ({ path: [i], callback: callback! }));
 }
 
+function tableOf(most: number, ids = new IdCounter(), warnings: string[] = []): CallbackTable {
+  return new CallbackTable(ids, most, (message) => void warnings.push(message));
+}
+
 Deno.test("ids count up over all tables of one counter", () => {
   const ids = new IdCounter();
-  assertEquals(new CallbackTable(ids, 9).handOut(found(a, b)), [0, 1]);
+  assertEquals(tableOf(9, ids).handOut(found(a, b)), [0, 1]);
   assertEquals(ids.take(), 2);
-  assertEquals(new CallbackTable(ids, 9).handOut(found(a)), [3]);
+  assertEquals(tableOf(9, ids).handOut(found(a)), [3]);
 });
 
 Deno.test("a function that is handed out again keeps its id", () => {
-  const table = new CallbackTable(new IdCounter(), 9);
+  const table = tableOf(9);
   assertEquals(table.handOut(found(a)), table.handOut(found(a)));
   assertEquals(table.size, 1);
   table.takeBack(found(a));
@@ -27,7 +31,7 @@ Deno.test("a function that is handed out again keeps its id", () => {
 });
 
 Deno.test("a function in two places of a message has an id for each", () => {
-  const table = new CallbackTable(new IdCounter(), 9);
+  const table = tableOf(9);
   assertEquals(table.handOut(found(a, b, a)), [0, 1, 2]);
   assertEquals(table.handOut(found(a, a, a)), [0, 2, 3]);
   assertStrictEquals(table.get(2), a);
@@ -38,7 +42,7 @@ Deno.test("a function in two places of a message has an id for each", () => {
 });
 
 Deno.test("a full table takes none of a message", () => {
-  const table = new CallbackTable(new IdCounter(), 2);
+  const table = tableOf(2);
   table.handOut(found(a));
   const error = assertThrows(() => table.handOut(found(a, b, c)), KiteError) as KiteError;
   assertEquals(
@@ -54,7 +58,7 @@ Deno.test("a full table takes none of a message", () => {
 });
 
 Deno.test("a release forgets a function under all its ids, however often it was handed out", () => {
-  const table = new CallbackTable(new IdCounter(), 9);
+  const table = tableOf(9);
   table.handOut(found(a, a));
   table.handOut(found(a));
   assertEquals(table.release(a!), true);
@@ -65,8 +69,70 @@ Deno.test("a release forgets a function under all its ids, however often it was 
 });
 
 Deno.test("clear forgets all", () => {
-  const table = new CallbackTable(new IdCounter(), 9);
+  const table = tableOf(9);
   table.handOut(found(a, b));
   table.clear();
   assertEquals([table.size, table.get(0)], [0, undefined]);
+});
+
+Deno.test("what is left to the remote makes room, unused longest first", () => {
+  const table = tableOf(3);
+  const [d, e] = [() => "d", () => "e"];
+  for (const one of [a, b, c]) {
+    table.handOut(found(one));
+    table.leave(found(one));
+  }
+  assertStrictEquals(table.get(0), a);
+  assertEquals(table.handOut(found(d)), [3]);
+  assertEquals([table.get(0), table.get(1), table.get(2), table.get(3)], [a, undefined, c, d]);
+  assertEquals(table.handOut(found(a)), [0], "what is handed out again keeps its id");
+  table.handOut(found(e));
+  assertEquals([table.get(0), table.get(2), table.get(3)], [a, undefined, d]);
+  assertThrows(() => table.handOut(found(b)), KiteError, "the remote holds 3 functions already");
+  table.leave(found(a));
+  assertEquals(table.handOut(found(b)), [5]);
+  assertEquals(table.size, 3);
+});
+
+Deno.test("what was left to the remote once stays, although later calls take it back", () => {
+  const table = tableOf(9);
+  table.handOut(found(a));
+  table.leave(found(a));
+  table.handOut(found(a));
+  table.takeBack(found(a));
+  assertStrictEquals(table.get(0), a);
+});
+
+Deno.test("a message with more functions than there is room for leaves all as it was", () => {
+  const table = tableOf(3);
+  table.handOut(found(a));
+  table.handOut(found(b));
+  table.leave(found(b));
+  const [d, e] = [() => "d", () => "e"];
+  assertThrows(() => table.handOut(found(b, c, d, e)), KiteError);
+  assertStrictEquals(table.get(0), a);
+  assertStrictEquals(table.get(1), b);
+});
+
+Deno.test("the owner is warned once, before the table is full", () => {
+  const warnings: string[] = [];
+  const table = tableOf(10, new IdCounter(), warnings);
+  for (let i = 0; i < 7; i++) table.handOut(found(() => i));
+  assertEquals(warnings, []);
+  for (let i = 0; i < 3; i++) table.handOut(found(() => i));
+  assertEquals(warnings.length, 1);
+  assertEquals(
+    warnings[0]?.slice(0, 80),
+    "the remote holds 8 functions of at most 10 (limit: callbacksPerSession); when th",
+  );
+});
+
+Deno.test("a great many functions, each left in turn, take constant time and room", () => {
+  const table = tableOf(1_000);
+  for (let i = 0; i < 200_000; i++) {
+    const one = found(() => i);
+    table.handOut(one);
+    table.leave(one);
+  }
+  assertEquals(table.size, 1_000);
 });

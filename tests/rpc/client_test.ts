@@ -95,7 +95,12 @@ Deno.test("one dial for all who ask, and none when there is a connection", async
   const kite = targetKite();
   await using server = await kite.listen();
   await using client = callingKite().newClient(server.url);
-  await Promise.all([client.dial(), client.dial(), client.dialForever(), client.dialTimeout(500)]);
+  await Promise.all([
+    client.dial(),
+    client.dial(),
+    client.dialForever(),
+    client.dial({ timeout: 500 }),
+  ]);
   await client.dial();
   assertEquals(kite.connections.size, 1);
 });
@@ -107,7 +112,7 @@ Deno.test("a dial that fails, is aborted or takes too long says why", async () =
   using deaf = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${deaf.addr.port}/kite`;
   const message = `No session with ${url} within 40 ms`;
-  await assertRejects(() => kite.newClient(url).dialTimeout(40), KiteError, message);
+  await assertRejects(() => kite.newClient(url).dial({ timeout: 40 }), KiteError, message);
   const controller = new AbortController();
   const dialling = kite.newClient(url).dial({ signal: controller.signal });
   controller.abort();
@@ -118,6 +123,40 @@ Deno.test("a dial that fails, is aborted or takes too long says why", async () =
     connection.close();
     break;
   }
+});
+
+for (const transport of ["WebSocket", "XHRPolling"] as const) {
+  Deno.test(`over ${transport}, calls after a lost connection tell how it ended`, async () => {
+    const kite = targetKite();
+    await using server = await kite.listen();
+    await using client = callingKite().newClient(server.url, { transport });
+    await client.dial();
+    const gone = new Promise<void>((resolve) => void client.onDisconnect(() => resolve()));
+    for (const connection of kite.connections) connection.close(4001, "maintenance");
+    await gone;
+    assertEquals(
+      await failure(client.tell("square", 2)),
+      `disconnect: Not connected to ${server.url}: connection closed: 4001, maintenance`,
+    );
+  });
+}
+
+Deno.test("a call made while a client waits to redial makes it try at once", async () => {
+  const port = freePort();
+  const reconnect = { initialDelay: 600_000, maxDelay: 600_000, jitter: 0 };
+  await using client = callingKite().newClient(`http://127.0.0.1:${port}/kite`, { reconnect });
+  const failed = new Promise<void>((resolve) => void client.on("dialError", () => resolve()));
+  const dialling = client.dialForever();
+  await failed;
+  await using _server = await targetKite({ port }).listen();
+  let answer: unknown;
+  // A try that has failed just now is not repeated at once.
+  await eventually(() => {
+    void client.tell("square", 3).then((result) => answer ??= result, () => {});
+    return client.state === "open";
+  }, { withinMs: 10_000 });
+  await dialling;
+  await eventually(() => answer === 9);
 });
 
 Deno.test("close is idempotent and final", async () => {

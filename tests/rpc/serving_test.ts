@@ -173,3 +173,19 @@ Deno.test("a function in two places of one call is a function in both", () =>
     await client.tell("twice", { f, n: 1 }, { f, n: 2 });
     assertEquals(seen, [1, 2]);
   }));
+
+Deno.test("methodNotFound suggests the nearest method after the words that peers match on", async () => {
+  const kite = targetKite();
+  await using server = await kite.listen();
+  await using client = callingKite().newClient(server.url);
+  await client.dial();
+  const message = async (method: string): Promise<string> => {
+    const error = await assertRejects(() => client.tell(method), KiteError) as KiteError;
+    assertEquals(error.type, "methodNotFound");
+    return error.message;
+  };
+  assertEquals(await message("sqare"), "Method not found: sqare; did you mean square?");
+  assertEquals(await message("kite.Ping"), "Method not found: kite.Ping; did you mean kite.ping?");
+  assertEquals(await message("nothing like it"), "Method not found: nothing like it");
+  assertEquals(await message("x".repeat(256)), `Method not found: ${"x".repeat(256)}`);
+});

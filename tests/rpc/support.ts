@@ -93,6 +93,14 @@ export class Side implements RemoteKite {
       limits,
       timeout: options.timeout ?? 5_000,
       serve: options.serve ?? (() => null),
+      inFlight: { bytes: 0 },
+      callLog: {
+        isVerbose: false,
+        ended: () => {},
+        failed: (request, error, isAnswered) => {
+          if (!isAnswered) this.reports.push(`${request.method}: ${error}`);
+        },
+      },
       report: (what, error) =>
         void this.reports.push(error === undefined ? what : `${what}: ${error}`),
     };

@@ -7,7 +7,7 @@ import {
   toggleDebugOnSignal,
 } from "../../src/log.ts";
 import { LOG_LEVELS, type LogLevel } from "../../src/log_level.ts";
-import { redact } from "../../src/redact.ts";
+import { redact, redactText } from "../../src/redact.ts";
 import { runDeno } from "./support.ts";
 
 const LOG = new URL("../../src/log.ts", import.meta.url).href;
@@ -111,6 +111,29 @@ Deno.test("tokens and keys are not written", () => {
   }
   for (const shown of ["square", "math", "see [redacted]", "TypeError: bad [redacted]"]) {
     assert(lines[1]?.includes(shown), lines[1]);
+  }
+});
+
+Deno.test("no character hides or turns a part of a line around", () => {
+  const hidden = "\u2028\u2029\u202e\u2066\u200b\ufeff\u0085\u{e0041}\ud800";
+  for (const logNoColor of [true, false]) {
+    const [line = ""] = linesOf({ logNoColor }, (log) => log.info("{from}: a", { from: hidden }));
+    assertEquals(
+      line,
+      "[INFO] math: \\u2028\\u2029\\u202e\\u2066\\u200b\\ufeff\\x85\\u{e0041}\\ud800: a",
+    );
+  }
+});
+
+Deno.test("redacting takes time in proportion to the text, whatever it is", () => {
+  const units = ["x", "-eyJ", "-eyJa.a", "eyJ.", "-----BEGIN PRIVATE KEY", "PRIVATE KEY", "\ud800"];
+  for (const unit of units) {
+    const text = (unit === "PRIVATE KEY" ? "-----BEGIN " : "") + unit.repeat(4_096 / unit.length);
+    redactText(text);
+    const start = performance.now();
+    for (let i = 0; i < 20; i++) redactText(text);
+    // What was quadratic took 20 ms for each.
+    assert(performance.now() - start < 200, unit);
   }
 });
 

@@ -170,6 +170,7 @@ Deno.test("hostile identities, authentications and authenticators' outcomes are 
       await caller.call("keep", { withArgs }, hostileCallbacks(value, 0, "withArgs", 0));
       for (const type of ["gives", "throws"]) {
         const answer = await caller.call("square", { authentication: { type, key: "k" } });
+        if (type === "gives" && typeof value.json === "string") continue; // a username
         assertEquals((answer as { error: { type: string } }).error.type, "authenticationError");
       }
       for (const member of ["kite", "authentication"]) {
@@ -233,9 +234,8 @@ async function withHostileServer(
       callbacks: hostileCallbacks(value, ...path),
     }));
   });
-  await using client = callingKite({ concurrentCallbacks }).newClient(server.url, {
-    concurrentCallbacks,
-  });
+  await using kite = callingKite({ concurrentCallbacks });
+  await using client = kite.newClient(server.url, { concurrentCallbacks });
   await client.dial();
   await run(client, (next) => value = next);
   assertEquals(called, []);

@@ -6,7 +6,7 @@ import type { Limits } from "../../src/protocol/limits.ts";
 import type { KiteRequest } from "../../src/rpc/request.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
-import { callingKite, targetKite } from "./kites.ts";
+import { callingKite, keepingLogger, targetKite } from "./kites.ts";
 import { Wire } from "./wire.ts";
 
 /** Runs a test with a kite of some limits and a client of some others. */
@@ -123,18 +123,75 @@ Deno.test("callbacksPerMessage: more are answered with a limitError, or do not l
   });
 });
 
-Deno.test("callbacksPerSession: a full table refuses calls until something is released", () =>
+Deno.test("callbacksPerSession: a table full of functions that are held refuses calls", () =>
   between({}, { callbacksPerSession: 3 }, async (client) => {
     const functions = Array.from({ length: 4 }, () => () => {});
-    for (const one of functions.slice(0, 3)) await client.tell("kite.ping", one);
+    const tell = (one?: () => void) => client.tellWith({ callbacks: "session" }, "kite.ping", one);
+    for (const one of functions.slice(0, 3)) await tell(one);
     assertEquals(
-      await failure(client.tell("kite.ping", functions[3])),
+      await failure(tell(functions[3])),
       "limitError: the remote holds 3 functions already (limit: callbacksPerSession); " +
         "release those it no longer needs",
     );
+    assertEquals(
+      (await failure(client.tell("kite.ping", functions[3]))).split(":")[0],
+      "limitError",
+    );
     assertEquals(client.release(functions[0]!), true);
-    await client.tell("kite.ping", functions[3]);
+    await tell(functions[3]);
     assertEquals(client.load.callbacks, 3);
+  }));
+
+Deno.test("callbacksPerSession: a function per call goes on for ever, and the owner is warned", async () => {
+  const logger = keepingLogger();
+  const warnings: unknown[] = [];
+  const warning = (_message: string, details?: Record<string, unknown>): void =>
+    void warnings.push(details?.what);
+  const kite = targetKite();
+  kite.handle("calls", ({ args }) => void args.one().function()("now"));
+  let keep: ((text: string) => void) | undefined;
+  kite.handle("keep", ({ args }) => {
+    keep = args.one().function();
+  });
+  await using server = await kite.listen();
+  const calling = callingKite({
+    limits: { callbacksPerSession: 50 },
+    logger: { ...logger, warning },
+  });
+  await using client = calling.newClient(server.url);
+  await client.dial();
+  let heard = 0;
+  const kept: string[] = [];
+  const pinned: string[] = [];
+  await client.tell("keep", (text: string) => void kept.push(text));
+  const keepAuto = keep!;
+  await client.tellWith({ callbacks: "session" }, "keep", (text: string) => void pinned.push(text));
+  const keepPinned = keep!;
+  for (let i = 0; i < 500; i++) {
+    await client.tell("calls", () => void heard++);
+    if (i % 20 === 0) keepAuto("used");
+    assert(client.load.callbacks <= 50);
+  }
+  assertEquals(heard, 500);
+  keepPinned("late");
+  keepAuto("late");
+  await client.tell("kite.ping");
+  assertEquals(pinned, ["late"]);
+  assertEquals(kept, [...new Array(25).fill("used"), "late"], "what is used is not freed");
+  assertEquals(warnings.length, 1);
+  assert(String(warnings[0]).startsWith("the remote holds 40 functions of at most 50"));
+});
+
+Deno.test("callbacksPerSession: a result with a function too many is a limitError", () =>
+  between({ callbacksPerSession: 3 }, {}, async (client, kite) => {
+    kite.handle("give", () => () => {});
+    for (let i = 0; i < 3; i++) assertEquals(typeof await client.tell("give"), "function");
+    assertEquals(
+      await failure(client.tell("give")),
+      "limitError: the remote holds 3 functions already (limit: callbacksPerSession); " +
+        "release those it no longer needs",
+    );
+    assertEquals(await client.tell("square", 3), 9);
   }));
 
 Deno.test("queuedCallbacks: a peer that floods async callbacks is closed with 3008", () =>

@@ -27,6 +27,16 @@ export function encodeMessages(messages: readonly string[]): string {
   return "a" + escapeMangled(JSON.stringify(messages));
 }
 
+/** A message as it stands between the quotes in an `a` frame. */
+export function escapeMessage(message: string): string {
+  return escapeMangled(JSON.stringify(message)).slice(1, -1);
+}
+
+/** The `a` frame that carries one message, which {@linkcode escapeMessage} has escaped. */
+export function frameEscaped(escaped: string): string {
+  return `a["${escaped}"]`;
+}
+
 /** The `c` frame. */
 export function encodeClose(code: number, reason: string): string {
   return `c[${code},${escapeMangled(JSON.stringify(reason))}]`;

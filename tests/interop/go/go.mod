@@ -4,6 +4,8 @@ go 1.24
 
 require github.com/koding/kite v0.0.0-20180710021347-baa1a54919e3
 
+require github.com/koding/websocketproxy v0.0.0-20180716164433-0fa3f994f6e7 // indirect
+
 // The versions that the Go kite was last built with (its Gopkg.lock of July 2018).
 require (
 	github.com/BurntSushi/toml v0.3.1 // indirect

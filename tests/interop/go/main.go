@@ -9,16 +9,18 @@ import (
 
 func main() {
 	commands := map[string]func([]string) error{
-		"serve":       serve,
-		"registered":  registered,
-		"kontrol":     kontrol,
-		"call":        call,
-		"bench-serve": benchServe,
-		"bench-call":  benchCall,
+		"serve":        serve,
+		"registered":   registered,
+		"kontrol":      kontrol,
+		"reverseproxy": reverseProxy,
+		"tunnelproxy":  tunnelProxy,
+		"call":         call,
+		"bench-serve":  benchServe,
+		"bench-call":   benchCall,
 	}
 
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peer serve|call|registered|kontrol|bench-serve|bench-call [flags]")
+		fmt.Fprintln(os.Stderr, "usage: peer serve|call|registered|kontrol|reverseproxy|tunnelproxy|bench-serve|bench-call [flags]")
 		os.Exit(2)
 	}
 

@@ -66,6 +66,7 @@ func (k *kontrolled) client(number int) (*kite.Client, error) {
 // handle does what a command says:
 //
 //	register, registerForever, registerHTTP, registerHTTPForever ([url])
+//	registerToProxy, registerToTunnel (): keep it registered behind a proxy
 //	getKites (query): those found, each kept; their numbers count on over all queries
 //	dial (number), tell (number, method, arguments...)
 //	getToken, getTokenForce (kite), getKey (), keys (): the keys that this kite holds now
@@ -98,6 +99,17 @@ func (k *kontrolled) handle(c command) (interface{}, error) {
 		return result.URL.String(), nil
 	case "registerHTTPForever":
 		k.kite.RegisterHTTPForever(where)
+		return nil, nil
+	case "registerToProxy":
+		// Never returns; "registered" tells of each success.
+		go k.kite.RegisterToProxy(k.url, &protocol.KontrolQuery{
+			Username:    k.kite.Config.KontrolUser,
+			Environment: k.kite.Config.Environment,
+			Name:        "proxy",
+		})
+		return nil, nil
+	case "registerToTunnel":
+		go k.kite.RegisterToTunnel()
 		return nil, nil
 	case "getKites":
 		var query protocol.KontrolQuery

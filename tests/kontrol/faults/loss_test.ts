@@ -38,6 +38,11 @@ async function assertListedAgain(storage: Storage, lose: () => Promise<void>): P
   });
   await Promise.race([lost, late]).finally(() => clearTimeout(timer));
   await eventually(async () => (await listed()).length === 1, { withinMs: WITHIN });
+  const { id } = kontrol.kontrol.kite;
+  await eventually(async () => (await storage.get({ id })).length === 1, {
+    withinMs: WITHIN,
+    what: "Kontrol's own registration",
+  });
 }
 
 async function postgresOf(server: TestPostgres): Promise<[PostgresStorage, string]> {

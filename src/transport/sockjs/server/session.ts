@@ -97,6 +97,17 @@ export abstract class ServerSession implements Session {
     }
   }
 
+  sendEscaped(escaped: string): void {
+    if (this.#ending !== undefined) return;
+    this.#outbox.flush();
+    if (this.unsent + escaped.length > this.host.limits.outgoingBytes) {
+      this.#drop(SLOW_READER);
+    } else {
+      this.lastSent = this.host.now;
+      this.writeEscaped(escaped);
+    }
+  }
+
   close(code?: number, reason?: string): void {
     this.stop(closeInfo(code, reason));
   }
@@ -120,6 +131,11 @@ export abstract class ServerSession implements Session {
 
   /** Writes the messages of one turn. */
   protected abstract write(messages: readonly string[]): void;
+
+  /** Writes one message that was escaped beforehand. */
+  protected writeEscaped(escaped: string): void {
+    this.write([JSON.parse(`"${escaped}"`)]);
+  }
 
   /** Says farewell to the peer; what follows must lead to {@linkcode finish}. */
   protected abstract shut(info: CloseInfo): void;

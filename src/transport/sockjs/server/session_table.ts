@@ -19,7 +19,7 @@ export interface SessionTableOptions {
 }
 
 /** The sessions of one address. */
-interface Neighbours {
+interface Neighbors {
   count: number;
   /** Those without a waiting request, longest first. */
   readonly away: Set<HttpSession>;
@@ -42,7 +42,7 @@ export class SessionTable implements SessionHost {
   readonly #http = new Map<string, HttpSession>();
   /** The HTTP sessions without a waiting request, longest first. */
   readonly #away = new Set<HttpSession>();
-  readonly #byAddress = new Map<string, Neighbours>();
+  readonly #byAddress = new Map<string, Neighbors>();
   /** How many of the live sessions are WebSockets. */
   #sockets = 0;
   #now = performance.now();
@@ -79,9 +79,9 @@ export class SessionTable implements SessionHost {
   makeRoom(remoteAddress: string): boolean {
     const { sessions, sessionsPerAddress } = this.limits;
     const key = addressKey(remoteAddress);
-    const neighbours = key === "" ? undefined : this.#byAddress.get(key);
-    if (neighbours !== undefined && neighbours.count >= sessionsPerAddress) {
-      return this.#replaceFirst(neighbours.away);
+    const neighbors = key === "" ? undefined : this.#byAddress.get(key);
+    if (neighbors !== undefined && neighbors.count >= sessionsPerAddress) {
+      return this.#replaceFirst(neighbors.away);
     }
     return this.#sockets + this.#http.size < sessions || this.#replaceFirst(this.#away);
   }
@@ -103,9 +103,9 @@ export class SessionTable implements SessionHost {
     const session = make(this);
     this.#live.add(session);
     const key = addressKey(session.remoteAddress);
-    const neighbours = this.#byAddress.get(key);
-    if (neighbours === undefined) this.#byAddress.set(key, { count: 1, away: new Set() });
-    else neighbours.count++;
+    const neighbors = this.#byAddress.get(key);
+    if (neighbors === undefined) this.#byAddress.set(key, { count: 1, away: new Set() });
+    else neighbors.count++;
     if (session instanceof HttpSession) {
       this.#http.set(session.id, session);
       this.left(session);
@@ -166,8 +166,8 @@ export class SessionTable implements SessionHost {
 
   #uncount(session: ServerSession): void {
     const key = addressKey(session.remoteAddress);
-    const neighbours = this.#byAddress.get(key);
-    if (neighbours !== undefined && --neighbours.count === 0) this.#byAddress.delete(key);
+    const neighbors = this.#byAddress.get(key);
+    if (neighbors !== undefined && --neighbors.count === 0) this.#byAddress.delete(key);
   }
 
   #emptied(timeout: number): Promise<void> {

@@ -2,6 +2,7 @@ import {
   decodeUpstream,
   encodeClose,
   encodeMessages,
+  frameEscaped,
   HEARTBEAT_FRAME,
   OPEN_FRAME,
 } from "../frames.ts";
@@ -32,6 +33,10 @@ export class WebSocketSession extends SocketSession {
     forEachBatch(messages, limit, (batch) => {
       this.transmit(encodeMessages(batch));
     });
+  }
+
+  protected override writeEscaped(escaped: string): void {
+    this.transmit(frameEscaped(escaped));
   }
 
   protected greet(): void {

@@ -1,5 +1,5 @@
-import { KiteError } from "../../src/protocol/errors.ts";
-import { nearestName } from "../../src/protocol/nearest.ts";
+import { misspeltVariables } from "./config_variables.ts";
+import { cannotUse, unknownName } from "./protocol/refusal.ts";
 
 /** One setting: its flag, its environment variable, and what to say of it. */
 export interface SettingRow {
@@ -33,16 +33,17 @@ export function readSettings(
     const word = words[i]!;
     const match = /^--?([a-z][a-z0-9-]*)(?:=(.*))?$/is.exec(word);
     if (match === null) {
-      throw new KiteError("configError", `"${word}" is no flag; flags look like -port=4000`);
+      throw cannotUse("argument", "must be a flag such as -port=4000", { value: word });
     }
-    const flag = match[1]!.toLowerCase();
+    const name = match[1]!.toLowerCase();
+    const flag = name === "h" ? "help" : name;
     const row = rows.find((one) => one.flag === flag);
-    if (row === undefined) throw unknownFlag(word, flag, rows);
+    if (row === undefined) throw unknownName("flag", `-${flag}`, rows.map((one) => `-${one.flag}`));
     let text = match[2];
     if (text === undefined && row.value === "") text = "true";
     if (text === undefined) text = words[++i];
     if (text === undefined) {
-      throw new KiteError("configError", `-${flag} needs a value: -${flag}=${row.value}`);
+      throw cannotUse(`-${flag}`, `must have a value: -${flag}=${row.value}`);
     }
     given.set(flag, { name: `-${flag}`, text });
   }
@@ -58,8 +59,21 @@ export function settingsHelp(rows: readonly SettingRow[]): string {
   );
 }
 
-function unknownFlag(word: string, flag: string, rows: readonly SettingRow[]): KiteError {
-  const near = nearestName(flag, rows.map((row) => row.flag));
-  const hint = near === undefined ? "-help lists them" : `did you mean -${near}?`;
-  return new KiteError("configError", `${word}: there is no such flag; ${hint}`);
+/**
+ * True if the words ask for the program's version: `-version` without a value. With one it may be a
+ * setting.
+ */
+export function asksForVersion(words: readonly string[]): boolean {
+  return words.some((word, i) =>
+    /^--?version$/i.test(word) && (words[i + 1] ?? "-").startsWith("-")
+  );
+}
+
+/** Warnings about variables that are misspelt ones of these settings. */
+export function settingsWarnings(
+  prefix: string,
+  rows: readonly SettingRow[],
+  names: readonly string[],
+): string[] {
+  return misspeltVariables(prefix, rows.map(({ variable }) => variable), names);
 }

@@ -1,0 +1,137 @@
+import { Backoff } from "../backoff.ts";
+import type { Client } from "../client.ts";
+import { KiteError } from "../protocol/errors.ts";
+import type { KontrolQuery } from "../protocol/query.ts";
+import { pause } from "../runtime/turn.ts";
+
+/** How a kite registers to a proxy. */
+export interface ProxyRegistrationOptions {
+  /** The proxy's URL. @default `proxyUrl` of the kite (`KITE_PROXY_URL`), else one that Kontrol knows */
+  readonly proxyUrl?: string;
+  /** Which proxy to ask Kontrol for. @default those of Kontrol's user in the kite's environment */
+  readonly query?: KontrolQuery;
+  /** Register at Kontrol with the URL that the proxy gave. @default true when a Kontrol is known */
+  readonly kontrol?: boolean;
+}
+
+/** What a {@linkcode ProxyRegistration} does with the rest of the kite. */
+export interface ProxyRegistrationHost {
+  /** Clients for the proxies to try, in that order, not dialled yet. */
+  findProxies(): Promise<Client[]>;
+  /** Called with the connection to the proxy before the kite registers there. */
+  connected(client: Client): void;
+  /** Makes the URL known that the proxy gave. */
+  publish(url: string): Promise<void>;
+  /** Tells the owner of what went wrong. */
+  report(what: string, error?: unknown): void;
+}
+
+/** Keeps a kite registered at a proxy: when the proxy goes, it looks for one again. */
+export class ProxyRegistration {
+  /** The kite's URL at the proxy, after the first success; rejects when a proxy refuses before one. */
+  readonly first: Promise<string>;
+  readonly #host: ProxyRegistrationHost;
+  readonly #ownUrl: string;
+  readonly #timeout: number;
+  readonly #settle = Promise.withResolvers<string>();
+  readonly #lifetime = new AbortController();
+  readonly #backoff = new Backoff({ initialDelay: 250, maxDelay: 10_000 });
+  #hasSucceeded = false;
+
+  /**
+   * @param ownUrl where the proxy reaches the kite; `""` for a tunnel
+   * @param timeout milliseconds for the proxy's answer
+   */
+  constructor(host: ProxyRegistrationHost, ownUrl: string, timeout: number) {
+    this.#host = host;
+    this.#ownUrl = ownUrl;
+    this.#timeout = timeout;
+    this.first = this.#settle.promise;
+    this.first.catch(() => {}); // nobody may be waiting for it
+    void this.#run();
+  }
+
+  /** Ends the registration and its connection. Idempotent. */
+  stop(): void {
+    this.#lifetime.abort();
+    this.#settle.reject(new KiteError("aborted", "The registration to the proxy was given up"));
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#lifetime;
+    while (!signal.aborted) {
+      try {
+        await this.#registerOnce();
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!this.#hasSucceeded && isRefusal(error)) {
+          this.#settle.reject(error);
+          return this.#lifetime.abort();
+        }
+        this.#host.report("Cannot register to a proxy, trying again", error);
+      }
+      const delay = this.#backoff.next();
+      if (delay !== undefined) await pause(delay, signal);
+    }
+  }
+
+  /** Registers at one proxy, and returns when the connection to it has ended. */
+  async #registerOnce(): Promise<void> {
+    const client = await this.#connect();
+    const { signal } = this.#lifetime;
+    const gone = new Promise<void>((resolve) => client.onDisconnect(() => resolve()));
+    const close = (): void => client.close();
+    signal.addEventListener("abort", close);
+    try {
+      if (signal.aborted) return;
+      this.#host.connected(client);
+      const answer = await client.tellWith({ timeout: this.#timeout }, "register", this.#ownUrl);
+      const url = readUrl(answer);
+      await Promise.race([this.#host.publish(url), gone]);
+      if (client.state !== "open") return;
+      this.#hasSucceeded = true;
+      this.#backoff.reset();
+      this.#settle.resolve(url);
+      await gone;
+      if (!signal.aborted) this.#host.report("The proxy is gone, looking for one again");
+    } finally {
+      signal.removeEventListener("abort", close);
+      client.close();
+    }
+  }
+
+  /** Dials the first proxy that answers, and closes the clients of the others. */
+  async #connect(): Promise<Client> {
+    const clients = await this.#host.findProxies();
+    let failure: unknown;
+    let connected: Client | undefined;
+    for (const client of clients) {
+      if (connected === undefined && !this.#lifetime.signal.aborted) {
+        try {
+          await client.dial({ signal: this.#lifetime.signal });
+          connected = client;
+          continue;
+        } catch (error) {
+          failure = error;
+        }
+      }
+      client.close();
+    }
+    if (connected !== undefined) return connected;
+    throw failure ?? new KiteError("genericError", "no proxy is available");
+  }
+}
+
+function readUrl(answer: unknown): string {
+  if (typeof answer === "string" && /^(https?|wss?):/.test(answer) && URL.canParse(answer)) {
+    return answer;
+  }
+  throw new KiteError("invalidResponse", "The proxy answered register with something else");
+}
+
+/** What another try would not mend. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof KiteError &&
+    (error.type === "authenticationError" || error.type === "argumentError" ||
+      error.type === "configError" || error.type === "notAllowed");
+}

@@ -1,0 +1,118 @@
+import type { Connection } from "./connection.ts";
+import { LimitedLog } from "./limited_log.ts";
+import { KiteLogger, type Logger } from "./log.ts";
+import { describeThrown, KiteError } from "./protocol/errors.ts";
+import type { CallLog } from "./rpc/host.ts";
+import type { KiteRequest } from "./rpc/request.ts";
+import type { CloseInfo } from "./transport/session.ts";
+
+/** Messages per ten seconds that remotes may have us log on purpose. */
+const MOST_REMOTE_MESSAGES = 1_000;
+
+/** How an {@linkcode OperatorLog} begins. */
+export interface OperatorLogOptions {
+  /** Log connections at INFO, not at DEBUG. */
+  readonly logConnections: boolean;
+  /** Whether DEBUG is on; a {@linkcode KiteLogger} knows that itself. */
+  readonly isDebug: boolean;
+}
+
+/**
+ * What the operator of a kite sees: failures, connections, and each call at DEBUG. What a remote can
+ * cause without end is limited, see {@linkcode LimitedLog}.
+ */
+export class OperatorLog implements CallLog {
+  readonly #log: Logger;
+  readonly #limited: LimitedLog;
+  readonly #options: OperatorLogOptions;
+
+  constructor(log: Logger, options: OperatorLogOptions) {
+    this.#log = log;
+    this.#limited = new LimitedLog(log);
+    this.#options = options;
+  }
+
+  /** Logs what went wrong without anyone to answer to. */
+  report(what: string, error?: unknown): void {
+    if (error === undefined) return this.#limited.write("warning", what, "{what}", { what });
+    const details = { what, reason: describeThrown(error), error };
+    this.#limited.write("warning", what, "{what}: {reason}", details);
+  }
+
+  /** Logs a message that a remote asked for. */
+  remote(from: string, message: string): void {
+    const kind = "messages that remotes log";
+    // As details: what a remote says must not be taken for a part of the message's own form.
+    const details = { from, message };
+    this.#limited.write("info", kind, "{from}: {message}", details, MOST_REMOTE_MESSAGES);
+  }
+
+  /** Logs a connection that opened. */
+  opened({ remoteAddress: address, transport }: Connection): void {
+    this.#connection("{address} connected over {transport}", { address, transport });
+  }
+
+  /** Logs a connection that ended. */
+  closed({ remoteAddress: address }: Connection, { code, reason }: CloseInfo): void {
+    this.#connection("{address} disconnected: {code} {reason}", { address, code, reason });
+  }
+
+  /** Writes how many messages were not written. */
+  flush(): void {
+    this.#limited.flush();
+  }
+
+  get isVerbose(): boolean {
+    const log = this.#log;
+    return log instanceof KiteLogger ? log.isEnabled("DEBUG") : this.#options.isDebug;
+  }
+
+  ended(request: KiteRequest, startedAt: number, error?: unknown): void {
+    const details = {
+      ...describeCall(request),
+      outcome: error === undefined ? "ok" : describeThrown(error),
+      milliseconds: (performance.now() - startedAt).toFixed(1),
+    };
+    this.#log.debug(
+      "{method} for {caller}: {outcome} in {milliseconds} ms (request {id})",
+      details,
+    );
+  }
+
+  failed(request: KiteRequest, error: unknown, isAnswered: boolean): void {
+    const details = { ...describeCall(request), reason: describeThrown(error), error };
+    if (!(error instanceof KiteError)) {
+      this.#limited.write(
+        "error",
+        "a handler failed",
+        "{method} failed for {caller} (request {id}): {reason}",
+        details,
+      );
+    } else if (error.type === "authenticationError" && !request.isAuthenticated) {
+      this.#limited.write(
+        "info",
+        "refused an authentication",
+        "Refused {method} for {caller}: {reason}",
+        details,
+      );
+    } else if (!isAnswered) {
+      this.#limited.write(
+        "warning",
+        "a call without an answer failed",
+        "{method} failed for {caller}, which wants no answer: {reason}",
+        details,
+      );
+    }
+  }
+
+  #connection(message: string, details: Record<string, unknown>): void {
+    if (!this.#options.logConnections) this.#log.debug(message, details);
+    else this.#limited.write("info", message, message, details, MOST_REMOTE_MESSAGES);
+  }
+}
+
+/** The caller as `username/name at address`; the username is a claim unless it is authenticated. */
+function describeCall({ method, kite, client, id }: KiteRequest): Record<string, string> {
+  const address = client.remoteAddress === "" ? "" : ` at ${client.remoteAddress}`;
+  return { method, caller: `${kite.username}/${kite.name}${address}`, id };
+}

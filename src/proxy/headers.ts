@@ -1,0 +1,65 @@
+import type { RequestHead } from "../runtime/front/types.ts";
+
+/** Headers that concern one connection only (RFC 9110 7.6.1), and those a proxy consumes. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  "connection",
+  "expect",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** All values of a header. */
+export function valuesOf(rawHeaders: readonly string[], name: string): string[] {
+  const values: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]!.toLowerCase() === name) values.push(rawHeaders[i + 1]!);
+  }
+  return values;
+}
+
+/** Copies headers without those that concern one connection, and without those in `besides`. */
+export function endToEnd(rawHeaders: readonly string[], ...besides: string[]): string[] {
+  const dropped = new Set([...HOP_BY_HOP, ...besides]);
+  for (const name of valuesOf(rawHeaders, "connection").join(",").split(",")) {
+    const listed = name.trim().toLowerCase();
+    // What frames the body is not the client's to drop.
+    if (listed !== "content-length") dropped.add(listed);
+  }
+  const kept: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (!dropped.has(rawHeaders[i]!.toLowerCase())) kept.push(rawHeaders[i]!, rawHeaders[i + 1]!);
+  }
+  return kept;
+}
+
+/**
+ * The headers of a forwarded request.
+ *
+ * @param host for the `Host` header
+ * @param via the name that this proxy adds to `Via`, by which it recognizes a loop
+ */
+export function requestHeaders(head: RequestHead, host: string, via: string): string[] {
+  const { rawHeaders, isWebSocket, remoteAddress, isSecure } = head;
+  const former = valuesOf(rawHeaders, "x-forwarded-for");
+  const headers = ["Host", host];
+  headers.push(...endToEnd(rawHeaders, "host", "x-forwarded-for", "x-forwarded-proto"));
+  headers.push("X-Forwarded-For", [...former, remoteAddress].join(", "));
+  headers.push("X-Forwarded-Proto", isSecure ? "https" : "http", "Via", `1.1 ${via}`);
+  if (isWebSocket) headers.push("Connection", "Upgrade", "Upgrade", "websocket");
+  // The body is framed anew; without this header, that of a GET would not be framed at all.
+  else if (valuesOf(rawHeaders, "transfer-encoding").length > 0) {
+    headers.push("Transfer-Encoding", "chunked");
+  }
+  return headers;
+}
+
+/** True when a request has already passed the proxy of this name. */
+export function hasPassed(rawHeaders: readonly string[], via: string): boolean {
+  return valuesOf(rawHeaders, "via").some((value) => value.includes(via));
+}

@@ -1,0 +1,185 @@
+import type { TlsFiles, TlsPair } from "../config.ts";
+import { readTls } from "../config_files.ts";
+import { checkHost, checkPort } from "../config_values.ts";
+import { Kite } from "../kite.ts";
+import type { KiteOptions } from "../kite_options.ts";
+import type { RegisterResult } from "../discovery/register_result.ts";
+import { KiteError } from "../protocol/errors.ts";
+import { readTextFileSync } from "../runtime/files.ts";
+import { Front } from "../runtime/front/server.ts";
+import type { Decision, RequestHead, Upstream } from "../runtime/front/types.ts";
+import { type RunningServer, serve } from "../runtime/serve.ts";
+import { endToEnd, hasPassed, requestHeaders, valuesOf } from "./headers.ts";
+import type { ProxyLimits } from "./limits.ts";
+import { readTarget, type Target } from "./target.ts";
+
+/** The options of both proxies. */
+export interface ProxyOptions {
+  /** The address to listen on. @default "0.0.0.0" */
+  readonly ip?: string;
+  /** The port to listen on, 0 for any that is free. @default 3999 */
+  readonly port?: number;
+  /** The host under which clients and kites reach the proxy. @default "127.0.0.1" */
+  readonly publicHost?: string;
+  /** The port under which they reach it. @default `port` */
+  readonly publicPort?: number;
+  /** Serve TLS, with this certificate. @default none */
+  readonly tls?: TlsPair | TlsFiles;
+  /** The version under which the proxy is listed. @default "0.0.1" */
+  readonly version?: string;
+  /** Settings of the kite that the proxy is: kite.key, Kontrol, environment, logger, limits. */
+  readonly kite?: Omit<KiteOptions, "ip" | "port" | "tls">;
+}
+
+/** What a kind of proxy adds to a {@linkcode ProxyServer}. */
+export interface ProxyKind {
+  readonly name: string;
+  readonly limits: ProxyLimits;
+  /** Bytes of one WebSocket message that the proxy itself reads. */
+  readonly webSocketBytes: number;
+  /** Chooses what becomes of a request; `undefined` sends it to the proxy's own kite. */
+  decide(head: RequestHead, target: Target): Decision | undefined | Promise<Decision | undefined>;
+}
+
+const DEFAULT_PORT = 3999;
+const DEFAULT_DEADLINE = 5_000;
+
+/**
+ * What both proxies are made of: the server that takes all requests, and the kite that takes those
+ * that are for the proxy itself. That kite listens on a loopback port of its own, and is reached like
+ * any kite behind the proxy.
+ */
+export class ProxyServer {
+  readonly kite: Kite;
+  readonly #kind: ProxyKind;
+  readonly #options: ProxyOptions;
+  readonly #tls: TlsPair | undefined;
+  #front: Front | undefined;
+  #inner: RunningServer | undefined;
+  #own: Upstream | undefined;
+
+  /** @throws {KiteError} `configError` that names the option which is wrong */
+  constructor(options: ProxyOptions, kind: ProxyKind) {
+    checkHost("ip", options.ip ?? "0.0.0.0");
+    checkHost("publicHost", options.publicHost ?? "127.0.0.1");
+    checkPort("port", options.port ?? DEFAULT_PORT);
+    checkPort("publicPort", options.publicPort ?? DEFAULT_PORT);
+    this.#options = options;
+    this.#kind = kind;
+    this.#tls = options.tls === undefined ? undefined : readTls(options.tls, readTextFileSync);
+    this.kite = new Kite(kind.name, options.version ?? "0.0.1", {
+      ...options.kite,
+      ip: "127.0.0.1",
+      port: 0,
+    });
+  }
+
+  /** `scheme://host:port` under which the proxy is reached. @throws {KiteError} `configError` before `listen` */
+  get origin(): string {
+    if (this.#front === undefined) {
+      throw new KiteError("configError", "The proxy has no URL yet: it does not listen");
+    }
+    const { publicHost = "127.0.0.1", publicPort = this.#front.port } = this.#options;
+    const host = publicHost.includes(":") ? `[${publicHost}]` : publicHost;
+    return `${this.#tls === undefined ? "http" : "https"}://${host}:${publicPort}`;
+  }
+
+  /** The port that the proxy listens on; 0 before `listen`. */
+  get port(): number {
+    return this.#front?.port ?? 0;
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#front?.connections ?? 0;
+  }
+
+  /** Listens. @throws {KiteError} `configError` when the port is taken */
+  async listen(): Promise<void> {
+    if (this.#front !== undefined) {
+      throw new KiteError("configError", "Cannot listen: the proxy already listens");
+    }
+    const inner = await serve((request, peer) => this.kite.fetch(request, peer), {
+      hostname: "127.0.0.1",
+      port: 0,
+      onError: (error) => this.#report(error),
+    });
+    this.#inner = inner;
+    this.#own = { hostname: "127.0.0.1", port: inner.port, secure: false, publicOnly: false };
+    try {
+      this.#front = await Front.listen({
+        hostname: this.#options.ip ?? "0.0.0.0",
+        port: this.#options.port ?? DEFAULT_PORT,
+        ...(this.#tls === undefined ? {} : { tls: this.#tls }),
+        ca: this.kite.config.ca,
+        limits: { ...this.#kind.limits, webSocketBytes: this.#kind.webSocketBytes },
+        decide: (head) => this.#decide(head),
+        answerHeaders: (rawHeaders) => endToEnd(rawHeaders),
+        onError: (error) => this.#report(error),
+      });
+    } catch (error) {
+      await this.close(0);
+      throw error;
+    }
+  }
+
+  /** Registers the proxy at Kontrol, so that kites find it, and keeps it registered. */
+  register(): Promise<RegisterResult> {
+    return this.kite.register(`${this.origin}/kite`);
+  }
+
+  /** Stops listening, and ends every connection. */
+  async close(deadline: number = DEFAULT_DEADLINE): Promise<void> {
+    const front = this.#front;
+    const inner = this.#inner;
+    this.#front = undefined;
+    this.#inner = undefined;
+    // The kite first: its goodbyes still travel through the front.
+    await this.kite.close({ deadline });
+    await front?.close(deadline);
+    await inner?.close(deadline);
+  }
+
+  /** The decision that sends a request to an upstream. */
+  forward(
+    head: RequestHead,
+    upstream: Upstream,
+    target: string,
+    enter?: () => (() => void) | undefined,
+  ): Decision {
+    const { hostname, port } = upstream;
+    const host = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+    return {
+      kind: "forward",
+      upstream,
+      target,
+      headers: requestHeaders(head, host, this.kite.id),
+      ...(enter === undefined ? {} : { enter }),
+    };
+  }
+
+  #report(error: unknown): void {
+    this.kite.log.error("A request failed inside the proxy: {reason}", { reason: String(error) });
+  }
+
+  async #decide(head: RequestHead): Promise<Decision> {
+    const target = readTarget(head.target);
+    if (target === undefined) {
+      return answer(400, "The request target must be a plain path, such as /proxy/ID/info");
+    }
+    if (valuesOf(head.rawHeaders, "host").length !== 1) {
+      return answer(400, "The request must have exactly one Host header");
+    }
+    if (head.method === "TRACE") return answer(405, "TRACE is refused");
+    if (hasPassed(head.rawHeaders, this.kite.id)) {
+      return answer(508, "The request has already passed this proxy");
+    }
+    const decision = await this.#kind.decide(head, target);
+    return decision ?? this.forward(head, this.#own!, target.path + target.query);
+  }
+}
+
+/** The decision to answer a request with one line of text. */
+export function answer(status: number, text: string): Decision {
+  return { kind: "answer", status, text: `${text}\n` };
+}

@@ -1,0 +1,166 @@
+import type { AcceptedSocket, AcceptedSocketHandler } from "../../runtime/front/types.ts";
+import {
+  decodeUpstream,
+  encodeClose,
+  encodeMessages,
+  HEARTBEAT_FRAME,
+  OPEN_FRAME,
+} from "../../transport/sockjs/frames.ts";
+import type { CloseInfo, Session } from "../../transport/session.ts";
+
+/** The listener of a {@linkcode TunnelEnd}. */
+export interface TunnelEndHandler {
+  onMessages(messages: readonly string[]): void;
+  /** Fewer bytes wait than before. */
+  onDrain(): void;
+  /** The end, once. */
+  onClose(): void;
+}
+
+/** One of the two sessions that a tunnel joins. */
+export interface TunnelEnd {
+  /** Bytes that wait for the peer. */
+  readonly queued: number;
+  /** Delivers what comes, also what has come before. To be called once. */
+  start(handler: TunnelEndHandler): void;
+  send(messages: readonly string[]): void;
+  /** Stops reading where the transport can. */
+  pause(): void;
+  resume(): void;
+  /** Sends a heartbeat, and drops a peer that did not answer the last one. */
+  beat(): void;
+  close(info: CloseInfo): void;
+}
+
+const BROKEN: CloseInfo = Object.freeze({ code: 1002, reason: "Broken framing" });
+/** Milliseconds for a peer to answer a close. */
+const CLOSE_TIMEOUT = 2_000;
+
+/** SockJS over a WebSocket that the proxy accepted. It is not read before `start`. */
+export class SocketEnd implements TunnelEnd, AcceptedSocketHandler {
+  readonly #socket: AcceptedSocket;
+  #handler: TunnelEndHandler | undefined;
+  #isAlive = true;
+  #isPaused = true;
+  #isClosed = false;
+  #closing: ReturnType<typeof setTimeout> | undefined;
+  readonly #sent = (): void => this.#handler?.onDrain();
+
+  constructor(socket: AcceptedSocket) {
+    this.#socket = socket;
+    socket.pause();
+    socket.send(OPEN_FRAME);
+  }
+
+  get queued(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  start(handler: TunnelEndHandler): void {
+    this.#handler = handler;
+    if (this.#isClosed) handler.onClose();
+    else this.resume();
+  }
+
+  send(messages: readonly string[]): void {
+    if (this.#closing === undefined) this.#socket.send(encodeMessages(messages), this.#sent);
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    if (this.#closing === undefined) this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  beat(): void {
+    // While it is not read, its answers are not either.
+    if (!this.#isAlive && !this.#isPaused) return this.#socket.terminate();
+    this.#isAlive = false;
+    this.#socket.ping();
+    this.#socket.send(HEARTBEAT_FRAME);
+  }
+
+  close({ code, reason }: CloseInfo): void {
+    if (this.#closing !== undefined || this.#isClosed) return;
+    this.#socket.send(encodeClose(code, reason));
+    this.#socket.close(code, reason);
+    this.#closing = setTimeout(() => this.#socket.terminate(), CLOSE_TIMEOUT);
+  }
+
+  onText(text: string): void {
+    this.#isAlive = true;
+    if (this.#closing !== undefined) return;
+    const messages = decodeUpstream(text);
+    if (messages === undefined) this.close(BROKEN);
+    else if (messages.length > 0) this.#handler?.onMessages(messages);
+  }
+
+  onPong(): void {
+    this.#isAlive = true;
+  }
+
+  onClose(): void {
+    clearTimeout(this.#closing);
+    this.#isClosed = true;
+    this.#handler?.onClose();
+  }
+}
+
+/** Milliseconds between two looks at a session that drains: it has no event for that. */
+const DRAIN_INTERVAL = 20;
+
+/** A session of one of the HTTP transports. It cannot be paused; the server keeps its heartbeat. */
+export class SessionEnd implements TunnelEnd {
+  readonly #session: Session;
+  #handler: TunnelEndHandler | undefined;
+  #draining: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  get queued(): number {
+    return this.#session.bufferedAmount;
+  }
+
+  start(handler: TunnelEndHandler): void {
+    this.#handler = handler;
+    this.#session.attach({
+      onMessage: (message) => handler.onMessages([message]),
+      onClose: () => {
+        clearTimeout(this.#draining);
+        handler.onClose();
+      },
+    });
+  }
+
+  send(messages: readonly string[]): void {
+    for (const message of messages) this.#session.send(message);
+    this.#draining ??= setTimeout(this.#drain, DRAIN_INTERVAL);
+  }
+
+  pause(): void {
+    // Not possible: a request is read as a whole.
+  }
+
+  resume(): void {}
+
+  beat(): void {}
+
+  close({ code, reason }: CloseInfo): void {
+    this.#session.close(code, reason);
+  }
+
+  readonly #drain = (): void => {
+    this.#draining = undefined;
+    if (!this.#session.isOpen) return;
+    this.#handler?.onDrain();
+    if (this.#session.bufferedAmount > 0) {
+      this.#draining = setTimeout(this.#drain, DRAIN_INTERVAL);
+    }
+  };
+}

@@ -1,0 +1,90 @@
+import type { Limits } from "../protocol/limits.ts";
+import { afterTurn } from "../runtime/turn.ts";
+import type { CloseInfo } from "../transport/session.ts";
+import type { InFlight } from "./in_flight.ts";
+
+/** Work that one session may cause in one turn of the event loop; see {@linkcode costOf}. */
+export const TURN_CREDIT = 1_024;
+
+/** Milliseconds for which waiting messages are handled in one turn. */
+const SLICE = 4;
+/** Work between two looks at the clock. */
+const SLICE_CREDIT = 64;
+
+/** The work of one message: 1, and 1 more for every 4,096 characters. */
+export function costOf(text: string): number {
+  return 1 + (text.length >> 12);
+}
+
+/** What a backlog does with its messages. */
+export interface BacklogHost {
+  /** Handles the next message. */
+  handle(text: string): void;
+  /** Everything has been handled; `end` is the session's end if it came meanwhile. */
+  done(end: CloseInfo | undefined): void;
+}
+
+/**
+ * The messages of a session that used up its turn: they are handled in later turns, in order, so that
+ * one frame of many messages does not block everybody else.
+ */
+export class Backlog {
+  readonly #host: BacklogHost;
+  readonly #limits: Limits;
+  readonly #inFlight: InFlight;
+  #texts: string[] = [];
+  #next = 0;
+  #end: CloseInfo | undefined;
+
+  constructor(host: BacklogHost, limits: Limits, inFlight: InFlight) {
+    this.#host = host;
+    this.#limits = limits;
+    this.#inFlight = inFlight;
+    // Nearly always nothing more comes in this turn, and the session goes on at once.
+    afterTurn(this.#drain);
+  }
+
+  /** Adds a message. @returns false when too many wait */
+  add(text: string): boolean {
+    const isFull = this.#texts.length - this.#next >= this.#limits.queuedMessages;
+    if (isFull || !this.#inFlight.hasRoom(text.length)) return false;
+    this.#inFlight.add(text.length);
+    this.#texts.push(text);
+    return true;
+  }
+
+  /** The session has ended: {@linkcode BacklogHost.done} follows the last message. */
+  end(info: CloseInfo): void {
+    this.#end ??= info;
+  }
+
+  /** Forgets the messages. */
+  clear(): void {
+    for (; this.#next < this.#texts.length; this.#next++) {
+      this.#inFlight.remove(this.#texts[this.#next]!.length);
+    }
+  }
+
+  readonly #drain = (): void => {
+    const end = performance.now() + SLICE;
+    for (let credit = SLICE_CREDIT; this.#next < this.#texts.length;) {
+      const text = this.#texts[this.#next]!;
+      this.#texts[this.#next++] = "";
+      this.#inFlight.remove(text.length);
+      this.#host.handle(text);
+      if ((credit -= costOf(text)) > 0) continue;
+      if (performance.now() < end) credit = SLICE_CREDIT;
+      else return this.#pause();
+    }
+    this.#host.done(this.#end);
+  };
+
+  /** A timer, since immediates that follow each other keep Deno from its sockets. */
+  #pause(): void {
+    if (this.#next * 2 > this.#texts.length) {
+      this.#texts = this.#texts.slice(this.#next);
+      this.#next = 0;
+    }
+    setTimeout(this.#drain, 0);
+  }
+}

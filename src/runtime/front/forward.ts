@@ -1,0 +1,60 @@
+import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
+import { answer } from "./answer.ts";
+import type { Decision, FrontOptions } from "./types.ts";
+import type { Upstreams } from "./upstream.ts";
+
+/**
+ * Sends a request on and its answer back, each as a stream: a side that reads slowly makes the other
+ * one wait.
+ */
+export function forward(
+  request: IncomingMessage,
+  response: ServerResponse,
+  decision: Decision & { kind: "forward" },
+  upstreams: Upstreams,
+  { limits, answerHeaders }: FrontOptions,
+): void {
+  const leave = decision.enter === undefined ? () => {} : decision.enter();
+  if (leave === undefined) return answer(response, 503, "The proxy has no room for this request\n");
+  let upstream: ClientRequest;
+  try {
+    upstream = upstreams.open(decision, request.method ?? "GET");
+  } catch {
+    leave();
+    return answer(response, 502, "The kite cannot be reached\n");
+  }
+  let isOver = false;
+  const end = (status: number, text: string): void => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(connecting);
+    leave();
+    if (!response.headersSent) answer(response, status, text);
+    else if (!response.writableFinished) response.destroy();
+    upstream.destroy();
+  };
+  const connecting = setTimeout(
+    () => end(504, "The kite did not take the connection in time\n"),
+    limits.connectTimeout,
+  );
+  upstream.on("socket", (socket) => {
+    if (!socket.connecting) return clearTimeout(connecting);
+    socket.once("connect", () => clearTimeout(connecting));
+  });
+  upstream.setTimeout(limits.idleTimeout, () => end(504, "The kite did not answer in time\n"));
+  upstream.on("error", () => end(502, "The kite cannot be reached\n"));
+  upstream.on("response", (incoming) => {
+    clearTimeout(connecting);
+    if (isOver) return void incoming.destroy();
+    const headers = answerHeaders(incoming.rawHeaders);
+    response.writeHead(incoming.statusCode ?? 502, incoming.statusMessage, headers);
+    // Without it the head of a streaming answer waits for the first piece of its body.
+    response.flushHeaders();
+    incoming.on("error", () => end(502, ""));
+    incoming.on("aborted", () => end(502, ""));
+    incoming.pipe(response);
+  });
+  response.on("close", () => end(499, ""));
+  request.on("error", () => end(400, ""));
+  request.pipe(upstream);
+}

@@ -1,0 +1,106 @@
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import { EtcdStorage } from "../../../kontrol/storage/etcd.ts";
+import { KiteError } from "../../../src/protocol/errors.ts";
+import { TestEtcd } from "../../support/etcd.ts";
+import { eventually } from "../../support/eventually.ts";
+import { skipUnless } from "../../support/parts.ts";
+import { freePort } from "../../support/ports.ts";
+import { listen } from "./contract_watch.ts";
+import {
+  assertWorks,
+  assertWorksWithTls,
+  assertWorksWithUser,
+  enableAuth,
+  PASSWORD,
+} from "./etcd_access.ts";
+import { PAIR, registration } from "./fixture.ts";
+
+const { ignore } = skipUnless("etcd");
+
+Deno.test({
+  name: "etcd: works with TLS, a private authority and a client certificate",
+  ignore,
+  fn: () => assertWorksWithTls("http"),
+});
+
+Deno.test({
+  name: "etcd: works with a user and a password, and names a wrong one",
+  ignore,
+  fn: () => assertWorksWithUser("http"),
+});
+
+Deno.test({
+  name: "etcd: a token that etcd no longer accepts is replaced, in a watch as well",
+  ignore,
+  fn: async () => {
+    // The shortest time that etcd takes: a token ends after it, unless it is used.
+    await using guarded = await TestEtcd.start(1, { flags: ["--auth-token-ttl", "1"] });
+    const { endpoints } = guarded;
+    const change = await enableAuth(endpoints[0]!);
+    const user = { username: "root", password: PASSWORD };
+    await using storage = new EtcdStorage({ endpoints, ...user, checkInterval: 500 });
+    await storage.keyPairs.add(PAIR);
+    const all = await listen(storage, { name: "math" });
+    const [first, second] = [registration(), registration()];
+    await storage.upsert(first);
+    // Every token is older than what etcd knows of its users from now on.
+    await change("user/add", { name: "other", password: PASSWORD });
+    await storage.upsert(second);
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    assertEquals(await storage.refresh([first.kite.id, second.kite.id]), []);
+    await storage.delete(first.kite.id);
+    await eventually(() => all.events.length === 3);
+    assertEquals(all.events.map(({ action }) => action), ["REGISTER", "REGISTER", "DEREGISTER"]);
+  },
+});
+
+Deno.test("etcd: says at once that no member answers, and where", async () => {
+  const endpoints = [freePort(), freePort()].map((port) => `http://127.0.0.1:${port}`);
+  await using storage = new EtcdStorage({ endpoints, operationTimeout: 60_000 });
+  const begin = performance.now();
+  const error = await assertRejects(() => storage.ready(), KiteError);
+  assertEquals([error.type, error.code], ["storageError", "unreachable"]);
+  assertMatch(error.message, /no member of etcd answers .*[Cc]onnection refused/);
+  for (const endpoint of endpoints) assert(error.message.includes(endpoint), error.message);
+  assert(performance.now() - begin < 30_000, "it does not wait for the bound");
+});
+
+Deno.test({
+  name: "etcd: an outage after the first answer is waited out",
+  ignore,
+  fn: async () => {
+    await using etcd = await TestEtcd.start();
+    await using storage = new EtcdStorage({ endpoints: etcd.endpoints, operationTimeout: 30_000 });
+    await storage.keyPairs.add(PAIR);
+    for (let round = 0; round < 3; round++) {
+      await etcd.stopMember(0);
+      const adding = storage.upsert(registration());
+      await etcd.startMember(0);
+      await adding;
+    }
+    assertEquals((await storage.get({ name: "math" })).length, 3);
+  },
+});
+
+Deno.test("etcd: refuses an endpoint that is no member's URL, and keeps its password to itself", () => {
+  for (const endpoint of ["127.0.0.1:2379", "ftp://h:1", "http://h:1/path", "http://h?x", ""]) {
+    assertThrows(() => new EtcdStorage({ endpoints: [endpoint] }), KiteError, "Cannot use");
+  }
+  const error = assertThrows(
+    () => new EtcdStorage({ endpoints: ["http://root:hunter2@h:2379"] }),
+    KiteError,
+    "with credentials",
+  );
+  assert(!error.message.includes("hunter2"));
+});
+
+Deno.test({
+  name: "etcd: says what to do about an etcd without its HTTP gateway",
+  ignore,
+  fn: async () => {
+    await using bare = await TestEtcd.start(1, { flags: ["--enable-grpc-gateway=false"] });
+    await using storage = new EtcdStorage({ endpoints: bare.endpoints });
+    await assertRejects(() => storage.ready(), KiteError, "has no HTTP gateway");
+    await assertWorks({ endpoints: bare.endpoints, protocol: "grpc" });
+  },
+});

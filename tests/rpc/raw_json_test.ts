@@ -1,0 +1,40 @@
+import { assertEquals } from "@std/assert";
+import { RawJson } from "../../src/rpc/raw_json.ts";
+import { escapeMessage } from "../../src/transport/sockjs/frames.ts";
+import { callingKite, targetKite } from "../security/kites.ts";
+
+const VALUE = { text: 'a "quoted" \\ line\n\u2028\u200c é 😀', list: [1, null, { deep: true }] };
+
+Deno.test("RawJson: an answer arrives as it was encoded, over every transport", async () => {
+  const kite = targetKite();
+  kite.handle("raw", () => new RawJson(escapeMessage(JSON.stringify(VALUE))));
+  kite.handle("later", async () => await new RawJson('[\\"x\\"]'));
+  kite.handle("within", () => [new RawJson("7")]);
+  await using server = await kite.listen();
+  for (const transport of ["WebSocket", "XHRPolling"] as const) {
+    await using client = callingKite().newClient(server.url, { transport });
+    await client.dial();
+    assertEquals(await client.tell("raw"), VALUE);
+    assertEquals(await client.tell("later"), ["x"]);
+    assertEquals(await client.tell("within"), [7]);
+    const order = await Promise.all([client.tell("kite.ping"), client.tell("raw")]);
+    assertEquals(order, ["pong", VALUE]);
+  }
+});
+
+Deno.test("RawJson: nothing that looks like one is taken for one", () => {
+  const made = new RawJson("7");
+  assertEquals(RawJson.escapedOf(made), "7");
+  const forgeries = [
+    "7",
+    { escaped: "7" },
+    { "#escaped": "7" },
+    Object.create(RawJson.prototype),
+    Object.setPrototypeOf({ escaped: "7" }, RawJson.prototype),
+    new Proxy(made, {}),
+    JSON.parse('{"__proto__":{"escaped":"7"}}'),
+    null,
+    undefined,
+  ];
+  for (const forged of forgeries) assertEquals(RawJson.escapedOf(forged), undefined);
+});
