@@ -137,6 +137,8 @@ export interface ConfigSources {
   readonly environmentNames?: () => readonly string[];
   /** Reads a file; `undefined` if it is not there. */
   readonly readTextFile?: (path: string) => string | undefined;
+  /** Takes a warning about a file that is left out. @default warnings are dropped */
+  readonly warn?: (message: string) => void;
   /** The user's home directory, or `""`. */
   readonly homeDirectory?: () => string;
 }
@@ -215,7 +217,7 @@ const VERSION_VARIABLE = "KITE_VERSION";
 
 /**
  * Brings a kite's settings together: `kite.key`, then environment variables over it, then the
- * options over both. A `kite.key` that is not there, or may not be read, is fine.
+ * options over both. A `kite.key` may be missing; one that may not be read causes a warning.
  *
  * @throws {KiteError} `configError`, naming the option, variable or file that is wrong, and what
  * would be right.
@@ -228,7 +230,12 @@ export function resolveConfig(options: ConfigOptions = {}, sources: ConfigSource
   };
   const kiteHome = (settings.kiteHome as string | undefined) ??
     defaultHome((sources.homeDirectory ?? homeDirectory)());
-  const kiteKey = readKiteKey(settings.kiteKey as string | undefined, kiteHome, readFile);
+  const kiteKey = readKiteKey(
+    settings.kiteKey as string | undefined,
+    kiteHome,
+    readFile,
+    sources.warn,
+  );
   const { kontrolUrl, tls, limits, ...rest } = { ...DEFAULTS, ...kiteKey, ...settings };
   return Object.freeze({
     ...rest,

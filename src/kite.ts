@@ -86,7 +86,8 @@ export class Kite implements AsyncDisposable {
    * @throws {KiteError} `configError` that names what is wrong and what would be right
    */
   constructor(name: string, version: string, options: KiteOptions = {}) {
-    const { config, own } = resolveOptions(options);
+    const warnings: string[] = [];
+    const { config, own } = resolveOptions(options, (warning) => warnings.push(warning));
     this.#options = own;
     this.config = config;
     const { username, environment, region } = this.config;
@@ -96,7 +97,7 @@ export class Kite implements AsyncDisposable {
       this.config.limits.nameLength,
     );
     this.log = own.logger ?? createLogger(name, this.config);
-    for (const warning of configWarnings().filter(isFirst)) {
+    for (const warning of [...warnings, ...configWarnings()].filter(isFirst)) {
       this.log.warning("{warning}", { warning });
     }
     this.#operatorLog = new OperatorLog(this.log, {

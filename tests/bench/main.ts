@@ -4,7 +4,8 @@
  *
  * Every measurement has fresh processes; the order is reversed each round; the table shows medians
  * over the rounds. Exits with 1 when a measurement could not run, or, with `--strict`, on a miss.
- * `deno task bench kontrol` measures Kontrol instead, see kontrol/main.ts.
+ * `deno task bench kontrol` measures Kontrol instead, see kontrol/main.ts; `deno task bench proxy`
+ * the reverse proxy, see proxy/main.ts.
  *
  * @module
  */
@@ -107,6 +108,10 @@ async function main(): Promise<number> {
 
 if (import.meta.main) {
   const [word, ...words] = Deno.args;
+  if (word === "proxy") {
+    const { benchProxy } = await import("./proxy/main.ts");
+    Deno.exit(await benchProxy(words));
+  }
   if (word !== "kontrol") Deno.exit(await main());
   const { benchKontrol } = await import("./kontrol/main.ts");
   Deno.exit(await benchKontrol(words));

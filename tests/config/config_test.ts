@@ -363,3 +363,21 @@ Deno.test("a version is asked for by KITE_VERSION", () => {
   assert(!isVersionRequested(machine({ KITE_VERSION: "" })));
   assert(!isVersionRequested(machine()));
 });
+
+Deno.test("a kite.key that the system does not let us read counts as missing, with a warning", () => {
+  const warnings: string[] = [];
+  const fail = (code: string) => (path: string): never => {
+    throw new KiteError("configError", `Cannot read ${path}: ${code}`, { code });
+  };
+  const sources = { ...machine(), warn: (warning: string) => void warnings.push(warning) };
+  for (const code of ["EACCES", "EPERM"]) {
+    const config = resolveConfig({}, { ...sources, readTextFile: fail(code) });
+    assertEquals([config.kiteKey, config.username], [undefined, "unknown"]);
+    assertEquals(warnings.splice(0), [
+      `Running without a kite.key: Cannot read /home/devrim/.kite/kite.key: ${code}`,
+    ]);
+  }
+  const read = () => resolveConfig({}, { ...sources, readTextFile: fail("EIO") });
+  assertThrows(read, KiteError, "kite.key: EIO");
+  assertEquals(warnings, []);
+});

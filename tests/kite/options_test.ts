@@ -79,6 +79,28 @@ for (const [options, message] of CLIENT) {
   });
 }
 
+Deno.test("waits without end are accepted wherever a wait is an option", async () => {
+  const end = Infinity;
+  const kite = new Kite("math", "1.0.0", {
+    ...QUIET,
+    timeout: end,
+    handshakeTimeout: end,
+    keyOverlap: end,
+    sockjs: { heartbeat: end, disconnectDelay: end },
+    limits: { firstMessage: end },
+  });
+  kite.disableAuthentication().handle("square", ({ args }) => args.one().number() ** 2);
+  await using server = await kite.listen();
+  for (const transport of ["WebSocket", "XHRPolling"] as const) {
+    const options = { transport, handshakeTimeout: end, idleTimeout: end };
+    const client = kite.newClient(server.url, { ...options, reconnect: { maxDelay: end } });
+    await client.dial({ timeout: end });
+    assertEquals(await client.tellWith({ timeout: end }, "square", 4), 16);
+    client.close();
+  }
+  await kite.close({ deadline: end });
+});
+
 Deno.test("newClient refuses what is no URL or list of URLs", () => {
   const kite = new Kite("exp2", "1.0.0", QUIET);
   for (const url of [5, null, undefined, [], [5], {}]) {

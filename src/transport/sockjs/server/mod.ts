@@ -1,5 +1,5 @@
-import { KiteError } from "../../../protocol/errors.ts";
 import type { Limits } from "../../../protocol/limits.ts";
+import { cannotUse } from "../../../protocol/refusal.ts";
 import type { Session } from "../../session.ts";
 import {
   callbackOf,
@@ -293,16 +293,11 @@ function tooMany(headers?: Headers): Response {
 
 function checkedPrefix(prefix: string): string {
   if (prefix === "" || (prefix.startsWith("/") && !prefix.endsWith("/"))) return prefix;
-  throw new KiteError(
-    "configError",
-    `prefix "${prefix}" must be empty, or begin with a slash and not end with one`,
-  );
+  const rule = "must be empty, or begin with a slash and not end with one";
+  throw cannotUse("prefix", rule, { value: prefix });
 }
 
 function checkedNumber(name: string, value: number, least: number): number {
-  if (Number.isFinite(value) && value >= least) return value;
-  throw new KiteError(
-    "configError",
-    `${name} is ${value}; it must be a number of at least ${least}`,
-  );
+  if (value >= least) return value;
+  throw cannotUse(name, `must be a number of at least ${least}`, { value });
 }

@@ -57,6 +57,7 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
     const recorder = new Recorder();
     if (name !== "xhr") await new Promise((resolve) => setTimeout(resolve, 50)); // a request is answered when taken in
     session.attach(recorder);
+    await eventually(() => recorder.messages.length === 3);
     assertEquals(recorder.messages, ["a", "b", "c"]);
     await peer.send(["d"]);
     await eventually(() => recorder.messages.length === 4);
@@ -199,7 +200,7 @@ Deno.test("options: what makes no sense is refused by name", () => {
     { prefix: "/kite/" },
     { heartbeat: -1 },
     { disconnectDelay: 0 },
-    { disconnectDelay: Infinity },
+    { disconnectDelay: NaN },
     { responseLimit: NaN },
   ];
   for (const options of wrong) {
