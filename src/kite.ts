@@ -461,6 +461,8 @@ export class Kite implements AsyncDisposable {
       port,
       path: this.#options.sockjs?.prefix ?? KITE_PATH,
       ...(tls === undefined ? {} : { tls }),
+      idleTimeout: this.config.handshakeTimeout,
+      connections: this.config.limits.connections,
       fetch: this.fetch,
       onError: (error) => this.#report("an HTTP request failed", error),
       close: (options) => this.close(options),
