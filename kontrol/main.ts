@@ -11,7 +11,8 @@ import { makeDirectory } from "../src/runtime/files.ts";
 import { Kontrol, KONTROL_VERSION } from "./kontrol.ts";
 import { asksForVersion, settingsHelp, settingsWarnings } from "../src/flags.ts";
 import { describeStorage, openStorage } from "./program/open_storage.ts";
-import { giveUserKey, prepareStart } from "./program/first_start.ts";
+import { giveUserKey, localUrl, type OwnKeys, prepareOwnKeys } from "./own_keys.ts";
+import type { KeyPairs } from "./storage/storage.ts";
 import { readProgramSettings, SETTINGS, type Settings } from "./program/settings.ts";
 
 const HELP = `Kontrol ${KONTROL_VERSION}: the registry and authority of kites.
@@ -30,7 +31,9 @@ export async function main(words: readonly string[]): Promise<number> {
       printLine(KONTROL_VERSION);
       return 0;
     }
-    const settings = readProgramSettings(words, env);
+    const settings = readProgramSettings(words, env, (warning) => {
+      writeError(`kontrol: warning: ${warning}`);
+    });
     if (settings === "help") {
       printLine(HELP + settingsHelp(SETTINGS));
       return 0;
@@ -55,7 +58,12 @@ async function run(settings: Settings): Promise<void> {
   try {
     const start = await prepareStart(settings, storage.keyPairs);
     if (settings.initial) {
-      const note = await giveUserKey(settings, start.kiteKey, start.publicKey, start.kontrolUrl);
+      const { note } = await giveUserKey(
+        settings,
+        start.kiteKey,
+        storage.keyPairs,
+        start.kontrolUrl,
+      );
       printLine(`key pair   ${start.keyPairNote}\nkite.key   ${note}`);
       return await storage[Symbol.asyncDispose]();
     }
@@ -71,13 +79,19 @@ async function run(settings: Settings): Promise<void> {
     report = (error) => kontrol.kite.log.warning(`storage: ${messageOf(error)}`);
     const server = await kontrol.listen();
     const userKey = await kontrol.keys.signKiteKey(start.username);
-    const note = await giveUserKey(settings, userKey, start.publicKey, kontrol.url);
+    const { note, isUsable } = await giveUserKey(
+      settings,
+      userKey,
+      storage.keyPairs,
+      kontrol.url,
+    );
+    const home = isUsable ? "" : `KITE_HOME=${settings.home} `;
     printLine(
       `Kontrol ${KONTROL_VERSION} listens at ${server.url}, its user is "${start.username}"\n` +
         `storage    ${describeStorage(settings)}\n` +
         `key pair   ${start.keyPairNote}\n` +
         `kite.key   ${note}\n` +
-        `try        KITE_KONTROL_URL=${server.url} deno run -A examples/math_register.ts`,
+        `try        ${home}KITE_KONTROL_URL=${server.url} deno run -A examples/math_register.ts`,
     );
   } catch (error) {
     await storage[Symbol.asyncDispose]();
@@ -87,6 +101,23 @@ async function run(settings: Settings): Promise<void> {
   const release = onInterrupt(() => kontrol.close().then(stopped.resolve, stopped.reject));
   await stopped.promise;
   release();
+}
+
+/** Loads or makes Kontrol's own keys. */
+function prepareStart(settings: Settings, keyPairs: KeyPairs): Promise<OwnKeys> {
+  const { home, username, kontrolUrl, publicKeyFile, privateKeyFile, kiteHome } = settings;
+  const keyFiles = publicKeyFile === undefined || privateKeyFile === undefined
+    ? undefined
+    : { publicKey: publicKeyFile, privateKey: privateKeyFile };
+  return prepareOwnKeys({
+    home,
+    username,
+    kontrolUrl,
+    defaultUrl: localUrl(settings.ip, settings.port, settings.tlsCertFile !== undefined),
+    keyFiles,
+    // With key files of the owner's own, the user's kite.key tells who Kontrol is, as in Go.
+    adoptFrom: keyFiles === undefined ? "" : kiteHome,
+  }, keyPairs);
 }
 
 function tlsOf(

@@ -4,30 +4,10 @@
  *
  * @example
  * ```ts
- * import {
- *   createKiteKey,
- *   generateKeyPair,
- *   importPrivateKey,
- *   Kontrol,
- *   MemoryStorage,
- * } from "@kite/kite/kontrol";
+ * import { createKontrol, MemoryStorage } from "@kite/kite/kontrol";
  *
- * const pair = await generateKeyPair();
- * const storage = new MemoryStorage();
- * await storage.keyPairs.add({
- *   id: crypto.randomUUID(),
- *   public: pair.publicKey,
- *   private: pair.privateKey,
- * });
- * await using kontrol = new Kontrol({
- *   storage,
- *   kiteKey: await createKiteKey({
- *     username: "kontrol",
- *     kontrolUser: "kontrol",
- *     kontrolUrl: "http://127.0.0.1:0/kite",
- *     privateKey: await importPrivateKey(pair.privateKey),
- *     publicKeyPem: pair.publicKey,
- *   }),
+ * await using kontrol = await createKontrol({
+ *   storage: new MemoryStorage(),
  *   kite: { ip: "127.0.0.1", port: 0, logLevel: "ERROR" },
  *   policy: "strict",
  *   machineAuthenticate: ({ username }) => {
@@ -41,6 +21,7 @@
  *
  * @module
  */
+export { createKontrol, type CreateKontrolOptions } from "./create.ts";
 export { DEFAULT_PORT, Kontrol, KONTROL_VERSION, type KontrolOptions } from "./kontrol.ts";
 export type { MachineOptions, MachineRequest } from "./methods.ts";
 export type { Caller, Policy, PolicyName } from "./policy.ts";

@@ -33,6 +33,11 @@ export class RoundRobin<Item> {
     return this.#size;
   }
 
+  /** True if the user has an item in the queue. */
+  has(user: string): boolean {
+    return this.#byUser.has(user);
+  }
+
   /** Adds an item behind the others of that user. */
   push(user: string, item: Item): void {
     let items = this.#byUser.get(user);

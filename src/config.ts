@@ -22,7 +22,8 @@ import {
 } from "./config_values.ts";
 import { isServiceValue, misspeltVariables } from "./config_variables.ts";
 import { LOG_LEVELS, type LogLevel } from "./log_level.ts";
-import { DEFAULT_LIMITS, type Limits } from "./protocol/limits.ts";
+import { defaultLimits, type Limits } from "./protocol/limits.ts";
+import { descriptorLimit } from "./runtime/descriptors.ts";
 import { env, environmentNames, homeDirectory } from "./runtime/env.ts";
 import { readTextFileSync } from "./runtime/files.ts";
 
@@ -136,6 +137,8 @@ export interface ConfigSources {
   readonly environmentNames?: () => readonly string[];
   /** Reads a file; `undefined` if it is not there. */
   readonly readTextFile?: (path: string) => string | undefined;
+  /** Takes a warning about a file that is left out. @default warnings are dropped */
+  readonly warn?: (message: string) => void;
   /** The user's home directory, or `""`. */
   readonly homeDirectory?: () => string;
 }
@@ -162,7 +165,7 @@ const DEFAULTS = Object.freeze({
   logLevel: "INFO",
   logNoColor: false,
   proxyUrl: undefined,
-  limits: DEFAULT_LIMITS,
+  limits: {},
 });
 
 const OPTIONS: Checks<ConfigOptions> = Object.freeze({
@@ -214,7 +217,7 @@ const VERSION_VARIABLE = "KITE_VERSION";
 
 /**
  * Brings a kite's settings together: `kite.key`, then environment variables over it, then the
- * options over both. A `kite.key` that is not there, or may not be read, is fine.
+ * options over both. A `kite.key` may be missing; one that may not be read causes a warning.
  *
  * @throws {KiteError} `configError`, naming the option, variable or file that is wrong, and what
  * would be right.
@@ -227,14 +230,20 @@ export function resolveConfig(options: ConfigOptions = {}, sources: ConfigSource
   };
   const kiteHome = (settings.kiteHome as string | undefined) ??
     defaultHome((sources.homeDirectory ?? homeDirectory)());
-  const kiteKey = readKiteKey(settings.kiteKey as string | undefined, kiteHome, readFile);
-  const { kontrolUrl, tls, ...rest } = { ...DEFAULTS, ...kiteKey, ...settings };
+  const kiteKey = readKiteKey(
+    settings.kiteKey as string | undefined,
+    kiteHome,
+    readFile,
+    sources.warn,
+  );
+  const { kontrolUrl, tls, limits, ...rest } = { ...DEFAULTS, ...kiteKey, ...settings };
   return Object.freeze({
     ...rest,
     kiteHome,
     kiteKey: kiteKey.kiteKey,
     kontrolUrls: Object.freeze(kontrolUrl),
     tls: tls === undefined ? undefined : readTls(tls, readFile),
+    limits: Object.freeze({ ...defaultLimits(descriptorLimit(readFile)), ...limits as object }),
     // Each value has passed the check of its name, or is a default.
   } as Config);
 }

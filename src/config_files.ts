@@ -1,3 +1,4 @@
+import { KiteError } from "./protocol/errors.ts";
 import { readKiteKeyClaims } from "./auth/kite_key.ts";
 import { checkName, checkNames, checkPath, checkPem, checkUrls } from "./config_values.ts";
 import { cannotUse } from "./protocol/refusal.ts";
@@ -33,16 +34,18 @@ export interface TlsFiles {
 /**
  * What a kite.key gives, unverified: it is the user's own.
  *
- * @param given its text, `""` for none at all; else it is read from the directory `home`
+ * @param given Its text, `""` for none at all; otherwise it is read from the directory `home`.
+ * @param warn Called when the system does not let us read the file, which then counts as missing.
  * @throws {KiteError} `configError`, naming the file (or the option) and what is wrong with it.
  */
 export function readKiteKey(
   given: string | undefined,
   home: string,
   readFile: ReadFile,
+  warn: (message: string) => void = () => {},
 ): KiteKeySettings {
   const path = `${home}/kite.key`;
-  const text = given ?? (home === "" ? "" : readFile(path)?.trim() ?? "");
+  const text = given ?? (home === "" ? "" : readIfAllowed(path, readFile, warn)?.trim() ?? "");
   if (text === "") return {};
   const name = given === undefined ? path : "kiteKey";
   const { sub, iss, kontrolURL, kontrolKey } = claimsOf(name, text);
@@ -53,6 +56,21 @@ export function readKiteKey(
     ...(kontrolURL && { kontrolUrl: checkUrls(`kontrolURL in ${name}`, kontrolURL) }),
     ...(kontrolKey && { kontrolKey: checkPem(`kontrolKey in ${name}`, kontrolKey) }),
   };
+}
+
+/** Reads a file; one that this user may not read counts as missing. */
+function readIfAllowed(
+  path: string,
+  readFile: ReadFile,
+  warn: (message: string) => void,
+): string | undefined {
+  try {
+    return readFile(path);
+  } catch (error) {
+    if (!(error instanceof KiteError) || !["EACCES", "EPERM"].includes(error.code)) throw error;
+    warn(`Running without a kite.key: ${error.message}`);
+    return undefined;
+  }
 }
 
 function claimsOf(name: string, text: string): ReturnType<typeof readKiteKeyClaims> {

@@ -1,4 +1,4 @@
-import { misspeltVariables } from "./config_variables.ts";
+import { isServiceValue, misspeltVariables } from "./config_variables.ts";
 import { cannotUse, unknownName } from "./protocol/refusal.ts";
 
 /** One setting: its flag, its environment variable, and what to say of it. */
@@ -23,11 +23,14 @@ export function readSettings(
   rows: readonly SettingRow[],
   words: readonly string[],
   env: (name: string) => string | undefined,
+  warn: (message: string) => void = () => {},
 ): GivenSettings {
   const given = new Map<string, { name: string; text: string }>();
   for (const { flag, variable } of rows) {
     const text = env(variable);
-    if (text !== undefined && text !== "") given.set(flag, { name: variable, text });
+    if (text !== undefined && isServiceValue(text)) {
+      warn(`Ignoring the variable ${variable}: it describes a service of Kubernetes`);
+    } else if (text !== undefined && text !== "") given.set(flag, { name: variable, text });
   }
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;

@@ -141,12 +141,18 @@ const CHECKS: Checks<OwnOptions> = Object.freeze({
  *
  * @throws {KiteError} `configError` that names the option, variable or file that cannot be used
  */
-export function resolveOptions(options: KiteOptions): { config: Config; own: OwnOptions } {
+export function resolveOptions(
+  options: KiteOptions,
+  warn: (message: string) => void,
+): { config: Config; own: OwnOptions } {
   const names = [...Object.keys(CHECKS), ...CONFIG_NAMES];
   const given = Object.entries(checkNames("", options, names));
   const part = (isOwn: boolean): object =>
     Object.fromEntries(given.filter(([name]) => (name in CHECKS) === isOwn));
-  return { own: checkOptions("", part(true), CHECKS), config: resolveConfig(part(false)) };
+  return {
+    own: checkOptions("", part(true), CHECKS),
+    config: resolveConfig(part(false), { warn }),
+  };
 }
 
 const CLOSE_CHECKS: Checks<CloseOptions> = Object.freeze({ deadline: checkTimeout });

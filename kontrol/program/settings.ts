@@ -90,13 +90,15 @@ export const SETTINGS: readonly SettingRow[] = Object.freeze([
 /**
  * Reads the settings of the program.
  *
+ * @param warn Called for each variable that is ignored although it has the name of a setting.
  * @throws {KiteError} `configError` that names the flag or variable which is wrong
  */
 export function readProgramSettings(
   words: readonly string[],
   env: (name: string) => string | undefined,
+  warn: (message: string) => void = () => {},
 ): Settings | "help" {
-  const given = readSettings(SETTINGS, words, env);
+  const given = readSettings(SETTINGS, words, env, warn);
   if (given.has("help")) return "help";
   const userHome = kiteHome();
   const home = read(given, "home", checkPath) ?? (userHome === "" ? "" : `${userHome}/kontrol`);

@@ -1,5 +1,6 @@
 import { KiteError } from "../../src/protocol/errors.ts";
 import {
+  diskFailure,
   isSqliteBusy,
   openSqlite,
   type SqliteDatabase,
@@ -39,7 +40,10 @@ export class SqliteRunner {
       this.#rollback = this.database.prepare("ROLLBACK");
     } catch (error) {
       this.database.close();
-      throw failure(`set up the database ${path}`, error);
+      const reason = diskFailure(path);
+      if (reason === undefined) throw failure(`set up the database ${path}`, error);
+      const message = `Cannot set up the database ${path}: ${reason}`;
+      throw new KiteError("configError", message, { cause: error });
     }
   }
 

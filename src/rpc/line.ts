@@ -90,12 +90,13 @@ export class Line {
   }
 
   /**
-   * Sends a message that stands as it does inside of a JSON string.
+   * Sends a message that stands as it does inside of a JSON string. Whoever made it has counted its
+   * bytes: counting again would cost more than all the rest.
    *
    * @throws {KiteError} `limitError`
    */
   sendEscaped(escaped: string): void {
-    this.#checkSize(escaped);
+    if (escaped.length > this.limits.messageBytes) throw this.#tooLong();
     this.hadMessage = true;
     const session = this.#session;
     if (session.sendEscaped !== undefined) session.sendEscaped(escaped);
@@ -130,15 +131,14 @@ export class Line {
   }
 
   #transmit(text: string): void {
-    this.#checkSize(text);
+    if (exceedsBytes(text, this.limits.messageBytes)) throw this.#tooLong();
     this.sendText(text);
   }
 
-  #checkSize(text: string): void {
+  #tooLong(): KiteError {
     const { messageBytes } = this.limits;
-    if (!exceedsBytes(text, messageBytes)) return;
     const reason = `a message of more than ${messageBytes} bytes (limit: messageBytes)`;
-    throw new KiteError("limitError", reason);
+    return new KiteError("limitError", reason);
   }
 
   #bounds(levels: number): ScrubBounds {

@@ -1,7 +1,7 @@
 /**
  * A result that a handler of this library hands over as JSON, encoded beforehand. The text is kept as
  * it stands inside of a JSON string, since most transports send it there; it goes into the answer as
- * it is, and so must hold no functions. Only this class can make one: no value of a remote and none of
+ * it is, and so must hold no functions and keep to the limit `messageBytes`. Only this class can make one: no value of a remote and none of
  * a user's handler is ever taken for it.
  */
 export class RawJson {

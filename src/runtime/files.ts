@@ -35,6 +35,37 @@ export function readTextFileSync(path: string): string | undefined {
  * @throws {KiteError} `configError`, naming the path and the reason.
  */
 export async function writeFileAtomic(path: string, text: string, mode: number): Promise<void> {
+  await placeFile(path, text, mode, (fs, temporary) => fs.rename(temporary, path));
+}
+
+/**
+ * Puts a new file in place as a whole, unless there is one: of several processes that try at once,
+ * one succeeds.
+ *
+ * @returns False if there is a file already; it stays as it is.
+ * @throws {KiteError} `configError`, naming the path and the reason.
+ */
+export async function createFile(path: string, text: string, mode: number): Promise<boolean> {
+  return await placeFile(path, text, mode, async (fs, temporary) => {
+    try {
+      await fs.link(temporary, path);
+      return true;
+    } catch (error) {
+      if (codeOf(error) === "EEXIST") return false;
+      throw error;
+    }
+  });
+}
+
+type FileSystem = typeof import("node:fs").promises;
+
+/** Writes a temporary file beside `path`, and lets `put` make it the file there. */
+async function placeFile<Result>(
+  path: string,
+  text: string,
+  mode: number,
+  put: (fs: FileSystem, temporary: string) => Promise<Result>,
+): Promise<Result> {
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   const { promises } = writableFiles(path, temporary);
   try {
@@ -46,15 +77,12 @@ export async function writeFileAtomic(path: string, text: string, mode: number):
     } finally {
       await file.close();
     }
-    await promises.rename(temporary, path);
+    return await put(promises, temporary);
   } catch (error) {
-    const failed = failure("written", path, error);
-    // The first failure is the one to tell of; a second one here would only hide it.
-    return promises.rm(temporary, { force: true }).then(() => {
-      throw failed;
-    }, () => {
-      throw failed;
-    });
+    throw failure("write", path, error);
+  } finally {
+    // After a failure, a second one here would only hide the first.
+    await promises.rm(temporary, { force: true }).catch(() => {});
   }
 }
 
@@ -68,7 +96,7 @@ export async function makeDirectory(path: string, mode: number): Promise<void> {
   try {
     await promises.mkdir(path, { recursive: true, mode });
   } catch (error) {
-    throw failure("made", path, error);
+    throw failure("make", path, error);
   }
 }
 
@@ -80,23 +108,46 @@ function writableFiles(path: string, ...besides: string[]): typeof import("node:
   if (![path, ...besides].every((each) => isAllowed({ name: "write", path: each }))) {
     throw new KiteError(
       "configError",
-      `${path} cannot be written: Deno needs --allow-read and --allow-write for its directory`,
+      `Cannot write ${path}: Deno needs --allow-read and --allow-write for its directory`,
     );
   }
   const fs = builtinModule("node:fs");
   if (fs === undefined) {
-    throw new KiteError("configError", `${path} cannot be written: there are no files here`);
+    throw new KiteError("configError", `Cannot write ${path}: there are no files here`);
   }
   return fs;
 }
 
 function missingOrThrow(path: string, error: unknown): undefined {
-  const code = (error as { code?: unknown }).code;
+  const code = codeOf(error);
   if (code === "ENOENT" || code === "ENOTDIR") return undefined;
   throw failure("read", path, error);
 }
 
-function failure(what: string, path: string, error: unknown): KiteError {
+/** What the system's error codes mean, where its own words leave that open. */
+const REASONS: Readonly<Record<string, string>> = Object.freeze({
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  EROFS: "the file system is read-only",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+});
+
+/** The reason of a file operation that failed, in words. */
+export function fileFailure(error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error);
-  return new KiteError("configError", `${path} cannot be ${what}: ${reason}`, { cause: error });
+  const known = REASONS[codeOf(error) ?? ""];
+  return known === undefined ? reason : `${known} (${reason})`;
+}
+
+function codeOf(error: unknown): string | undefined {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === "string" ? code : undefined;
+}
+
+function failure(verb: string, path: string, error: unknown): KiteError {
+  return new KiteError("configError", `Cannot ${verb} ${path}: ${fileFailure(error)}`, {
+    code: codeOf(error) ?? "",
+    cause: error,
+  });
 }

@@ -1,5 +1,9 @@
 import { KiteError } from "../protocol/errors.ts";
+import { fileFailure } from "./files.ts";
 import { builtinModule, isAllowed } from "./host.ts";
+
+/** Bytes that SQLite's shared memory and log take at once. */
+const LEAST_SPACE = 131_072;
 
 /** A value in a row, or bound to a statement. */
 export type SqliteValue = null | number | string;
@@ -98,7 +102,7 @@ function prepareFile(path: string): void {
   if (!isAllowed({ name: "read", path }) || !isAllowed({ name: "write", path })) {
     throw new KiteError(
       "configError",
-      `the database ${path} cannot be opened: Deno needs --allow-read and --allow-write for its directory`,
+      `Cannot open the database ${path}: Deno needs --allow-read and --allow-write for its directory`,
     );
   }
   const fs = builtinModule("node:fs");
@@ -110,9 +114,27 @@ function prepareFile(path: string): void {
   }
 }
 
+/**
+ * The reason why a database cannot be set up, where the disk is that: SQLite itself often reports an
+ * I/O error alone.
+ *
+ * @returns Undefined if files beside the database can be written.
+ */
+export function diskFailure(path: string): string | undefined {
+  const fs = builtinModule("node:fs");
+  if (fs === undefined || path === ":memory:") return undefined;
+  const probe = `${path}.${crypto.randomUUID()}.tmp`;
+  try {
+    fs.writeFileSync(probe, new Uint8Array(LEAST_SPACE), { flag: "wx", mode: 0o600 });
+    return undefined;
+  } catch (error) {
+    return fileFailure(error);
+  } finally {
+    fs.rmSync(probe, { force: true });
+  }
+}
+
 function cannotOpen(path: string, error: unknown): KiteError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new KiteError("configError", `the database ${path} cannot be opened: ${reason}`, {
-    cause: error,
-  });
+  const message = `Cannot open the database ${path}: ${fileFailure(error)}`;
+  return new KiteError("configError", message, { cause: error });
 }

@@ -237,6 +237,20 @@ Deno.test("limits that are not given keep their default", () => {
   assertEquals(limits, { ...DEFAULT_LIMITS, sessions: 5, firstMessage: 0 });
 });
 
+Deno.test("limits: sessions and connections leave file descriptors free", () => {
+  const limitsOf = (descriptors: string) => {
+    const file =
+      `Limit                     Soft Limit\nMax open files            ${descriptors}      4096   files\n`;
+    const { limits } = resolveConfig({}, machine({}, { "/proc/self/limits": file }));
+    return [limits.sessions, limits.sessionsPerAddress, limits.connections];
+  };
+  assertEquals(limitsOf("60"), [14, 7, 14]);
+  assertEquals(limitsOf("1024"), [480, 240, 480]);
+  assertEquals(limitsOf("1048576"), [20_000, 10_000, 20_000]);
+  assertEquals(limitsOf("8"), [1, 1, 1]);
+  assertEquals(limitsOf("unlimited"), [20_000, 10_000, 20_000]);
+});
+
 Deno.test("a certificate comes from its text or from its files", () => {
   const cert = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
   const key = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----";
@@ -348,4 +362,22 @@ Deno.test("a version is asked for by KITE_VERSION", () => {
   assert(isVersionRequested(machine({ KITE_VERSION: "1" })));
   assert(!isVersionRequested(machine({ KITE_VERSION: "" })));
   assert(!isVersionRequested(machine()));
+});
+
+Deno.test("a kite.key that the system does not let us read counts as missing, with a warning", () => {
+  const warnings: string[] = [];
+  const fail = (code: string) => (path: string): never => {
+    throw new KiteError("configError", `Cannot read ${path}: ${code}`, { code });
+  };
+  const sources = { ...machine(), warn: (warning: string) => void warnings.push(warning) };
+  for (const code of ["EACCES", "EPERM"]) {
+    const config = resolveConfig({}, { ...sources, readTextFile: fail(code) });
+    assertEquals([config.kiteKey, config.username], [undefined, "unknown"]);
+    assertEquals(warnings.splice(0), [
+      `Running without a kite.key: Cannot read /home/devrim/.kite/kite.key: ${code}`,
+    ]);
+  }
+  const read = () => resolveConfig({}, { ...sources, readTextFile: fail("EIO") });
+  assertThrows(read, KiteError, "kite.key: EIO");
+  assertEquals(warnings, []);
 });

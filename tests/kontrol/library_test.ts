@@ -1,9 +1,25 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Kite, KiteError } from "../../mod.ts";
-import { generateKeyPair } from "../../src/auth/keys.ts";
-import { Kontrol, MemoryStorage } from "../../kontrol/mod.ts";
+import {
+  createKiteKey,
+  createKontrol,
+  generateKeyPair,
+  importPrivateKey,
+  Kontrol,
+  MemoryStorage,
+  SqliteStorage,
+} from "../../kontrol/mod.ts";
 import { createTestKeys } from "../../src/testing/mod.ts";
-import { baseOf, find, httpRegistration, lineTo, post, refused, startKontrol } from "./support.ts";
+import {
+  baseOf,
+  find,
+  httpRegistration,
+  lineTo,
+  post,
+  refused,
+  startKontrol,
+  TemporaryFolder,
+} from "./support.ts";
 
 const URL = "http://127.0.0.1:3636/kite";
 
@@ -166,4 +182,89 @@ Deno.test("closing lets running calls finish and refuses new ones", async () => 
   gate.resolve("done");
   assertEquals(await slow, "done");
   await closed;
+});
+
+Deno.test("createKontrol makes a key pair and a kite.key, and finds them again in its storage", async () => {
+  await using folder = new TemporaryFolder();
+  const path = `${folder.path}/kontrol.db`;
+  const kite = { ip: "127.0.0.1", port: 0, logLevel: "FATAL" } as const;
+  let kiteKey = "";
+  for (const start of ["first", "second"]) {
+    await using kontrol = await createKontrol({ storage: new SqliteStorage({ path }), kite });
+    const { url } = await kontrol.listen();
+    assertEquals(kontrol.url, url);
+    if (start === "first") kiteKey = await kontrol.keys.signKiteKey("alice");
+    assertEquals((await kontrol.keys.valid()).length, 1);
+    await using math = new Kite("math", "1.0.0", {
+      kiteKey,
+      kontrolUrl: url,
+      logLevel: "FATAL",
+    });
+    const { kiteKey: renewed } = await math.registerOnce("http://127.0.0.1:1/kite");
+    assertEquals([renewed, math.identity.username], [undefined, "alice"]);
+  }
+});
+
+Deno.test("createKontrol keeps its keys in a directory, for a storage that keeps nothing", async () => {
+  await using folder = new TemporaryFolder();
+  const options = { home: `${folder.path}/kontrol`, kite: { ip: "127.0.0.1", port: 0 } };
+  const keys: string[] = [];
+  for (let start = 0; start < 2; start++) {
+    const storage = new MemoryStorage();
+    await using kontrol = await createKontrol({ ...options, storage, username: "root" });
+    assertEquals(kontrol.kite.identity.username, "root");
+    keys.push((await kontrol.keys.own()).public);
+  }
+  assertEquals(keys[0], keys[1]);
+  const names = [...Deno.readDirSync(options.home)].map(({ name }) => name).sort();
+  assertEquals(names, ["key.pem", "key_pub.pem", "kite.key"]);
+  await Deno.writeTextFile(`${options.home}/key.pem`, "no key");
+  await assertRejects(
+    () => createKontrol({ ...options, storage: new MemoryStorage() }),
+    KiteError,
+    `Cannot use the keys ${options.home}/key.pem and `,
+  );
+});
+
+Deno.test("Kontrol knows its key in every text: Windows line ends, other lines, PKCS#1", async () => {
+  const pair = await generateKeyPair();
+  const kiteKeyOf = async (publicKeyPem: string) =>
+    await createKiteKey({
+      username: "alice",
+      kontrolUser: "kontrol",
+      kontrolUrl: "http://127.0.0.1:0/kite",
+      privateKey: await importPrivateKey(pair.privateKey),
+      publicKeyPem,
+    });
+  const lines = pair.publicKey.split("\n");
+  const texts = [
+    pair.publicKey,
+    pair.publicKey.replaceAll("\n", "\r\n"),
+    [lines[0], lines.slice(1, -1).join(""), lines.at(-1)].join("\n"),
+  ];
+  for (const text of texts) {
+    const storage = new MemoryStorage();
+    await storage.keyPairs.add({
+      id: crypto.randomUUID(),
+      public: text,
+      private: pair.privateKey,
+    });
+    await using kontrol = await createKontrol({
+      storage,
+      kite: { ip: "127.0.0.1", port: 0, logLevel: "FATAL" },
+    });
+    const { url } = await kontrol.listen();
+    for (const known of texts) {
+      await using kite = new Kite("math", "1.0.0", {
+        kiteKey: await kiteKeyOf(known),
+        kontrolUrl: url,
+        logLevel: "FATAL",
+      });
+      const result = await kite.registerOnce("http://127.0.0.1:1/kite");
+      assertEquals(result.kiteKey, undefined);
+      await kite.getKey();
+      await kontrol.keys.add(pair);
+      assertEquals((await kontrol.keys.valid()).length, 1);
+    }
+  }
 });

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { env, homeDirectory, hostname } from "../../src/runtime/env.ts";
 import {
+  createFile,
   makeDirectory,
   readTextFile,
   readTextFileSync,
@@ -40,7 +41,7 @@ Deno.test("without permissions nothing is known, asked or broken", async () => {
   assertEquals(code, 0);
   const [variable, home, host, file, fileSync, failure] = JSON.parse(stdout);
   assertEquals([variable, home, host, file, fileSync], [null, "", "unknown", null, null]);
-  assertMatch(failure, /^configError: \/nowhere\/kite\.key cannot be written: .*--allow-write/);
+  assertMatch(failure, /^configError: Cannot write \/nowhere\/kite\.key: .*--allow-write/);
 });
 
 Deno.test("the same works where there is no Deno", { ignore: lacks("node") }, async () => {
@@ -103,6 +104,25 @@ Deno.test("a file is replaced as a whole, with its mode, even a read-only one", 
   }
 });
 
+Deno.test("createFile lets one of many succeed, and never replaces a file", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const path = `${directory}/key.pem`;
+    const texts = Array.from({ length: 20 }, (_, index) => `text ${index}\n`.repeat(1_000));
+    const created = await Promise.all(texts.map((text) => createFile(path, text, 0o600)));
+    assertEquals(created.filter(Boolean).length, 1);
+    assertEquals(await Deno.readTextFile(path), texts[created.indexOf(true)]);
+    assertEquals([...Deno.readDirSync(directory)].map((entry) => entry.name), ["key.pem"]);
+    await assertRejects(
+      () => createFile(`${directory}/none/key.pem`, "x", 0o600),
+      KiteError,
+      `Cannot write ${directory}/none/key.pem: `,
+    );
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("a failed write says where and leaves nothing behind", async () => {
   const directory = await Deno.makeTempDir();
   try {
@@ -111,17 +131,17 @@ Deno.test("a failed write says where and leaves nothing behind", async () => {
     await assertRejects(
       () => writeFileAtomic(`${directory}/taken`, "x", 0o400),
       KiteError,
-      `${directory}/taken cannot be written`,
+      `Cannot write ${directory}/taken: `,
     );
     await assertRejects(
       () => writeFileAtomic(`${directory}/none/kite.key`, "x", 0o400),
       KiteError,
-      `${directory}/none/kite.key cannot be written`,
+      `Cannot write ${directory}/none/kite.key: `,
     );
     await assertRejects(
       () => makeDirectory(`${directory}/taken/in/below`, 0o700),
       KiteError,
-      `${directory}/taken/in/below cannot be made`,
+      `Cannot make ${directory}/taken/in/below: `,
     );
     assertEquals([...Deno.readDirSync(directory)].map((entry) => entry.name), ["taken"]);
     assert(Deno.statSync(`${directory}/taken`).isDirectory);

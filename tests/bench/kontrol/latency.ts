@@ -20,7 +20,7 @@ export interface LatencyReport {
 }
 
 /** The value that 99 of 100 do not exceed. */
-function ninetyNinth(values: readonly number[]): number {
+export function ninetyNinth(values: readonly number[]): number {
   const sorted = Float64Array.from(values).sort();
   return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? NaN;
 }

@@ -1,6 +1,7 @@
 /** What is measured of a Kontrol: each a fresh Kontrol and a fresh load, one contender, one round. */
 import { denoProgram, runToEnd, type ServerProcess } from "../processes.ts";
 import { type Contender, isPresent, startKontrol } from "./contenders.ts";
+import type { FairnessReport } from "./fairness.ts";
 import type { HeartbeatReport } from "./heartbeats.ts";
 import type { LatencyReport } from "./latency.ts";
 import type { RateReport } from "./light.ts";
@@ -44,10 +45,14 @@ export type MeasureName =
   | "token-cold"
   | "register-websocket"
   | "register-http"
+  | "fairness"
   | "heartbeats";
 
 /** Calls on their way at the same time, on one connection. */
 const IN_FLIGHT = 8;
+
+/** Calls of a user who asks all that one may. */
+const WORST_IN_FLIGHT = 256;
 
 const ALL = ["postgres", "go", "etcd", "go-etcd", "sqlite", "memory"] as const;
 const SOME = ["sqlite", "postgres", "go"] as const;
@@ -100,6 +105,14 @@ export function allMeasures(effort: Effort, setting: Setting): Measure[] {
   add("token-cold", SOME, 1_000, (server) => light(server, "force", 1));
   add("register-websocket", SOME, 0, (server) => registering(server, "websocket"));
   add("register-http", SOME, 0, (server) => registering(server, "http"));
+  add("fairness", ["sqlite", "memory"], 20_000, (server) => {
+    const { publicKey, privateKey } = setting.keys;
+    const keys = { public: publicKey, private: privateKey };
+    return load<FairnessReport & Figures>("fairness.ts", server, {
+      ...keys,
+      inflight: WORST_IN_FLIGHT,
+    });
+  });
   add("heartbeats", ["sqlite", "go"], 0, (server, contender) => {
     return load<HeartbeatReport & Figures>("heartbeats.ts", server, {
       kites: effort.kites,

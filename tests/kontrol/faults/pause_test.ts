@@ -54,3 +54,27 @@ for (const over of ["websocket", "http"]) {
     assertEquals(witness.events.length, 3, String(witness.events));
   });
 }
+
+Deno.test("faults: a Kontrol that stands still loses none of its kites", async () => {
+  const liveness = { heartbeatInterval: 1_000, heartbeatGrace: 2_000 };
+  await using kontrol = await TestKontrol.start({
+    storage: ["-storage=sqlite"],
+    script: KONTROL,
+    env: { LIVENESS: JSON.stringify(liveness) },
+  });
+  const start = (over: string) =>
+    TestProcess.start({
+      ...denoRun(KITE, ["math", over, kontrol.home, kontrol.url]),
+      ready: (line) => line.startsWith("registered "),
+    });
+  await using _connected = await start("websocket");
+  await using _overHttp = await start("http");
+  await using witness = new Witness(kiteOf([kontrol], "witness"), { name: "math" });
+  await eventually(() => witness.present.length === 2);
+  kontrol.freeze(true);
+  await new Promise((resolve) => setTimeout(resolve, 6_000));
+  kontrol.freeze(false);
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  assertEquals(witness.present.length, 2);
+  assertEquals(witness.events.length, 2, String(witness.events));
+});

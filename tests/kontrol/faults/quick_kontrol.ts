@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { Kontrol } from "../../../kontrol/kontrol.ts";
-import { giveUserKey, prepareStart } from "../../../kontrol/program/first_start.ts";
+import { createKontrol } from "../../../kontrol/create.ts";
+import { giveUserKey } from "../../../kontrol/own_keys.ts";
 import { openStorage } from "../../../kontrol/program/open_storage.ts";
 import { readProgramSettings } from "../../../kontrol/program/settings.ts";
 
@@ -13,16 +13,15 @@ const settings = readProgramSettings(Deno.args, (name) => Deno.env.get(name));
 if (settings === "help") throw new Error("there is no help here");
 await Deno.mkdir(settings.home);
 const storage = await openStorage(settings, console.error);
-const { kiteKey, kontrolUrl, publicKey } = await prepareStart(settings, storage.keyPairs);
-const kontrol = new Kontrol({
+const kontrol = await createKontrol({
   storage,
-  kiteKey,
-  kontrolUrl,
+  home: settings.home,
   liveness: JSON.parse(Deno.env.get("LIVENESS") ?? "{}"),
   kite: { ip: settings.ip, port: settings.port },
 });
 const { url } = await kontrol.listen();
-await giveUserKey(settings, kiteKey, publicKey, kontrol.url);
+const kiteKey = await kontrol.keys.signKiteKey("kontrol");
+await giveUserKey(settings, kiteKey, storage.keyPairs, kontrol.url);
 console.log(`Kontrol listens at ${url}`);
 Deno.addSignalListener("SIGTERM", async () => {
   await kontrol.close();

@@ -88,7 +88,11 @@ Deno.test("sqlite: refuses a file that is not its own", async () => {
     const error = assertThrows(() => new SqliteStorage({ path }), KiteError);
     assertEquals([error.type, error.code], ["storageError", "failed"]);
     assert(error.message.includes("not a database"), error.message);
-    assertThrows(() => new SqliteStorage({ path: `${path}/x` }), KiteError, "cannot be opened");
+    assertThrows(
+      () => new SqliteStorage({ path: `${path}/x` }),
+      KiteError,
+      "Cannot open the database",
+    );
   });
   await withFile(async (path) => {
     const newer = new DatabaseSync(path);

@@ -1,0 +1,221 @@
+import {
+  createKiteKey,
+  readKiteKeyClaims,
+  readKiteKeyFile,
+  writeKiteKeyFile,
+} from "../src/auth/kite_key.ts";
+import { canonicalPublicKey, generateKeyPair, importPrivateKey } from "../src/auth/keys.ts";
+import { KiteError, messageOf } from "../src/protocol/errors.ts";
+import { createFile, makeDirectory, readTextFile, writeFileAtomic } from "../src/runtime/files.ts";
+import { addKeyPair, checkNewPair, isValid } from "./keypairs.ts";
+import type { KeyPairs } from "./storage/storage.ts";
+
+/** Kontrol's user when none is named: the same on every machine, so that many Kontrols agree. */
+const DEFAULT_USERNAME = "kontrol";
+
+/** From what a Kontrol makes or loads its own key pair and kite.key. */
+export interface OwnKeysOptions {
+  /**
+   * The directory of Kontrol's `key.pem`, `key_pub.pem` and `kite.key`, which are made there when
+   * they are missing.
+   *
+   * @default none: the key pair is only in the storage
+   */
+  readonly home?: string | undefined;
+  /** Kontrol's username. @default that of its kite.key, else "kontrol" */
+  readonly username?: string | undefined;
+  /** Kontrol's URL as kites reach it. @default that of its kite.key, else `defaultUrl` */
+  readonly kontrolUrl?: string | undefined;
+  /** Kontrol's URL on this machine. */
+  readonly defaultUrl: string;
+  /** The paths of a key pair to use in place of the one in `home`. */
+  readonly keyFiles?: { readonly publicKey: string; readonly privateKey: string } | undefined;
+  /** A directory whose kite.key names Kontrol when `home` has none. @default none */
+  readonly adoptFrom?: string | undefined;
+}
+
+/** A Kontrol's own key pair and kite.key, and where they came from. */
+export interface OwnKeys {
+  /** Kontrol's own kite.key. */
+  readonly kiteKey: string;
+  readonly username: string;
+  readonly kontrolUrl: string;
+  /** Kontrol's public key, PEM. */
+  readonly publicKey: string;
+  /** Where the key pair came from. */
+  readonly keyPairNote: string;
+}
+
+interface LocalPair {
+  readonly publicKey: string;
+  readonly privateKey: string;
+  readonly note: string;
+}
+
+/**
+ * Finds or makes what a Kontrol needs for itself: its key pair, in the storage too, and its own
+ * kite.key. Several Kontrols that start at once with one `home` end with the same key pair.
+ *
+ * @throws {KiteError} `configError`: a file cannot be used or written; or that of the storage.
+ */
+export async function prepareOwnKeys(
+  options: OwnKeysOptions,
+  keyPairs: KeyPairs,
+): Promise<OwnKeys> {
+  const { home, adoptFrom = "" } = options;
+  const own = home === undefined
+    ? undefined
+    : await readKiteKeyFile(home) ?? await readKiteKeyFile(adoptFrom);
+  const claims = own === undefined ? {} : readKiteKeyClaims(own);
+  const username = options.username ?? claims.iss ?? DEFAULT_USERNAME;
+  const kontrolUrl = options.kontrolUrl ?? givenUrl(claims.kontrolURL, options) ??
+    options.defaultUrl;
+  const pair = await findPair(options, keyPairs);
+  const kiteKey = await createKiteKey({
+    username,
+    kontrolUser: username,
+    kontrolUrl,
+    privateKey: await importPrivateKey(pair.privateKey),
+    publicKeyPem: pair.publicKey,
+  });
+  if (home !== undefined) {
+    await makeDirectory(home, 0o700);
+    await writeFileAtomic(`${home}/kite.key`, kiteKey, 0o600);
+  }
+  return { kiteKey, username, kontrolUrl, publicKey: pair.publicKey, keyPairNote: pair.note };
+}
+
+async function findPair(
+  { home, keyFiles }: OwnKeysOptions,
+  keyPairs: KeyPairs,
+): Promise<LocalPair> {
+  const paths = keyFiles ??
+    (home && { publicKey: `${home}/key_pub.pem`, privateKey: `${home}/key.pem` });
+  if (paths) {
+    const local = await readPair(paths.publicKey, paths.privateKey, keyFiles !== undefined);
+    if (local !== undefined) return await share(local, `read from ${paths.privateKey}`, keyPairs);
+  }
+  const shared = (await keyPairs.list()).find(isValid);
+  if (shared !== undefined) {
+    const note = "found in the storage, where other Kontrols share it";
+    return { publicKey: shared.public, privateKey: shared.private, note };
+  }
+  const made = await generateKeyPair();
+  if (!paths) return await share(made, "made, and kept in the storage alone", keyPairs);
+  await makeDirectory(home ?? ".", 0o700);
+  // The private key decides: whoever writes the public one writes the same text.
+  const isOurs = await createFile(paths.privateKey, `${made.privateKey}\n`, 0o600);
+  const pair = isOurs ? made : await readPair(paths.publicKey, paths.privateKey, true);
+  await writeFileAtomic(paths.publicKey, `${pair!.publicKey}\n`, 0o600);
+  const note = isOurs ? "made, and kept in" : "read from";
+  return await share(pair!, `${note} ${paths.privateKey}`, keyPairs);
+}
+
+/** Puts a pair into the storage as well, for its other Kontrols. */
+async function share(
+  { publicKey, privateKey }: Omit<LocalPair, "note">,
+  note: string,
+  keyPairs: KeyPairs,
+): Promise<LocalPair> {
+  const pair = { id: crypto.randomUUID(), public: publicKey, private: privateKey };
+  const stored = await addKeyPair(keyPairs, pair);
+  return { publicKey: stored.public, privateKey: stored.private, note };
+}
+
+async function readPair(
+  publicPath: string,
+  privatePath: string,
+  isGiven: boolean,
+): Promise<Omit<LocalPair, "note"> | undefined> {
+  const privateKey = await readTextFile(privatePath);
+  if (privateKey === undefined) {
+    if (!isGiven) return undefined;
+    throw new KiteError("configError", `Cannot use -privatekeyfile: ${privatePath} is not there`);
+  }
+  const publicKey = await readTextFile(publicPath);
+  try {
+    const given = publicKey === undefined ? { privateKey } : { privateKey, publicKey };
+    const { public: checked, private: text } = await checkNewPair(given);
+    return { publicKey: checked, privateKey: text };
+  } catch (cause) {
+    const message = `Cannot use the keys ${privatePath} and ${publicPath}: ${messageOf(cause)}`;
+    throw new KiteError("configError", message, { cause });
+  }
+}
+
+/** What became of the kite.key of Kontrol's user. */
+export interface UserKey {
+  /** What was done, or what the owner has to do. */
+  readonly note: string;
+  /** True if the kites of this user can use it at this Kontrol. */
+  readonly isUsable: boolean;
+}
+
+/**
+ * Gives Kontrol's user a first kite.key, unless there is one. The user's own is replaced if its key
+ * pair is retired, or if it names another address of this machine, where Kontrol listened before.
+ *
+ * @param directories `home` is Kontrol's own, `kiteHome` the user's; `""` for none.
+ * @param keyPairs Those of this Kontrol, retired ones among them.
+ * @param kontrolUrl Where Kontrol really is, as the new kite.key says.
+ */
+export async function giveUserKey(
+  { kiteHome, home }: { readonly kiteHome: string; readonly home: string },
+  kiteKey: string,
+  keyPairs: KeyPairs,
+  kontrolUrl: string,
+): Promise<UserKey> {
+  if (kiteHome === "" || kiteHome === home) {
+    return { note: `kept in ${home}/kite.key`, isUsable: true };
+  }
+  const path = `${kiteHome}/kite.key`;
+  const present = await readKiteKeyFile(kiteHome);
+  if (present === undefined) {
+    await writeKiteKeyFile(kiteKey, kiteHome);
+    return { note: `written to ${path}`, isUsable: true };
+  }
+  const { kontrolKey = "", kontrolURL: url = kontrolUrl, sub } = readKiteKeyClaims(present);
+  const named = canonicalPublicKey(kontrolKey);
+  const pair = (await keyPairs.list()).find((one) => canonicalPublicKey(one.public) === named);
+  if (pair === undefined) {
+    const note = `${path} is there, of ANOTHER Kontrol, and was left alone; ` +
+      `remove it and start again, or set KITE_HOME=${home} for kites of this one`;
+    return { note, isUsable: false };
+  }
+  const isOwners = sub === readKiteKeyClaims(kiteKey).sub;
+  if (isOwners && !isValid(pair)) {
+    await writeKiteKeyFile(kiteKey, kiteHome);
+    return { note: `renewed in ${path}, since its key pair is retired`, isUsable: true };
+  }
+  if (url === kontrolUrl) {
+    return { note: `${path} is there, and of this Kontrol`, isUsable: true };
+  }
+  if (isOwners && isLoopback(url)) {
+    await writeKiteKeyFile(kiteKey, kiteHome);
+    return { note: `renewed in ${path}, which said ${url}`, isUsable: true };
+  }
+  const note =
+    `${path} is there, of this Kontrol but at ${url}; set KITE_KONTROL_URL, or remove it`;
+  return { note, isUsable: true };
+}
+
+/** The URL of an older kite.key, unless it only repeats where Kontrol listened at that time. */
+function givenUrl(url: string | undefined, { keyFiles }: OwnKeysOptions): string | undefined {
+  if (url === undefined) return undefined;
+  // With key files of the owner's own, a kite.key of the owner's may name an address, as in Go.
+  const isMadeUp = isLoopback(url) && (keyFiles === undefined || url.includes("//localhost:"));
+  return isMadeUp ? undefined : url;
+}
+
+/** True for a URL on this machine, such as those that a Kontrol without a given URL has. */
+function isLoopback(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  return /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
+}
+
+/** Kontrol's URL as kites on this machine reach it, by where it listens. */
+export function localUrl(ip: string, port: number, isSecure: boolean): string {
+  const isLocal = ["", "0.0.0.0", "::", "127.0.0.1"].includes(ip);
+  const host = isLocal ? "localhost" : ip.includes(":") ? `[${ip}]` : ip;
+  return `${isSecure ? "https" : "http"}://${host}:${port}/kite`;
+}
