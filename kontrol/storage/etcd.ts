@@ -2,7 +2,7 @@ import { formatIdentity } from "../../src/protocol/identity.ts";
 import type { KontrolQuery } from "../../src/protocol/query.ts";
 import { canonicalId, checkRegistration, idTakenError } from "./check.ts";
 import { endOf, EtcdClient } from "./etcd_client.ts";
-import { EtcdFeed } from "./etcd_feed.ts";
+import { EtcdFeed, type LeasedRegistration } from "./etcd_feed.ts";
 import { EtcdKeyPairs } from "./etcd_key_pairs.ts";
 import { EtcdKeys } from "./etcd_keys.ts";
 import type { EtcdConnection, EtcdEntry, EtcdStep } from "./etcd_member.ts";
@@ -46,7 +46,10 @@ const DEFAULT_FRESHNESS = 10;
 const DEFAULT_CHECK_INTERVAL = 5_000;
 
 /** Ids looked up in one transaction; etcd allows 128 requests. */
-const REFRESH_BATCH = 100;
+const READ_BATCH = 100;
+
+/** Leases kept alive by one call. */
+const REFRESH_BATCH = 1_000;
 
 /** Attempts at a change that others keep changing meanwhile. */
 const ATTEMPTS = 10;
@@ -61,8 +64,8 @@ export class EtcdStorage implements Storage {
   readonly #seconds: number;
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
-  readonly #watches: WatchSource<Registration>;
-  readonly #known = new RegistrationIndex<Registration>();
+  readonly #watches: WatchSource<LeasedRegistration>;
+  readonly #known = new RegistrationIndex<LeasedRegistration>();
   #feed: EtcdFeed | undefined;
   #replica: EtcdReplica | undefined;
   /** By id, the lease that we granted. */
@@ -248,10 +251,8 @@ export class EtcdStorage implements Storage {
     options: OperationOptions | undefined,
   ): Promise<string[]> {
     const what = "refresh the registrations";
+    const leases = await this.#leases(what, ids, options);
     return await this.#client.run(what, options, async (member, call) => {
-      const steps = ids.map((id) => ({ read: this.#keys.id(canonicalId(id)), keysOnly: true }));
-      const { read } = await member.transact({ steps }, call);
-      const leases = read.map(([entry]) => entry?.lease);
       const gone = await member.keepAlive([...new Set(leases.filter(isLease))], call);
       return ids.filter((id, index) => {
         const lease = leases[index];
@@ -262,6 +263,28 @@ export class EtcdStorage implements Storage {
         return isGone;
       });
     });
+  }
+
+  /** The lease of each of these ids; from memory where that knows everything. */
+  async #leases(
+    what: string,
+    ids: readonly string[],
+    options: OperationOptions | undefined,
+  ): Promise<(string | undefined)[]> {
+    if (await this.#replica?.isCurrent(options)) {
+      return ids.map((id) => this.#known.get(canonicalId(id))?.lease);
+    }
+    const leases: (string | undefined)[] = [];
+    for (let start = 0; start < ids.length; start += READ_BATCH) {
+      const steps = ids.slice(start, start + READ_BATCH).map((id) => {
+        return { read: this.#keys.id(canonicalId(id)), keysOnly: true };
+      });
+      const { read } = await this.#client.run(what, options, (member, call) => {
+        return member.transact({ steps }, call);
+      });
+      leases.push(...read.map(([entry]) => entry?.lease));
+    }
+    return leases;
   }
 
   #deletions(kite: Registration["kite"]): EtcdStep[] {

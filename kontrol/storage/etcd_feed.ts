@@ -15,6 +15,11 @@ import type { Registration } from "./storage.ts";
 import type { WatchHub } from "./watch_hub.ts";
 import type { Feed } from "./watch_source.ts";
 
+/** A registration, and the lease that its keys live by. */
+export interface LeasedRegistration extends Registration {
+  readonly lease: string;
+}
+
 /** What {@linkcode EtcdFeed} takes. */
 export interface EtcdFeedOptions {
   /** Milliseconds between two looks whether the stream of changes still lives. */
@@ -50,8 +55,8 @@ const WHAT = "watch the registrations";
 export class EtcdFeed implements Feed {
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
-  readonly #known: RegistrationIndex<Registration>;
-  readonly #hub: WatchHub;
+  readonly #known: RegistrationIndex<LeasedRegistration>;
+  readonly #hub: WatchHub<LeasedRegistration>;
   readonly #options: EtcdFeedOptions;
   readonly #checker: Repeater;
   /** The revision up to which everything was heard; 0 before the first reading. */
@@ -67,8 +72,8 @@ export class EtcdFeed implements Feed {
   constructor(
     client: EtcdClient,
     keys: EtcdKeys,
-    known: RegistrationIndex<Registration>,
-    hub: WatchHub,
+    known: RegistrationIndex<LeasedRegistration>,
+    hub: WatchHub<LeasedRegistration>,
     options: EtcdFeedOptions,
   ) {
     this.#client = client;
@@ -202,7 +207,7 @@ export class EtcdFeed implements Feed {
     // The stream may have brought newer changes meanwhile, and a stop may have made an end.
     if (this.#revision > Number(revision) || !this.#checker.isRunning) return;
     const paths = entries.filter(({ key }) => this.#keys.kiteOf(key) !== undefined);
-    this.#hub.reset(paths.map((entry) => this.#keys.registrationOf(entry)).filter(isThere));
+    this.#hub.reset(paths.map((entry) => this.#registrationOf(entry)).filter(isThere));
     // What was read is the newest there is: our own changes are in it, whatever their revisions.
     this.#revision = Number(revision);
     this.#ownRevision = Math.min(this.#ownRevision, this.#revision);
@@ -233,7 +238,7 @@ export class EtcdFeed implements Feed {
   #apply(isDeletion: boolean, entry: EtcdEntry): void {
     const kite = this.#keys.kiteOf(entry.key);
     if (kite !== undefined && !isDeletion) {
-      const registration = this.#keys.registrationOf(entry);
+      const registration = this.#registrationOf(entry);
       if (registration !== undefined) this.#hub.put(registration);
     } else if (kite !== undefined) {
       // Under its id there may be another path by now.
@@ -243,6 +248,11 @@ export class EtcdFeed implements Feed {
       }
     }
     this.#reach(Number(entry.revision));
+  }
+
+  #registrationOf(entry: EtcdEntry): LeasedRegistration | undefined {
+    const registration = this.#keys.registrationOf(entry);
+    return registration && { ...registration, lease: entry.lease };
   }
 
   #reach(revision: number): void {
