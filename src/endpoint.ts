@@ -1,4 +1,4 @@
-import { Connection, type ConnectionHost } from "./connection.ts";
+import { type Connection, type ConnectionHost, IncomingConnection } from "./connection.ts";
 import { SockJsServer, type SockJsServerOptions } from "./transport/sockjs/server/mod.ts";
 import type { Session } from "./transport/session.ts";
 
@@ -35,9 +35,9 @@ const HOST = /^(?:[\w.-]{1,253}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i;
 export class Endpoint {
   readonly #host: EndpointHost;
   readonly #sockjs: SockJsServer;
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Set<IncomingConnection>();
   /** Connections that have not had a message yet, oldest first, with the time they came. */
-  readonly #silent = new Map<Connection, number>();
+  readonly #silent = new Map<IncomingConnection, number>();
   readonly #routes: { pattern: URLPattern; handler: HttpHandler }[] = [];
   #sweeper: ReturnType<typeof setTimeout> | undefined;
 
@@ -77,7 +77,7 @@ export class Endpoint {
 
   /** Takes a session in, as if it had been dialled. */
   accept(session: Session): Connection {
-    const connection = new Connection(this.#host, session);
+    const connection = new IncomingConnection(this.#host, session);
     this.#connections.add(connection);
     if (this.#host.limits.firstMessage > 0) {
       this.#silent.set(connection, performance.now());
@@ -89,7 +89,7 @@ export class Endpoint {
   }
 
   /** Forgets a connection that has ended. */
-  forget(connection: Connection): void {
+  forget(connection: IncomingConnection): void {
     this.#connections.delete(connection);
     this.#silent.delete(connection);
   }
@@ -106,7 +106,7 @@ export class Endpoint {
     this.#sweeper = undefined;
     this.#silent.clear();
     await this.#sockjs.close();
-    for (const connection of this.#connections) connection.close();
+    for (const connection of this.#connections) void connection.close();
   }
 
   #accept(session: Session): void {
@@ -127,7 +127,7 @@ export class Endpoint {
       if (connection.hadMessage) this.#silent.delete(connection);
       else if (now - since >= firstMessage) {
         this.#silent.delete(connection);
-        connection.close(3008, `no message within ${firstMessage} ms (limit: firstMessage)`);
+        void connection.close(3008, `no message within ${firstMessage} ms (limit: firstMessage)`);
       }
     }
     if (this.#silent.size > 0) this.#armSweeper();

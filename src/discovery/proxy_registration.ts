@@ -80,7 +80,7 @@ export class ProxyRegistration {
     const client = await this.#connect();
     const { signal } = this.#lifetime;
     const gone = new Promise<void>((resolve) => client.onDisconnect(() => resolve()));
-    const close = (): void => client.close();
+    const close = (): void => void client.close();
     signal.addEventListener("abort", close);
     try {
       if (signal.aborted) return;
@@ -96,7 +96,7 @@ export class ProxyRegistration {
       if (!signal.aborted) this.#host.report("The proxy is gone, looking for one again");
     } finally {
       signal.removeEventListener("abort", close);
-      client.close();
+      await client.close();
     }
   }
 
@@ -115,7 +115,7 @@ export class ProxyRegistration {
           failure = error;
         }
       }
-      client.close();
+      await client.close();
     }
     if (connected !== undefined) return connected;
     throw failure ?? new KiteError("genericError", "no proxy is available");

@@ -8,7 +8,7 @@ import { asKiteError, type ConversationHost } from "./host.ts";
 import type { InFlight } from "./in_flight.ts";
 import type { Line } from "./line.ts";
 import { RawJson } from "./raw_json.ts";
-import { KiteRequest, type RequestOrigin } from "./request.ts";
+import { IncomingCall, type KiteRequest, type RequestOrigin } from "./request.ts";
 
 const NO_ROOM = "Too many bytes of requests run already (limit: inFlightBytes, totalInFlightBytes)";
 
@@ -54,7 +54,7 @@ export class CallsIn {
     }
     const isFirst = this.identity === undefined;
     this.identity = message.kite;
-    const request = new KiteRequest(message, this.#origin);
+    const request = new IncomingCall(message, this.#origin);
     if (isFirst) this.#onFirst?.(request);
     const { isVerbose } = this.#host.callLog;
     const startedAt = isVerbose ? performance.now() : 0;
