@@ -99,7 +99,7 @@ export class ProxyServer {
     if (this.#front !== undefined) {
       throw new KiteError("configError", "Cannot listen: the proxy already listens");
     }
-    const inner = await serve((request, peer) => this.kite.fetch(request, peer), {
+    const inner = await serve((request) => this.kite.fetch(request, clientOf(request)), {
       hostname: "127.0.0.1",
       port: 0,
       onError: (error) => this.#report(error),
@@ -177,6 +177,12 @@ export class ProxyServer {
     const decision = await this.#kind.decide(head, target);
     return decision ?? this.forward(head, this.#own!, target.path + target.query);
   }
+}
+
+/** The client of a request that came through the front, which has put its address last. */
+export function clientOf(request: Request): { remoteAddress: string } {
+  const address = request.headers.get("x-forwarded-for")?.split(", ").at(-1) ?? "";
+  return { remoteAddress: address.includes(":") ? `[${address}]:0` : `${address}:0` };
 }
 
 /** The decision to answer a request with one line of text. */

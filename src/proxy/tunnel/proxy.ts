@@ -8,7 +8,7 @@ import type { Session } from "../../transport/session.ts";
 import { SockJsServer } from "../../transport/sockjs/server/mod.ts";
 import { completeLimits, DEFAULT_TUNNEL_LIMITS, type TunnelProxyLimits } from "../limits.ts";
 import { RegisteredKites } from "../registered_kites.ts";
-import { answer, type ProxyOptions, ProxyServer } from "../server.ts";
+import { answer, clientOf, type ProxyOptions, ProxyServer } from "../server.ts";
 import type { Target } from "../target.ts";
 import { SessionEnd, SocketEnd, type TunnelEnd } from "./ends.ts";
 import { TunnelTokens } from "./tokens.ts";
@@ -196,7 +196,7 @@ export class TunnelProxy implements AsyncDisposable {
   /** Answers a client of one of the HTTP transports. */
   #answer(request: Request): Response | Promise<Response> {
     const kite = this.#kites.get(kiteIdOf(request));
-    if (kite !== undefined) return this.#sockjs.fetch(request);
+    if (kite !== undefined) return this.#sockjs.fetch(request, clientOf(request));
     return new Response(`${NO_SUCH_KITE}\n`, { status: 502 });
   }
 
