@@ -31,6 +31,18 @@ export type { RemoteKite, TellOptions } from "./src/rpc/remote.ts";
 export type { KiteRequest } from "./src/rpc/request.ts";
 export type { Args, Argument, ObjectArgument, TupleOf } from "./src/rpc/args.ts";
 export type { FinalHandler, Handler, Method, MethodHandling, Outcome } from "./src/rpc/method.ts";
+export { callback, contract, method, type } from "./src/contract/contract.ts";
+export type { CallOptions, Implementation, ImplementOf } from "./src/contract/contract.ts";
+export type { ImplementedMethods, ImplementOptions } from "./src/contract/implement.ts";
+export type { Description, JsonSchema, MethodDescription } from "./src/contract/describe.ts";
+export type {
+  Api,
+  Contract,
+  ContractMethod,
+  MethodSchemas,
+  Schema,
+} from "./src/rpc/contract_types.ts";
+export type { ApiOptions } from "./src/rpc/remote.ts";
 export type { Callback } from "./src/dnode/scrub.ts";
 export type { Listener } from "./src/events.ts";
 export type { BackoffOptions } from "./src/backoff.ts";

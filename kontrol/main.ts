@@ -61,7 +61,7 @@ async function run(settings: Settings): Promise<void> {
       const { note } = await giveUserKey(
         settings,
         start.kiteKey,
-        start.publicKey,
+        storage.keyPairs,
         start.kontrolUrl,
       );
       printLine(`key pair   ${start.keyPairNote}\nkite.key   ${note}`);
@@ -82,7 +82,7 @@ async function run(settings: Settings): Promise<void> {
     const { note, isUsable } = await giveUserKey(
       settings,
       userKey,
-      start.publicKey,
+      storage.keyPairs,
       kontrol.url,
     );
     const home = isUsable ? "" : `KITE_HOME=${settings.home} `;

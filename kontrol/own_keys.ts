@@ -152,16 +152,17 @@ export interface UserKey {
 }
 
 /**
- * Gives Kontrol's user a first kite.key, unless there is one. One of this Kontrol that names another
- * address of this machine, where it listened before, is replaced.
+ * Gives Kontrol's user a first kite.key, unless there is one. The user's own is replaced if its key
+ * pair is retired, or if it names another address of this machine, where Kontrol listened before.
  *
  * @param directories `home` is Kontrol's own, `kiteHome` the user's; `""` for none.
+ * @param keyPairs Those of this Kontrol, retired ones among them.
  * @param kontrolUrl Where Kontrol really is, as the new kite.key says.
  */
 export async function giveUserKey(
   { kiteHome, home }: { readonly kiteHome: string; readonly home: string },
   kiteKey: string,
-  publicKey: string,
+  keyPairs: KeyPairs,
   kontrolUrl: string,
 ): Promise<UserKey> {
   if (kiteHome === "" || kiteHome === home) {
@@ -173,17 +174,23 @@ export async function giveUserKey(
     await writeKiteKeyFile(kiteKey, kiteHome);
     return { note: `written to ${path}`, isUsable: true };
   }
-  const claims = readKiteKeyClaims(present);
-  if (canonicalPublicKey(claims.kontrolKey ?? "") !== canonicalPublicKey(publicKey)) {
+  const { kontrolKey = "", kontrolURL: url = kontrolUrl, sub } = readKiteKeyClaims(present);
+  const named = canonicalPublicKey(kontrolKey);
+  const pair = (await keyPairs.list()).find((one) => canonicalPublicKey(one.public) === named);
+  if (pair === undefined) {
     const note = `${path} is there, of ANOTHER Kontrol, and was left alone; ` +
       `remove it and start again, or set KITE_HOME=${home} for kites of this one`;
     return { note, isUsable: false };
   }
-  const { kontrolURL: url, sub } = claims;
-  if (url === undefined || url === kontrolUrl) {
+  const isOwners = sub === readKiteKeyClaims(kiteKey).sub;
+  if (isOwners && !isValid(pair)) {
+    await writeKiteKeyFile(kiteKey, kiteHome);
+    return { note: `renewed in ${path}, since its key pair is retired`, isUsable: true };
+  }
+  if (url === kontrolUrl) {
     return { note: `${path} is there, and of this Kontrol`, isUsable: true };
   }
-  if (isLoopback(url) && sub === readKiteKeyClaims(kiteKey).sub) {
+  if (isOwners && isLoopback(url)) {
     await writeKiteKeyFile(kiteKey, kiteHome);
     return { note: `renewed in ${path}, which said ${url}`, isUsable: true };
   }

@@ -19,7 +19,9 @@ import { failedCall } from "./rpc/call_failure.ts";
 import { type ConversationHost, describeEnd } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
 import { Events, type Listener } from "./events.ts";
-import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
+import { createApi } from "./rpc/api.ts";
+import type { Api, Contract } from "./rpc/contract_types.ts";
+import type { ApiOptions, RemoteKite, TellOptions } from "./rpc/remote.ts";
 import { checkTell, NO_OPTIONS } from "./rpc/tell_options.ts";
 import { WaitingCalls } from "./waiting_calls.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
@@ -200,6 +202,10 @@ export class Client implements RemoteKite, AsyncDisposable {
     return this.#tell(options, method, args);
   }
 
+  as<C extends Contract>(contract: C, options: ApiOptions = {}): Api<C> {
+    return createApi(this, contract, options);
+  }
+
   release(callback: Callback): boolean {
     return this.#conversation?.release(callback) ?? false;
   }
@@ -224,6 +230,7 @@ export class Client implements RemoteKite, AsyncDisposable {
   }
 
   #tell(options: TellOptions, method: string, args: readonly unknown[]): Promise<unknown> {
+    if (options.idempotent === true) return this.#tellRepeatedly(options, method, args);
     if (this.#conversation === undefined) return this.#tellLater(options, method, args);
     const due = this.#beforeCall?.();
     return due === undefined
@@ -251,6 +258,25 @@ export class Client implements RemoteKite, AsyncDisposable {
       return await this.#fail(error as KiteError, method);
     }
     return await this.#tell({ ...options, timeout }, method, args);
+  }
+
+  /** Makes a call again after each lost connection, as long as its timeout allows. */
+  async #tellRepeatedly(
+    options: TellOptions,
+    method: string,
+    args: readonly unknown[],
+  ): Promise<unknown> {
+    const { timeout = this.#host.timeout } = options;
+    const deadline = performance.now() + timeout;
+    for (let left = timeout;; left = timeout > 0 ? Math.max(1, deadline - performance.now()) : 0) {
+      try {
+        return await this.#tell({ ...options, idempotent: false, timeout: left }, method, args);
+      } catch (error) {
+        const mayRepeat = error instanceof KiteError && error.type === "disconnect" &&
+          this.#state === "redialling" && this.#options.whileDown !== "fail";
+        if (!mayRepeat) throw error;
+      }
+    }
   }
 
   #fail(error: KiteError, method: string): Promise<never> {

@@ -22,7 +22,8 @@ import {
 } from "./config_values.ts";
 import { isServiceValue, misspeltVariables } from "./config_variables.ts";
 import { LOG_LEVELS, type LogLevel } from "./log_level.ts";
-import { DEFAULT_LIMITS, type Limits } from "./protocol/limits.ts";
+import { defaultLimits, type Limits } from "./protocol/limits.ts";
+import { descriptorLimit } from "./runtime/descriptors.ts";
 import { env, environmentNames, homeDirectory } from "./runtime/env.ts";
 import { readTextFileSync } from "./runtime/files.ts";
 
@@ -164,7 +165,7 @@ const DEFAULTS = Object.freeze({
   logLevel: "INFO",
   logNoColor: false,
   proxyUrl: undefined,
-  limits: DEFAULT_LIMITS,
+  limits: {},
 });
 
 const OPTIONS: Checks<ConfigOptions> = Object.freeze({
@@ -235,13 +236,14 @@ export function resolveConfig(options: ConfigOptions = {}, sources: ConfigSource
     readFile,
     sources.warn,
   );
-  const { kontrolUrl, tls, ...rest } = { ...DEFAULTS, ...kiteKey, ...settings };
+  const { kontrolUrl, tls, limits, ...rest } = { ...DEFAULTS, ...kiteKey, ...settings };
   return Object.freeze({
     ...rest,
     kiteHome,
     kiteKey: kiteKey.kiteKey,
     kontrolUrls: Object.freeze(kontrolUrl),
     tls: tls === undefined ? undefined : readTls(tls, readFile),
+    limits: Object.freeze({ ...defaultLimits(descriptorLimit(readFile)), ...limits as object }),
     // Each value has passed the check of its name, or is a default.
   } as Config);
 }

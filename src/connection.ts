@@ -5,7 +5,9 @@ import { Conversation } from "./rpc/conversation.ts";
 import type { ConversationHost } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
 import { Events } from "./events.ts";
-import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
+import { createApi } from "./rpc/api.ts";
+import type { Api, Contract } from "./rpc/contract_types.ts";
+import type { ApiOptions, RemoteKite, TellOptions } from "./rpc/remote.ts";
 import { NO_OPTIONS } from "./rpc/tell_options.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
@@ -86,6 +88,10 @@ export class Connection implements RemoteKite {
   tellWith<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
     return this.#conversation.tell(options, method, args);
+  }
+
+  as<C extends Contract>(contract: C, options: ApiOptions = {}): Api<C> {
+    return createApi(this, contract, options);
   }
 
   release(callback: Callback): boolean {

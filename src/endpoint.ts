@@ -12,6 +12,8 @@ export type HttpHandler = (request: Request) => Response | Promise<Response>;
 export interface RequestInfo {
   /** The peer's `host:port`. */
   readonly remoteAddress?: string;
+  /** Sets what is called when the peer leaves before its response is complete. */
+  onGone?(listener: () => void): void;
 }
 
 /** What an endpoint needs from its kite. */
@@ -27,7 +29,7 @@ export const KITE_PATH = "/kite";
 const LONGEST_SWEEP = 5_000;
 
 /** A name or an address, and perhaps a port: nothing that could pass for a path or a query. */
-const HOST = /^(?:[\w.-]{1,253}|\[[\da-f:.]{2,45}\])?(?::\d{0,5})?$/i;
+const HOST = /^(?:[\w.-]{1,253}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i;
 
 /** The side of a kite that is dialled: SockJS, own HTTP routes, and the connections that came in. */
 export class Endpoint {
@@ -134,5 +136,5 @@ export class Endpoint {
 
 /** True for a `Host` header that names a host; requests without one (HTTP/1.0, HTTP/2) are fine. */
 function isHost(host: string | null): boolean {
-  return host === null || HOST.test(host);
+  return host === null || (HOST.test(host) && URL.canParse(`http://${host}`));
 }

@@ -29,6 +29,15 @@ import { KiteError } from "./protocol/errors.ts";
 import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
 import { Methods } from "./rpc/methods.ts";
 import { Events, type Listener } from "./events.ts";
+import type { Implementation, ImplementOf } from "./contract/contract.ts";
+import { describeMethods } from "./contract/describe.ts";
+import {
+  implementContract,
+  type ImplementedMethods,
+  type ImplementOptions,
+  schemaHandler,
+} from "./contract/implement.ts";
+import type { Contract, MethodSchemas } from "./rpc/contract_types.ts";
 import type { FinalHandler, Handler, Method } from "./rpc/method.ts";
 import type { KontrolQuery } from "./protocol/query.ts";
 import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
@@ -131,6 +140,7 @@ export class Kite implements AsyncDisposable {
     });
     this.#builtins = new Builtins({
       handle: (method, handler) => this.handle(method, handler),
+      describe: (request) => describeMethods(this.#methods, request),
       permissions: own.builtins ?? {},
       webrtc: own.webrtc ?? false,
       logRemote: (from, message) => this.#operatorLog.remote(from, message),
@@ -154,9 +164,49 @@ export class Kite implements AsyncDisposable {
     return this.#endpoint?.connections ?? new Set();
   }
 
-  /** Serves a method, in place of a former one of that name. */
-  handle(name: string, handler: Handler): Method {
-    return this.#methods.handle(name, handler);
+  /** Adds a method. It replaces a method of the same name. */
+  handle(name: string, handler: Handler): Method;
+  /**
+   * Adds a method whose arguments are checked before it runs.
+   *
+   * @example
+   * ```ts
+   * import { Kite, type } from "@kite/kite";
+   *
+   * const kite = new Kite("math", "1.0.0");
+   * kite.handle("square", { args: [type<number>()] }, (n) => n ** 2);
+   * ```
+   *
+   * @param schemas schemas of any library that follows Standard Schema
+   */
+  handle<const S extends MethodSchemas>(
+    name: string,
+    schemas: S,
+    implementation: ImplementOf<S>,
+  ): Method;
+  handle(
+    name: string,
+    given: Handler | MethodSchemas,
+    implementation?: (...args: never[]) => unknown,
+  ): Method {
+    if (implementation === undefined) return this.#methods.handle(name, given as Handler);
+    const schemas = given as MethodSchemas;
+    return this.#methods.handle(name, schemaHandler(name, schemas, implementation), schemas);
+  }
+
+  /**
+   * Adds every method of a contract.
+   *
+   * @param implementation a function for each method
+   * @returns the methods, to set hooks, throttling and authentication
+   * @throws {KiteError} `configError` if a function is missing, or one is not in the contract
+   */
+  implement<C extends Contract>(
+    contract: C,
+    implementation: Implementation<C>,
+    options: ImplementOptions = {},
+  ): ImplementedMethods<C> {
+    return implementContract(this.#methods, contract, implementation, options);
   }
 
   /** Stops serving a method. @returns whether there was one */
@@ -411,6 +461,8 @@ export class Kite implements AsyncDisposable {
       port,
       path: this.#options.sockjs?.prefix ?? KITE_PATH,
       ...(tls === undefined ? {} : { tls }),
+      idleTimeout: this.config.handshakeTimeout,
+      connections: this.config.limits.connections,
       fetch: this.fetch,
       onError: (error) => this.#report("an HTTP request failed", error),
       close: (options) => this.close(options),

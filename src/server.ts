@@ -10,6 +10,10 @@ export interface ServerInit {
   /** The path of the kite's URL, such as `/kite`. */
   readonly path: string;
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Milliseconds that a connection may stay open without a complete request. */
+  readonly idleTimeout: number;
+  /** Connections that are open at once, without WebSockets. */
+  readonly connections: number;
   readonly fetch: (request: Request, info: RequestInfo) => Response | Promise<Response>;
   readonly onError: (error: unknown) => void;
   /** Closes the kite, and this server with it. */
@@ -28,10 +32,12 @@ export class Server implements AsyncDisposable {
 
   /** Begins to listen; see {@linkcode Kite.listen}. */
   static async listen(init: ServerInit): Promise<Server> {
-    const { hostname, port, tls, fetch, onError } = init;
+    const { hostname, port, tls, idleTimeout, connections, fetch, onError } = init;
     const running = await serve(fetch, {
       hostname,
       port,
+      idleTimeout,
+      connections,
       onError,
       ...(tls === undefined ? {} : { tls }),
     });

@@ -16,6 +16,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   auth: 2,
   rpc: 3,
   builtins: 4,
+  contract: 4,
   kite: 4,
   client: 4,
   discovery: 4,

@@ -25,6 +25,8 @@ export type BuiltinPermissions = Partial<Readonly<Record<RiskyBuiltin, Permissio
 /** What the built-ins need from their kite. */
 export interface BuiltinHost {
   handle(name: string, handler: Handler): Method;
+  /** Describes the methods that a caller may see. */
+  describe(request: KiteRequest): unknown;
   readonly permissions: BuiltinPermissions;
   /** True when the kite passes WebRTC signalling messages on. */
   readonly webrtc: boolean;
@@ -45,6 +47,7 @@ export class Builtins {
     host.handle("kite.ping", () => "pong").disableAuthentication();
     host.handle("kite.echo", ({ args }) => args.values[0] ?? null).disableAuthentication();
     host.handle("kite.heartbeat", this.#heartbeats.handle);
+    host.handle("kite.describe", (request) => host.describe(request)).disableAuthentication();
     host.handle("kite.systemInfo", () => systemInfo());
     host.handle("kite.log", ({ args, kite }) => {
       host.logRemote(kite.name, args.one().string());

@@ -59,6 +59,12 @@ export interface Limits {
    */
   readonly sessions: number;
   /**
+   * Connections that a server has open at once, without those that have become WebSockets. A further
+   * one takes the place of the one that has been without a request for the longest time, or waits
+   * until there is room. @default 20_000, or less where the process may open fewer files
+   */
+  readonly connections: number;
+  /**
    * Sessions of one address (of IPv6, one /64), with the same consequence as `sessions`. Behind a
    * reverse proxy all sessions have its address: set it to `sessions` there. @default half of `sessions`
    */
@@ -87,7 +93,38 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   incomingBytes: 134_217_728,
   incomingBytesPerAddress: 33_554_432,
   sessions: 20_000,
+  connections: 20_000,
   sessionsPerAddress: 10_000,
   firstMessage: 300_000,
   nameLength: 256,
 });
+
+/** File descriptors that are left for files, dials and the runtime: at least this many. */
+const SPARE_DESCRIPTORS = 32;
+
+/**
+ * The defaults in a process that may have so many file descriptors: all sessions and connections
+ * together leave at least 32 of them, or a sixteenth, free.
+ *
+ * @param descriptors `undefined` when it is not known
+ *
+ * @example
+ * ```ts
+ * import { defaultLimits } from "./limits.ts";
+ *
+ * console.assert(defaultLimits(1_024).sessions === 480);
+ * console.assert(defaultLimits(undefined).sessions === 20_000);
+ * ```
+ */
+export function defaultLimits(descriptors: number | undefined): Limits {
+  if (descriptors === undefined) return DEFAULT_LIMITS;
+  const spare = Math.max(SPARE_DESCRIPTORS, Math.ceil(descriptors / 16));
+  const share = Math.max(1, Math.floor((descriptors - spare) / 2));
+  const sessions = Math.min(DEFAULT_LIMITS.sessions, share);
+  return Object.freeze({
+    ...DEFAULT_LIMITS,
+    sessions,
+    sessionsPerAddress: Math.ceil(sessions / 2),
+    connections: Math.min(DEFAULT_LIMITS.connections, share),
+  });
+}

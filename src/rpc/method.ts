@@ -1,5 +1,6 @@
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteRequest } from "./request.ts";
+import type { MethodSchemas } from "./contract_types.ts";
 import { Throttle } from "./throttle.ts";
 
 /** Serves a request: what it returns, or resolves to, is the result; what it throws, the error. */
@@ -53,6 +54,8 @@ export class Hooks {
 export class Method {
   /** The name it is called by. */
   readonly name: string;
+  /** The schemas of its arguments and result, where it was given some. */
+  readonly schemas: MethodSchemas | undefined;
   readonly #handler: Handler;
   readonly #hooks = new Hooks();
   readonly #kiteHooks: Hooks;
@@ -61,8 +64,15 @@ export class Method {
   #throttle: Throttle | undefined;
 
   /** Made by {@linkcode Kite.handle}. */
-  constructor(name: string, handler: Handler, kiteHooks: Hooks, handling: MethodHandling) {
+  constructor(
+    name: string,
+    handler: Handler,
+    kiteHooks: Hooks,
+    handling: MethodHandling,
+    schemas?: MethodSchemas,
+  ) {
     this.name = name;
+    this.schemas = schemas;
     this.#handler = handler;
     this.#kiteHooks = kiteHooks;
     this.#handling = handling;

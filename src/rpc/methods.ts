@@ -2,6 +2,7 @@ import { Authenticators } from "./authenticators.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { nearestName } from "../protocol/nearest.ts";
 import { type Handler, Hooks, Method, type MethodHandling } from "./method.ts";
+import type { MethodSchemas } from "./contract_types.ts";
 import type { KiteRequest } from "./request.ts";
 
 /** Methods beyond which a wrong name is not compared with each: strangers can send many. */
@@ -36,7 +37,7 @@ export class Methods {
   }
 
   /** Serves a method, in place of a former one of that name. */
-  handle(name: string, handler: Handler): Method {
+  handle(name: string, handler: Handler, schemas?: MethodSchemas): Method {
     const { nameLength, handling } = this.#options;
     if (typeof name !== "string" || name === "" || name.length > nameLength) {
       throw new KiteError("configError", `a method's name has 1 to ${nameLength} characters`);
@@ -44,9 +45,14 @@ export class Methods {
     if (typeof handler !== "function") {
       throw new KiteError("configError", `the handler of "${name}" must be a function`);
     }
-    const method = new Method(name, handler, this.hooks, handling);
+    const method = new Method(name, handler, this.hooks, handling, schemas);
     this.#methods.set(name, method);
     return method;
+  }
+
+  /** The methods that are served. */
+  get all(): Iterable<Method> {
+    return this.#methods.values();
   }
 
   /** Stops serving a method. @returns whether there was one */

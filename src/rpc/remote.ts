@@ -1,5 +1,6 @@
 import type { Callback } from "../dnode/scrub.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
+import type { Api, Contract } from "./contract_types.ts";
 
 /** How one call is made. */
 export interface TellOptions {
@@ -26,6 +27,24 @@ export interface TellOptions {
    * @default "auto"
    */
   readonly callbacks?: "auto" | "call" | "session";
+  /**
+   * True if calling the method twice has the effect of calling it once. When the connection is lost
+   * before the answer has come, a client that redials repeats the call, within the same timeout.
+   * Other calls fail with `disconnect` and are never repeated.
+   *
+   * @default false
+   */
+  readonly idempotent?: boolean;
+}
+
+/** How the functions that {@linkcode RemoteKite.as} returns call the remote. */
+export interface ApiOptions extends TellOptions {
+  /**
+   * Checks results and items against their schemas when they arrive.
+   *
+   * @default false
+   */
+  readonly validateResults?: boolean;
 }
 
 /** A kite at the other end of a session, whichever side dialled. */
@@ -53,6 +72,12 @@ export interface RemoteKite {
   tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
   /** The same, with the type of the result. It is an assertion and not checked. */
   tellWith<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
+  /**
+   * Returns the typed functions of a contract. Each calls the method of its name.
+   *
+   * @param options options of every call; those given with a call override them
+   */
+  as<C extends Contract>(contract: C, options?: ApiOptions): Api<C>;
   /**
    * Takes a function back that was handed to the remote: later invocations are ignored.
    *

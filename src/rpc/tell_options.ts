@@ -13,6 +13,7 @@ const RULES: { readonly [Name in keyof Required<TellOptions>]: Rule } = {
     "must be a number of milliseconds, or 0 for no bound",
   ],
   signal: [(value) => value instanceof AbortSignal, "must be an AbortSignal"],
+  idempotent: [(value) => typeof value === "boolean", "must be true or false"],
   callbacks: [
     (value) => value === "auto" || value === "call" || value === "session",
     "must be auto, call or session",

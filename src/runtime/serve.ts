@@ -1,4 +1,6 @@
 import { KiteError } from "../protocol/errors.ts";
+import { connectionServing } from "./connection_server.ts";
+import { GuardedServer } from "./guarded_server.ts";
 import { denoNamespace } from "./host.ts";
 import { Timer } from "./timer.ts";
 
@@ -6,6 +8,8 @@ import { Timer } from "./timer.ts";
 export interface RequestPeer {
   /** `host:port` of the peer. */
   readonly remoteAddress: string;
+  /** Sets what is called when the peer leaves before its response is complete; for long responses. */
+  onGone?(listener: () => void): void;
 }
 
 /** How {@linkcode serve} listens. */
@@ -16,6 +20,16 @@ export interface ServeOptions {
   readonly port: number;
   /** A certificate (chain) and its private key, PEM; without it no TLS is spoken. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /**
+   * Milliseconds that a connection may stay open without a complete request, at its start and
+   * between two requests. @default 10_000
+   */
+  readonly idleTimeout?: number;
+  /**
+   * Connections that are open at once, without WebSockets. A further one takes the place of the one
+   * that has been without a request for the longest time, or waits. @default 20_000
+   */
+  readonly connections?: number;
   /** Hears what the handler threw; the request is answered with status 500. */
   readonly onError: (error: unknown) => void;
 }
@@ -31,11 +45,10 @@ export interface RunningServer {
   /**
    * Takes no new connection, lets the requests that run finish, and ends.
    *
-   * @param deadline Milliseconds after which it is over even if a request still runs: that one goes
-   * on by itself, and keeps nothing alive. @default 5_000
+   * @param deadline Milliseconds after which requests that still run are cut off. @default 5_000
    */
   close(deadline?: number): Promise<void>;
-  /** Ends at once and cuts off what runs, unless `close` has begun to end it in its own way. */
+  /** Ends at once, and cuts off what runs. */
   abort(): Promise<void>;
 }
 
@@ -46,6 +59,8 @@ export type ServeHandler = (
 ) => Response | Promise<Response>;
 
 const DEFAULT_DEADLINE = 5_000;
+const DEFAULT_IDLE_TIMEOUT = 10_000;
+const DEFAULT_CONNECTIONS = 20_000;
 
 /**
  * Listens for HTTP.
@@ -63,8 +78,18 @@ function listen(handler: ServeHandler, options: ServeOptions): RunningServer {
     throw new KiteError("configError", "this runtime cannot listen; serve with Deno");
   }
   const { hostname, port, tls, onError } = options;
-  const controller = new AbortController();
+  const serveHttp = connectionServing();
   try {
+    if (serveHttp !== undefined) {
+      return new GuardedServer(openListener(deno, options), {
+        handler,
+        onError,
+        serveHttp,
+        idleTimeout: options.idleTimeout ?? DEFAULT_IDLE_TIMEOUT,
+        connections: options.connections ?? DEFAULT_CONNECTIONS,
+      });
+    }
+    const controller = new AbortController();
     const server = deno.serve(
       {
         hostname,
@@ -84,6 +109,16 @@ function listen(handler: ServeHandler, options: ServeOptions): RunningServer {
   } catch (cause) {
     throw explain(cause, hostname, port, tls !== undefined);
   }
+}
+
+function openListener(
+  deno: typeof Deno,
+  { hostname, port, tls }: ServeOptions,
+): Deno.Listener<Deno.Conn, Deno.NetAddr> {
+  if (tls === undefined) return deno.listen({ hostname, port });
+  const { cert, key } = tls;
+  const alpnProtocols = ["h2", "http/1.1"];
+  return deno.listenTls({ hostname, port, cert, key, alpnProtocols });
 }
 
 class Peer implements RequestPeer {

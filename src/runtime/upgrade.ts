@@ -56,6 +56,33 @@ export function stopIdleTimer(socket: WebSocket): void {
   run.call(socket);
 }
 
+/** How Deno names the resource behind a socket. */
+const RESOURCE_NAME = "[[rid]]";
+
+/**
+ * Drops the connection of a socket at once. After `close()`, Deno waits for the peer's close frame
+ * for as long as the peer likes, which holds a file descriptor and keeps the process alive; no public
+ * function ends that.
+ */
+export function terminate(socket: WebSocket): void {
+  const deno: unknown = denoNamespace();
+  const name = symbolOf(socket, RESOURCE_NAME);
+  if (!hasInternals(deno) || name === undefined) return;
+  const resource = (socket as unknown as Record<symbol, unknown>)[name];
+  const scope = deno[deno.internal];
+  if (typeof resource === "number") scope?.core?.tryClose?.(resource);
+}
+
+interface Internals {
+  readonly internal: symbol;
+  readonly [scope: symbol]: { core?: { tryClose?: (resource: number) => void } } | undefined;
+}
+
+function hasInternals(deno: unknown): deno is Internals {
+  return typeof deno === "object" && deno !== null && "internal" in deno &&
+    typeof deno.internal === "symbol";
+}
+
 function symbolOf(owner: object, description: string): symbol | undefined {
   return Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description);
 }

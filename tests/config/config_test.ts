@@ -237,6 +237,20 @@ Deno.test("limits that are not given keep their default", () => {
   assertEquals(limits, { ...DEFAULT_LIMITS, sessions: 5, firstMessage: 0 });
 });
 
+Deno.test("limits: sessions and connections leave file descriptors free", () => {
+  const limitsOf = (descriptors: string) => {
+    const file =
+      `Limit                     Soft Limit\nMax open files            ${descriptors}      4096   files\n`;
+    const { limits } = resolveConfig({}, machine({}, { "/proc/self/limits": file }));
+    return [limits.sessions, limits.sessionsPerAddress, limits.connections];
+  };
+  assertEquals(limitsOf("60"), [14, 7, 14]);
+  assertEquals(limitsOf("1024"), [480, 240, 480]);
+  assertEquals(limitsOf("1048576"), [20_000, 10_000, 20_000]);
+  assertEquals(limitsOf("8"), [1, 1, 1]);
+  assertEquals(limitsOf("unlimited"), [20_000, 10_000, 20_000]);
+});
+
 Deno.test("a certificate comes from its text or from its files", () => {
   const cert = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
   const key = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----";

@@ -9,7 +9,8 @@ import {
 } from "@std/assert";
 import { Kite } from "../../mod.ts";
 import { readKiteKeyClaims } from "../../src/auth/kite_key.ts";
-import { publicKeyOf } from "../../src/auth/keys.ts";
+import { generateKeyPair, publicKeyOf } from "../../src/auth/keys.ts";
+import { SqliteStorage } from "../../kontrol/storage/sqlite.ts";
 import { createTestKeys } from "../../src/testing/mod.ts";
 import { runKontrol, startProgram } from "./program.ts";
 import { TemporaryFolder } from "./support.ts";
@@ -99,6 +100,29 @@ Deno.test("a kite.key of another Kontrol is left alone, and the commands that ar
   const refused = await stranger.registerOnce("http://127.0.0.1:1/kite").catch(String);
   assertMatch(String(refused), /Cannot use this kite\.key at Kontrol .*no key pair found/);
   assertMatch(String(refused), /issued for http:\/\/127\.0\.0\.1:4000\/kite/);
+});
+
+Deno.test("a change of Kontrol's key pair leaves the user's kite.key usable, without a warning", async () => {
+  await using folder = new TemporaryFolder();
+  const { path } = folder;
+  const state = `${path}/kite/kontrol`;
+  assertEquals((await runKontrol({ folder: path }, "-initial")).code, 0);
+  const first = claimsOf(await read(`${path}/kite/kite.key`));
+  const next = await generateKeyPair();
+  await Deno.writeTextFile(`${state}/key.pem`, next.privateKey);
+  await Deno.writeTextFile(`${state}/key_pub.pem`, next.publicKey);
+  const rotated = await runKontrol({ folder: path }, "-initial");
+  assertEquals([rotated.code, rotated.stderr], [0, ""]);
+  assertStringIncludes(rotated.stdout, "kite.key is there, and of this Kontrol");
+  {
+    await using storage = new SqliteStorage({ path: `${state}/kontrol.db` });
+    const pair = await storage.keyPairs.byPublic(first.kontrolKey ?? "");
+    assert(await storage.keyPairs.softDelete(pair!.id));
+  }
+  const retired = await runKontrol({ folder: path }, "-initial");
+  assertEquals([retired.code, retired.stderr], [0, ""]);
+  assertStringIncludes(retired.stdout, "kite.key   renewed in");
+  assertEquals(claimsOf(await read(`${path}/kite/kite.key`)).kontrolKey, next.publicKey);
 });
 
 Deno.test("key files that were saved with other line ends are the same keys", async () => {

@@ -6,7 +6,9 @@ import { Conversation } from "../../src/rpc/conversation.ts";
 import type { ConversationHost } from "../../src/rpc/host.ts";
 import type { Incoming } from "../../src/rpc/codec.ts";
 import { DnodeCodec } from "../../src/rpc/dnode_codec.ts";
-import type { RemoteKite, TellOptions } from "../../src/rpc/remote.ts";
+import { createApi } from "../../src/rpc/api.ts";
+import type { Api, Contract } from "../../src/rpc/contract_types.ts";
+import type { ApiOptions, RemoteKite, TellOptions } from "../../src/rpc/remote.ts";
 import type { KiteRequest } from "../../src/rpc/request.ts";
 import type { CloseInfo, Session, SessionHandler } from "../../src/transport/session.ts";
 
@@ -131,6 +133,10 @@ export class Side implements RemoteKite {
     ...args: unknown[]
   ): Promise<Result> {
     return this.conversation.tell(options, method, args) as Promise<Result>;
+  }
+
+  as<C extends Contract>(contract: C, options: ApiOptions = {}): Api<C> {
+    return createApi(this, contract, options);
   }
 
   release(callback: Callback): boolean {

@@ -21,7 +21,7 @@ const kontrol = await createKontrol({
 });
 const { url } = await kontrol.listen();
 const kiteKey = await kontrol.keys.signKiteKey("kontrol");
-await giveUserKey(settings, kiteKey, (await kontrol.keys.own()).public, kontrol.url);
+await giveUserKey(settings, kiteKey, storage.keyPairs, kontrol.url);
 console.log(`Kontrol listens at ${url}`);
 Deno.addSignalListener("SIGTERM", async () => {
   await kontrol.close();

@@ -65,14 +65,12 @@ export function receive(
   session: HttpSession,
   downstream: Downstream,
   callback: string,
-  headers: Headers,
   responseLimit: number,
-): Response {
-  headers.set("content-type", downstream.contentType);
+): ResponseReceiver {
   const prelude = downstream.prelude?.(callback);
   const receiver = new ResponseReceiver(session, downstream.wrap(callback), prelude, responseLimit);
   session.connect(receiver);
-  return receiver.respond(headers);
+  return receiver;
 }
 
 /** The headers common to all answers of a transport. */

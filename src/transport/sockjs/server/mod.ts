@@ -57,6 +57,8 @@ export interface SockJsServerOptions {
 export interface RequestInfo {
   /** The peer's address, `host:port`. @default "" */
   readonly remoteAddress?: string;
+  /** Sets what is called when the peer leaves before its response is complete. */
+  onGone?(listener: () => void): void;
 }
 
 /** The options of {@linkcode SockJsServer.close}. */
@@ -165,7 +167,7 @@ export class SockJsServer {
       case "jsonp_send":
         return this.#accept(request, route.name, route.session);
       default:
-        return this.#receive(request, url, route.name, route.session, remoteAddress);
+        return this.#receive(request, url, route.name, route.session, requestInfo);
     }
   }
 
@@ -229,8 +231,9 @@ export class SockJsServer {
     url: URL,
     transport: DownstreamName,
     id: string,
-    remoteAddress: string,
+    requestInfo: RequestInfo,
   ): Response {
+    const remoteAddress = requestInfo.remoteAddress ?? "";
     const downstream = DOWNSTREAM[transport];
     const headers = downstreamHeaders(request, downstream);
     const callback = downstream.hasCallback ? callbackOf(url.searchParams, headers) : "";
@@ -242,7 +245,10 @@ export class SockJsServer {
       this.#introduce(session, request);
     }
     if (this.#cookies) sessionCookie(headers, request);
-    return receive(session, downstream, callback, headers, this.#table.responseLimit);
+    const receiver = receive(session, downstream, callback, this.#table.responseLimit);
+    if (receiver.isOpen) requestInfo.onGone?.(() => receiver.cancel());
+    headers.set("content-type", downstream.contentType);
+    return receiver.respond(headers);
   }
 
   #accept(request: Request, name: "xhr_send" | "jsonp_send", id: string): Promise<Response> {

@@ -62,6 +62,18 @@ export class ResponseReceiver implements Receiver {
     this.#controller?.close();
   }
 
+  /** The client has left: what was not sent is lost. */
+  cancel(): void {
+    if (!this.#open) return;
+    this.end();
+    this.#interrupt();
+  }
+
+  #interrupt(): void {
+    this.#open = false;
+    this.#session.interrupted(this);
+  }
+
   /** Makes the response, once what was there for it has been written. */
   respond(headers: Headers): Response {
     const text = this.#text;
@@ -73,10 +85,7 @@ export class ResponseReceiver implements Receiver {
         if (this.#open) this.#controller = controller;
         else controller.close();
       },
-      cancel: () => {
-        this.#open = false;
-        this.#session.interrupted(this);
-      },
+      cancel: () => this.#interrupt(),
     }, new ByteLengthQueuingStrategy({ highWaterMark: 0 }));
     return new Response(body, { headers });
   }

@@ -1,4 +1,4 @@
-import { stopIdleTimer } from "../../../runtime/upgrade.ts";
+import { stopIdleTimer, terminate } from "../../../runtime/upgrade.ts";
 import type { CloseInfo } from "../../session.ts";
 import { frameLimit, ServerSession, type SessionHost } from "./session.ts";
 
@@ -63,6 +63,7 @@ export abstract class SocketSession extends ServerSession implements EventListen
     for (const type of EVENTS) this.#socket.removeEventListener(type, this);
     if (this.#socket.readyState !== WebSocket.CLOSED) this.#socket.close();
     stopIdleTimer(this.#socket);
+    terminate(this.#socket);
     this.finish(LOST);
   }
 

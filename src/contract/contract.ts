@@ -1,0 +1,190 @@
+import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/spec";
+import type { KiteRequest } from "../rpc/request.ts";
+import type { TellOptions } from "../rpc/remote.ts";
+import { KiteError } from "../protocol/errors.ts";
+import {
+  type Contract,
+  type ContractMethod,
+  FUNCTION_KEYWORD,
+  type MethodSchemas,
+  type Schema,
+} from "../rpc/contract_types.ts";
+
+/** Options of one typed call. They follow the arguments that the contract declares. */
+export type CallOptions = TellOptions;
+
+/** The functions that a kite must provide to implement a contract. */
+export type Implementation<C extends Contract> = {
+  readonly [Name in keyof C]: NonNullable<C[Name]["implement"]>;
+};
+
+type Inputs<Schemas extends readonly Schema[]> = {
+  readonly [Index in keyof Schemas]: StandardSchemaV1.InferInput<Schemas[Index]>;
+};
+
+type Outputs<Schemas extends readonly Schema[]> = {
+  readonly [Index in keyof Schemas]: StandardSchemaV1.InferOutput<Schemas[Index]>;
+};
+
+/** Makes the last arguments optional where `undefined` is accepted. */
+type OptionalTail<Args extends readonly unknown[], Tail extends readonly unknown[] = []> =
+  Args extends readonly [...infer Rest, infer Last]
+    ? undefined extends Last ? OptionalTail<Rest, [Last?, ...Tail]> : [...Args, ...Tail]
+    : Tail;
+
+type ArgsOf<S extends MethodSchemas> = S["args"] extends readonly Schema[] ? S["args"]
+  : readonly [];
+
+type CallArguments<S extends MethodSchemas> = [
+  ...OptionalTail<Inputs<ArgsOf<S>>>,
+  options?: CallOptions,
+];
+
+type ImplementArguments<S extends MethodSchemas> = [...Outputs<ArgsOf<S>>, request: KiteRequest];
+
+type CallOf<S extends MethodSchemas> = S["items"] extends Schema<infer _Input, infer Item>
+  ? (...args: CallArguments<S>) => AsyncIterableIterator<Item>
+  : S["result"] extends Schema<infer _Input, infer Result>
+    ? (...args: CallArguments<S>) => Promise<Result>
+  : (...args: CallArguments<S>) => Promise<unknown>;
+
+/** The function that a kite must provide for a method with schemas. */
+export type ImplementOf<S extends MethodSchemas> = S["items"] extends
+  Schema<infer Item, infer _Output>
+  ? (...args: ImplementArguments<S>) => AsyncIterable<Item> | Promise<AsyncIterable<Item>>
+  : S["result"] extends Schema<infer Result, infer _Output>
+    ? (...args: ImplementArguments<S>) => Result | Promise<Result>
+  : (...args: ImplementArguments<S>) => unknown;
+
+/**
+ * A method with types only: nothing is checked at run time, and the implementation gets the
+ * arguments alone, since nothing tells where they end.
+ *
+ * @typeParam Args the arguments
+ * @typeParam Result the result
+ */
+export function method<Args extends readonly unknown[], Result = void>(): ContractMethod<
+  (...args: Args) => Promise<Result>,
+  (...args: Args) => Result | Promise<Result>
+>;
+/**
+ * A method whose arguments are checked before its implementation runs.
+ *
+ * @param schemas the schemas of the arguments and of the result
+ * @throws {KiteError} `configError` if both `result` and `items` are given, or a schema is none
+ */
+export function method<const S extends MethodSchemas>(
+  schemas: S,
+): ContractMethod<CallOf<S>, ImplementOf<S>>;
+export function method(schemas?: MethodSchemas): ContractMethod {
+  if (schemas !== undefined) checkSchemas(schemas);
+  return Object.freeze({ schemas });
+}
+
+/**
+ * Declares methods with the types of their arguments and results, for both sides of a call.
+ *
+ * @example
+ * ```ts
+ * import { callback, contract, Kite, method, type } from "@kite/kite";
+ *
+ * const math = contract({
+ *   square: method({ args: [type<number>()], result: type<number>() }),
+ *   count: method({ args: [type<number>(), callback<[number]>()] }),
+ * });
+ *
+ * const kite = new Kite("math", "1.0.0", { ip: "127.0.0.1", disableAuthentication: true });
+ * kite.implement(math, {
+ *   square: (n) => n ** 2,
+ *   count: (to, tell) => {
+ *     for (let n = 1; n <= to; n++) tell(n);
+ *   },
+ * });
+ * await using server = await kite.listen();
+ *
+ * await using remote = new Kite("exp2", "1.0.0").newClient(server.url);
+ * await remote.dial();
+ * console.assert(await remote.as(math).square(4) === 16);
+ * ```
+ *
+ * @param methods the methods by name
+ * @throws {KiteError} `configError` if a member was not made by {@linkcode method}
+ */
+export function contract<const C extends Contract>(methods: C): C {
+  for (const [name, value] of Object.entries(methods)) {
+    if (typeof value !== "object" || value === null || !("schemas" in value)) {
+      throw new KiteError("configError", `Cannot use "${name}" in a contract: must be a method(…)`);
+    }
+  }
+  return Object.freeze({ ...methods });
+}
+
+/**
+ * A schema that accepts every value and gives it the type `Value`.
+ *
+ * @typeParam Value the type
+ * @example
+ * ```ts
+ * import { method, type } from "@kite/kite";
+ *
+ * const square = method({ args: [type<number>()], result: type<number>() });
+ * console.assert(square.schemas !== undefined);
+ * ```
+ */
+export function type<Value>(): Schema<Value> {
+  return standard((value) => ({ value: value as Value }));
+}
+
+/**
+ * A schema for a function argument: the caller passes a function, and the implementation gets one
+ * that calls it on the caller's side.
+ *
+ * @typeParam Args the arguments of the function
+ * @example
+ * ```ts
+ * import { callback, method } from "@kite/kite";
+ *
+ * const watch = method({ args: [callback<[progress: number]>()] });
+ * console.assert(watch.schemas !== undefined);
+ * ```
+ */
+export function callback<Args extends readonly unknown[] = []>(): Schema<
+  (...args: Args) => unknown
+> {
+  return standard(
+    (value) =>
+      typeof value === "function"
+        ? { value: value as (...args: Args) => unknown }
+        : { issues: [{ message: "must be a function" }] },
+    { [FUNCTION_KEYWORD]: true },
+  );
+}
+
+function standard<Value>(
+  validate: (value: unknown) => StandardSchemaV1.Result<Value>,
+  described: Record<string, unknown> = {},
+): Schema<Value> {
+  const describe = (): Record<string, unknown> => ({ ...described });
+  const jsonSchema: StandardJSONSchemaV1.Converter = { input: describe, output: describe };
+  const properties = { version: 1, vendor: "kite", validate, jsonSchema } as const;
+  return { "~standard": properties };
+}
+
+function checkSchemas({ args = [], result, items }: MethodSchemas): void {
+  if (!Array.isArray(args)) {
+    throw new KiteError("configError", "Cannot make a method: args must be an array of schemas");
+  }
+  if (result !== undefined && items !== undefined) {
+    throw new KiteError("configError", "Cannot make a method: give either result or items");
+  }
+  for (const [name, schema] of [...args.entries(), ["result", result], ["items", items]] as const) {
+    if (schema === undefined && typeof name === "string") continue;
+    if (typeof schema?.["~standard"]?.validate !== "function") {
+      const where = typeof name === "number" ? `args[${name}]` : name;
+      throw new KiteError(
+        "configError",
+        `Cannot make a method: ${where} must be a schema that follows Standard Schema`,
+      );
+    }
+  }
+}

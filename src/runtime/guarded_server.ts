@@ -1,0 +1,201 @@
+import { KiteError } from "../protocol/errors.ts";
+import type { HttpConnection } from "./connection_server.ts";
+import { GuardedConnection } from "./guarded_connection.ts";
+import type { RunningServer, ServeHandler } from "./serve.ts";
+import { Timer } from "./timer.ts";
+
+/** How a {@linkcode GuardedServer} serves. */
+export interface GuardOptions {
+  readonly handler: ServeHandler;
+  readonly onError: (error: unknown) => void;
+  /** Speaks HTTP on an accepted connection. */
+  readonly serveHttp: (connection: Deno.Conn) => HttpConnection;
+  /** Milliseconds that a connection may stay open without a complete request. */
+  readonly idleTimeout: number;
+  /** Connections that are open at once, without those that have become WebSockets. */
+  readonly connections: number;
+}
+
+/** Milliseconds until `accept` is tried again after a failure, or where there is no room. */
+const ACCEPT_RETRY = 100;
+
+/** Milliseconds between two reports of a failed `accept`. */
+const REPORT_INTERVAL = 60_000;
+
+/** Connections that are closed when `accept` fails, to free file descriptors. */
+const SHED = 16;
+
+/** Milliseconds in which the response before the end has left. */
+const FLUSH_TIME = 100;
+
+const DEFAULT_DEADLINE = 5_000;
+
+/**
+ * Accepts connections, and closes those that do not use them: strangers cannot hold connections, nor
+ * stop the server by taking every file descriptor.
+ */
+export class GuardedServer implements RunningServer {
+  readonly hostname: string;
+  readonly port: number;
+  readonly finished: Promise<void>;
+  readonly #listener: Deno.Listener<Deno.Conn, Deno.NetAddr>;
+  readonly #options: GuardOptions;
+  readonly #connections = new Set<GuardedConnection>();
+  /** The connections without a request, longest first. */
+  readonly #idle = new Set<GuardedConnection>();
+  readonly #ended = Promise.withResolvers<void>();
+  #closing: Promise<void> | undefined;
+  #isClosing = false;
+  /** While an `accept` is pending, the system still has the port in use. */
+  #isAccepting = true;
+  /** When a failed `accept` was last reported. */
+  #reportedAt = -Infinity;
+  #idleTimeout: number;
+  #sweeper: Timer | undefined;
+  #endPause: (() => void) | undefined;
+
+  constructor(listener: Deno.Listener<Deno.Conn, Deno.NetAddr>, options: GuardOptions) {
+    this.hostname = listener.addr.hostname;
+    this.port = listener.addr.port;
+    this.#listener = listener;
+    this.#options = options;
+    this.#idleTimeout = options.idleTimeout;
+    this.finished = this.#ended.promise;
+    void this.#accept().then(() => {
+      this.#isAccepting = false;
+      this.#settle();
+    });
+  }
+
+  close(deadline: number = DEFAULT_DEADLINE): Promise<void> {
+    return this.#closing ??= this.#close(deadline);
+  }
+
+  async abort(): Promise<void> {
+    this.#stopAccepting();
+    this.#closeAll();
+    await this.finished;
+  }
+
+  async #close(deadline: number): Promise<void> {
+    this.#stopAccepting();
+    this.#idleTimeout = FLUSH_TIME;
+    this.#sweeper?.clear();
+    this.#sweep();
+    this.#settle();
+    const timer = new Timer(() => this.#closeAll(), deadline);
+    try {
+      await this.finished;
+    } finally {
+      timer.clear();
+    }
+  }
+
+  #stopAccepting(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#endPause?.();
+    this.#listener.close();
+  }
+
+  #closeAll(): void {
+    for (const connection of [...this.#connections]) connection.close();
+    this.#settle();
+  }
+
+  /** The server has ended once it neither listens nor has connections. */
+  #settle(): void {
+    if (this.#isAccepting || this.#connections.size > 0) return;
+    this.#sweeper?.clear();
+    this.#ended.resolve();
+  }
+
+  async #accept(): Promise<void> {
+    while (!this.#isClosing) {
+      // Newcomers wait in the system's backlog, where they take no file descriptor of ours.
+      if (this.#isFull && this.#idle.size === 0) {
+        await this.#pause();
+        continue;
+      }
+      let connection: Deno.Conn;
+      try {
+        connection = await this.#listener.accept();
+      } catch (cause) {
+        if (this.#isClosing) return;
+        this.#reportFailure(cause);
+        this.#shed(SHED);
+        await this.#pause();
+        continue;
+      }
+      this.#serve(connection);
+    }
+  }
+
+  #serve(accepted: Deno.Conn): void {
+    if (this.#isFull) this.#shed(1);
+    const connection = new GuardedConnection(accepted, this.#options, {
+      idle: () => this.#isIdle(connection),
+      busy: () => void this.#idle.delete(connection),
+      ended: () => this.#hasEnded(connection),
+    });
+    this.#connections.add(connection);
+    connection.start();
+  }
+
+  get #isFull(): boolean {
+    return this.#connections.size >= this.#options.connections;
+  }
+
+  #isIdle(connection: GuardedConnection): void {
+    this.#idle.add(connection);
+    if (this.#sweeper === undefined) this.#armSweeper(this.#idleTimeout);
+  }
+
+  #hasEnded(connection: GuardedConnection): void {
+    this.#connections.delete(connection);
+    this.#idle.delete(connection);
+    this.#settle();
+  }
+
+  /** Closes up to `count` connections that have been idle for the longest time. @returns how many */
+  #shed(count: number): number {
+    let closed = 0;
+    for (const connection of [...this.#idle].slice(0, count)) {
+      connection.close();
+      closed++;
+    }
+    return closed;
+  }
+
+  #armSweeper(delay: number): void {
+    this.#sweeper = new Timer(this.#sweep, delay);
+  }
+
+  readonly #sweep = (): void => {
+    this.#sweeper = undefined;
+    const now = performance.now();
+    for (const connection of this.#idle) {
+      const left = connection.idleSince + this.#idleTimeout - now;
+      if (left > 0) return this.#armSweeper(left);
+      connection.close();
+    }
+  };
+
+  #reportFailure(cause: unknown): void {
+    const now = performance.now();
+    if (now - this.#reportedAt < REPORT_INTERVAL) return;
+    this.#reportedAt = now;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message =
+      `Cannot accept connections: ${why}; idle ones are closed, and it is tried again`;
+    this.#options.onError(new KiteError("limitError", message, { cause }));
+  }
+
+  async #pause(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = new Timer(resolve, ACCEPT_RETRY);
+    this.#endPause = resolve;
+    await promise;
+    timer.clear();
+  }
+}
