@@ -1,6 +1,12 @@
 import { SharedCache } from "../src/auth/cache.ts";
 import { signKeyHandover } from "../src/auth/handover.ts";
-import { hasSignatureOf, parseToken, refusal, signToken } from "../src/auth/jwt.ts";
+import {
+  hasSignatureOf,
+  parseToken,
+  refusal,
+  signToken,
+  type UnverifiedToken,
+} from "../src/auth/jwt.ts";
 import {
   canonicalPublicKey,
   importPrivateKey,
@@ -214,6 +220,16 @@ export class KeyRing {
       privateKey: await this.privateKey(signer),
       publicKeyPem: signer.public,
     });
+  }
+
+  /** True if one of the pairs signed a token, deleted ones too. */
+  async hasSigned(token: UnverifiedToken): Promise<boolean> {
+    for (const pair of await this.keyPairs.list()) {
+      // A damaged key must not keep the others from being tried.
+      const key = await this.#verifier(pair).catch(() => undefined);
+      if (key !== undefined && await hasSignatureOf(token, key)) return true;
+    }
+    return false;
   }
 
   /** The private key of a pair, imported once. */

@@ -100,6 +100,30 @@ Deno.test("ReverseProxy: a kite that dies in the middle of an answer ends it, an
   await eventually(() => proxy.load.exchanges === 0);
 });
 
+Deno.test("ReverseProxy: connections to a kite are kept for the next request", async () => {
+  await using proxy = await startReverseProxy();
+  const ports = new Set<number>();
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    async (request, { remoteAddr }) => {
+      ports.add(remoteAddr.port);
+      return new Response(await request.text());
+    },
+  );
+  const kite = ourKite();
+  const url = await kite.registerToProxy(`http://127.0.0.1:${server.addr.port}/kite`, {
+    proxyUrl: proxy.url,
+    kontrol: false,
+  });
+  for (let i = 0; i < 20; i++) {
+    const response = await fetch(`${url}/echo`, { method: "POST", body: String(i) });
+    assertEquals(await response.text(), String(i));
+  }
+  assert(ports.size < 5, `${ports.size} connections for 20 requests`);
+  await kite.close();
+  await server.shutdown();
+});
+
 /** Waits until a count no longer changes. */
 async function settled(count: () => number): Promise<number> {
   let last = -1;

@@ -14,7 +14,10 @@ const PRIVATE_NETWORKS: readonly (readonly [string, number])[] = [
   ["198.18.0.0", 15],
   ["224.0.0.0", 3],
   ["::", 127],
+  // Prefixes that carry IPv4 addresses, private ones included.
+  ["64:ff9b::", 96],
   ["64:ff9b:1::", 48],
+  ["2002::", 16],
   ["fc00::", 7],
   ["fe80::", 10],
   ["ff00::", 8],

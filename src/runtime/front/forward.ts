@@ -23,6 +23,7 @@ export function forward(
     leave();
     return answer(response, 502, "The kite cannot be reached\n");
   }
+  let answered: IncomingMessage | undefined;
   let isOver = false;
   const end = (status: number, text: string): void => {
     if (isOver) return;
@@ -31,7 +32,8 @@ export function forward(
     leave();
     if (!response.headersSent) answer(response, status, text);
     else if (!response.writableFinished) response.destroy();
-    upstream.destroy();
+    // A connection whose answer is complete is kept for the next request.
+    if (!answered?.complete) upstream.destroy();
   };
   const connecting = setTimeout(
     () => end(504, "The kite did not take the connection in time\n"),
@@ -46,10 +48,13 @@ export function forward(
   upstream.on("response", (incoming) => {
     clearTimeout(connecting);
     if (isOver) return void incoming.destroy();
+    answered = incoming;
     const headers = answerHeaders(incoming.rawHeaders);
     response.writeHead(incoming.statusCode ?? 502, incoming.statusMessage, headers);
-    // Without it the head of a streaming answer waits for the first piece of its body.
-    response.flushHeaders();
+    // A head that comes with its body leaves with it; one whose body is still to come does not wait.
+    let hasBody = false;
+    incoming.once("data", () => hasBody = true);
+    setImmediate(() => hasBody || response.writableEnded || response.flushHeaders());
     incoming.on("error", () => end(502, ""));
     incoming.on("aborted", () => end(502, ""));
     incoming.pipe(response);

@@ -71,11 +71,12 @@ export async function benchProxy(words: string[]): Promise<number> {
   }
 }
 
+/** The programs, and the URLs to call: the kite itself, our proxy, and with Go its proxy and a relay. */
 async function startAll(
   stack: AsyncDisposableStack,
   goIsThere: boolean,
 ): Promise<{ ours: ServerProcess; urls: string[]; origin: string }> {
-  const [kitePort, oursPort, goPort] = [freePort(), freePort(), freePort()];
+  const [kitePort, oursPort, goPort, relayPort] = [freePort(), freePort(), freePort(), freePort()];
   const ours = stack.use(
     await startServer(denoProgram("proxy/serve_proxy.ts", { port: oursPort }), oursPort),
   );
@@ -92,11 +93,16 @@ async function startAll(
   stack.use(await startServer(kite, kitePort));
   const origin = `${base(oursPort)}/proxy/${KITE_ID}`;
   const urls = [`${base(kitePort)}/kite`, origin];
-  if (goIsThere) urls.push(`${base(goPort)}/proxy/${KITE_ID}`);
+  if (goIsThere) {
+    urls.push(`${base(goPort)}/proxy/${KITE_ID}`);
+    const args = ["relay", "-port", String(relayPort), "-target", `127.0.0.1:${kitePort}`];
+    stack.use(await startServer({ command: fromFileUrl(GO_PEER), args }, relayPort));
+    urls.push(`${base(relayPort)}/kite`);
+  }
   return { ours, urls, origin };
 }
 
-function reportRun({ transport, inFlight }: Run, [direct, ours, go]: number[]): boolean[] {
+function reportRun({ transport, inFlight }: Run, [direct, ours, go, relay]: number[]): boolean[] {
   const title = `${transport}, ${inFlight} in flight`;
   if (inFlight > 1) {
     const theirs = go === undefined ? "" : `, through Go's proxy ${go.toFixed(0)}`;
@@ -113,7 +119,8 @@ function reportRun({ transport, inFlight }: Run, [direct, ours, go]: number[]): 
   );
   const verdicts = [verdict("of a direct call", added / direct!, MOST_OF_DIRECT)];
   if (go !== undefined) {
-    printLine(`  through Go's proxy +${(go - direct!).toFixed(3)} ms`);
+    const least = `through a bare TCP relay +${(relay! - direct!).toFixed(3)} ms`;
+    printLine(`  through Go's proxy +${(go - direct!).toFixed(3)} ms, ${least}`);
     verdicts.push(verdict("of what Go's proxy adds", added / (go - direct!), MOST_OF_GO));
   }
   return verdicts;

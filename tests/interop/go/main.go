@@ -14,13 +14,14 @@ func main() {
 		"kontrol":      kontrol,
 		"reverseproxy": reverseProxy,
 		"tunnelproxy":  tunnelProxy,
+		"relay":        relay,
 		"call":         call,
 		"bench-serve":  benchServe,
 		"bench-call":   benchCall,
 	}
 
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peer serve|call|registered|kontrol|reverseproxy|tunnelproxy|bench-serve|bench-call [flags]")
+		fmt.Fprintln(os.Stderr, "usage: peer serve|call|registered|kontrol|reverseproxy|tunnelproxy|relay|bench-serve|bench-call [flags]")
 		os.Exit(2)
 	}
 

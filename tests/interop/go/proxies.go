@@ -3,6 +3,8 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
+	"net"
 	"net/url"
 
 	"github.com/koding/kite"
@@ -107,5 +109,41 @@ func tunnelProxy(args []string) error {
 		}
 	}
 	say(event{"event": "ready", "url": own})
+	return commands(func(c command) { answer(c.ID, nil, fmt.Errorf("no command %q", c.Method)) })
+}
+
+// relay copies bytes between its clients and -target, as the least that any proxy does.
+func relay(args []string) error {
+	set := flag.NewFlagSet("relay", flag.ExitOnError)
+	port := set.Int("port", 0, "the port to listen on")
+	target := set.String("target", "", "the host:port to connect to")
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", *port))
+	if err != nil {
+		return err
+	}
+	say(event{"event": "ready", "url": listener.Addr().String()})
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer client.Close()
+				server, err := net.Dial("tcp", *target)
+				if err != nil {
+					return
+				}
+				go func() {
+					defer server.Close()
+					_, _ = io.Copy(server, client)
+				}()
+				_, _ = io.Copy(client, server)
+			}()
+		}
+	}()
 	return commands(func(c command) { answer(c.ID, nil, fmt.Errorf("no command %q", c.Method)) })
 }

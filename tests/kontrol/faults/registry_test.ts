@@ -1,8 +1,9 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { KiteError } from "../../../mod.ts";
 import type { LivenessOptions } from "../../../kontrol/liveness.ts";
 import { Registry } from "../../../kontrol/registry.ts";
+import { MemoryStorage } from "../../../kontrol/storage/memory.ts";
 import { SqliteStorage } from "../../../kontrol/storage/sqlite.ts";
 import type { Registration } from "../../../kontrol/storage/storage.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -151,4 +152,16 @@ Deno.test("faults: a kite that was silent is back in the list after its next hea
     registry.heardFrom(life);
     await eventually(async () => await listed() === 2, { what: "the kites" });
   });
+});
+
+Deno.test("faults: a heartbeat counts for every kite of its connection without a look at each", async () => {
+  await using storage = new MemoryStorage();
+  using registry = new Registry(storage, {}, () => {});
+  const life = {};
+  for (let i = 0; i < 10_000; i++) await registry.add(registration(), "connection", life);
+  const start = performance.now();
+  for (let i = 0; i < 200_000; i++) registry.heardFrom(life);
+  // With a look at each kite this takes minutes.
+  assert(performance.now() - start < 10_000);
+  assertEquals(registry.size, 10_000);
 });
