@@ -190,8 +190,8 @@ export class Args implements Iterable<Argument> {
 }
 
 function argumentError(method: string, reason: string): KiteError {
-  const call = method === "" ? "" : `Cannot call ${method}: `;
-  return new KiteError("argumentError", call + reason);
+  const where = method === "" ? "" : ` (method ${method})`;
+  return new KiteError("argumentError", reason + where);
 }
 
 function kindOf(value: unknown): string {
