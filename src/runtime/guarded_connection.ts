@@ -1,5 +1,5 @@
 import type { HttpConnection } from "./connection_server.ts";
-import type { RequestPeer, ServeHandler } from "./serve.ts";
+import type { RequestPeer, ServeHandler } from "./serving.ts";
 
 /** How a server accepts connections and serves them. */
 export interface GuardOptions {

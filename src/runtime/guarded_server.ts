@@ -1,6 +1,6 @@
 import { KiteError } from "../protocol/errors.ts";
 import { GuardedConnection, type GuardOptions } from "./guarded_connection.ts";
-import type { RunningServer } from "./serve.ts";
+import type { RunningServer } from "./serving.ts";
 import { Timer } from "./timer.ts";
 
 /** Milliseconds until `accept` is tried again after a failure, or where there is no room. */

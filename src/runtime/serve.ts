@@ -2,15 +2,8 @@ import { KiteError } from "../protocol/errors.ts";
 import { connectionServing } from "./connection_server.ts";
 import { GuardedServer } from "./guarded_server.ts";
 import { denoNamespace } from "./host.ts";
+import type { RequestPeer, RunningServer, ServeHandler } from "./serving.ts";
 import { Timer } from "./timer.ts";
-
-/** Who sent a request. */
-export interface RequestPeer {
-  /** `host:port` of the peer. */
-  readonly remoteAddress: string;
-  /** Sets what is called when the peer leaves before its response is complete; for long responses. */
-  onGone?(listener: () => void): void;
-}
 
 /** How {@linkcode serve} listens. */
 export interface ServeOptions {
@@ -33,30 +26,6 @@ export interface ServeOptions {
   /** Hears what the handler threw; the request is answered with status 500. */
   readonly onError: (error: unknown) => void;
 }
-
-/** A server that listens. */
-export interface RunningServer {
-  /** The address that it listens on. */
-  readonly hostname: string;
-  /** The port that it listens on. */
-  readonly port: number;
-  /** Resolves when it has ended. */
-  readonly finished: Promise<void>;
-  /**
-   * Takes no new connection, lets the requests that run finish, and ends.
-   *
-   * @param deadline Milliseconds after which requests that still run are cut off. @default 5_000
-   */
-  close(deadline?: number): Promise<void>;
-  /** Ends at once, and cuts off what runs. */
-  abort(): Promise<void>;
-}
-
-/** Answers a request. */
-export type ServeHandler = (
-  request: Request,
-  peer: RequestPeer,
-) => Response | Promise<Response>;
 
 const DEFAULT_DEADLINE = 5_000;
 const DEFAULT_IDLE_TIMEOUT = 10_000;
