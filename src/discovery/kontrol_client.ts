@@ -20,7 +20,11 @@ import { KiteWatch } from "./watch.ts";
 
 /** How {@linkcode KontrolClient.getToken} asks. */
 export interface GetTokenOptions {
-  /** Have a new token signed, instead of one that Kontrol remembers. @default false */
+  /**
+   * Have a new token signed, instead of one that Kontrol remembers.
+   *
+   * @default false
+   */
   readonly force?: boolean;
 }
 

@@ -81,7 +81,11 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     this.stop();
   }
 
-  /** The events, from the first list on. @throws {KiteError} `limitError`, `argumentError` */
+  /**
+   * The events, from the first list on.
+   *
+   * @throws {KiteError} `limitError`, `argumentError`
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<KiteEvent> {
     try {
       for (;;) {

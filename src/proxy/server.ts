@@ -16,17 +16,41 @@ import { readTarget, type Target } from "./target.ts";
 
 /** The options of both proxies. */
 export interface ProxyOptions {
-  /** The address to listen on. @default "0.0.0.0" */
+  /**
+   * The address to listen on.
+   *
+   * @default "0.0.0.0"
+   */
   readonly ip?: string;
-  /** The port to listen on, 0 for any that is free. @default 3999 */
+  /**
+   * The port to listen on, 0 for any that is free.
+   *
+   * @default 3999
+   */
   readonly port?: number;
-  /** The host under which clients and kites reach the proxy. @default "127.0.0.1" */
+  /**
+   * The host under which clients and kites reach the proxy.
+   *
+   * @default "127.0.0.1"
+   */
   readonly publicHost?: string;
-  /** The port under which they reach it. @default `port` */
+  /**
+   * The port under which they reach it.
+   *
+   * @default `port`
+   */
   readonly publicPort?: number;
-  /** Serve TLS, with this certificate. @default none */
+  /**
+   * Serve TLS, with this certificate.
+   *
+   * @default none
+   */
   readonly tls?: TlsPair | TlsFiles;
-  /** The version under which the proxy is listed. @default "0.0.1" */
+  /**
+   * The version under which the proxy is listed.
+   *
+   * @default "0.0.1"
+   */
   readonly version?: string;
   /** Settings of the kite that the proxy is: kite.key, Kontrol, environment, logger, limits. */
   readonly kite?: Omit<KiteOptions, "ip" | "port" | "tls">;
@@ -75,7 +99,11 @@ export class ProxyServer {
     });
   }
 
-  /** `scheme://host:port` under which the proxy is reached. @throws {KiteError} `configError` before `listen` */
+  /**
+   * `scheme://host:port` under which the proxy is reached.
+   *
+   * @throws {KiteError} `configError` before `listen`
+   */
   get origin(): string {
     if (this.#front === undefined) {
       throw new KiteError("configError", "The proxy has no URL yet: it does not listen");
@@ -95,7 +123,11 @@ export class ProxyServer {
     return this.#front?.connections ?? 0;
   }
 
-  /** Listens. @throws {KiteError} `configError` when the port is taken */
+  /**
+   * Listens.
+   *
+   * @throws {KiteError} `configError` when the port is taken
+   */
   async listen(): Promise<void> {
     if (this.#front !== undefined) {
       throw new KiteError("configError", "Cannot listen: the proxy already listens");

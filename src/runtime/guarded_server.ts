@@ -144,7 +144,11 @@ export class GuardedServer implements RunningServer {
     this.#settle();
   }
 
-  /** Closes up to `count` connections that have been idle for the longest time. @returns how many */
+  /**
+   * Closes up to `count` connections that have been idle for the longest time.
+   *
+   * @returns how many
+   */
   #shed(count: number): number {
     let closed = 0;
     for (const connection of [...this.#idle].slice(0, count)) {

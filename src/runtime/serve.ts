@@ -15,12 +15,16 @@ export interface ServeOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /**
    * Milliseconds that a connection may stay open without a complete request, at its start and
-   * between two requests. @default 10_000
+   * between two requests.
+   *
+   * @default 10_000
    */
   readonly idleTimeout?: number;
   /**
    * Connections that are open at once, without WebSockets. A further one takes the place of the one
-   * that has been without a request for the longest time, or waits. @default 20_000
+   * that has been without a request for the longest time, or waits.
+   *
+   * @default 20_000
    */
   readonly connections?: number;
   /** Hears what the handler threw; the request is answered with status 500. */

@@ -17,7 +17,7 @@ export interface RunningServer {
   /**
    * Takes no new connection, lets the requests that run finish, and ends.
    *
-   * @param deadline Milliseconds after which requests that still run are cut off. @default 5_000
+   * @param deadline Milliseconds after which requests that still run are cut off; default: 5_000
    */
   close(deadline?: number): Promise<void>;
   /** Ends at once, and cuts off what runs. */
