@@ -1,4 +1,3 @@
-import type { Listener } from "./events.ts";
 import type { ClientState, DialOptions } from "./client_options.ts";
 import type { KiteError } from "./protocol/errors.ts";
 import type { Authentication } from "./rpc/codec.ts";
@@ -64,33 +63,35 @@ export interface Client extends RemoteKite, AsyncDisposable {
    *
    * @returns a function that removes the listener
    */
-  onDisconnect(listener: Listener<CloseInfo & { readonly willRedial: boolean }>): () => void;
+  onDisconnect(
+    listener: (info: CloseInfo & { readonly willRedial: boolean }) => unknown,
+  ): () => void;
   /**
    * Adds a listener for each failed attempt to connect. `attempt` counts from 1.
    *
    * @returns a function that removes the listener
    */
   onDialError(
-    listener: Listener<{ readonly error: KiteError; readonly attempt: number }>,
+    listener: (failure: { readonly error: KiteError; readonly attempt: number }) => unknown,
   ): () => void;
   /**
    * Adds a listener that is called when the last of `maxAttempts` attempts has failed.
    *
    * @returns a function that removes the listener
    */
-  onGiveUp(listener: Listener<{ readonly attempts: number }>): () => void;
+  onGiveUp(listener: (failure: { readonly attempts: number }) => unknown): () => void;
   /**
    * Adds a listener that is called when the remote answers that the token of this client has expired.
    *
    * @returns a function that removes the listener
    */
-  onTokenExpire(listener: Listener<KiteError>): () => void;
+  onTokenExpire(listener: (error: KiteError) => unknown): () => void;
   /**
    * Adds a listener that is called when {@linkcode Client.authentication} is replaced.
    *
    * @returns a function that removes the listener
    */
-  onTokenRenew(listener: Listener<Authentication>): () => void;
+  onTokenRenew(listener: (authentication: Authentication) => unknown): () => void;
   /**
    * Closes the connection and does not reconnect. Running calls fail with `disconnect`. Resolves when
    * the connection is closed. Further calls have no effect.

@@ -40,8 +40,8 @@ export interface Connection extends RemoteKite {
   /**
    * Ends the connection. Resolves when it has ended. Further calls have no effect.
    *
-   * @param code a WebSocket close code: 1000 or 3000–4999. @default 3000
-   * @param reason text for the remote. @default "Go away!"
+   * @param code a WebSocket close code: 1000 or 3000–4999; default: 3000
+   * @param reason text for the remote; default: "Go away!"
    */
   close(code?: number, reason?: string): Promise<void>;
 }

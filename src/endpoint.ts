@@ -1,20 +1,13 @@
 import { type Connection, type ConnectionHost, IncomingConnection } from "./connection.ts";
-import { SockJsServer, type SockJsServerOptions } from "./transport/sockjs/server/mod.ts";
+import {
+  type RequestInfo,
+  type SockJsOptions,
+  SockJsServer,
+} from "./transport/sockjs/server/mod.ts";
 import type { Session } from "./transport/session.ts";
-
-/** Settings of a kite's SockJS side. */
-export type SockJsOptions = Omit<SockJsServerOptions, "limits" | "onSession" | "onError">;
 
 /** Serves a path beside the kite's own. */
 export type HttpHandler = (request: Request) => Response | Promise<Response>;
-
-/** What is known of a request beside the request itself. */
-export interface RequestInfo {
-  /** The peer's `host:port`. */
-  readonly remoteAddress?: string;
-  /** Sets what is called when the peer leaves before its response is complete. */
-  onGone?(listener: () => void): void;
-}
 
 /** What an endpoint needs from its kite. */
 export interface EndpointHost extends ConnectionHost {

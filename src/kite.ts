@@ -19,9 +19,9 @@ import type {
 import type { ProxyRegistrationOptions } from "./discovery/proxy_registration.ts";
 import type { RegisterResult } from "./discovery/register_result.ts";
 import type { KiteWatch } from "./discovery/watch.ts";
-import type { HttpHandler, RequestInfo } from "./endpoint.ts";
+import type { HttpHandler } from "./endpoint.ts";
 import { KiteCore } from "./kite_core.ts";
-import { checkCloseOptions, type CloseOptions, type KiteOptions } from "./kite_options.ts";
+import type { CloseOptions, KiteOptions } from "./kite_options.ts";
 import { KiteLogger, type Logger, toggleDebugOnSignal } from "./log.ts";
 import { KiteError } from "./protocol/errors.ts";
 import type { KiteIdentity } from "./protocol/identity.ts";
@@ -34,6 +34,7 @@ import type { KiteRequest } from "./rpc/request.ts";
 import { exit, onInterrupt, printLine } from "./runtime/process.ts";
 import type { Server } from "./server.ts";
 import type { CloseInfo } from "./transport/session.ts";
+import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
 
 /**
  * A kite: it serves methods to other kites, and calls methods of other kites.
@@ -490,8 +491,7 @@ export class Kite implements AsyncDisposable {
    * kite can listen again afterwards.
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    const { deadline } = checkCloseOptions(options);
-    await this.#core.close(deadline);
+    await this.#core.close(options);
   }
 
   /** Closes the kite, see {@linkcode Kite.close}. */

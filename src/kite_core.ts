@@ -6,16 +6,15 @@ import type { Connection } from "./connection.ts";
 import { describeMethods } from "./contract/describe.ts";
 import { type ClientHost, DiallingClient } from "./dialling_client.ts";
 import { KontrolClient } from "./discovery/kontrol_client.ts";
-import {
-  Endpoint,
-  type EndpointHost,
-  type HttpHandler,
-  KITE_PATH,
-  type RequestInfo,
-} from "./endpoint.ts";
+import { Endpoint, type EndpointHost, type HttpHandler, KITE_PATH } from "./endpoint.ts";
 import { Events } from "./events.ts";
-import { type KiteOptions, resolveOptions } from "./kite_options.ts";
-import { createLogger, type Logger } from "./log.ts";
+import {
+  checkCloseOptions,
+  type CloseOptions,
+  type KiteOptions,
+  resolveOptions,
+} from "./kite_options.ts";
+import { KiteLogger, type Logger } from "./log.ts";
 import { OperatorLog } from "./operator_log.ts";
 import { KiteError, messageOf } from "./protocol/errors.ts";
 import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
@@ -27,6 +26,7 @@ import { isFirst } from "./runtime/process.ts";
 import { ListeningServer } from "./server.ts";
 import { dialSession } from "./transport/dial.ts";
 import type { CloseInfo } from "./transport/session.ts";
+import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
 
 /** Milliseconds that running calls get to finish when the kite closes. */
 const DEFAULT_DEADLINE = 5_000;
@@ -73,7 +73,7 @@ export class KiteCore {
       { username, environment, name, version, region, hostname: hostname(), id },
       config.limits.nameLength,
     );
-    this.log = own.logger ?? createLogger(name, config);
+    this.log = own.logger ?? new KiteLogger(name, config);
     for (const warning of [...warnings, ...configWarnings()].filter(isFirst)) {
       this.log.warning("{warning}", { warning });
     }
@@ -179,7 +179,7 @@ export class KiteCore {
       connections: this.config.limits.connections,
       fetch: this.fetch,
       onError: (error) => this.report("An HTTP request failed", error),
-      close: ({ deadline = DEFAULT_DEADLINE }) => this.close(deadline),
+      close: (options) => this.close(options),
     });
     this.#server = server;
     this.log.debug(`${this.identity.name} listens at ${server.url}`);
@@ -187,7 +187,8 @@ export class KiteCore {
     return server;
   }
 
-  async close(deadline: number = DEFAULT_DEADLINE): Promise<void> {
+  async close(options: CloseOptions): Promise<void> {
+    const { deadline = DEFAULT_DEADLINE } = checkCloseOptions(options);
     this.#closing ??= this.#close(deadline).finally(() => this.#closing = undefined);
     await this.#closing;
   }

@@ -1,8 +1,9 @@
 import { cannotUse } from "./protocol/refusal.ts";
-import type { RequestInfo } from "./endpoint.ts";
 import type { CloseOptions } from "./kite_options.ts";
 import { outsideAddresses } from "./runtime/network.ts";
-import { type RunningServer, serve } from "./runtime/serve.ts";
+import { serve } from "./runtime/serve.ts";
+import type { RunningServer } from "./runtime/serving.ts";
+import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
 
 /** What a server needs to listen. */
 export interface ServerInit {

@@ -72,7 +72,11 @@ export function checkTimes(claims: JwtClaims, now: number, tolerance: number): v
 
 /** What {@linkcode signToken} may be told beside the claims. */
 export interface SignOptions {
-  /** The `kid` header: which key signed. @default none */
+  /**
+   * The `kid` header: which key signed.
+   *
+   * @default none
+   */
   readonly keyId?: string;
 }
 

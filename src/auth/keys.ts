@@ -135,7 +135,7 @@ export async function publicKeyOf(privateKeyPem: string): Promise<string> {
 /**
  * Makes a key pair.
  *
- * @param algorithm @default "RS256", which every kite understands; 2048 bits
+ * @param algorithm default: "RS256", which every kite understands; 2048 bits
  *
  * @example
  * ```ts

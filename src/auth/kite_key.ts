@@ -17,9 +17,17 @@ export interface KiteKeyOptions {
   readonly privateKey: PrivateKey;
   /** The public half of `privateKey`, PEM. */
   readonly publicKeyPem: string;
-  /** Its `jti`. @default a new UUID */
+  /**
+   * Its `jti`.
+   *
+   * @default a new UUID
+   */
   readonly id?: string;
-  /** When it was issued, milliseconds since 1970. @default 5 minutes ago, for clocks that are late */
+  /**
+   * When it was issued, milliseconds since 1970.
+   *
+   * @default 5 minutes ago, for clocks that are late
+   */
   readonly issuedAt?: number;
   /**
    * Whether its Kontrol signs key handovers, which the user's kites then require before they trust
@@ -89,7 +97,7 @@ export function kiteHome(): string {
 /**
  * The text of `kite.key`, trimmed; `undefined` if there is no such file.
  *
- * @param directory @default {@linkcode kiteHome}
+ * @param directory default: {@linkcode kiteHome}
  * @throws {KiteError} `configError`: it cannot be read, or is no kite.key.
  */
 export async function readKiteKeyFile(
@@ -106,7 +114,7 @@ export async function readKiteKeyFile(
 /**
  * Puts `kite.key` in place, in one step, for its owner's eyes only (directory 0700, file 0400).
  *
- * @param directory @default {@linkcode kiteHome}
+ * @param directory default: {@linkcode kiteHome}
  * @throws {KiteError} `configError`: the text is no kite.key, or cannot be written.
  */
 export async function writeKiteKeyFile(

@@ -15,11 +15,23 @@ export type KontrolKeyCheck = (kontrolKey: string) => boolean | Promise<boolean>
 
 /** What a {@linkcode KiteKeyVerifier} must know. */
 export interface KiteKeyVerifierOptions extends VerifierOptions {
-  /** Decides on keys other than the trusted ones. @default none of them is trusted */
+  /**
+   * Decides on keys other than the trusted ones.
+   *
+   * @default none of them is trusted
+   */
   readonly verify?: KontrolKeyCheck;
-  /** How long an answer of `verify` is remembered, milliseconds; 0 for not at all. @default 300_000 */
+  /**
+   * How long an answer of `verify` is remembered, milliseconds; 0 for not at all.
+   *
+   * @default 300_000
+   */
   readonly verifyTtl?: number;
-  /** How long `verify` may take, milliseconds. @default 15_000 */
+  /**
+   * How long `verify` may take, milliseconds.
+   *
+   * @default 15_000
+   */
   readonly verifyTimeout?: number;
 }
 

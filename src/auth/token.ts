@@ -10,13 +10,23 @@ export interface TokenVerifierOptions extends VerifierOptions {
   readonly kontrolUser: () => string;
   /** Who we are, for the audience. */
   readonly identity: () => AudienceIdentity;
-  /** Decides on the audience. @default {@linkcode refuseAudience}: docs/protocol.md §5 */
+  /**
+   * Decides on the audience.
+   *
+   * @default {@linkcode refuseAudience}: docs/protocol.md §5
+   */
   readonly audience?: AudienceCheck;
-  /** Takes tokens that never end, as the Go kite does. @default false */
+  /**
+   * Takes tokens that never end, as the Go kite does.
+   *
+   * @default false
+   */
   readonly allowWithoutExpiry?: boolean;
   /**
    * Looks for new trusted keys when none of those at hand made a signature; what they are then is
-   * tried once more. @default none are looked for
+   * tried once more.
+   *
+   * @default none are looked for
    */
   readonly refresh?: () => Promise<void>;
 }

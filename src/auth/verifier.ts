@@ -46,17 +46,32 @@ export interface VerifierOptions {
   /**
    * Until when one of the trusted keys counts, milliseconds since 1970.
    *
-   * @param key The canonical text of the key, see {@linkcode canonicalPublicKey}.
-   * @default Infinity
+   * @param key The canonical text of the key, see {@linkcode canonicalPublicKey}; default: Infinity
    */
   readonly trustedUntil?: (key: string) => number;
-  /** The signature algorithms that will do. @default ["RS256", "ES256", "EdDSA"] */
+  /**
+   * The signature algorithms that will do.
+   *
+   * @default ["RS256", "ES256", "EdDSA"]
+   */
   readonly algorithms?: readonly KeyAlgorithm[];
-  /** How far the clocks of two machines may differ, milliseconds. @default 0 */
+  /**
+   * How far the clocks of two machines may differ, milliseconds.
+   *
+   * @default 0
+   */
   readonly clockTolerance?: number;
-  /** How many good texts are remembered; 0 for none. @default 10_000 */
+  /**
+   * How many good texts are remembered; 0 for none.
+   *
+   * @default 10_000
+   */
   readonly cacheSize?: number;
-  /** The clock, milliseconds since 1970. @default Date.now */
+  /**
+   * The clock, milliseconds since 1970.
+   *
+   * @default Date.now
+   */
   readonly now?: () => number;
 }
 
@@ -172,7 +187,11 @@ export abstract class CachingVerifier implements Verifier {
   }
 }
 
-/** The username that verified claims give. @throws {KiteError} `authenticationError`: none. */
+/**
+ * The username that verified claims give.
+ *
+ * @throws {KiteError} `authenticationError`: none.
+ */
 export function usernameOf(claims: JwtClaims): string {
   if (claims.sub === undefined || claims.sub === "") throw refusal("token has no username");
   return claims.sub;

@@ -8,7 +8,11 @@ export type WaitOptions = Pick<TellOptions, "timeout" | "signal">;
 
 /** Options of {@linkcode Kite.getToken}. */
 export interface GetTokenOptions extends WaitOptions {
-  /** Requests a new token instead of one that Kontrol has cached. @default false */
+  /**
+   * Requests a new token instead of one that Kontrol has cached.
+   *
+   * @default false
+   */
   readonly force?: boolean;
 }
 

@@ -97,7 +97,11 @@ export class KontrolWatch<Event> implements KiteWatch<Event> {
     this.#release();
   }
 
-  /** The events, from the first list on. @throws {KiteError} `limitError`, `argumentError` */
+  /**
+   * The events, from the first list on.
+   *
+   * @throws {KiteError} `limitError`, `argumentError`
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Event> {
     try {
       for (;;) {

@@ -33,9 +33,17 @@ export interface ErrorObject {
 
 /** What can be said of a {@linkcode KiteError} beside its type and message. */
 export interface KiteErrorOptions {
-  /** A finer code of the thrower's own. @default "" */
+  /**
+   * A finer code of the thrower's own.
+   *
+   * @default ""
+   */
   readonly code?: string;
-  /** The request that failed, 16 hex digits. @default "" */
+  /**
+   * The request that failed, 16 hex digits.
+   *
+   * @default ""
+   */
   readonly id?: string;
   /** What led to it; stays in this process. */
   readonly cause?: unknown;

@@ -83,7 +83,7 @@ export function parseIdentity(path: string): KiteIdentity {
  * Checks an identity: no field empty, none holding `/`, none too long, a version of three parts, a
  * UUID for the id.
  *
- * @param nameLength the most characters that a field may have. @default 256
+ * @param nameLength the most characters that a field may have; default: 256
  * @returns the identity that was given
  * @throws {KiteError} `argumentError`, naming the field, what it holds, and what would be right.
  */

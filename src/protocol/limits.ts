@@ -3,11 +3,23 @@
  * session with the close code named at the field; nothing is ever buffered without end.
  */
 export interface Limits {
-  /** One dnode message, bytes of UTF-8, checked before it is parsed. Close code 1009. @default 4_194_304 */
+  /**
+   * One dnode message, bytes of UTF-8, checked before it is parsed. Close code 1009.
+   *
+   * @default 4_194_304
+   */
   readonly messageBytes: number;
-  /** Depth of arrays and objects in one message. The message is refused. @default 512 */
+  /**
+   * Depth of arrays and objects in one message. The message is refused.
+   *
+   * @default 512
+   */
   readonly nesting: number;
-  /** Functions in one message. The message is refused. @default 256 */
+  /**
+   * Functions in one message. The message is refused.
+   *
+   * @default 256
+   */
   readonly callbacksPerMessage: number;
   /**
    * Functions that one remote may still call. Beyond, functions of ended calls are freed, unused
@@ -15,9 +27,17 @@ export interface Limits {
    * @default 10_000
    */
   readonly callbacksPerSession: number;
-  /** Invocations of async callbacks waiting for their turn, per session. Close code 3008. @default 10_000 */
+  /**
+   * Invocations of async callbacks waiting for their turn, per session. Close code 3008.
+   *
+   * @default 10_000
+   */
   readonly queuedCallbacks: number;
-  /** Requests of one remote that run at once. Further ones are answered `requestLimitError`. @default 4_096 */
+  /**
+   * Requests of one remote that run at once. Further ones are answered `requestLimitError`.
+   *
+   * @default 4_096
+   */
   readonly inFlightRequests: number;
   /**
    * Bytes of the messages that one remote's running requests, and callbacks that run or wait, came
@@ -36,42 +56,78 @@ export interface Limits {
    * @default 100_000
    */
   readonly queuedMessages: number;
-  /** Messages of one remote in a row that cannot be read. Close code 3008. @default 100 */
+  /**
+   * Messages of one remote in a row that cannot be read. Close code 3008.
+   *
+   * @default 100
+   */
   readonly brokenMessages: number;
-  /** Calls of ours on one connection that wait for an answer. Further ones fail with `limitError`. @default 65_536 */
+  /**
+   * Calls of ours on one connection that wait for an answer. Further ones fail with `limitError`.
+   *
+   * @default 65_536
+   */
   readonly pendingCalls: number;
-  /** Calls that wait while a client redials. Further ones fail with `disconnect`. @default 1_000 */
+  /**
+   * Calls that wait while a client redials. Further ones fail with `disconnect`.
+   *
+   * @default 1_000
+   */
   readonly waitingCalls: number;
-  /** Bytes accepted but not yet taken by the network, per session. Close code 1013 (slow reader). @default 16_777_216 */
+  /**
+   * Bytes accepted but not yet taken by the network, per session. Close code 1013 (slow reader).
+   *
+   * @default 16_777_216
+   */
   readonly outgoingBytes: number;
   /**
    * Bytes of `xhr_send` and `jsonp_send` bodies that a server is receiving at once. Further ones are
    * answered HTTP 503, and their sessions end with close code 1013. The bodies of one session may
-   * hold together what a single one may. @default 134_217_728
+   * hold together what a single one may.
+   *
+   * @default 134_217_728
    */
   readonly incomingBytes: number;
-  /** The part of `incomingBytes` that one address may use (of IPv6, one /64). @default 33_554_432 */
+  /**
+   * The part of `incomingBytes` that one address may use (of IPv6, one /64).
+   *
+   * @default 33_554_432
+   */
   readonly incomingBytesPerAddress: number;
   /**
    * Sessions of one server. Beyond, a new one takes the place of the HTTP session whose client has
-   * been away for the longest time, or is refused with HTTP 503. @default 20_000, or less where the
+   * been away for the longest time, or is refused with HTTP 503.
+   *
+   * @default 20_000, or less where the
    * process may open fewer files
    */
   readonly sessions: number;
   /**
    * Connections that a server has open at once, without those that have become WebSockets. A further
    * one takes the place of the one that has been without a request for the longest time, or waits
-   * until there is room. @default 20_000, or less where the process may open fewer files
+   * until there is room.
+   *
+   * @default 20_000, or less where the process may open fewer files
    */
   readonly connections: number;
   /**
    * Sessions of one address (of IPv6, one /64), with the same consequence as `sessions`. Behind a
-   * reverse proxy all sessions have its address: set it to `sessions` there. @default half of `sessions`
+   * reverse proxy all sessions have its address: set it to `sessions` there.
+   *
+   * @default half of `sessions`
    */
   readonly sessionsPerAddress: number;
-  /** Milliseconds in which a new session must see its first message, either way; 0 for no bound. Close code 3008. @default 300_000 */
+  /**
+   * Milliseconds in which a new session must see its first message, either way; 0 for no bound. Close code 3008.
+   *
+   * @default 300_000
+   */
   readonly firstMessage: number;
-  /** Characters of a method's name, and of each field of an identity. @default 256 */
+  /**
+   * Characters of a method's name, and of each field of an identity.
+   *
+   * @default 256
+   */
   readonly nameLength: number;
 }
 

@@ -44,7 +44,11 @@ export class CallsIn {
     return this.#running;
   }
 
-  /** Serves a request. @param bytes the size of its message */
+  /**
+   * Serves a request.
+   *
+   * @param bytes the size of its message
+   */
   serve(message: IncomingRequest, bytes: number): void {
     const { responseId } = message;
     const refusal = this.#refusal(bytes);
@@ -79,7 +83,11 @@ export class CallsIn {
     return this.#inFlight.hasRoom(bytes) ? undefined : NO_ROOM;
   }
 
-  /** Answers with an error. @param requestId the request that failed, or `""` */
+  /**
+   * Answers with an error.
+   *
+   * @param requestId the request that failed, or `""`
+   */
   answerError(responseId: number, error: unknown, requestId: string): void {
     const line = this.#line;
     if (!line.isOpen) return;

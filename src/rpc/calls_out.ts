@@ -53,7 +53,11 @@ export class CallsOut {
     });
   }
 
-  /** Settles the call that an answer belongs to. @returns whether there is one */
+  /**
+   * Settles the call that an answer belongs to.
+   *
+   * @returns whether there is one
+   */
   settle(id: number, args: readonly unknown[]): boolean {
     const call = this.#pending.take(id);
     if (call === undefined) return false;
@@ -68,7 +72,11 @@ export class CallsOut {
     return true;
   }
 
-  /** Fails the call whose answer cannot be read. @returns whether there is one */
+  /**
+   * Fails the call whose answer cannot be read.
+   *
+   * @returns whether there is one
+   */
   fail(id: number, type: "limitError" | "invalidResponse", reason: string): boolean {
     const call = this.#pending.take(id);
     if (call === undefined) return false;
@@ -81,7 +89,11 @@ export class CallsOut {
     this.#pending.failAll(() => disconnected(info));
   }
 
-  /** Begins a call. @returns why it failed at once; undefined when it began */
+  /**
+   * Begins a call.
+   *
+   * @returns why it failed at once; undefined when it began
+   */
   #call(
     options: TellOptions,
     method: string,

@@ -25,7 +25,11 @@ export interface ConversationOptions {
   readonly authenticates: boolean;
   /** What our own requests show; read before each. */
   readonly credentials: () => Authentication | undefined;
-  /** Start callbacks without waiting for the one before. @default false */
+  /**
+   * Start callbacks without waiting for the one before.
+   *
+   * @default false
+   */
   readonly concurrentCallbacks?: boolean;
   /** The end of the session. */
   readonly onClose: (info: CloseInfo) => void;

@@ -34,7 +34,11 @@ export interface CallLog {
    * @param error what it failed with; undefined after success
    */
   ended(request: KiteRequest, startedAt: number, error?: unknown): void;
-  /** A call failed. @param isAnswered whether the caller is told */
+  /**
+   * A call failed.
+   *
+   * @param isAnswered whether the caller is told
+   */
   failed(request: KiteRequest, error: unknown, isAnswered: boolean): void;
 }
 

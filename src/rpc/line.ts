@@ -119,7 +119,11 @@ export class Line {
     this.#callbacks?.leave(functions);
   }
 
-  /** Forgets a function. @returns whether the remote held it */
+  /**
+   * Forgets a function.
+   *
+   * @returns whether the remote held it
+   */
   release(callback: Callback): boolean {
     return this.#callbacks?.release(callback) ?? false;
   }

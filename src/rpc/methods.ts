@@ -40,7 +40,10 @@ export class Methods {
   handle(name: string, handler: Handler, schemas?: MethodSchemas): ServedMethod {
     const { nameLength, handling } = this.#options;
     if (typeof name !== "string" || name === "" || name.length > nameLength) {
-      throw new KiteError("configError", `Cannot handle a method: its name must have 1 to ${nameLength} characters`);
+      throw new KiteError(
+        "configError",
+        `Cannot handle a method: its name must have 1 to ${nameLength} characters`,
+      );
     }
     if (typeof handler !== "function") {
       throw new KiteError("configError", `Cannot handle "${name}": the handler must be a function`);

@@ -1,20 +1,7 @@
 import { KiteError } from "../protocol/errors.ts";
-import type { HttpConnection } from "./connection_server.ts";
-import { GuardedConnection } from "./guarded_connection.ts";
-import type { RunningServer, ServeHandler } from "./serve.ts";
+import { GuardedConnection, type GuardOptions } from "./guarded_connection.ts";
+import type { RunningServer } from "./serving.ts";
 import { Timer } from "./timer.ts";
-
-/** How a {@linkcode GuardedServer} serves. */
-export interface GuardOptions {
-  readonly handler: ServeHandler;
-  readonly onError: (error: unknown) => void;
-  /** Speaks HTTP on an accepted connection. */
-  readonly serveHttp: (connection: Deno.Conn) => HttpConnection;
-  /** Milliseconds that a connection may stay open without a complete request. */
-  readonly idleTimeout: number;
-  /** Connections that are open at once, without those that have become WebSockets. */
-  readonly connections: number;
-}
 
 /** Milliseconds until `accept` is tried again after a failure, or where there is no room. */
 const ACCEPT_RETRY = 100;
@@ -157,7 +144,11 @@ export class GuardedServer implements RunningServer {
     this.#settle();
   }
 
-  /** Closes up to `count` connections that have been idle for the longest time. @returns how many */
+  /**
+   * Closes up to `count` connections that have been idle for the longest time.
+   *
+   * @returns how many
+   */
   #shed(count: number): number {
     let closed = 0;
     for (const connection of [...this.#idle].slice(0, count)) {

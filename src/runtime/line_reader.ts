@@ -118,7 +118,11 @@ class LineBuffer {
     return new TextDecoder().decode(Uint8Array.from(this.#bytes));
   }
 
-  /** Takes bytes up to the end of the line. @returns how many it took */
+  /**
+   * Takes bytes up to the end of the line.
+   *
+   * @returns how many it took
+   */
   take(bytes: Uint8Array): number {
     for (const [index, byte] of bytes.entries()) {
       this.#takeByte(byte);

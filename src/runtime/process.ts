@@ -39,7 +39,11 @@ export function onInterrupt(listener: () => void): () => void {
   });
 }
 
-/** Hears of signals where there are any (not in browsers). @returns a function that stops listening */
+/**
+ * Hears of signals where there are any (not in browsers).
+ *
+ * @returns a function that stops listening
+ */
 export function onSignals(signals: readonly ProcessSignal[], listener: () => void): () => void {
   const deno = denoNamespace();
   if (deno !== undefined) {

@@ -2,15 +2,8 @@ import { KiteError } from "../protocol/errors.ts";
 import { connectionServing } from "./connection_server.ts";
 import { GuardedServer } from "./guarded_server.ts";
 import { denoNamespace } from "./host.ts";
+import type { RequestPeer, RunningServer, ServeHandler } from "./serving.ts";
 import { Timer } from "./timer.ts";
-
-/** Who sent a request. */
-export interface RequestPeer {
-  /** `host:port` of the peer. */
-  readonly remoteAddress: string;
-  /** Sets what is called when the peer leaves before its response is complete; for long responses. */
-  onGone?(listener: () => void): void;
-}
 
 /** How {@linkcode serve} listens. */
 export interface ServeOptions {
@@ -22,41 +15,21 @@ export interface ServeOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /**
    * Milliseconds that a connection may stay open without a complete request, at its start and
-   * between two requests. @default 10_000
+   * between two requests.
+   *
+   * @default 10_000
    */
   readonly idleTimeout?: number;
   /**
    * Connections that are open at once, without WebSockets. A further one takes the place of the one
-   * that has been without a request for the longest time, or waits. @default 20_000
+   * that has been without a request for the longest time, or waits.
+   *
+   * @default 20_000
    */
   readonly connections?: number;
   /** Hears what the handler threw; the request is answered with status 500. */
   readonly onError: (error: unknown) => void;
 }
-
-/** A server that listens. */
-export interface RunningServer {
-  /** The address that it listens on. */
-  readonly hostname: string;
-  /** The port that it listens on. */
-  readonly port: number;
-  /** Resolves when it has ended. */
-  readonly finished: Promise<void>;
-  /**
-   * Takes no new connection, lets the requests that run finish, and ends.
-   *
-   * @param deadline Milliseconds after which requests that still run are cut off. @default 5_000
-   */
-  close(deadline?: number): Promise<void>;
-  /** Ends at once, and cuts off what runs. */
-  abort(): Promise<void>;
-}
-
-/** Answers a request. */
-export type ServeHandler = (
-  request: Request,
-  peer: RequestPeer,
-) => Response | Promise<Response>;
 
 const DEFAULT_DEADLINE = 5_000;
 const DEFAULT_IDLE_TIMEOUT = 10_000;

@@ -21,7 +21,11 @@ interface TerminalScope {
 export interface QuestionOptions {
   /** Takes the question back. */
   readonly signal?: AbortSignal;
-  /** Milliseconds to wait for an answer. @default 300_000 */
+  /**
+   * Milliseconds to wait for an answer.
+   *
+   * @default 300_000
+   */
   readonly timeout?: number;
 }
 

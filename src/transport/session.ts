@@ -30,7 +30,11 @@ export interface Session {
    * encode. Without it, {@linkcode Session.send} has to do.
    */
   sendEscaped?(escaped: string): void;
-  /** Ends the session. @param code SockJS/WebSocket close code, 1000 or 3000–4999. @default 3000, "Go away!" */
+  /**
+   * Ends the session.
+   *
+   * @param code SockJS/WebSocket close code, 1000 or 3000–4999; default: 3000, "Go away!"
+   */
   close(code?: number, reason?: string): void;
 }
 
@@ -50,12 +54,15 @@ export interface CloseInfo {
   readonly reason: string;
 }
 
-/** The transports a session may run on. */
+/**
+ * The transport of a session. `"WebSocket"` is SockJS over a WebSocket, `"rawWebSocket"` is a WebSocket
+ * without SockJS. The others are the HTTP transports of SockJS.
+ */
 export type TransportName =
-  | "websocket"
-  | "rawWebsocket"
-  | "xhr"
-  | "xhr_streaming"
-  | "eventsource"
-  | "htmlfile"
-  | "jsonp";
+  | "WebSocket"
+  | "rawWebSocket"
+  | "XHRPolling"
+  | "XHRStreaming"
+  | "EventSource"
+  | "HTMLFile"
+  | "JSONPPolling";

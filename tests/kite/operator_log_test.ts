@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { createLogger, KiteError, type LogLevel } from "../../mod.ts";
+import { KiteError, KiteLogger, type LogLevel } from "../../mod.ts";
 import type { Kite } from "../../src/kite.ts";
 import type { KiteOptions } from "../../src/kite_options.ts";
 import { eventually } from "../support/eventually.ts";
@@ -17,7 +17,7 @@ async function withLog(
 ): Promise<void> {
   const lines: string[] = [];
   const write = (line: string): void => void lines.push(line.slice(line.indexOf("[")));
-  const logger = createLogger("target", { logLevel, write });
+  const logger = new KiteLogger("target", { logLevel, write });
   await using kite = targetKite({ logger, ...options });
   await using server = await kite.listen();
   await using client = callingKite({ username: "ann" }).newClient(server.url);

@@ -63,7 +63,11 @@ class HostileCaller implements AsyncDisposable {
     return new HostileCaller(socket);
   }
 
-  /** Sends one request. @returns its answer, which must come */
+  /**
+   * Sends one request.
+   *
+   * @returns its answer, which must come
+   */
   call(method: string, request: Record<string, unknown>, callbacks = {}): Promise<unknown> {
     const id = this.#nextId++;
     const answer = Promise.withResolvers<unknown>();
@@ -159,8 +163,8 @@ Deno.test("hostile identities, authentications and authenticators' outcomes are 
     kite.handle("keep", ({ args }) => {
       current = args.values[0];
     }).disableAuthentication();
-    kite.authenticator("gives", () => current as string);
-    kite.authenticator("throws", () => {
+    kite.addAuthenticator("gives", () => current as string);
+    kite.addAuthenticator("throws", () => {
       throw current;
     });
     await using server = await kite.listen();

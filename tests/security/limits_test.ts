@@ -28,7 +28,7 @@ async function failure(call: Promise<unknown>): Promise<string> {
 }
 
 function endOf(client: Client): Promise<number> {
-  return new Promise((resolve) => void client.on("disconnect", ({ code }) => resolve(code)));
+  return new Promise((resolve) => void client.onDisconnect(({ code }) => resolve(code)));
 }
 
 Deno.test("messageBytes: a longer message ends the session with 1009", () =>
@@ -263,7 +263,7 @@ Deno.test("outgoingBytes: a reader that does not read is closed with 1013", asyn
     signal.addEventListener("abort", () => clearInterval(timer));
   });
   const ends: { code: number }[] = [];
-  kite.on("disconnect", (end) => ends.push(end));
+  kite.onDisconnect((_connection, end) => ends.push(end));
   using peer = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   const key = btoa("0123456789abcdef");
   await peer.write(new TextEncoder().encode(

@@ -118,7 +118,11 @@ export class Front {
     this.#upstreams.close();
   }
 
-  /** Counts an exchange on a connection. @returns a function to call when it is over */
+  /**
+   * Counts an exchange on a connection.
+   *
+   * @returns a function to call when it is over
+   */
   #begin(socket: Duplex): () => void {
     this.#running.set(socket, (this.#running.get(socket) ?? 0) + 1);
     return () => {

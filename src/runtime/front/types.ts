@@ -42,7 +42,11 @@ export type Decision =
 export interface AcceptedSocket {
   /** Bytes given to `send` that the network has not taken yet. */
   readonly bufferedAmount: number;
-  /** Sends one text message. @param sent called once the network has taken it, or the socket ended */
+  /**
+   * Sends one text message.
+   *
+   * @param sent called once the network has taken it, or the socket ended
+   */
   send(text: string, sent?: () => void): void;
   /** Stops reading, so that the peer has to wait. */
   pause(): void;
