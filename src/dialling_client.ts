@@ -198,7 +198,8 @@ export class DiallingClient implements Client {
   }
 
   #tell(options: TellOptions, method: string, args: readonly unknown[]): Promise<unknown> {
-    if (options.idempotent === true) return this.#tellRepeatedly(options, method, args);
+    // Callers without types may pass anything: the conversation checks it.
+    if (options?.idempotent === true) return this.#tellRepeatedly(options, method, args);
     if (this.#conversation === undefined) return this.#tellLater(options, method, args);
     const due = this.#beforeCall?.();
     return due === undefined
@@ -263,7 +264,7 @@ export class DiallingClient implements Client {
   whyNotConnected(): KiteError {
     const { failure } = this.#dialler;
     const why = this.#isClosed()
-      ? "the client is closed"
+      ? "the client was closed"
       : failure?.message ?? (this.#end && describeEnd(this.#end)) ??
         (this.#state === "idle" ? "dial first" : "it is being dialled");
     return new KiteError("disconnect", `Not connected to ${this.url}: ${why}`, { cause: failure });

@@ -160,12 +160,15 @@ export class KiteCore {
 
   readonly fetch = (request: Request, info: RequestInfo = {}): Response | Promise<Response> =>
     this.#isClosed
-      ? new Response("The kite is closed\n", { status: 503 })
+      ? new Response("the kite is closed\n", { status: 503 })
       : this.#openEndpoint().fetch(request, info);
 
   async listen(): Promise<ListeningServer> {
     if (this.#server !== undefined) {
-      throw new KiteError("configError", `Cannot listen: the kite listens at ${this.#server.url}`);
+      throw new KiteError(
+        "configError",
+        `Cannot listen: the kite listens already, at ${this.#server.url}`,
+      );
     }
     const { ip, port, tls } = this.config;
     await this.#closing;

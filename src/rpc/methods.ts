@@ -73,7 +73,7 @@ export class Methods {
     if (method === undefined) {
       throw this.#notFound(request.method.slice(0, this.#options.nameLength));
     }
-    if (this.isClosing) throw new KiteError("disconnect", "The kite is closing");
+    if (this.isClosing) throw new KiteError("disconnect", "the kite is closing");
     if (request.authenticates && this.authenticates && method.authenticates) {
       const authenticated = this.authenticators.authenticate(request);
       if (authenticated !== undefined) return authenticated.then(() => method.run(request));

@@ -88,7 +88,7 @@ Deno.test("each call is logged at DEBUG with its caller, outcome and duration", 
     assertMatch(calls[0] ?? "", shape("square", "ok"));
     assertMatch(calls[1] ?? "", shape("later", "ok"));
     assertMatch(calls[2] ?? "", shape("throws", "x"));
-    assertMatch(lines.join("\n"), /\[DEBUG\] target: 127\.0\.0\.1:\d+ connected over websocket/);
+    assertMatch(lines.join("\n"), /\[DEBUG\] target: 127\.0\.0\.1:\d+ connected over WebSocket/);
   }));
 
 Deno.test("a call is not logged above DEBUG, nor looked at for it", () =>
@@ -110,7 +110,7 @@ Deno.test("logConnections logs connections at INFO", async () => {
   });
   await eventually(() => kept.some((line) => line.includes("disconnected")));
   const shown = kept.map((line) => line.replace(/127\.0\.0\.1:\d+/, "PEER"));
-  assert(shown.includes("[INFO] target: PEER connected over websocket"), shown.join("\n"));
+  assert(shown.includes("[INFO] target: PEER connected over WebSocket"), shown.join("\n"));
   assert(shown.some((line) => line.startsWith("[INFO] target: PEER disconnected: ")));
 });
 

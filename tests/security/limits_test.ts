@@ -317,7 +317,7 @@ Deno.test("nameLength: methods and identities keep it, claims are cut where it i
     assertThrows(
       () => kite.handle("m".repeat(61), () => {}),
       KiteError,
-      "a method's name has 1 to 60 characters",
+      "its name must have 1 to 60 characters",
     );
     assertThrows(() => callingKite({ limits: { nameLength: 2 } }), KiteError);
     assertEquals(
