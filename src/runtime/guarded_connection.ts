@@ -47,6 +47,8 @@ export class GuardedConnection {
 
   /** Begins to read requests. */
   start(): void {
+    // Otherwise an answer that leaves in two pieces waits 40 ms for the peer's acknowledgement.
+    if ("setNoDelay" in this.#accepted) (this.#accepted as Deno.TcpConn).setNoDelay(true);
     void this.#read();
   }
 
