@@ -22,6 +22,17 @@ export interface ConnectionHost extends ConversationHost {
   connectionClosed(connection: IncomingConnection, info: CloseInfo): void;
 }
 
+/** How a connection differs from others of its kite. */
+export interface ConnectionOptions {
+  /**
+   * Offer compact messages if the kite does. Not through a tunnel: a Go proxy reads SockJS frames on the
+   * way, and refuses those that are not arrays of strings.
+   *
+   * @default true
+   */
+  readonly compact?: boolean;
+}
+
 /** A connection of a remote kite that dialled this one. Its methods can be called back. */
 export interface Connection extends RemoteKite {
   /** The transport of the connection. */
@@ -55,7 +66,7 @@ export class IncomingConnection implements Connection {
   #events: Events<{ disconnect: CloseInfo }> | undefined;
   #end: CloseInfo | undefined;
 
-  constructor(host: ConnectionHost, session: Session) {
+  constructor(host: ConnectionHost, session: Session, { compact = true }: ConnectionOptions = {}) {
     this.#host = host;
     this.#session = session;
     this.transport = session.transport;
@@ -67,6 +78,7 @@ export class IncomingConnection implements Connection {
       credentials: noCredentials,
       remoteUrl: () => session.remoteAddress,
       concurrentCallbacks: host.concurrentCallbacks,
+      compact: host.compact && compact,
       onClose: (info) => this.#closed(info),
       onFirstRequest: (request) => host.connectionHadRequest(this, request),
     });

@@ -320,6 +320,7 @@ export class DiallingClient implements Client {
       credentials: () => this.#authentication,
       remoteUrl: () => this.url,
       concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
+      compact: this.#options.compact ?? this.#host.compact,
       onClose: (info) => this.#closed(info),
       onTokenExpire: (error) => this.#events.emit("tokenExpire", error),
     });

@@ -1,4 +1,9 @@
-import { type Connection, type ConnectionHost, IncomingConnection } from "./connection.ts";
+import {
+  type Connection,
+  type ConnectionHost,
+  type ConnectionOptions,
+  IncomingConnection,
+} from "./connection.ts";
 import {
   type RequestInfo,
   type SockJsOptions,
@@ -69,8 +74,8 @@ export class Endpoint {
   }
 
   /** Takes a session in, as if it had been dialled. */
-  accept(session: Session): Connection {
-    const connection = new IncomingConnection(this.#host, session);
+  accept(session: Session, options: ConnectionOptions = {}): Connection {
+    const connection = new IncomingConnection(this.#host, session, options);
     this.#connections.add(connection);
     if (this.#host.limits.firstMessage > 0) {
       this.#silent.set(connection, performance.now());

@@ -251,7 +251,7 @@ export class KiteCore {
       );
     }
     const session = await dialSession(url, { isSessionUrl: true, ca, handshakeTimeout, limits });
-    if (this.#endpoint === endpoint) return void endpoint.accept(session);
+    if (this.#endpoint === endpoint) return void endpoint.accept(session, { compact: false });
     session.close();
     throw new KiteError("aborted", "Cannot open a tunnel: the kite was closed");
   }
@@ -268,6 +268,7 @@ export class KiteCore {
       limits: config.limits,
       timeout: config.timeout,
       concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
+      compact: this.#options.compact ?? true,
       clientDefaults: config,
       serve: (request) => this.methods.serve(request),
       report: (what, error) => this.report(what, error),
