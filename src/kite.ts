@@ -382,13 +382,12 @@ export class Kite implements AsyncDisposable {
    * import { startTestKontrol } from "@kite/kite/testing";
    *
    * await using kontrol = await startTestKontrol();
+   * const math = await kontrol.newKite("math");
+   * await math.register((await math.listen()).url);
+   *
    * const exp2 = await kontrol.newKite("exp2");
-   * try {
-   *   const [math] = await exp2.getKites({ name: "math" });
-   *   await math!.dial();
-   * } catch (error) {
-   *   console.assert(error.codeIs("kitesNotFound"));
-   * }
+   * const [client] = await exp2.getKites({ name: "math" });
+   * await client!.dial();
    * ```
    */
   getKites(query: KontrolQuery, options?: WaitOptions): Promise<Client[]>;
