@@ -32,7 +32,13 @@ export type { KiteRequest } from "./src/rpc/request.ts";
 export type { Args, Argument, ObjectArgument, TupleOf } from "./src/rpc/args.ts";
 export type { FinalHandler, Handler, Method, MethodHandling, Outcome } from "./src/rpc/method.ts";
 export { callback, contract, method, type } from "./src/contract/contract.ts";
-export type { CallOptions, Implementation, ImplementOf } from "./src/contract/contract.ts";
+export type {
+  CallOf,
+  CallOptions,
+  ImplementArguments,
+  Implementation,
+  ImplementOf,
+} from "./src/contract/contract.ts";
 export type { ImplementedMethods, ImplementOptions } from "./src/contract/implement.ts";
 export type { Description, JsonSchema, MethodDescription } from "./src/contract/describe.ts";
 export type {

@@ -34,11 +34,23 @@ export interface Logger {
 
 /** How a {@linkcode KiteLogger} begins. */
 export interface LoggerOptions {
-  /** This level and those before it are written. @default "INFO" */
+  /**
+   * This level and those before it are written.
+   *
+   * @default "INFO"
+   */
   readonly logLevel?: LogLevel;
-  /** Write without colors even to a terminal. @default false */
+  /**
+   * Write without colors even to a terminal.
+   *
+   * @default false
+   */
   readonly logNoColor?: boolean;
-  /** Takes each line, without its end. @default standard error */
+  /**
+   * Takes each line, without its end.
+   *
+   * @default standard error
+   */
   readonly write?: (line: string) => void;
 }
 
@@ -76,7 +88,11 @@ export class KiteLogger implements Logger {
   #level: LogLevel;
   #rank: number;
 
-  /** Begins with a level that can change later. @param name the kite's name, which stands in each line */
+  /**
+   * Begins with a level that can change later.
+   *
+   * @param name the kite's name, which stands in each line
+   */
   constructor(name: string, options: LoggerOptions = {}) {
     const { logLevel = "INFO", logNoColor = false, write } = options;
     this.#category = [name];

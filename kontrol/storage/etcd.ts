@@ -30,13 +30,23 @@ import { WatchSource } from "./watch_source.ts";
 
 /** What {@linkcode EtcdStorage} takes. The time to live is rounded up to whole seconds. */
 export interface EtcdStorageOptions extends StorageOptions, EtcdConnection {
-  /** What the keys begin with, without a "/" at the end. @default "/kites" */
+  /**
+   * What the keys begin with, without a "/" at the end.
+   *
+   * @default "/kites"
+   */
   readonly prefix?: string;
-  /** Milliseconds between two looks whether the watch still lives. @default 5_000 */
+  /**
+   * Milliseconds between two looks whether the watch still lives.
+   *
+   * @default 5_000
+   */
   readonly checkInterval?: number;
   /**
    * Milliseconds by which an answer may lack what another Kontrol has just done. Within them, queries
-   * are answered from memory without asking etcd; 0 asks it each time. @default 10
+   * are answered from memory without asking etcd; 0 asks it each time.
+   *
+   * @default 10
    */
   readonly freshness?: number;
 }

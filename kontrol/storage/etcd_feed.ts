@@ -110,7 +110,11 @@ export class EtcdFeed implements Feed {
     return this.#revision >= this.#ownRevision;
   }
 
-  /** Waits until everything up to a revision was heard, at most `timeout` ms. @returns whether it was */
+  /**
+   * Waits until everything up to a revision was heard, at most `timeout` ms.
+   *
+   * @returns whether it was
+   */
   async reached(revision: number, timeout: number): Promise<boolean> {
     if (this.isLive && this.#revision >= revision) return true;
     await new Promise<void>((resolve) => {

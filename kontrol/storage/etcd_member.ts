@@ -2,7 +2,11 @@ import type { StorageErrorCode } from "./failure.ts";
 
 /** How to reach an etcd cluster. */
 export interface EtcdConnection {
-  /** The members, as `http://host:port` or `https://host:port`. @default ["http://127.0.0.1:2379"] */
+  /**
+   * The members, as `http://host:port` or `https://host:port`.
+   *
+   * @default ["http://127.0.0.1:2379"]
+   */
   readonly endpoints?: readonly string[];
   /** A user of etcd, where it asks for one. */
   readonly username?: string;
@@ -37,13 +41,29 @@ export interface EtcdEntry {
 export interface EtcdRangeRequest {
   readonly key: string;
   readonly end?: string;
-  /** At most so many; 0 for all. @default 0 */
+  /**
+   * At most so many; 0 for all.
+   *
+   * @default 0
+   */
   readonly limit?: number;
-  /** Without the values. @default false */
+  /**
+   * Without the values.
+   *
+   * @default false
+   */
   readonly keysOnly?: boolean;
-  /** The revision to read at. @default "0" the present one */
+  /**
+   * The revision to read at.
+   *
+   * @default "0" the present one
+   */
   readonly revision?: string;
-  /** The key created last comes first. @default false */
+  /**
+   * The key created last comes first.
+   *
+   * @default false
+   */
   readonly newestFirst?: boolean;
 }
 
@@ -118,7 +138,11 @@ export interface EtcdMember {
   transact(transaction: EtcdTransaction, call: EtcdCall): Promise<EtcdOutcome>;
   /** Grants a lease of so many seconds and gives its id. */
   grantLease(seconds: number, call: EtcdCall): Promise<string>;
-  /** Starts the time of all these leases anew. @returns The ids of those that are gone. */
+  /**
+   * Starts the time of all these leases anew.
+   *
+   * @returns The ids of those that are gone.
+   */
   keepAlive(leases: readonly string[], call: EtcdCall): Promise<Set<string>>;
   /** Begins to watch the keys from `key` to `end`, for changes from revision `since` on. */
   watch(

@@ -40,7 +40,11 @@ import { WatchSource } from "./watch_source.ts";
 
 /** What {@linkcode PostgresStorage} takes. */
 export interface PostgresStorageOptions extends StorageOptions, PostgresConnection {
-  /** Connections at the same time, beside the one that watches. @default 10 */
+  /**
+   * Connections at the same time, beside the one that watches.
+   *
+   * @default 10
+   */
   readonly connections?: number;
   /**
    * Milliseconds between two looks for what Go Kontrols changed and what has outlived its time; only
@@ -50,9 +54,17 @@ export interface PostgresStorageOptions extends StorageOptions, PostgresConnecti
    * @default 2_000
    */
   readonly pollInterval?: number;
-  /** Milliseconds between two readings of the whole table, likewise. @default 30_000 */
+  /**
+   * Milliseconds between two readings of the whole table, likewise.
+   *
+   * @default 30_000
+   */
   readonly fullInterval?: number;
-  /** Milliseconds between two removals of rows that have outlived their time. @default 120_000 */
+  /**
+   * Milliseconds between two removals of rows that have outlived their time.
+   *
+   * @default 120_000
+   */
   readonly cleanInterval?: number;
 }
 

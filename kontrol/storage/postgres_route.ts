@@ -11,11 +11,19 @@ export interface PostgresConnection {
    * @default "localhost"
    */
   readonly host?: string;
-  /** The server's port. @default 5432 */
+  /**
+   * The server's port.
+   *
+   * @default 5432
+   */
   readonly port?: number;
   /** The role. */
   readonly username: string;
-  /** Its password. @default "" */
+  /**
+   * Its password.
+   *
+   * @default ""
+   */
   readonly password?: string;
   /** The database. */
   readonly database: string;

@@ -35,7 +35,11 @@ export interface OperationOptions {
 
 /** What {@linkcode Storage.get} takes. */
 export interface GetOptions extends OperationOptions {
-  /** At most so many registrations; which of them is left open. @default Infinity */
+  /**
+   * At most so many registrations; which of them is left open.
+   *
+   * @default Infinity
+   */
   readonly limit?: number;
 }
 
@@ -159,9 +163,17 @@ export interface Storage extends AsyncDisposable {
 
 /** What the storages have in common in their options. */
 export interface StorageOptions {
-  /** Milliseconds that a registration lives without a refresh. @default 90_000 */
+  /**
+   * Milliseconds that a registration lives without a refresh.
+   *
+   * @default 90_000
+   */
   readonly timeToLive?: number;
-  /** Milliseconds after which an operation has failed. @default 5_000 */
+  /**
+   * Milliseconds after which an operation has failed.
+   *
+   * @default 5_000
+   */
   readonly operationTimeout?: number;
   /** Told of what goes wrong where nobody waits: a listener that throws, a watch that is being rebuilt. */
   readonly onError?: (error: unknown) => void;

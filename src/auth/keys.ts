@@ -134,7 +134,7 @@ export async function publicKeyOf(privateKeyPem: string): Promise<string> {
 /**
  * Generates a key pair.
  *
- * @param algorithm @default "RS256", which every kite understands; 2048 bits
+ * @param algorithm default: "RS256" with 2048 bits, which every kite supports
  *
  * @example
  * ```ts

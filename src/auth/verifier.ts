@@ -48,6 +48,7 @@ export interface VerifierOptions {
    * Returns until when one of the trusted keys is trusted, milliseconds since 1970.
    *
    * @param key The canonical text of the key, see {@linkcode canonicalPublicKey}.
+   *
    * @default Infinity
    */
   readonly trustedUntil?: (key: string) => number;

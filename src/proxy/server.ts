@@ -8,24 +8,49 @@ import { KiteError } from "../protocol/errors.ts";
 import { readTextFileSync } from "../runtime/files.ts";
 import { ForwardingServer } from "../runtime/forwarding/server.ts";
 import type { Decision, RequestHead, Upstream } from "../runtime/forwarding/types.ts";
-import { type RunningServer, serve } from "../runtime/serve.ts";
+import { serve } from "../runtime/serve.ts";
+import type { RunningServer } from "../runtime/serving.ts";
 import { endToEnd, hasPassed, requestHeaders, valuesOf } from "./headers.ts";
 import type { ProxyLimits } from "./limits.ts";
 import { readTarget, type Target } from "./target.ts";
 
 /** The options of both proxies. */
 export interface ProxyOptions {
-  /** The address to listen on. @default "0.0.0.0" */
+  /**
+   * The address to listen on.
+   *
+   * @default "0.0.0.0"
+   */
   readonly ip?: string;
-  /** The port to listen on, 0 for any that is free. @default 3999 */
+  /**
+   * The port to listen on, 0 for any that is free.
+   *
+   * @default 3999
+   */
   readonly port?: number;
-  /** The host under which clients and kites reach the proxy. @default "127.0.0.1" */
+  /**
+   * The host under which clients and kites reach the proxy.
+   *
+   * @default "127.0.0.1"
+   */
   readonly publicHost?: string;
-  /** The port under which they reach it. @default `port` */
+  /**
+   * The port under which they reach it.
+   *
+   * @default `port`
+   */
   readonly publicPort?: number;
-  /** Serve TLS, with this certificate. @default none */
+  /**
+   * Serve TLS, with this certificate.
+   *
+   * @default none
+   */
   readonly tls?: TlsPair | TlsFiles;
-  /** The version under which the proxy is listed. @default "0.0.1" */
+  /**
+   * The version under which the proxy is listed.
+   *
+   * @default "0.0.1"
+   */
   readonly version?: string;
   /** Settings of the kite that the proxy is: kite.key, Kontrol, environment, logger, limits. */
   readonly kite?: Omit<KiteOptions, "ip" | "port" | "tls">;
@@ -74,7 +99,11 @@ export class ProxyServer {
     });
   }
 
-  /** `scheme://host:port` under which the proxy is reached. @throws {KiteError} `configError` before `listen` */
+  /**
+   * `scheme://host:port` under which the proxy is reached.
+   *
+   * @throws {KiteError} `configError` before `listen`
+   */
   get origin(): string {
     if (this.#server === undefined) {
       throw new KiteError("configError", "The proxy has no URL yet: it does not listen");
@@ -94,12 +123,16 @@ export class ProxyServer {
     return this.#server?.connections ?? 0;
   }
 
-  /** Listens. @throws {KiteError} `configError` when the port is taken */
+  /**
+   * Listens.
+   *
+   * @throws {KiteError} `configError` when the port is taken
+   */
   async listen(): Promise<void> {
     if (this.#server !== undefined) {
       throw new KiteError("configError", "Cannot listen: the proxy already listens");
     }
-    const inner = await serve((request, peer) => this.kite.fetch(request, peer), {
+    const inner = await serve((request) => this.kite.fetch(request, clientOf(request)), {
       hostname: "127.0.0.1",
       port: 0,
       onError: (error) => this.#report(error),
@@ -177,6 +210,12 @@ export class ProxyServer {
     const decision = await this.#kind.decide(head, target);
     return decision ?? this.forward(head, this.#own!, target.path + target.query);
   }
+}
+
+/** The client of a request that came through the front, which has put its address last. */
+export function clientOf(request: Request): { remoteAddress: string } {
+  const address = request.headers.get("x-forwarded-for")?.split(", ").at(-1) ?? "";
+  return { remoteAddress: address.includes(":") ? `[${address}]:0` : `${address}:0` };
 }
 
 /** The decision to answer a request with one line of text. */

@@ -1,20 +1,7 @@
 import { KiteError, messageOf } from "../protocol/errors.ts";
-import type { HttpConnection } from "./connection_server.ts";
-import { GuardedConnection } from "./guarded_connection.ts";
-import type { RunningServer, ServeHandler } from "./serve.ts";
+import { GuardedConnection, type GuardOptions } from "./guarded_connection.ts";
+import type { RunningServer } from "./serving.ts";
 import { Timer } from "./timer.ts";
-
-/** Options of a {@linkcode GuardedServer}. */
-export interface GuardOptions {
-  readonly handler: ServeHandler;
-  readonly onError: (error: unknown) => void;
-  /** Serves HTTP on an accepted connection. */
-  readonly serveHttp: (connection: Deno.Conn) => HttpConnection;
-  /** Milliseconds that a connection may stay open without a complete request. */
-  readonly idleTimeout: number;
-  /** The maximum number of open connections, not counting WebSockets. */
-  readonly connections: number;
-}
 
 /** Milliseconds until `accept` is retried after a failure, or when the server is full. */
 const ACCEPT_RETRY = 100;

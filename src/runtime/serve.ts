@@ -2,15 +2,8 @@ import { describeThrown, KiteError } from "../protocol/errors.ts";
 import { connectionServing } from "./connection_server.ts";
 import { GuardedServer } from "./guarded_server.ts";
 import { denoNamespace } from "./platform.ts";
+import type { RequestPeer, RunningServer, ServeHandler } from "./serving.ts";
 import { Timer } from "./timer.ts";
-
-/** The sender of a request. */
-export interface RequestPeer {
-  /** `host:port` of the peer. */
-  readonly remoteAddress: string;
-  /** Sets a listener that is called if the peer leaves before its response is complete. */
-  onGone?(listener: () => void): void;
-}
 
 /** Options of {@linkcode serve}. */
 export interface ServeOptions {
@@ -37,30 +30,6 @@ export interface ServeOptions {
   /** Called with errors that the handler throws. The request is answered with status 500. */
   readonly onError: (error: unknown) => void;
 }
-
-/** A listening server. */
-export interface RunningServer {
-  /** The address it listens on. */
-  readonly hostname: string;
-  /** The port it listens on. */
-  readonly port: number;
-  /** Resolves when it has ended. */
-  readonly finished: Promise<void>;
-  /**
-   * Stops accepting connections, and closes the server when the running requests have finished.
-   *
-   * @param deadline Milliseconds after which requests that still run are cut off. @default 5_000
-   */
-  close(deadline?: number): Promise<void>;
-  /** Closes the server immediately, with its running requests. */
-  abort(): Promise<void>;
-}
-
-/** Answers a request. */
-export type ServeHandler = (
-  request: Request,
-  peer: RequestPeer,
-) => Response | Promise<Response>;
 
 const DEFAULT_DEADLINE = 5_000;
 const DEFAULT_IDLE_TIMEOUT = 10_000;

@@ -33,8 +33,7 @@ export interface Session {
   /**
    * Ends the session.
    *
-   * @param code SockJS/WebSocket close code, 1000 or 3000–4999.
-   * @default 3000, "Go away!"
+   * @param code SockJS/WebSocket close code, 1000 or 3000–4999; default: 3000, "Go away!"
    */
   close(code?: number, reason?: string): void;
 }

@@ -1,4 +1,5 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
+import { setImmediate } from "node:timers";
 import { answer } from "./answer.ts";
 import type { Decision, ForwardingOptions } from "./types.ts";
 import type { Upstreams } from "./upstream.ts";

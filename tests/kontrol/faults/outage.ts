@@ -26,7 +26,11 @@ const HEALED = 20_000;
 /** A storage that is taken away, and given back. */
 export interface Outage {
   readonly name: string;
-  /** Whether the storage comes back without its registrations. @default false */
+  /**
+   * Whether the storage comes back without its registrations.
+   *
+   * @default false
+   */
   readonly isLossy?: boolean;
   stop(): Promise<void>;
   restart(): Promise<void>;
