@@ -22,7 +22,11 @@ const PATIENCE = 10_000;
 export class AnswerThrottle {
   readonly #last = new WeakMap<RemoteKite, Promise<void>>();
 
-  /** The answer of this text, once there is room for it. @param escaped see {@linkcode RawJson} */
+  /**
+   * The answer of this text, once there is room for it.
+   *
+   * @param escaped see {@linkcode RawJson}
+   */
   async pass(remote: RemoteKite, escaped: string): Promise<RawJson> {
     if (escaped.length >= LARGE && remote instanceof Connection) {
       const before = this.#last.get(remote) ?? Promise.resolve();

@@ -82,7 +82,11 @@ export class CallerWatch {
     this.#rest = new Map(watch.current.map((one) => [one.kite.id, one]));
   }
 
-  /** The next part of the list; changes follow it. @throws {KiteError} the watch has ended then */
+  /**
+   * The next part of the list; changes follow it.
+   *
+   * @throws {KiteError} the watch has ended then
+   */
   async page(): Promise<Page> {
     if (this.#isPaging) {
       throw new KiteError("argumentError", "the page before is still on its way");
@@ -90,7 +94,11 @@ export class CallerWatch {
     return await this.#list(PAGE);
   }
 
-  /** The whole list in one message. @throws {KiteError} `limitError`: it is too long for that */
+  /**
+   * The whole list in one message.
+   *
+   * @throws {KiteError} `limitError`: it is too long for that
+   */
   async whole(): Promise<Page> {
     const page = await this.#list(Infinity);
     if (!page.hasMore) return page;
@@ -149,7 +157,11 @@ export class CallerWatch {
     return { escaped, hasMore: this.#rest.size > 0 };
   }
 
-  /** Counts the list while there is more of it. @throws {KiteError} `limitError`: too many of them */
+  /**
+   * Counts the list while there is more of it.
+   *
+   * @throws {KiteError} `limitError`: too many of them
+   */
   #countList(): void {
     const { lists } = this.#service.parts.budgets;
     const { username } = this.#caller;

@@ -89,7 +89,11 @@ export class CallerWatches {
     return `{\\"kites\\":${escaped},\\"more\\":${hasMore}}`;
   }
 
-  /** Ends a watch of a remote. @throws {KiteError} `argumentError` when there is no such watch */
+  /**
+   * Ends a watch of a remote.
+   *
+   * @throws {KiteError} `argumentError` when there is no such watch
+   */
   cancel(remote: RemoteKite, watcherID: string): void {
     this.#find(remote, watcherID).stop();
   }

@@ -35,18 +35,32 @@ export interface KontrolOptions extends MachineOptions {
   readonly storage: Storage;
   /** Kontrol's own kite.key; one of the key pairs in the storage must have signed it. */
   readonly kiteKey: string;
-  /** The version under which Kontrol lists itself. @default "1.0.0" */
+  /**
+   * The version under which Kontrol lists itself.
+   *
+   * @default "1.0.0"
+   */
   readonly version?: string;
   /**
    * Kontrol's URL as kites reach it, which goes into kite.keys; port 0 in it stands for the port that
-   * is listened on. @default that of the kite.key
+   * is listened on.
+   *
+   * @default that of the kite.key
    */
   readonly kontrolUrl?: string;
-  /** Under which URL Kontrol registers itself; `""` for not at all. @default `kontrolUrl` */
+  /**
+   * Under which URL Kontrol registers itself; `""` for not at all.
+   *
+   * @default `kontrolUrl`
+   */
   readonly registerUrl?: string;
   /** Settings of the kite that Kontrol is: address, port, TLS, environment, logger, limits. */
   readonly kite?: Omit<KiteOptions, "kiteKey" | "kontrolKey" | "kontrolUser" | "verify">;
-  /** Who may do what. @default "compatible" */
+  /**
+   * Who may do what.
+   *
+   * @default "compatible"
+   */
   readonly policy?: PolicyName | Policy;
   /** How long kites are kept. */
   readonly liveness?: LivenessOptions;
@@ -54,9 +68,17 @@ export interface KontrolOptions extends MachineOptions {
   readonly tokens?: Omit<TokenIssuerOptions, "keys" | "issuer" | "queue" | "allowance">;
   /** What one user may use at the same time. */
   readonly budgets?: BudgetOptions;
-  /** Kites in one answer, at most. @default 2_000 */
+  /**
+   * Kites in one answer, at most.
+   *
+   * @default 2_000
+   */
   readonly maxResults?: number;
-  /** Milliseconds after which a change of the key pairs by another Kontrol is noticed. @default 5_000 */
+  /**
+   * Milliseconds after which a change of the key pairs by another Kontrol is noticed.
+   *
+   * @default 5_000
+   */
   readonly keyPairsTimeToLive?: number;
 }
 
@@ -94,7 +116,11 @@ export class Kontrol implements AsyncDisposable {
   #selfLosses: Disposable | undefined;
   #isClosed = false;
 
-  /** A Kontrol that does not listen yet. @throws {KiteError} `configError` that names what is wrong */
+  /**
+   * A Kontrol that does not listen yet.
+   *
+   * @throws {KiteError} `configError` that names what is wrong
+   */
   constructor(options: KontrolOptions) {
     const { kiteKey } = options;
     const { sub, iss, kontrolURL, kontrolKey } = readKiteKeyClaims(kiteKey);
@@ -189,7 +215,11 @@ export class Kontrol implements AsyncDisposable {
     return this.#kontrolUrl;
   }
 
-  /** Listens. @throws {KiteError} `configError`: the port is taken, or no key pair fits the kite.key */
+  /**
+   * Listens.
+   *
+   * @throws {KiteError} `configError`: the port is taken, or no key pair fits the kite.key
+   */
   async listen(): Promise<Server> {
     await this.keys.own();
     this.#registry.follow();

@@ -24,7 +24,11 @@ first kite.key, and listens on port 4000. Each flag can be set in the environmen
 
 `;
 
-/** Runs Kontrol until the process is told to stop. @returns the exit code */
+/**
+ * Runs Kontrol until the process is told to stop.
+ *
+ * @returns the exit code
+ */
 export async function main(words: readonly string[]): Promise<number> {
   try {
     if (env("KITE_VERSION") || asksForVersion(words)) {

@@ -26,7 +26,11 @@ export interface MachineRequest {
 export interface MachineOptions {
   /** Throws to refuse. Without it no kite.key is given to anyone. */
   readonly machineAuthenticate?: (request: MachineRequest) => void | Promise<void>;
-  /** The key pair that signs a new kite.key. @default Kontrol's own */
+  /**
+   * The key pair that signs a new kite.key.
+   *
+   * @default Kontrol's own
+   */
   readonly machineKeyPicker?: (
     request: MachineRequest,
   ) => StoredKeyPair | Promise<StoredKeyPair>;
@@ -58,14 +62,22 @@ class ConnectionKites {
     this.#onHeartbeat = onHeartbeat;
   }
 
-  /** The life sign of a connection that may keep one more kite. @throws {KiteError} `limitError` */
+  /**
+   * The life sign of a connection that may keep one more kite.
+   *
+   * @throws {KiteError} `limitError`
+   */
   lifeOf(remote: RemoteKite): LifeSign {
     const { ids, life } = this.#of(remote);
     if (ids.size < MOST_KITES) return life;
     throw new KiteError("limitError", `at most ${MOST_KITES} kites on one connection`);
   }
 
-  /** Adds a kite. @returns the function for its heartbeats, in place of an earlier one */
+  /**
+   * Adds a kite.
+   *
+   * @returns the function for its heartbeats, in place of an earlier one
+   */
   keep(remote: RemoteKite, id: string): Callback {
     const kept = this.#of(remote);
     kept.ids.add(id);

@@ -15,7 +15,11 @@ export interface RegistrationRequest {
   readonly caller: Caller;
   /** The `kontrolKey` claim of the caller's verified kite.key. */
   readonly kontrolKey: string;
-  /** The key that the caller trusts at present. @default `kontrolKey` */
+  /**
+   * The key that the caller trusts at present.
+   *
+   * @default `kontrolKey`
+   */
   readonly trustedKey?: string | undefined;
   readonly url: string;
   readonly keeper: Keeper;

@@ -21,7 +21,10 @@ const URL = "http://127.0.0.1:3636/kite";
 /** FairScheduler by a clock that only the steps move: `spin(2)` is a step of 2 ms. */
 function createScheduler(): { turns: FairScheduler; spin: (milliseconds: number) => void } {
   let now = 0;
-  return { turns: new FairScheduler(() => now), spin: (milliseconds) => void (now += milliseconds) };
+  return {
+    turns: new FairScheduler(() => now),
+    spin: (milliseconds) => void (now += milliseconds),
+  };
 }
 
 Deno.test("FairScheduler: users take turns, steps of one user keep their order", async () => {

@@ -240,7 +240,11 @@ Deno.test("evil: hosts and ids of any form ask for heartbeats in vain", async ()
   );
 });
 
-/** Sends a body without end. @returns how many MiB of it were taken, at most 64 */
+/**
+ * Sends a body without end.
+ *
+ * @returns how many MiB of it were taken, at most 64
+ */
 async function sendEndlessly({ hostname, port, pathname }: URL): Promise<number> {
   const connection = await Deno.connect({ hostname, port: Number(port) });
   const chunk = new Uint8Array(1_048_576).fill(0x20);

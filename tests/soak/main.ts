@@ -151,7 +151,11 @@ async function stop({ process }: OurKite): Promise<void> {
   await process.stop();
 }
 
-/** Prints what happened. @returns whether all is well */
+/**
+ * Prints what happened.
+ *
+ * @returns whether all is well
+ */
 function report(
   kites: readonly OurKite[],
   callers: readonly Caller[],

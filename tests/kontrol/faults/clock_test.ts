@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
 import { TestProcess } from "../../support/process.ts";
-import { denoRun, kiteOf, postgresFlags, KontrolProcess } from "./kontrol_process.ts";
+import { denoRun, kiteOf, KontrolProcess, postgresFlags } from "./kontrol_process.ts";
 
 const KITE = new URL("./kite_program.ts", import.meta.url);
 

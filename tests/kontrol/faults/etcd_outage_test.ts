@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { TestEtcd } from "../../support/etcd.ts";
 import { eventually } from "../../support/eventually.ts";
 import { skipUnless } from "../../support/parts.ts";
-import { etcdFlags, kiteOf, listedKite, KontrolProcess } from "./kontrol_process.ts";
+import { etcdFlags, kiteOf, KontrolProcess, listedKite } from "./kontrol_process.ts";
 import { QueryLoop, tell, WatchRecorder } from "./observers.ts";
 import { testOutage } from "./outage.ts";
 

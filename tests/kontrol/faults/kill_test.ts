@@ -6,10 +6,10 @@ import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
 import {
   etcdFlags,
   kiteOf,
+  KontrolProcess,
   type ListedKite,
   listedKite,
   postgresFlags,
-  KontrolProcess,
 } from "./kontrol_process.ts";
 import { QueryLoop, tell, WatchRecorder } from "./observers.ts";
 

@@ -10,13 +10,25 @@ const PROGRAM = new URL("../../../kontrol/main.ts", import.meta.url);
 export interface KontrolProcessOptions {
   /** The program's flags for its storage, as `-storage=sqlite`. */
   readonly storage: readonly string[];
-  /** Its state and its user's kite.key go there. @default a folder of its own */
+  /**
+   * Its state and its user's kite.key go there.
+   *
+   * @default a folder of its own
+   */
   readonly home?: string;
-  /** The script that is run. @default the program itself */
+  /**
+   * The script that is run.
+   *
+   * @default the program itself
+   */
   readonly script?: URL;
   /** Environment variables. */
   readonly env?: Record<string, string>;
-  /** Minutes by which its clock is ahead. @default 0 */
+  /**
+   * Minutes by which its clock is ahead.
+   *
+   * @default 0
+   */
   readonly clock?: number;
 }
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type Kite, KiteError } from "../../../mod.ts";
 import { eventually } from "../../support/eventually.ts";
-import { kiteOf, listedKite, type KontrolProcess } from "./kontrol_process.ts";
+import { kiteOf, type KontrolProcess, listedKite } from "./kontrol_process.ts";
 import { ms, QueryLoop, tell, WatchRecorder } from "./observers.ts";
 
 const QUERY = { name: "math" };
@@ -26,7 +26,11 @@ const HEALED = 20_000;
 /** A storage that is taken away, and given back. */
 export interface Outage {
   readonly name: string;
-  /** Whether the storage comes back without its registrations. @default false */
+  /**
+   * Whether the storage comes back without its registrations.
+   *
+   * @default false
+   */
   readonly isLossy?: boolean;
   stop(): Promise<void>;
   restart(): Promise<void>;

@@ -1,5 +1,5 @@
 import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
-import { postgresFlags, KontrolProcess } from "./kontrol_process.ts";
+import { KontrolProcess, postgresFlags } from "./kontrol_process.ts";
 import { type Outage, testOutage } from "./outage.ts";
 
 const { ignore } = await skipUnlessPostgres();

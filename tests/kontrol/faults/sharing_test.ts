@@ -3,7 +3,7 @@ import { TestEtcd } from "../../support/etcd.ts";
 import { eventually } from "../../support/eventually.ts";
 import { skipUnless } from "../../support/parts.ts";
 import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
-import { etcdFlags, kiteOf, listedKite, postgresFlags, KontrolProcess } from "./kontrol_process.ts";
+import { etcdFlags, kiteOf, KontrolProcess, listedKite, postgresFlags } from "./kontrol_process.ts";
 import { WatchRecorder } from "./observers.ts";
 
 const WITHIN = 10_000;

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { kiteOf, listedKite, KontrolProcess } from "./kontrol_process.ts";
+import { kiteOf, KontrolProcess, listedKite } from "./kontrol_process.ts";
 import { ms, tell } from "./observers.ts";
 
 const ROUNDS = 3;
