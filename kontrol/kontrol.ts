@@ -6,11 +6,11 @@ import { KiteError } from "../src/protocol/errors.ts";
 import { formatIdentity } from "../src/protocol/identity.ts";
 import type { Server } from "../src/server.ts";
 import { type BudgetOptions, Budgets } from "./budgets.ts";
-import { CachedKeyPairs } from "./cached_keypairs.ts";
+import { CachedKeyPairs } from "./cached_key_pairs.ts";
 import { Finder } from "./finder.ts";
 import { HeartbeatTokens } from "./heartbeat_tokens.ts";
 import { createHttp, HTTP_PATHS } from "./http.ts";
-import { KeyRing } from "./keypairs.ts";
+import { KeyRing } from "./key_ring.ts";
 import { MeasuredStorage } from "./measured_storage.ts";
 import { addMethods, type MachineOptions } from "./methods.ts";
 import { Metrics } from "./metrics.ts";
@@ -21,7 +21,7 @@ import { KontrolService } from "./service.ts";
 import { SparseLog } from "./sparse_log.ts";
 import type { Registration, Storage } from "./storage/storage.ts";
 import { TokenIssuer, type TokenIssuerOptions } from "./tokens.ts";
-import { Watchers } from "./watchers.ts";
+import { CallerWatches } from "./caller_watches.ts";
 
 /** Kontrol's version, as it says of itself. */
 export const KONTROL_VERSION = "1.0.0";
@@ -108,7 +108,7 @@ export class Kontrol implements AsyncDisposable {
   readonly metrics: Metrics = new Metrics();
   readonly #storage: Storage;
   readonly #registry: Registry;
-  readonly #watchers: Watchers;
+  readonly #watchers: CallerWatches;
   readonly #refusals: SparseLog;
   readonly #registerUrl: string | undefined;
   #kontrolUrl: string;
@@ -198,7 +198,10 @@ export class Kontrol implements AsyncDisposable {
       const who = (): string => `${formatIdentity(kite)} at ${client.remoteAddress}`;
       return (await service.verify(key, who)).username;
     });
-    this.#watchers = new Watchers(service, (error) => report("a watcher could not be told", error));
+    this.#watchers = new CallerWatches(
+      service,
+      (error) => report("a watcher could not be told", error),
+    );
     addMethods(this.kite, service, this.#watchers, options);
     const heartbeats = new HeartbeatTokens({ registry: this.#registry, storage, keys: this.keys });
     const http = createHttp(service, this.#watchers, heartbeats, report);

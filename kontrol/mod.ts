@@ -28,7 +28,7 @@ export type { Caller, Policy, PolicyName } from "./policy.ts";
 export type { BudgetOptions } from "./budgets.ts";
 export type { LivenessOptions } from "./liveness.ts";
 export type { TokenIssuerOptions } from "./tokens.ts";
-export { KeyRing, type KeyRingOptions, type NewKeyPair } from "./keypairs.ts";
+export { KeyRing, type KeyRingOptions, type NewKeyPair } from "./key_ring.ts";
 export { type CounterName, type Gauge, Metrics } from "./metrics.ts";
 export { MemoryStorage } from "./storage/memory.ts";
 export { SqliteStorage, type SqliteStorageOptions } from "./storage/sqlite.ts";

@@ -4,7 +4,7 @@ import type { Callback } from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
 import { type FoundKite, readFoundKite, readGetKitesResult } from "./found_kites.ts";
-import type { KontrolLine } from "./host.ts";
+import type { KontrolConnection } from "./discovery_host.ts";
 
 /** Events that wait to be taken, at most; more end the watch with a `limitError`. */
 const MOST_WAITING = 10_000;
@@ -32,7 +32,7 @@ export interface KiteWatch<Event = KiteEvent> extends AsyncIterable<Event>, Asyn
 
 /** The implementation of {@linkcode KiteWatch}. */
 export class KontrolWatch<Event> implements KiteWatch<Event> {
-  readonly #kontrol: KontrolLine;
+  readonly #kontrol: KontrolConnection;
   readonly #query: KontrolQuery;
   readonly #present: (event: KiteEvent) => Event;
   readonly #onStop: () => void;
@@ -61,7 +61,7 @@ export class KontrolWatch<Event> implements KiteWatch<Event> {
 
   /** @param present makes the event that the user gets */
   constructor(
-    kontrol: KontrolLine,
+    kontrol: KontrolConnection,
     query: KontrolQuery,
     present: (event: KiteEvent) => Event,
     onStop: () => void,
