@@ -5,6 +5,7 @@ import type { CloseOptions, KiteOptions } from "../src/kite_options.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import { formatIdentity } from "../src/protocol/identity.ts";
 import type { Server } from "../src/server.ts";
+import { chooseAdmission, type RegisterMode } from "./admission.ts";
 import { type BudgetOptions, Budgets } from "./budgets.ts";
 import { CachedKeyPairs } from "./cached_keypairs.ts";
 import { Finder } from "./finder.ts";
@@ -62,6 +63,12 @@ export interface KontrolOptions extends MachineOptions {
    * @default "compatible"
    */
   readonly policy?: PolicyName | Policy;
+  /**
+   * Who gets a kite.key from `registerMachine`, where `machineAuthenticate` does not decide it.
+   *
+   * @default "closed"
+   */
+  readonly register?: RegisterMode;
   /** How long kites are kept. */
   readonly liveness?: LivenessOptions;
   /** How long tokens are good, and how many are remembered. */
@@ -199,7 +206,13 @@ export class Kontrol implements AsyncDisposable {
       return (await service.verify(key, who)).username;
     });
     this.#watchers = new Watchers(service, (error) => report("a watcher could not be told", error));
-    addMethods(this.kite, service, this.#watchers, options);
+    const machineAuthenticate = chooseAdmission(options, () => storage.invites, username);
+    addMethods(this.kite, service, this.#watchers, {
+      ...(machineAuthenticate === undefined ? {} : { machineAuthenticate }),
+      ...(options.machineKeyPicker === undefined
+        ? {}
+        : { machineKeyPicker: options.machineKeyPicker }),
+    });
     const heartbeats = new HeartbeatTokens({ registry: this.#registry, storage, keys: this.keys });
     const http = createHttp(service, this.#watchers, heartbeats, report);
     for (const path of HTTP_PATHS) {

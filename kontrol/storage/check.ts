@@ -58,6 +58,16 @@ export function checkKnownPair(pair: KeyPair, known: StoredKeyPair | undefined):
   throw argumentError(`the id or the private key of the key pair ${pair.id} is another pair's`);
 }
 
+/** Invites that wait to be redeemed, at most. */
+export const MOST_INVITES = 10_000;
+
+/** The error for one more invite than a storage keeps. */
+export function tooManyInvites(): KiteError {
+  const message =
+    `Cannot add an invite: ${MOST_INVITES} are waiting already, the most there may be`;
+  return new KiteError("limitError", message);
+}
+
 function checkId(field: string, id: string): string {
   if (!isUuid(id)) throw argumentError(`${field}: ${quote(id)} is not right; it takes a UUID`);
   return canonicalId(id);

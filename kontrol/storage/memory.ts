@@ -9,10 +9,12 @@ import {
 import { storageError, throwIfAborted } from "./failure.ts";
 import { RegistrationIndex } from "./index.ts";
 import { createMatcher } from "./matcher.ts";
+import { MemoryInvites } from "./memory_invites.ts";
 import {
   DEFAULT_TIME_TO_LIVE,
   type DeleteOptions,
   type GetOptions,
+  type Invites,
   type KeyPair,
   type KeyPairs,
   type LossListener,
@@ -38,6 +40,7 @@ interface Entry extends Registration {
 export class MemoryStorage implements Storage {
   readonly kind = "memory";
   readonly keyPairs: KeyPairs = new MemoryKeyPairs();
+  readonly invites: Invites = new MemoryInvites();
   readonly #timeToLive: number;
   // Ordered by age: what is refreshed moves to the end.
   readonly #entries = new RegistrationIndex<Entry>();

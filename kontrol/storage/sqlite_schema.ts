@@ -4,7 +4,7 @@ import { storageError } from "./failure.ts";
 import type { Registration } from "./storage.ts";
 
 /** The number of the schema below, kept in the file's `user_version`. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 
 // Any mix of username, environment and name is a prefix of one of the first three indexes. `event`
 // is what the watchers of other processes read: every appearance, change of url and disappearance,
@@ -55,6 +55,15 @@ CREATE TABLE clock (
 ) STRICT;
 `;
 
+/** What version 3 adds. */
+const INVITES = `
+CREATE TABLE IF NOT EXISTS invite (
+  id TEXT PRIMARY KEY,
+  username TEXT NOT NULL,
+  expires_at REAL NOT NULL
+) STRICT;
+`;
+
 /** Sets the database up: write-ahead log, and the schema where there is none yet. */
 export function setUpDatabase(database: SqliteDatabase, busyTimeout: number): void {
   // While setting up there is nobody yet whom waiting inside SQLite could hold up.
@@ -78,6 +87,9 @@ export function setUpDatabase(database: SqliteDatabase, busyTimeout: number): vo
       database.execute(`INSERT INTO clock VALUES (1, ${now}, ${now})`);
       // After a jump of the wall clock, version 1 could leave times that are still to come.
       database.execute(`UPDATE registration SET updated_at = ${now} WHERE updated_at > ${now}`);
+    }
+    if (version < SCHEMA_VERSION) {
+      database.execute(INVITES);
       database.execute(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     }
     database.execute("COMMIT");
