@@ -61,6 +61,12 @@ export interface ClientOptions {
    */
   readonly concurrentCallbacks?: boolean;
   /**
+   * Use compact messages if the remote is a kite of this library.
+   *
+   * @default the kite's `compact`, true
+   */
+  readonly compact?: boolean;
+  /**
    * Certificates of private authorities, PEM, that are trusted beside the public ones.
    * @default the kite's `ca`, none
    */
@@ -127,6 +133,7 @@ const CHECKS: Checks<ClientOptions> = Object.freeze({
   reconnect: checkReconnect,
   whileDown: checkWord(["wait", "try", "fail"]),
   concurrentCallbacks: checkBoolean,
+  compact: checkBoolean,
   ca: checkPems,
   identity: checkAnyObject,
   authenticateRemote: checkBoolean,

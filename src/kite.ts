@@ -589,7 +589,7 @@ export class Kite implements AsyncDisposable {
       );
     }
     const session = await dialSession(url, { isSessionUrl: true, ca, handshakeTimeout, limits });
-    if (this.#endpoint === endpoint) return void endpoint.accept(session);
+    if (this.#endpoint === endpoint) return void endpoint.accept(session, { compact: false });
     session.close();
     throw new KiteError("aborted", "Cannot open a tunnel: the kite was closed");
   }
@@ -610,6 +610,7 @@ export class Kite implements AsyncDisposable {
       limits: config.limits,
       timeout: config.timeout,
       concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
+      compact: this.#options.compact ?? true,
       clientDefaults: config,
       serve: (request) => this.#methods.serve(request),
       report: (what, error) => this.#report(what, error),

@@ -53,6 +53,13 @@ export interface KiteOptions extends ConfigOptions {
    */
   readonly concurrentCallbacks?: boolean;
   /**
+   * Use compact messages with other kites of this library, once both sides have named them. Other
+   * peers never see them.
+   *
+   * @default true
+   */
+  readonly compact?: boolean;
+  /**
    * Which of the built-ins that reach the terminal or the network answer, and to whom.
    *
    * @default none
@@ -173,6 +180,7 @@ const CHECKS: Checks<OwnOptions> = Object.freeze({
   disableAuthentication: checkBoolean,
   methodHandling: checkWord(["method", "first", "latest"]),
   concurrentCallbacks: checkBoolean,
+  compact: checkBoolean,
   builtins: (name, value) => checkOptions(name, value, BUILTIN_CHECKS),
   webrtc: checkBoolean,
   verify: checkFunction,

@@ -1,6 +1,6 @@
 import * as etcd from "etcd3";
 import { noop } from "cockatiel";
-import { builtinModule } from "../../src/runtime/host.ts";
+import { builtinModule } from "../../src/runtime/platform.ts";
 import {
   type EtcdCall,
   type EtcdChanges,

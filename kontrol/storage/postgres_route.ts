@@ -1,6 +1,6 @@
 import postgres from "postgres";
 import { KiteError } from "../../src/protocol/errors.ts";
-import { isAllowed } from "../../src/runtime/host.ts";
+import { isAllowed } from "../../src/runtime/platform.ts";
 import { bounded } from "./failure.ts";
 
 /** How to reach a PostgreSQL server. Go's names for these are `KONTROL_POSTGRES_HOST` and so on. */

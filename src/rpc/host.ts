@@ -13,6 +13,8 @@ export interface ConversationHost {
   readonly limits: Limits;
   /** Milliseconds; for calls that name none of their own. */
   readonly timeout: number;
+  /** Offer compact messages to remotes. */
+  readonly compact: boolean;
   /** Counts the bytes in flight of all conversations. */
   readonly inFlight: TotalInFlight;
   /** Serves a request: gives the result, or throws the error. */

@@ -6,6 +6,7 @@ import { exceedsBytes } from "../transport/byte_length.ts";
 import type { Session } from "../transport/session.ts";
 import { CallbackTable, type IdCounter } from "./callback_table.ts";
 import type { Codec } from "./codec.ts";
+import type { Extensions } from "./extensions.ts";
 
 /** Levels that a message puts around the arguments of a request, and around a result. */
 const REQUEST_LEVELS = 3;
@@ -18,6 +19,7 @@ const INVOKE_LEVELS = 1;
  */
 export class Line {
   readonly codec: Codec;
+  readonly extensions: Extensions;
   readonly ids: IdCounter;
   readonly limits: Limits;
   /** True once a message has come or gone. */
@@ -33,6 +35,7 @@ export class Line {
   constructor(
     session: Session,
     codec: Codec,
+    extensions: Extensions,
     ids: IdCounter,
     limits: Limits,
     warn: (message: string) => void,
@@ -40,6 +43,7 @@ export class Line {
     this.#warn = warn;
     this.#session = session;
     this.codec = codec;
+    this.extensions = extensions;
     this.ids = ids;
     this.limits = limits;
   }
