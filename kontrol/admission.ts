@@ -16,7 +16,11 @@ export type RegisterMode = "closed" | "token" | "open";
 /** All modes. */
 export const REGISTER_MODES: readonly RegisterMode[] = Object.freeze(["closed", "token", "open"]);
 
-/** Chooses who decides about kite.keys. @throws {KiteError} `configError` if two would decide */
+/**
+ * Chooses who decides about kite.keys.
+ *
+ * @throws {KiteError} `configError` if two would decide
+ */
 export function chooseAdmission(
   { register, machineAuthenticate }: {
     readonly register?: RegisterMode;

@@ -9,9 +9,17 @@ export const LONGEST_INVITE_LIFETIME = 7 * 24 * 3_600_000;
 
 /** What an invite is for. */
 export interface InviteOptions {
-  /** The only username that may be registered with it. @default any but Kontrol's own */
+  /**
+   * The only username that may be registered with it.
+   *
+   * @default any but Kontrol's own
+   */
   readonly username?: string;
-  /** Milliseconds until it expires, at most a week. @default 900_000 (15 minutes) */
+  /**
+   * Milliseconds until it expires, at most a week.
+   *
+   * @default 900_000 (15 minutes)
+   */
   readonly lifetime?: number;
 }
 
