@@ -30,7 +30,7 @@ export { createInvite, type InviteOptions, type NewInvite } from "./invites.ts";
 export type { BudgetOptions } from "./budgets.ts";
 export type { LivenessOptions } from "./liveness.ts";
 export type { TokenIssuerOptions } from "./tokens.ts";
-export { KeyRing, type KeyRingOptions, type NewKeyPair } from "./keypairs.ts";
+export { KeyRing, type KeyRingOptions, type NewKeyPair } from "./key_ring.ts";
 export { type CounterName, type Gauge, Metrics } from "./metrics.ts";
 export { MemoryStorage } from "./storage/memory.ts";
 export { SqliteStorage, type SqliteStorageOptions } from "./storage/sqlite.ts";
