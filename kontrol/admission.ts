@@ -1,7 +1,7 @@
 import { KiteError } from "../src/protocol/errors.ts";
 import { cannotUse } from "../src/protocol/refusal.ts";
 import { redeemInvite } from "./invites.ts";
-import type { MachineOptions } from "./methods.ts";
+import type { MachineOptions, MachineRequest } from "./methods.ts";
 import type { Invites } from "./storage/storage.ts";
 
 /**
@@ -17,27 +17,25 @@ export type RegisterMode = "closed" | "token" | "open";
 export const REGISTER_MODES: readonly RegisterMode[] = Object.freeze(["closed", "token", "open"]);
 
 /**
- * Chooses who decides about kite.keys.
+ * Returns the options with who decides about kite.keys.
  *
  * @throws {KiteError} `configError` if two would decide
  */
-export function chooseAdmission(
-  { register, machineAuthenticate }: {
-    readonly register?: RegisterMode;
-    readonly machineAuthenticate?: MachineOptions["machineAuthenticate"];
-  },
+export function admit(
+  options: MachineOptions & { readonly register?: RegisterMode },
   invites: () => Invites,
   kontrolUser: string,
-): MachineOptions["machineAuthenticate"] {
-  if (register === undefined) return machineAuthenticate;
+): MachineOptions {
+  const { register } = options;
+  if (register === undefined) return options;
   if (!REGISTER_MODES.includes(register)) {
     throw cannotUse("register", `must be one of ${REGISTER_MODES.join(", ")}`, { value: register });
   }
-  if (machineAuthenticate !== undefined) {
+  if (options.machineAuthenticate !== undefined) {
     throw cannotUse("register", "must not be given together with machineAuthenticate");
   }
-  if (register === "closed") return undefined;
-  return async ({ username, invite }) => {
+  if (register === "closed") return options;
+  const machineAuthenticate = async ({ username, invite }: MachineRequest): Promise<void> => {
     if (username === kontrolUser) {
       throw refused(`Cannot register as ${kontrolUser}: it is the user of Kontrol itself`);
     }
@@ -50,6 +48,7 @@ export function chooseAdmission(
       `Cannot register with this invite: its code is wrong, used, expired, or not for ${username}`,
     );
   };
+  return { ...options, machineAuthenticate };
 }
 
 function refused(message: string): KiteError {

@@ -5,7 +5,7 @@ import type { CloseOptions, KiteOptions } from "../src/kite_options.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import { formatIdentity } from "../src/protocol/identity.ts";
 import type { Server } from "../src/server.ts";
-import { chooseAdmission, type RegisterMode } from "./admission.ts";
+import { admit, type RegisterMode } from "./admission.ts";
 import { type BudgetOptions, Budgets } from "./budgets.ts";
 import { CachedKeyPairs } from "./cached_key_pairs.ts";
 import { Finder } from "./finder.ts";
@@ -205,22 +205,12 @@ export class Kontrol implements AsyncDisposable {
       const who = (): string => `${formatIdentity(kite)} at ${client.remoteAddress}`;
       return (await service.verify(key, who)).username;
     });
-<<<<<<< HEAD
-    this.#watchers = new Watchers(service, (error) => report("a watcher could not be told", error));
-    const machineAuthenticate = chooseAdmission(options, () => storage.invites, username);
-    addMethods(this.kite, service, this.#watchers, {
-      ...(machineAuthenticate === undefined ? {} : { machineAuthenticate }),
-      ...(options.machineKeyPicker === undefined
-        ? {}
-        : { machineKeyPicker: options.machineKeyPicker }),
-    });
-=======
     this.#watchers = new CallerWatches(
       service,
       (error) => report("a watcher could not be told", error),
     );
-    addMethods(this.kite, service, this.#watchers, options);
->>>>>>> main
+    const machines = admit(options, () => storage.invites, username);
+    addMethods(this.kite, service, this.#watchers, machines);
     const heartbeats = new HeartbeatTokens({ registry: this.#registry, storage, keys: this.keys });
     const http = createHttp(service, this.#watchers, heartbeats, report);
     for (const path of HTTP_PATHS) {
