@@ -5,6 +5,7 @@ import type { CloseOptions, KiteOptions } from "../src/kite_options.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import { formatIdentity } from "../src/protocol/identity.ts";
 import type { Server } from "../src/server.ts";
+import { admit, type RegisterMode } from "./admission.ts";
 import { type BudgetOptions, Budgets } from "./budgets.ts";
 import { CachedKeyPairs } from "./cached_key_pairs.ts";
 import { Finder } from "./finder.ts";
@@ -62,6 +63,12 @@ export interface KontrolOptions extends MachineOptions {
    * @default "compatible"
    */
   readonly policy?: PolicyName | Policy;
+  /**
+   * Who gets a kite.key from `registerMachine`, where `machineAuthenticate` does not decide it.
+   *
+   * @default "closed"
+   */
+  readonly register?: RegisterMode;
   /** How long kites are kept. */
   readonly liveness?: LivenessOptions;
   /** How long tokens are good, and how many are remembered. */
@@ -202,7 +209,8 @@ export class Kontrol implements AsyncDisposable {
       service,
       (error) => report("a watcher could not be told", error),
     );
-    addMethods(this.kite, service, this.#watchers, options);
+    const machines = admit(options, () => storage.invites, username);
+    addMethods(this.kite, service, this.#watchers, machines);
     const heartbeats = new HeartbeatTokens({ registry: this.#registry, storage, keys: this.keys });
     const http = createHttp(service, this.#watchers, heartbeats, report);
     for (const path of HTTP_PATHS) {

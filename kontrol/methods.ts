@@ -18,6 +18,8 @@ export interface MachineRequest {
   readonly authType: string;
   /** Whom the kite.key would speak for. */
   readonly username: string;
+  /** The code of an invite; `""` when none was given. */
+  readonly invite: string;
   /** The call itself, to ask back through: `request.client.tell("kite.getPass", "Password: ")`. */
   readonly request: KiteRequest;
 }
@@ -195,8 +197,14 @@ async function registerMachine(
   if (machineAuthenticate === undefined) {
     throw new KiteError("authenticationError", "no valid authentication key found");
   }
-  const authType = isName || argument.isNull ? "" : authTypeOf(argument.object().value);
-  const machine: MachineRequest = { authType, username, request };
+  const fields = isName || argument.isNull ? {} : argument.object().value;
+  const { invite } = fields;
+  const machine: MachineRequest = {
+    authType: authTypeOf(fields),
+    username,
+    invite: typeof invite === "string" ? invite : "",
+    request,
+  };
   try {
     await machineAuthenticate(machine);
   } catch (error) {
