@@ -24,6 +24,7 @@ import type { Api, Contract } from "./rpc/contract_types.ts";
 import type { ApiOptions, TellOptions } from "./rpc/remote.ts";
 import { checkTell, NO_OPTIONS } from "./rpc/tell_options.ts";
 import { WaitingCalls } from "./waiting_calls.ts";
+import type { DialSession } from "./transport/dial.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
 
 /** The events of a client, see the `on` methods of {@linkcode Client}. */
@@ -40,6 +41,8 @@ interface ClientEvents {
 export interface ClientHost extends ConversationHost {
   /** Defaults for every client of the kite. */
   readonly clientDefaults: ClientDefaults;
+  /** Connects the clients of the kite. */
+  readonly dialSession: DialSession;
   /** Called for each client that connects or begins to dial. */
   clientOpened(client: DiallingClient): void;
   /** Called for each client that is no longer connected or dialling. */
@@ -84,6 +87,7 @@ export class DiallingClient implements Client {
       host.report(`A listener for "${event}" of a client failed`, error)
     );
     this.#dialler = new Dialler(url, {
+      dialSession: host.dialSession,
       ...host.clientDefaults,
       ...this.#options,
       limits: host.limits,

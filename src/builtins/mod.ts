@@ -5,7 +5,7 @@ import type { RemoteKite } from "../rpc/remote.ts";
 import type { KiteRequest } from "../rpc/request.ts";
 import { systemInfo } from "../runtime/system.ts";
 import { getPass, notify, print, prompt } from "../runtime/terminal.ts";
-import { Heartbeats } from "./heartbeat.ts";
+import { addBasicBuiltins } from "./basic.ts";
 import { WebRtcSignalling } from "./webrtc.ts";
 
 /** The built-in methods that reach the owner's terminal or network. */
@@ -44,13 +44,11 @@ export interface BuiltinHost {
 
 /** The built-in methods of one kite (docs/protocol.md §6). */
 export class Builtins {
-  readonly #heartbeats = new Heartbeats();
+  readonly #stopBasic: () => void;
   readonly #webrtc = new WebRtcSignalling();
 
   constructor(host: BuiltinHost) {
-    host.handle("kite.ping", () => "pong").disableAuthentication();
-    host.handle("kite.echo", ({ args }) => args.values[0] ?? null).disableAuthentication();
-    host.handle("kite.heartbeat", this.#heartbeats.handle);
+    this.#stopBasic = addBasicBuiltins(host);
     host.handle("kite.describe", (request) => host.describe(request)).disableAuthentication();
     host.handle("kite.systemInfo", () => systemInfo());
     host.handle("kite.log", ({ args, kite }) => {
@@ -74,7 +72,7 @@ export class Builtins {
 
   /** Stops every timer. */
   stop(): void {
-    this.#heartbeats.stop();
+    this.#stopBasic();
     this.#webrtc.stop();
   }
 }

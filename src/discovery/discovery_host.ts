@@ -4,22 +4,17 @@ import type { DiallingClient } from "../dialling_client.ts";
 import type { ClientHooks, ClientOptions } from "../client_options.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
+import type { Authentication } from "../rpc/codec.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 
-/** What registering and finding kites needs from the kite. */
-export interface DiscoveryHost {
-  readonly identity: KiteIdentity;
-  readonly trust: Trust;
+/** What finding kites needs from the kite. */
+export interface FinderHost {
   /** Kontrol's URLs; any of them will do. */
   readonly kontrolUrls: readonly string[];
-  /** Kontrol's username, if it is known. */
-  readonly kontrolUser: string | undefined;
-  /** The proxy to register to, instead of one that Kontrol knows. */
-  readonly proxyUrl: string | undefined;
-  /** Certificates of private authorities, PEM. */
-  readonly ca: readonly string[];
   /** Milliseconds to wait for an answer of Kontrol, or of a proxy. */
   readonly timeout: number;
+  /** What the kite shows to Kontrol. */
+  credentials(): Authentication | undefined;
   /** Makes a client of the kite. */
   newClient(
     url: string | readonly string[],
@@ -28,6 +23,18 @@ export interface DiscoveryHost {
   ): DiallingClient;
   /** Logs a problem for the kite's owner. */
   report(what: string, error?: unknown): void;
+}
+
+/** What registering needs from the kite. */
+export interface DiscoveryHost extends FinderHost {
+  readonly identity: KiteIdentity;
+  readonly trust: Trust;
+  /** Kontrol's username, if it is known. */
+  readonly kontrolUser: string | undefined;
+  /** The proxy to register to, instead of one that Kontrol knows. */
+  readonly proxyUrl: string | undefined;
+  /** Certificates of private authorities, PEM. */
+  readonly ca: readonly string[];
   /** The kite was registered. */
   registered(url: string): void;
 }

@@ -1,5 +1,5 @@
 import type { JwtClaims } from "../auth/claims.ts";
-import { readTokenClaims } from "../auth/jwt.ts";
+import { readTokenClaims } from "../auth/token_text.ts";
 import type { Client } from "../client.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { Timer } from "../runtime/timer.ts";

@@ -1,5 +1,6 @@
 /**
- * The client's side of every transport: {@linkcode dialSession} gives a {@linkcode Session}.
+ * The client's side of every transport: {@linkcode dialOver} gives a {@linkcode Session}. Which kind
+ * of WebSocket it uses is the caller's choice, so that pages do not load the one for servers.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { cannotUse } from "../protocol/refusal.ts";
 import { Timer } from "../runtime/timer.ts";
 import type { Session } from "./session.ts";
 import { RAW_FRAMING } from "./websocket/raw_framing.ts";
-import { HandshakeRefused } from "./websocket/socket.ts";
+import { HandshakeRefused, type OpenSocket } from "./websocket/socket.ts";
 import { SOCKJS_FRAMING } from "./sockjs/client/sockjs_framing.ts";
 import { displayUrl, newSessionPath, noKiteAt, parseKiteUrl, transportUrl } from "./url.ts";
 import { dialWebSocket, type WebSocketDial } from "./websocket/session.ts";
@@ -76,20 +77,22 @@ export const CLIENT_TRANSPORTS: readonly ClientTransport[] = Object.freeze([
 const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
 const DEFAULT_IDLE_TIMEOUT = 60_000;
 
+/** Dials a session, see {@linkcode dialOver}. */
+export type DialSession = (url: string | URL, options: DialOptions) => Promise<Session>;
+
 /**
  * Dials a session.
  *
+ * @param openSocket opens a WebSocket
  * @param url of the kite, `http:`, `https:`, `ws:` or `wss:`; its query stays the query.
  * @throws {KiteError} `configError` for a bad URL or option; `sendError` when the kite cannot be
  * reached or refuses; `timeout` after `handshakeTimeout`; `aborted` when the signal says so.
- *
- * @example
- * ```ts ignore
- * const session = await dialSession("http://localhost:3636/kite", { limits: DEFAULT_LIMITS });
- * session.attach({ onMessage: (message) => console.log(message), onClose: () => {} });
- * ```
  */
-export async function dialSession(url: string | URL, options: DialOptions): Promise<Session> {
+export async function dialOver(
+  openSocket: OpenSocket,
+  url: string | URL,
+  options: DialOptions,
+): Promise<Session> {
   const base = parseKiteUrl(url);
   const transport = options.transport ?? "auto";
   if (!CLIENT_TRANSPORTS.includes(transport)) {
@@ -121,7 +124,8 @@ export async function dialSession(url: string | URL, options: DialOptions): Prom
   try {
     attempt.signal.throwIfAborted();
     const ca = typeof options.ca === "string" ? [options.ca] : options.ca ?? [];
-    const dial = { headers, idleTimeout, ca, limits: options.limits, signal: attempt.signal };
+    const { limits } = options;
+    const dial = { openSocket, headers, idleTimeout, ca, limits, signal: attempt.signal };
     if (options.isSessionUrl) return await dialWebSocket(base, SOCKJS_FRAMING, dial);
     if (transport === "rawWebSocket") return await dialRaw(base, dial);
     if (transport === "XHRPolling") return await dialXhr(base, dial);

@@ -47,6 +47,18 @@ export interface SocketOptions {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Opens a WebSocket.
+ *
+ * @throws {HandshakeRefused} when the server answers with anything but a WebSocket.
+ * @throws {KiteError} `sendError` when it cannot be reached; the reason of the signal when aborted.
+ */
+export type OpenSocket = (
+  url: URL,
+  options: SocketOptions,
+  handler: ClientSocketHandler,
+) => Promise<ClientSocket>;
+
 /** The server answered, but not with a WebSocket: another transport may still work. */
 export class HandshakeRefused extends KiteError {
   /** The HTTP status of the answer; undefined where there was none, or it is not known. */

@@ -1,0 +1,219 @@
+import type { Client } from "../client.ts";
+import type { DiallingClient } from "../dialling_client.ts";
+import { KiteError } from "../protocol/errors.ts";
+import { type KontrolQuery, readQuery } from "../protocol/query.ts";
+import { createApi } from "../rpc/api.ts";
+import type { Contract } from "../rpc/contract_types.ts";
+import type { TellOptions } from "../rpc/remote.ts";
+import { WaitingCalls } from "../waiting_calls.ts";
+import { type FinderHost, type KontrolConnection, noKontrol } from "./discovery_host.ts";
+import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
+import type {
+  GetTokenOptions,
+  TypedClient,
+  TypedKiteEvent,
+  WaitOptions,
+  WithContract,
+} from "./options.ts";
+import { explainRefusedKey } from "./refused_key.ts";
+import { TokenRenewer } from "./token_renewer.ts";
+import { type KiteEvent, type KiteWatch, KontrolWatch } from "./watch.ts";
+
+/** Milliseconds between two tries to reach Kontrol, at most. */
+const LONGEST_REDIAL = 3_000;
+
+/** The connection to Kontrol, for finding kites. It is dialled on first use and kept from then on. */
+export class KontrolFinder implements KontrolConnection {
+  readonly #host: FinderHost;
+  #client: DiallingClient | undefined;
+  readonly #watches = new Set<KiteWatch<unknown>>();
+  readonly #readies = new Set<WaitingCalls>();
+
+  constructor(host: FinderHost) {
+    this.#host = host;
+  }
+
+  /**
+   * The connection to Kontrol.
+   *
+   * @throws {KiteError} `configError` when no Kontrol is known
+   */
+  get client(): DiallingClient {
+    if (this.#client !== undefined) return this.#client;
+    const { kontrolUrls } = this.#host;
+    if (kontrolUrls.length === 0) throw noKontrol();
+    const authentication = this.#host.credentials();
+    const client = this.#host.newClient(kontrolUrls, {
+      ...(authentication === undefined ? {} : { authentication }),
+      whileDown: "try",
+      reconnect: { maxDelay: LONGEST_REDIAL },
+      concurrentCallbacks: false,
+    });
+    this.#client = client;
+    // Reported once for each outage, not for each try.
+    client.onDialError(({ error, attempt }) => {
+      if (attempt === 1) this.#host.report("Cannot reach Kontrol, trying again", error);
+    });
+    client.dialForever().catch((error: unknown) => {
+      if (client.state !== "closed") this.#host.report("Stopped dialling Kontrol", error);
+    });
+    return client;
+  }
+
+  /**
+   * Resolves when there is a connection to Kontrol. Unlike a call, it waits for a Kontrol that cannot
+   * be reached yet.
+   *
+   * @throws {KiteError} `timeout`, `aborted`
+   */
+  async ready({ timeout = this.#host.timeout, signal }: WaitOptions = {}): Promise<void> {
+    const { client } = this;
+    if (client.state === "open") return;
+    const ready = new WaitingCalls(1, () => client.whyNotConnected());
+    const releases = [
+      client.onConnect(() => ready.resolveAll()),
+      client.onGiveUp(() => ready.rejectAll()),
+    ];
+    this.#readies.add(ready);
+    try {
+      await ready.wait("kite.ping", timeout, signal);
+    } finally {
+      this.#readies.delete(ready);
+      for (const release of releases) release();
+    }
+  }
+
+  /** Calls a method of Kontrol. */
+  tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
+  async tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
+    const { client } = this;
+    try {
+      return await client.tellWith(options, method, ...args);
+    } catch (error) {
+      throw explainRefusedKey(error, client.url, kiteKeyOf(this.#host));
+    }
+  }
+
+  /**
+   * Returns clients of the matching kites. They are not connected yet, and renew their tokens.
+   *
+   * @throws {KiteError} `genericError` with the code `kitesNotFound` if no kite matches
+   */
+  async getKites(query: KontrolQuery, options: WaitOptions = {}): Promise<Client[]> {
+    return (await this.#findKites(query, options)).map((found) => this.#clientFor(found));
+  }
+
+  /** Returns clients together with the typed functions of a contract. */
+  async getTypedKites<C extends Contract>(
+    query: KontrolQuery,
+    { contract, ...options }: WaitOptions & WithContract<C>,
+  ): Promise<TypedClient<C>[]> {
+    const clients = await this.getKites(query, options);
+    return clients.map((client) => ({ client, api: createApi(client, contract) }));
+  }
+
+  /** Returns the matching kites in random order, each with a token. */
+  async #findKites(query: KontrolQuery, options: WaitOptions): Promise<readonly FoundKite[]> {
+    const argument = { query: readQuery(query), watchCallback: null, who: null };
+    const { kites } = readGetKitesResult(await this.tell(options, "getKites", argument));
+    // The misspelling is Go's: its peers match on it.
+    if (kites.length === 0) throw notFound("no kites availabile");
+    return kites;
+  }
+
+  /** Makes a client of a kite. It renews its token. */
+  #clientFor({ kite, url, token }: FoundKite): Client {
+    const options = { authentication: { type: "token", key: token }, identity: kite } as const;
+    const client: Client = this.#host.newClient(url, options, {
+      beforeCall: () => renewer.due(),
+    });
+    let last = kite;
+    const fetchToken = async (): Promise<string> => {
+      try {
+        return await this.getToken(last, { force: true });
+      } catch (error) {
+        if (!isNoneFound(error)) throw error;
+      }
+      // The kite has restarted with a new id. A token is valid for every kite of that name.
+      const { username, environment, name } = last;
+      const found = await this.#findKites({ username, environment, name }, {});
+      last = (found.find((each) => each.url === url) ?? found[0]!).kite;
+      return await this.getToken(last, { force: true });
+    };
+    const report = (what: string, error?: unknown): void => this.#host.report(what, error);
+    const renewer = new TokenRenewer(client, fetchToken, report);
+    return client;
+  }
+
+  /** Returns a token for the one kite that matches. */
+  async getToken(
+    query: KontrolQuery,
+    { force = false, ...options }: GetTokenOptions = {},
+  ): Promise<string> {
+    const argument = force ? { ...readQuery(query), force } : readQuery(query);
+    let token: unknown;
+    try {
+      token = await this.tell(options, "getToken", argument);
+    } catch (error) {
+      throw isNoneFound(error) ? notFound(error.message, error) : error;
+    }
+    if (typeof token === "string" && token !== "") return token;
+    throw new KiteError("invalidResponse", "Kontrol answered getToken with something else");
+  }
+
+  /** Follows the matching kites: first the registered ones, then every change. */
+  watchKites(query: KontrolQuery): KiteWatch {
+    return this.#watch(query, (event) => event);
+  }
+
+  /** Follows the matching kites, and adds the typed functions of a contract to the events. */
+  watchTypedKites<C extends Contract>(
+    query: KontrolQuery,
+    { contract }: WithContract<C>,
+  ): KiteWatch<TypedKiteEvent<C>> {
+    return this.#watch(query, (event): TypedKiteEvent<C> => {
+      const { action } = event;
+      if (action === "DEREGISTER") return { ...event, action };
+      const client = this.#clientFor(event);
+      return { ...event, action, client, api: createApi(client, contract) };
+    });
+  }
+
+  #watch<Event>(query: KontrolQuery, present: (event: KiteEvent) => Event): KiteWatch<Event> {
+    const watch: KiteWatch<Event> = new KontrolWatch(
+      this,
+      readQuery(query),
+      present,
+      () => this.#watches.delete(watch),
+    );
+    this.#watches.add(watch);
+    return watch;
+  }
+
+  /** Stops everything; the kite's clients are closed by the kite. */
+  close(): void {
+    for (const watch of this.#watches) void watch.close();
+    void this.#client?.close();
+    for (const ready of this.#readies) ready.rejectAll();
+  }
+}
+
+/** The error if no kite matches a query. */
+function notFound(message: string, cause?: KiteError): KiteError {
+  return new KiteError("genericError", message, {
+    code: "kitesNotFound",
+    id: cause?.id ?? "",
+    cause,
+  });
+}
+
+/** True for the answer of a Kontrol at which no matching kite is registered. */
+function isNoneFound(error: unknown): error is KiteError {
+  return error instanceof KiteError && error.message.includes("no kites found");
+}
+
+function kiteKeyOf({ credentials }: FinderHost): string | undefined {
+  const { type, key } = credentials() ?? {};
+  return type === "kiteKey" ? key : undefined;
+}
