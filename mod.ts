@@ -27,7 +27,8 @@ export type {
 export type { Client } from "./src/client.ts";
 export type { Connection } from "./src/connection.ts";
 export type { Server } from "./src/server.ts";
-export type { RemoteKite, TellOptions } from "./src/rpc/remote.ts";
+export type { Metadata } from "./src/rpc/metadata.ts";
+export type { CallScope, RemoteKite, TellOptions } from "./src/rpc/remote.ts";
 export type { KiteRequest } from "./src/rpc/request.ts";
 export type { Args, Argument, ObjectArgument, TupleOf } from "./src/rpc/args.ts";
 export type { FinalHandler, Handler, Method, MethodHandling, Outcome } from "./src/rpc/method.ts";

@@ -2,11 +2,15 @@ import type { Callback, FoundFunction } from "../dnode/scrub.ts";
 import { stringify } from "../dnode/scrub.ts";
 import { nestsDeeperThan } from "../dnode/nesting.ts";
 import { type CallbackPlace, placeCallbacks, placeLinks, readCallbacks } from "../dnode/unscrub.ts";
-import type { KiteErrorType } from "../protocol/errors.ts";
+import { type KiteErrorType, messageOf } from "../protocol/errors.ts";
 import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Authentication, Codec, Incoming, OutgoingRequest, RequestHead } from "./codec.ts";
 import { type Head, HeadMemo } from "./head_memo.ts";
+import { type Metadata, readMetadata } from "./metadata.ts";
+
+/** The method that gives a call up. Callers expect no answer to it. */
+const CANCEL = "kite.cancel";
 
 /** Kite requests inside dnode messages, compatible with Go and kite.js (docs/protocol.md §2–§4). */
 export class DnodeCodec implements Codec {
@@ -24,10 +28,14 @@ export class DnodeCodec implements Codec {
     return { text };
   }
 
-  request({ method, head, args, responseId, functions, ids, can }: OutgoingRequest): string {
+  request(request: OutgoingRequest): string {
+    const { method, head, args, responseId, functions, ids, timeout = 0 } = request;
+    const wait = timeout > 0 && timeout < Infinity ? `,"timeout":${Math.ceil(timeout)}` : "";
+    const meta = request.meta === undefined ? "" : `,"meta":${JSON.stringify(request.meta)}`;
+    const more = wait + meta + canText(request.can);
     const places = callbacksText(functions, ids, '0,"withArgs",');
     return `{"method":${JSON.stringify(method)},"arguments":[{${head.text}"withArgs":` +
-      `${stringify(args, functions)},"responseCallback":"[Function]"${canText(can)}}],` +
+      `${stringify(args, functions)},"responseCallback":"[Function]"${more}}],` +
       `"callbacks":{"${responseId}":[0,"responseCallback"]${places === "" ? "" : "," + places}}}`;
   }
 
@@ -52,6 +60,10 @@ export class DnodeCodec implements Codec {
     return `{"method":${responseId},"arguments":[{"error":${JSON.stringify(error)},"result":null${
       canText(can)
     }}],"callbacks":{}}`;
+  }
+
+  cancel(responseId: number): string {
+    return `{"method":"${CANCEL}","arguments":[{"withArgs":[${responseId}]}],"callbacks":{}}`;
   }
 
   invoke(
@@ -115,7 +127,7 @@ export class DnodeCodec implements Codec {
   /** @param newHead the message's text, if its head may be one to remember */
   #request(
     method: string,
-    request: { kite?: unknown; authentication?: unknown; withArgs?: unknown; can?: unknown },
+    request: RequestObject,
     responseId: number | undefined,
     newHead: string | undefined,
   ): Incoming {
@@ -125,8 +137,32 @@ export class DnodeCodec implements Codec {
       : withArgs === undefined || withArgs === null
       ? []
       : [withArgs];
+    if (method === CANCEL && responseId === undefined) {
+      const [id] = args;
+      return isId(id) ? { kind: "cancel", id } : broken("no call to cancel is named");
+    }
+    let meta: Metadata | undefined;
+    if (request.meta !== undefined) {
+      try {
+        meta = readMetadata(request.meta, this.#limits);
+      } catch (error) {
+        return { kind: "broken", type: "limitError", reason: messageOf(error), responseId };
+      }
+    }
     const { kite, authentication } = this.#readHead(method, request, newHead);
-    return { kind: "request", method, kite, authentication, args, responseId, can: request.can };
+    const timeout = readTimeout(request.timeout);
+    const { can } = request;
+    return {
+      kind: "request",
+      method,
+      kite,
+      authentication,
+      args,
+      responseId,
+      timeout,
+      meta,
+      can,
+    };
   }
 
   #readHead(
@@ -190,6 +226,16 @@ export class DnodeCodec implements Codec {
 /** The member that names our extensions, after others. */
 function canText(can: string | undefined): string {
   return can === undefined ? "" : `,"can":${can}`;
+}
+
+/** The options object of a request; nothing of it is checked. */
+interface RequestObject {
+  readonly kite?: unknown;
+  readonly authentication?: unknown;
+  readonly withArgs?: unknown;
+  readonly timeout?: unknown;
+  readonly meta?: unknown;
+  readonly can?: unknown;
 }
 
 /** What a message may hold; nothing of it is checked. */
@@ -256,6 +302,11 @@ function callbacksText(
     text += `${text === "" ? "" : ","}"${ids[i]}":[${steps}]`;
   }
   return text;
+}
+
+/** The milliseconds that a caller says it waits, if it says so. */
+function readTimeout(value: unknown): number | undefined {
+  return typeof value === "number" && value > 0 && value < Infinity ? value : undefined;
 }
 
 function readAuthentication(value: unknown): Authentication | undefined {

@@ -3,7 +3,7 @@ import { KiteError } from "../protocol/errors.ts";
 import { nearestName } from "../protocol/nearest.ts";
 import { type Handler, Hooks, Method, type MethodHandling } from "./method.ts";
 import type { MethodSchemas } from "./contract_types.ts";
-import type { KiteRequest } from "./request.ts";
+import { KiteRequest } from "./request.ts";
 
 /** Methods beyond which a wrong name is not compared with each: strangers can send many. */
 const MOST_COMPARED = 256;
@@ -73,7 +73,9 @@ export class Methods {
     if (this.isClosing) throw new KiteError("disconnect", "the kite is closing");
     if (request.authenticates && this.authenticates && method.authenticates) {
       const authenticated = this.authenticators.authenticate(request);
-      if (authenticated !== undefined) return authenticated.then(() => method.run(request));
+      if (authenticated !== undefined) {
+        return authenticated.then(() => runUnlessGivenUp(method, request));
+      }
     }
     return method.run(request);
   }
@@ -86,4 +88,9 @@ export class Methods {
     const hint = near === undefined ? "" : `; did you mean ${near}?`;
     return new KiteError("methodNotFound", `Method not found: ${name}${hint}`);
   }
+}
+
+/** The caller may have given up while its authentication was checked. */
+function runUnlessGivenUp(method: Method, request: KiteRequest): unknown {
+  return KiteRequest.lifeOf(request).isGivenUp ? undefined : method.run(request);
 }

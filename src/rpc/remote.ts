@@ -1,6 +1,15 @@
 import type { Callback } from "../dnode/scrub.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Api, Contract } from "./contract_types.ts";
+import type { Metadata } from "./metadata.ts";
+
+/** What a call takes over from the request in which it is made. A `KiteRequest` is one. */
+export interface CallScope {
+  readonly signal: AbortSignal;
+  /** Milliseconds since the epoch; undefined for no bound. */
+  readonly deadline: number | undefined;
+  readonly meta: Metadata;
+}
 
 /** How one call is made. */
 export interface TellOptions {
@@ -9,8 +18,21 @@ export interface TellOptions {
    * @default the kite's `timeout`, 15_000
    */
   readonly timeout?: number;
-  /** Gives the call up: it fails with `aborted`. The remote is not told. */
+  /**
+   * Gives the call up: it fails with `aborted`. A remote of this library is told, as it is when the
+   * timeout passes: the `signal` of its request is aborted.
+   */
   readonly signal?: AbortSignal;
+  /**
+   * Makes the call on behalf of a request: it is given up when the request is, waits no longer than
+   * the request's deadline, and carries its metadata.
+   */
+  readonly within?: CallScope;
+  /**
+   * Text that travels with the call beside its arguments: the handler reads `request.meta`. It is
+   * added to the metadata of `within`.
+   */
+  readonly meta?: Metadata;
   /**
    * How long the remote may call the functions in the arguments. All end with the session, and with
    * {@linkcode RemoteKite.release}.

@@ -1,7 +1,9 @@
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { Args } from "./args.ts";
 import type { Authentication, IncomingRequest } from "./codec.ts";
+import { type Metadata, NO_METADATA } from "./metadata.ts";
 import type { RemoteKite } from "./remote.ts";
+import { RequestLife, type RequestLives } from "./request_life.ts";
 
 /** What a request needs from the conversation that it came through. */
 export interface RequestOrigin {
@@ -9,8 +11,8 @@ export interface RequestOrigin {
   readonly remote: RemoteKite;
   /** The kite that serves the request. */
   readonly localKite: KiteIdentity;
-  /** Aborted when the session ends. */
-  readonly signal: AbortSignal;
+  /** The requests of the session whose signal was asked for. */
+  readonly lives: RequestLives;
   /** True when the caller's authentication must be checked (docs/protocol.md §5). */
   readonly authenticates: boolean;
 }
@@ -29,7 +31,8 @@ export class KiteRequest {
   /** True once an authenticator has vouched for `username`; false when it is merely claimed. */
   isAuthenticated = false;
   readonly #origin: RequestOrigin;
-  readonly #values: readonly unknown[];
+  readonly #message: IncomingRequest;
+  #life: RequestLife | undefined;
   #id: string | undefined;
   #args: Args | undefined;
   #context: Map<string, unknown> | undefined;
@@ -40,7 +43,17 @@ export class KiteRequest {
     this.kite = message.kite;
     this.authentication = message.authentication;
     this.#origin = origin;
-    this.#values = message.args;
+    this.#message = message;
+  }
+
+  /** Returns how long the answer is wanted, for the library itself: counts from the first use. */
+  static lifeOf(request: KiteRequest): RequestLife {
+    return request.#life ??= new RequestLife(request.#message, request.#origin.lives);
+  }
+
+  /** Tells a request that needed no time that it is answered, for the library itself. */
+  static end(request: KiteRequest): void {
+    request.#life?.end();
   }
 
   /** The request's own id, 16 hex digits; also in every error that answers it. */
@@ -50,7 +63,7 @@ export class KiteRequest {
 
   /** The arguments. */
   get args(): Args {
-    return this.#args ??= new Args(this.#values, this.method);
+    return this.#args ??= new Args(this.#message.args, this.method);
   }
 
   /** The caller's username: authenticated or claimed, see {@linkcode KiteRequest.isAuthenticated}. */
@@ -68,9 +81,25 @@ export class KiteRequest {
     return this.#origin.remote;
   }
 
-  /** Aborted when the caller's session ends: what nobody waits for any more can stop. */
+  /**
+   * Aborted when the caller gives the call up, when its deadline passes, and when the session ends.
+   * Once the call is answered, only the end of the session aborts it.
+   */
   get signal(): AbortSignal {
-    return this.#origin.signal;
+    return KiteRequest.lifeOf(this).signal;
+  }
+
+  /**
+   * When the caller stops waiting, in milliseconds since the epoch; undefined if it does not say, as
+   * callers of other implementations.
+   */
+  get deadline(): number | undefined {
+    return this.#message.timeout === undefined ? undefined : KiteRequest.lifeOf(this).deadline;
+  }
+
+  /** Text that the caller sent beside the arguments, by name; empty if it sent none. */
+  get meta(): Metadata {
+    return this.#message.meta ?? NO_METADATA;
   }
 
   /** True when the caller's authentication must be checked before the handler runs. */
