@@ -56,7 +56,7 @@ export type { BackoffOptions } from "./src/backoff.ts";
 
 export type { GetTokenOptions, KontrolClient } from "./src/discovery/kontrol_client.ts";
 export type { KiteEvent, KiteWatch } from "./src/discovery/watch.ts";
-export type { KontrolLine } from "./src/discovery/host.ts";
+export type { KontrolConnection } from "./src/discovery/discovery_host.ts";
 export type { FoundKite } from "./src/discovery/found_kites.ts";
 export type { ProxyRegistrationOptions } from "./src/discovery/proxy_registration.ts";
 export type { RegisterResult } from "./src/discovery/register_result.ts";

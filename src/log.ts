@@ -7,7 +7,7 @@ import {
 import { KiteError } from "./protocol/errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./log_level.ts";
 import { redact, redactText } from "./redact.ts";
-import { env, platform } from "./runtime/env.ts";
+import { env, operatingSystem } from "./runtime/env.ts";
 import { onSignals } from "./runtime/process.ts";
 import { isErrorTerminal, writeError } from "./runtime/terminal.ts";
 
@@ -174,7 +174,7 @@ export function createLogger(name: string, options: LoggerOptions = {}): KiteLog
  * @returns a function that stops listening
  */
 export function toggleDebugOnSignal(logger: KiteLogger): () => void {
-  const system = platform();
+  const system = operatingSystem();
   if (system === "windows" || system === "") return () => {};
   let before: LogLevel | undefined;
   return onSignals(["SIGUSR2"], () => {

@@ -1,26 +1,26 @@
-/** Who sent a request. */
+/** The sender of a request. */
 export interface RequestPeer {
   /** `host:port` of the peer. */
   readonly remoteAddress: string;
-  /** Sets what is called when the peer leaves before its response is complete; for long responses. */
+  /** Sets a listener that is called if the peer leaves before its response is complete. */
   onGone?(listener: () => void): void;
 }
 
-/** A server that listens. */
+/** A listening server. */
 export interface RunningServer {
-  /** The address that it listens on. */
+  /** The address it listens on. */
   readonly hostname: string;
-  /** The port that it listens on. */
+  /** The port it listens on. */
   readonly port: number;
-  /** Resolves when it has ended. */
+  /** Resolves when the server has closed. */
   readonly finished: Promise<void>;
   /**
-   * Takes no new connection, lets the requests that run finish, and ends.
+   * Stops accepting connections, and closes the server when the running requests have finished.
    *
-   * @param deadline Milliseconds after which requests that still run are cut off; default: 5_000
+   * @param deadline Milliseconds after which running requests are cancelled; default: 5_000
    */
   close(deadline?: number): Promise<void>;
-  /** Ends at once, and cuts off what runs. */
+  /** Closes the server immediately, with its running requests. */
   abort(): Promise<void>;
 }
 

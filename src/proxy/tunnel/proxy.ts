@@ -3,7 +3,7 @@ import type { Kite } from "../../kite.ts";
 import type { CloseOptions } from "../../kite_options.ts";
 import type { RemoteKite } from "../../rpc/remote.ts";
 import type { KiteRequest } from "../../rpc/request.ts";
-import type { Decision, RequestHead } from "../../runtime/front/types.ts";
+import type { Decision, RequestHead } from "../../runtime/forwarding/types.ts";
 import type { Session } from "../../transport/session.ts";
 import { SockJsServer } from "../../transport/sockjs/server/mod.ts";
 import { completeLimits, DEFAULT_TUNNEL_LIMITS, type TunnelProxyLimits } from "../limits.ts";

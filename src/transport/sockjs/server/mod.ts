@@ -12,13 +12,13 @@ import { shakeHands, wantsWebSocket } from "./handshake.ts";
 import { cors, noCache, notFound, plain, preflight, sessionCookie } from "./headers.ts";
 import { HttpSession } from "./http_session.ts";
 import { greeting, IframePage, info } from "./pages.ts";
-import { RawWebSocketSession } from "./raw_websocket.ts";
+import { RawWebSocketServerSession } from "./raw_websocket.ts";
 import { IncomingBytes } from "./incoming_bytes.ts";
 import { METHODS, type Route, routeOf } from "./router.ts";
 import { frameLimit, type ServerSession } from "./session.ts";
 import { SessionTable } from "./session_table.ts";
 import { acceptMessages } from "./upstream.ts";
-import { WebSocketSession } from "./websocket.ts";
+import { WebSocketServerSession } from "./websocket.ts";
 
 const CLOSE_TIMEOUT = 5_000;
 
@@ -266,7 +266,9 @@ export class SockJsServer {
     if (!this.#admits(remoteAddress)) return tooMany();
     const upgrade = shakeHands(request);
     if (upgrade instanceof Response) return upgrade;
-    const Transport = transport === "websocket" ? WebSocketSession : RawWebSocketSession;
+    const Transport = transport === "websocket"
+      ? WebSocketServerSession
+      : RawWebSocketServerSession;
     const session = this.#table.add((host) => new Transport(host, remoteAddress, upgrade.socket));
     this.#introduce(session, request);
     return upgrade.response;

@@ -19,7 +19,7 @@ const PATIENCE = 10_000;
  * Hands large answers to each connection one after the other, as fast as the network takes them. A
  * caller may ask for more at once than what a session may hold unsent, which would end the session.
  */
-export class AnswerPace {
+export class AnswerThrottle {
   readonly #last = new WeakMap<RemoteKite, Promise<void>>();
 
   /**
