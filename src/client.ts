@@ -14,7 +14,7 @@ import { KiteError } from "./protocol/errors.ts";
 import type { KiteIdentity } from "./protocol/identity.ts";
 import { IdCounter } from "./rpc/callback_table.ts";
 import type { Authentication } from "./rpc/codec.ts";
-import { Conversation } from "./rpc/conversation.ts";
+import { Conversation, type ConversationLoad } from "./rpc/conversation.ts";
 import { failedCall } from "./rpc/call_failure.ts";
 import { type ConversationHost, describeEnd } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
@@ -25,6 +25,8 @@ import type { ApiOptions, RemoteKite, TellOptions } from "./rpc/remote.ts";
 import { checkTell, NO_OPTIONS } from "./rpc/tell_options.ts";
 import { WaitingCalls } from "./waiting_calls.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
+
+const NO_LOAD: ConversationLoad = { pending: 0, callbacks: 0, running: 0, streams: 0 };
 
 /** What a client needs from the kite that it belongs to. */
 export interface ClientHost extends ConversationHost {
@@ -132,8 +134,14 @@ export class Client implements RemoteKite, AsyncDisposable {
   }
 
   /** Sizes of the tables of the present connection, for those who watch for leaks. */
-  get load(): { pending: number; callbacks: number; running: number; waiting: number } {
-    const load = this.#conversation?.load ?? { pending: 0, callbacks: 0, running: 0 };
+  get load(): {
+    pending: number;
+    callbacks: number;
+    running: number;
+    streams: number;
+    waiting: number;
+  } {
+    const load = this.#conversation?.load ?? NO_LOAD;
     return { ...load, waiting: this.#waiting.size };
   }
 

@@ -64,7 +64,7 @@ export class Connection implements RemoteKite {
   }
 
   /** Sizes of the connection's tables, for those who watch for leaks. */
-  get load(): { pending: number; callbacks: number; running: number } {
+  get load(): { pending: number; callbacks: number; running: number; streams: number } {
     return this.#conversation.load;
   }
 

@@ -15,13 +15,28 @@ export interface Limits {
    * @default 10_000
    */
   readonly callbacksPerSession: number;
+  /**
+   * Streams of one session that are open, those of both sides together. Further ones fail with
+   * `limitError`.
+   * @default 1_000
+   */
+  readonly streamsPerSession: number;
+  /** Items of one stream that are under way or wait to be read. The producer waits. @default 1_024 */
+  readonly streamItems: number;
+  /**
+   * Bytes of one stream's items that wait to be read, and unsent bytes of a session that streams
+   * add to. The producer waits.
+   * @default 1_048_576
+   */
+  readonly streamBytes: number;
   /** Invocations of async callbacks waiting for their turn, per session. Close code 3008. @default 10_000 */
   readonly queuedCallbacks: number;
   /** Requests of one remote that run at once. Further ones are answered `requestLimitError`. @default 4_096 */
   readonly inFlightRequests: number;
   /**
-   * Bytes of the messages that one remote's running requests, and callbacks that run or wait, came
-   * in. Requests beyond are answered `requestLimitError`; callbacks beyond: close code 3008.
+   * Bytes of the messages that one remote's running requests, callbacks that run or wait, and items
+   * of streams that wait came in. Requests beyond are answered `requestLimitError`; with callbacks
+   * beyond the session ends (close code 3008), and streams beyond fail with `limitError`.
    * @default 16_777_216
    */
   readonly inFlightBytes: number;
@@ -81,6 +96,9 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   nesting: 512,
   callbacksPerMessage: 256,
   callbacksPerSession: 10_000,
+  streamsPerSession: 1_000,
+  streamItems: 1_024,
+  streamBytes: 1_048_576,
   queuedCallbacks: 10_000,
   inFlightRequests: 4_096,
   inFlightBytes: 16_777_216,
