@@ -34,7 +34,13 @@ export type { KiteRequest } from "./src/rpc/request.ts";
 export type { Args, Argument, ObjectArgument, TupleOf } from "./src/rpc/args.ts";
 export type { FinalHandler, Handler, Method, MethodHandling, Outcome } from "./src/rpc/method.ts";
 export { callback, contract, method, type } from "./src/contract/contract.ts";
-export type { CallOptions, Implementation, ImplementOf } from "./src/contract/contract.ts";
+export type {
+  CallOf,
+  CallOptions,
+  ImplementArguments,
+  Implementation,
+  ImplementOf,
+} from "./src/contract/contract.ts";
 export type { ImplementedMethods, ImplementOptions } from "./src/contract/implement.ts";
 export type { Description, JsonSchema, MethodDescription } from "./src/contract/describe.ts";
 export type {
@@ -51,7 +57,7 @@ export type { BackoffOptions } from "./src/backoff.ts";
 
 export type { GetTokenOptions, KontrolClient } from "./src/discovery/kontrol_client.ts";
 export type { KiteEvent, KiteWatch } from "./src/discovery/watch.ts";
-export type { KontrolLine } from "./src/discovery/host.ts";
+export type { KontrolConnection } from "./src/discovery/discovery_host.ts";
 export type { FoundKite } from "./src/discovery/found_kites.ts";
 export type { ProxyRegistrationOptions } from "./src/discovery/proxy_registration.ts";
 export type { RegisterResult } from "./src/discovery/register_result.ts";

@@ -1,7 +1,7 @@
 import { KiteError } from "../src/protocol/errors.ts";
 import type { CounterName, Metrics } from "./metrics.ts";
 import { RoundRobin } from "./round_robin.ts";
-import { Turns } from "./turns.ts";
+import { FairScheduler } from "./fair_scheduler.ts";
 
 /** What one user may use of a Kontrol at the same time. Further requests are refused. */
 export interface BudgetOptions {
@@ -17,7 +17,11 @@ export interface BudgetOptions {
    * @default 4_096
    */
   readonly calls?: number;
-  /** Watches of one user. Further ones fail with `limitError`. @default 1_024 */
+  /**
+   * Watches of one user. Further ones fail with `limitError`.
+   *
+   * @default 1_024
+   */
   readonly watches?: number;
   /**
    * Lists of one user's watches that are not taken to their end yet. Further ones fail with
@@ -76,7 +80,11 @@ export class Allowance {
     else this.#byUser.delete(user);
   }
 
-  /** Counts one more for as long as `work` takes. @throws {KiteError} as {@linkcode Allowance.check} */
+  /**
+   * Counts one more for as long as `work` takes.
+   *
+   * @throws {KiteError} as {@linkcode Allowance.check}
+   */
   async during<Result>(user: string, work: () => Promise<Result>): Promise<Result> {
     this.check(user);
     this.add(user);
@@ -109,7 +117,11 @@ export class TaskQueue {
     return this.#waiting.size;
   }
 
-  /** Runs a task when the user's turn comes. @returns what it comes to */
+  /**
+   * Runs a task when the user's turn comes.
+   *
+   * @returns what it comes to
+   */
   run<Result>(user: string, task: () => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#waiting.push(user, async () => {
@@ -145,7 +157,7 @@ export class Budgets {
   readonly lists: Allowance;
   readonly signatures: Allowance;
   /** The work of calls, in short steps. */
-  readonly turns: Turns = new Turns();
+  readonly turns: FairScheduler = new FairScheduler();
   /** The signatures of tokens. */
   readonly signing: TaskQueue;
 

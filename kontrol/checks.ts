@@ -29,7 +29,11 @@ export function checkUrl(url: string): string {
   return parsed.href;
 }
 
-/** Checks a kite's identity, in Go's words where a field is empty. @throws {KiteError} `argumentError` */
+/**
+ * Checks a kite's identity, in Go's words where a field is empty.
+ *
+ * @throws {KiteError} `argumentError`
+ */
 export function checkComplete(kite: KiteIdentity): KiteIdentity {
   for (const field of IDENTITY_FIELDS) {
     if (kite[field] === "") throw new KiteError("argumentError", `Empty Kite field: ${field}`);

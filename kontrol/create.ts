@@ -11,7 +11,11 @@ export interface CreateKontrolOptions extends Omit<KontrolOptions, "kiteKey"> {
    * @default none: the key pair is only in the storage
    */
   readonly home?: string;
-  /** Kontrol's username, the issuer of all it signs. @default that of its kite.key, else "kontrol" */
+  /**
+   * Kontrol's username, the issuer of all it signs.
+   *
+   * @default that of its kite.key, else "kontrol"
+   */
   readonly username?: string;
 }
 

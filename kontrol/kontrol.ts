@@ -5,12 +5,13 @@ import type { CloseOptions, KiteOptions } from "../src/kite_options.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import { formatIdentity } from "../src/protocol/identity.ts";
 import type { Server } from "../src/server.ts";
+import { admit, type RegisterMode } from "./admission.ts";
 import { type BudgetOptions, Budgets } from "./budgets.ts";
-import { CachedKeyPairs } from "./cached_keypairs.ts";
+import { CachedKeyPairs } from "./cached_key_pairs.ts";
 import { Finder } from "./finder.ts";
 import { HeartbeatTokens } from "./heartbeat_tokens.ts";
 import { createHttp, HTTP_PATHS } from "./http.ts";
-import { KeyRing } from "./keypairs.ts";
+import { KeyRing } from "./key_ring.ts";
 import { MeasuredStorage } from "./measured_storage.ts";
 import { addMethods, type MachineOptions } from "./methods.ts";
 import { Metrics } from "./metrics.ts";
@@ -21,7 +22,7 @@ import { KontrolService } from "./service.ts";
 import { SparseLog } from "./sparse_log.ts";
 import type { Registration, Storage } from "./storage/storage.ts";
 import { TokenIssuer, type TokenIssuerOptions } from "./tokens.ts";
-import { Watchers } from "./watchers.ts";
+import { CallerWatches } from "./caller_watches.ts";
 
 /** Kontrol's version, as it says of itself. */
 export const KONTROL_VERSION = "1.0.0";
@@ -35,28 +36,56 @@ export interface KontrolOptions extends MachineOptions {
   readonly storage: Storage;
   /** Kontrol's own kite.key; one of the key pairs in the storage must have signed it. */
   readonly kiteKey: string;
-  /** The version under which Kontrol lists itself. @default "1.0.0" */
+  /**
+   * The version under which Kontrol lists itself.
+   *
+   * @default "1.0.0"
+   */
   readonly version?: string;
   /**
    * Kontrol's URL as kites reach it, which goes into kite.keys; port 0 in it stands for the port that
-   * is listened on. @default that of the kite.key
+   * is listened on.
+   *
+   * @default that of the kite.key
    */
   readonly kontrolUrl?: string;
-  /** Under which URL Kontrol registers itself; `""` for not at all. @default `kontrolUrl` */
+  /**
+   * Under which URL Kontrol registers itself; `""` for not at all.
+   *
+   * @default `kontrolUrl`
+   */
   readonly registerUrl?: string;
   /** Settings of the kite that Kontrol is: address, port, TLS, environment, logger, limits. */
   readonly kite?: Omit<KiteOptions, "kiteKey" | "kontrolKey" | "kontrolUser" | "verify">;
-  /** Who may do what. @default "compatible" */
+  /**
+   * Who may do what.
+   *
+   * @default "compatible"
+   */
   readonly policy?: PolicyName | Policy;
+  /**
+   * Who gets a kite.key from `registerMachine`, where `machineAuthenticate` does not decide it.
+   *
+   * @default "closed"
+   */
+  readonly register?: RegisterMode;
   /** How long kites are kept. */
   readonly liveness?: LivenessOptions;
   /** How long tokens are good, and how many are remembered. */
   readonly tokens?: Omit<TokenIssuerOptions, "keys" | "issuer" | "queue" | "allowance">;
   /** What one user may use at the same time. */
   readonly budgets?: BudgetOptions;
-  /** Kites in one answer, at most. @default 2_000 */
+  /**
+   * Kites in one answer, at most.
+   *
+   * @default 2_000
+   */
   readonly maxResults?: number;
-  /** Milliseconds after which a change of the key pairs by another Kontrol is noticed. @default 5_000 */
+  /**
+   * Milliseconds after which a change of the key pairs by another Kontrol is noticed.
+   *
+   * @default 5_000
+   */
   readonly keyPairsTimeToLive?: number;
 }
 
@@ -86,7 +115,7 @@ export class Kontrol implements AsyncDisposable {
   readonly metrics: Metrics = new Metrics();
   readonly #storage: Storage;
   readonly #registry: Registry;
-  readonly #watchers: Watchers;
+  readonly #watchers: CallerWatches;
   readonly #refusals: SparseLog;
   readonly #registerUrl: string | undefined;
   #kontrolUrl: string;
@@ -94,7 +123,11 @@ export class Kontrol implements AsyncDisposable {
   #selfLosses: Disposable | undefined;
   #isClosed = false;
 
-  /** A Kontrol that does not listen yet. @throws {KiteError} `configError` that names what is wrong */
+  /**
+   * A Kontrol that does not listen yet.
+   *
+   * @throws {KiteError} `configError` that names what is wrong
+   */
   constructor(options: KontrolOptions) {
     const { kiteKey } = options;
     const { sub, iss, kontrolURL, kontrolKey } = readKiteKeyClaims(kiteKey);
@@ -172,8 +205,12 @@ export class Kontrol implements AsyncDisposable {
       const who = (): string => `${formatIdentity(kite)} at ${client.remoteAddress}`;
       return (await service.verify(key, who)).username;
     });
-    this.#watchers = new Watchers(service, (error) => report("a watcher could not be told", error));
-    addMethods(this.kite, service, this.#watchers, options);
+    this.#watchers = new CallerWatches(
+      service,
+      (error) => report("a watcher could not be told", error),
+    );
+    const machines = admit(options, () => storage.invites, username);
+    addMethods(this.kite, service, this.#watchers, machines);
     const heartbeats = new HeartbeatTokens({ registry: this.#registry, storage, keys: this.keys });
     const http = createHttp(service, this.#watchers, heartbeats, report);
     for (const path of HTTP_PATHS) {
@@ -186,7 +223,11 @@ export class Kontrol implements AsyncDisposable {
     return this.#kontrolUrl;
   }
 
-  /** Listens. @throws {KiteError} `configError`: the port is taken, or no key pair fits the kite.key */
+  /**
+   * Listens.
+   *
+   * @throws {KiteError} `configError`: the port is taken, or no key pair fits the kite.key
+   */
   async listen(): Promise<Server> {
     await this.keys.own();
     this.#registry.follow();

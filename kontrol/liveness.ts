@@ -2,15 +2,35 @@ import { KiteError } from "../src/protocol/errors.ts";
 
 /** How long kites are kept, all in milliseconds. */
 export interface LivenessOptions {
-  /** What kites are asked to send their heartbeats at. @default 10_000 */
+  /**
+   * What kites are asked to send their heartbeats at.
+   *
+   * @default 10_000
+   */
   readonly heartbeatInterval?: number;
-  /** What a heartbeat may be late before its kite counts as gone. @default 20_000 */
+  /**
+   * What a heartbeat may be late before its kite counts as gone.
+   *
+   * @default 20_000
+   */
   readonly heartbeatGrace?: number;
-  /** How long a kite is kept after its connection has closed, for it to come back. @default 1_000 */
+  /**
+   * How long a kite is kept after its connection has closed, for it to come back.
+   *
+   * @default 1_000
+   */
   readonly disconnectGrace?: number;
-  /** How often a kite that sends heartbeats is refreshed in the storage. @default 45_000 */
+  /**
+   * How often a kite that sends heartbeats is refreshed in the storage.
+   *
+   * @default 45_000
+   */
   readonly refreshInterval?: number;
-  /** How long the id of a kite that has gone stays reserved for its user. @default 600_000 */
+  /**
+   * How long the id of a kite that has gone stays reserved for its user.
+   *
+   * @default 600_000
+   */
   readonly idReservation?: number;
 }
 
@@ -25,7 +45,11 @@ const DEFAULTS: Liveness = Object.freeze({
   idReservation: 600_000,
 });
 
-/** Checks the options and fills in the defaults. @throws {KiteError} `configError` */
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws {KiteError} `configError`
+ */
 export function readLiveness(options: LivenessOptions): Liveness {
   const liveness = { ...DEFAULTS, ...options };
   for (const [name, value] of Object.entries(liveness)) {

@@ -7,7 +7,7 @@ import {
 import { canonicalPublicKey, generateKeyPair, importPrivateKey } from "../src/auth/keys.ts";
 import { KiteError, messageOf } from "../src/protocol/errors.ts";
 import { createFile, makeDirectory, readTextFile, writeFileAtomic } from "../src/runtime/files.ts";
-import { addKeyPair, checkNewPair, isValid } from "./keypairs.ts";
+import { addKeyPair, checkNewPair, isValid } from "./key_ring.ts";
 import type { KeyPairs } from "./storage/storage.ts";
 
 /** Kontrol's user when none is named: the same on every machine, so that many Kontrols agree. */
@@ -22,15 +22,27 @@ export interface OwnKeysOptions {
    * @default none: the key pair is only in the storage
    */
   readonly home?: string | undefined;
-  /** Kontrol's username. @default that of its kite.key, else "kontrol" */
+  /**
+   * Kontrol's username.
+   *
+   * @default that of its kite.key, else "kontrol"
+   */
   readonly username?: string | undefined;
-  /** Kontrol's URL as kites reach it. @default that of its kite.key, else `defaultUrl` */
+  /**
+   * Kontrol's URL as kites reach it.
+   *
+   * @default that of its kite.key, else `defaultUrl`
+   */
   readonly kontrolUrl?: string | undefined;
   /** Kontrol's URL on this machine. */
   readonly defaultUrl: string;
   /** The paths of a key pair to use in place of the one in `home`. */
   readonly keyFiles?: { readonly publicKey: string; readonly privateKey: string } | undefined;
-  /** A directory whose kite.key names Kontrol when `home` has none. @default none */
+  /**
+   * A directory whose kite.key names Kontrol when `home` has none.
+   *
+   * @default none
+   */
   readonly adoptFrom?: string | undefined;
 }
 

@@ -40,7 +40,11 @@ const STRICT: Policy = Object.freeze({
   scope: ({ username }: Caller): KontrolQuery => ({ username }),
 });
 
-/** The policy of a name, or the owner's own. @throws {KiteError} `configError` for an unknown name */
+/**
+ * The policy of a name, or the owner's own.
+ *
+ * @throws {KiteError} `configError` for an unknown name
+ */
 export function choosePolicy(policy: PolicyName | Policy): Policy {
   if (policy === "compatible") return COMPATIBLE;
   if (policy === "strict") return STRICT;

@@ -16,7 +16,11 @@ export interface LifeSign {
 
 /** What {@linkcode Registry} may be told beside its storage. */
 export interface RegistryOptions {
-  /** How many kites each user may keep known. @default without a limit */
+  /**
+   * How many kites each user may keep known.
+   *
+   * @default without a limit
+   */
   readonly allowance?: Allowance;
   /** Called when a kite has gone, with the reason. */
   readonly onGone?: (registration: Registration, reason: string) => void;
@@ -129,7 +133,11 @@ export class Registry implements Disposable {
     return this.#tracked.get(id)?.keeper === keeper;
   }
 
-  /** A heartbeat of a kite over HTTP. @returns false when it is not kept here in that way */
+  /**
+   * A heartbeat of a kite over HTTP.
+   *
+   * @returns false when it is not kept here in that way
+   */
   heard(id: string): boolean {
     const tracked = this.#tracked.get(id);
     if (tracked?.keeper !== "http") return false;

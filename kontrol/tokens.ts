@@ -2,7 +2,7 @@ import { type Remembered, SharedCache } from "../src/auth/cache.ts";
 import { signToken } from "../src/auth/jwt.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import type { Allowance, TaskQueue } from "./budgets.ts";
-import type { KeyRing } from "./keypairs.ts";
+import type { KeyRing } from "./key_ring.ts";
 import type { StoredKeyPair } from "./storage/storage.ts";
 
 /** Which token is asked for. */
@@ -13,9 +13,17 @@ export interface TokenRequest {
   readonly username: string;
   /** The key pair that the target kite registered under. */
   readonly keyId: string;
-  /** Signs a new one even if one is at hand. @default false */
+  /**
+   * Signs a new one even if one is at hand.
+   *
+   * @default false
+   */
   readonly force?: boolean;
-  /** When the token ends at the latest, milliseconds since 1970. @default Infinity */
+  /**
+   * When the token ends at the latest, milliseconds since 1970.
+   *
+   * @default Infinity
+   */
   readonly notAfter?: number;
 }
 
@@ -46,15 +54,35 @@ export interface TokenIssuerOptions {
    * @internal
    */
   readonly allowance?: Allowance;
-  /** How long a token is good, milliseconds; with the leeway less than 24 days. @default 172_800_000, 48 h */
+  /**
+   * How long a token is good, milliseconds; with the leeway less than 24 days.
+   *
+   * @default 172_800_000, 48 h
+   */
   readonly timeToLive?: number;
-  /** By how much it begins earlier and ends later, for clocks that differ, milliseconds. @default 300_000 */
+  /**
+   * By how much it begins earlier and ends later, for clocks that differ, milliseconds.
+   *
+   * @default 300_000
+   */
   readonly leeway?: number;
-  /** Puts `nbf` in. @default true */
+  /**
+   * Puts `nbf` in.
+   *
+   * @default true
+   */
   readonly notBefore?: boolean;
-  /** How many tokens are remembered; 0 for none. @default 10_000 */
+  /**
+   * How many tokens are remembered; 0 for none.
+   *
+   * @default 10_000
+   */
   readonly cacheSize?: number;
-  /** The clock, milliseconds since 1970. @default Date.now */
+  /**
+   * The clock, milliseconds since 1970.
+   *
+   * @default Date.now
+   */
   readonly now?: () => number;
 }
 

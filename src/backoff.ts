@@ -2,11 +2,23 @@ import { checkOptions, checkRange, type Checks, checkWait } from "./config_value
 
 /** How long to wait between tries to reconnect. */
 export interface BackoffOptions {
-  /** Milliseconds before the first retry. @default 100 */
+  /**
+   * Milliseconds before the first retry.
+   *
+   * @default 100
+   */
   readonly initialDelay?: number;
-  /** Each delay is this many times the one before. @default 1.7 */
+  /**
+   * Each delay is this many times the one before.
+   *
+   * @default 1.7
+   */
   readonly factor?: number;
-  /** Milliseconds that no delay exceeds. @default 15_000 */
+  /**
+   * Milliseconds that no delay exceeds.
+   *
+   * @default 15_000
+   */
   readonly maxDelay?: number;
   /**
    * The share of each delay, 0 to 1, that may be taken off at random, so that many clients do not
@@ -14,7 +26,11 @@ export interface BackoffOptions {
    * @default 0.5
    */
   readonly jitter?: number;
-  /** Retries before giving up. @default Infinity */
+  /**
+   * Retries before giving up.
+   *
+   * @default Infinity
+   */
   readonly maxAttempts?: number;
 }
 
@@ -34,7 +50,11 @@ const CHECKS: Checks<BackoffOptions> = Object.freeze({
   maxAttempts: checkRange(0, Infinity),
 });
 
-/** Checks the options of a {@linkcode Backoff}. @throws {KiteError} `configError` */
+/**
+ * Checks the options of a {@linkcode Backoff}.
+ *
+ * @throws {KiteError} `configError`
+ */
 export function checkBackoff(name: string, value: unknown): BackoffOptions {
   return checkOptions(name, value, CHECKS);
 }

@@ -351,6 +351,7 @@ export class Client implements RemoteKite, AsyncDisposable {
       credentials: () => this.#authentication,
       remoteUrl: () => this.url,
       concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
+      compact: this.#options.compact ?? this.#host.compact,
       onClose: (info) => this.#closed(info),
       onTokenExpire: (error) => this.#events.emit("tokenExpire", { error }),
     });

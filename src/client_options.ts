@@ -18,7 +18,11 @@ import type { CloseInfo, TransportName } from "./transport/session.ts";
 
 /** How a client connects, what it shows, and what it does when the connection goes. */
 export interface ClientOptions {
-  /** What each call shows to the remote. @default none */
+  /**
+   * What each call shows to the remote.
+   *
+   * @default none
+   */
   readonly authentication?: Authentication;
   /**
    * `"auto"` speaks SockJS over WebSocket and falls back to XHR polling when the WebSocket handshake
@@ -26,9 +30,17 @@ export interface ClientOptions {
    * @default the kite's `transport`, "auto"
    */
   readonly transport?: ClientTransport;
-  /** Milliseconds that one try to connect may take. @default the kite's `handshakeTimeout`, 10_000 */
+  /**
+   * Milliseconds that one try to connect may take.
+   *
+   * @default the kite's `handshakeTimeout`, 10_000
+   */
   readonly handshakeTimeout?: number;
-  /** Milliseconds without a sign of life until the connection counts as lost. @default 60_000 */
+  /**
+   * Milliseconds without a sign of life until the connection counts as lost.
+   *
+   * @default 60_000
+   */
   readonly idleTimeout?: number;
   /**
    * Dial again when the connection goes; with options for the delays.
@@ -42,8 +54,18 @@ export interface ClientOptions {
    * @default "wait"
    */
   readonly whileDown?: "wait" | "try" | "fail";
-  /** Start callbacks without waiting for an async one before them to finish. @default false */
+  /**
+   * Start callbacks without waiting for an async one before them to finish.
+   *
+   * @default false
+   */
   readonly concurrentCallbacks?: boolean;
+  /**
+   * Use compact messages if the remote is a kite of this library.
+   *
+   * @default the kite's `compact`, true
+   */
+  readonly compact?: boolean;
   /**
    * Certificates of private authorities, PEM, that are trusted beside the public ones.
    * @default the kite's `ca`, none
@@ -51,7 +73,11 @@ export interface ClientOptions {
   readonly ca?: string | readonly string[];
   /** Who the remote is, until it says so itself. */
   readonly identity?: KiteIdentity;
-  /** Check the authentication of calls that the remote makes to us, although we dialled it. @default false */
+  /**
+   * Check the authentication of calls that the remote makes to us, although we dialled it.
+   *
+   * @default false
+   */
   readonly authenticateRemote?: boolean;
 }
 
@@ -89,7 +115,11 @@ export interface ClientDefaults {
 
 /** How {@linkcode Client.dial} connects. */
 export interface DialOptions {
-  /** Milliseconds that the try may take. @default the client's `handshakeTimeout` */
+  /**
+   * Milliseconds that the try may take.
+   *
+   * @default the client's `handshakeTimeout`
+   */
   readonly timeout?: number;
   /** Gives the try up: it fails with `aborted`. */
   readonly signal?: AbortSignal;
@@ -103,6 +133,7 @@ const CHECKS: Checks<ClientOptions> = Object.freeze({
   reconnect: checkReconnect,
   whileDown: checkWord(["wait", "try", "fail"]),
   concurrentCallbacks: checkBoolean,
+  compact: checkBoolean,
   ca: checkPems,
   identity: checkAnyObject,
   authenticateRemote: checkBoolean,
@@ -113,12 +144,20 @@ const DIAL_CHECKS: Checks<DialOptions> = Object.freeze({
   signal: checkAnyObject,
 });
 
-/** Checks the options of a client. @throws {KiteError} `configError` */
+/**
+ * Checks the options of a client.
+ *
+ * @throws {KiteError} `configError`
+ */
 export function checkClientOptions(options: ClientOptions): ClientOptions {
   return checkOptions("", options, CHECKS);
 }
 
-/** Checks the options of a dial. @throws {KiteError} `configError` */
+/**
+ * Checks the options of a dial.
+ *
+ * @throws {KiteError} `configError`
+ */
 export function checkDialOptions(options: DialOptions): DialOptions {
   return checkOptions("dial", options, DIAL_CHECKS);
 }

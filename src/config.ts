@@ -39,17 +39,41 @@ const TRANSPORTS: readonly TransportChoice[] = Object.freeze(["auto", "WebSocket
  * from the user's `kite.key`, else it is the default.
  */
 export interface ConfigOptions {
-  /** Whose kite it is. `KITE_USERNAME`. @default the kite.key's user, else "unknown" */
+  /**
+   * Whose kite it is. `KITE_USERNAME`.
+   *
+   * @default the kite.key's user, else "unknown"
+   */
   readonly username?: string;
-  /** Such as "production" or "testing". `KITE_ENVIRONMENT`. @default "unknown" */
+  /**
+   * Such as "production" or "testing". `KITE_ENVIRONMENT`.
+   *
+   * @default "unknown"
+   */
   readonly environment?: string;
-  /** Where it runs, such as "europe". `KITE_REGION`. @default "unknown" */
+  /**
+   * Where it runs, such as "europe". `KITE_REGION`.
+   *
+   * @default "unknown"
+   */
   readonly region?: string;
-  /** The address to listen on. `KITE_IP`. @default "0.0.0.0" */
+  /**
+   * The address to listen on. `KITE_IP`.
+   *
+   * @default "0.0.0.0"
+   */
   readonly ip?: string;
-  /** The port to listen on, 0 for any that is free. `KITE_PORT`. @default 0 */
+  /**
+   * The port to listen on, 0 for any that is free. `KITE_PORT`.
+   *
+   * @default 0
+   */
   readonly port?: number;
-  /** Serve TLS, with this certificate. @default none */
+  /**
+   * Serve TLS, with this certificate.
+   *
+   * @default none
+   */
   readonly tls?: TlsPair | TlsFiles;
   /**
    * Certificates of private authorities, PEM, that clients trust beside the public ones, over every
@@ -57,29 +81,77 @@ export interface ConfigOptions {
    * @default none
    */
   readonly ca?: string | readonly string[];
-  /** Kontrol's URL, or several of one Kontrol. `KITE_KONTROL_URL`, with commas. @default the kite.key's */
+  /**
+   * Kontrol's URL, or several of one Kontrol. `KITE_KONTROL_URL`, with commas.
+   *
+   * @default the kite.key's
+   */
   readonly kontrolUrl?: string | readonly string[];
-  /** Kontrol's public key, PEM. @default the kite.key's */
+  /**
+   * Kontrol's public key, PEM.
+   *
+   * @default the kite.key's
+   */
   readonly kontrolKey?: string;
-  /** Kontrol's username. @default the kite.key's issuer */
+  /**
+   * Kontrol's username.
+   *
+   * @default the kite.key's issuer
+   */
   readonly kontrolUser?: string;
-  /** The text of a kite.key; `""` for none at all. @default the file `kite.key` in `kiteHome` */
+  /**
+   * The text of a kite.key; `""` for none at all.
+   *
+   * @default the file `kite.key` in `kiteHome`
+   */
   readonly kiteKey?: string;
-  /** The directory of `kite.key`. `KITE_HOME`. @default "~/.kite" */
+  /**
+   * The directory of `kite.key`. `KITE_HOME`.
+   *
+   * @default "~/.kite"
+   */
   readonly kiteHome?: string;
-  /** How to reach others. `KITE_TRANSPORT`. @default "auto" */
+  /**
+   * How to reach others. `KITE_TRANSPORT`.
+   *
+   * @default "auto"
+   */
   readonly transport?: TransportChoice;
-  /** Milliseconds to wait for an answer of Kontrol, a proxy, a poll. `KITE_TIMEOUT`. @default 15_000 */
+  /**
+   * Milliseconds to wait for an answer of Kontrol, a proxy, a poll. `KITE_TIMEOUT`.
+   *
+   * @default 15_000
+   */
   readonly timeout?: number;
-  /** Milliseconds to wait for a connection. `KITE_HANDSHAKE_TIMEOUT`. @default 10_000 */
+  /**
+   * Milliseconds to wait for a connection. `KITE_HANDSHAKE_TIMEOUT`.
+   *
+   * @default 10_000
+   */
   readonly handshakeTimeout?: number;
-  /** Milliseconds for which the trust in a key is remembered, 0 for not at all. `KITE_VERIFY_TTL` (negative: not at all). @default 300_000 */
+  /**
+   * Milliseconds for which the trust in a key is remembered, 0 for not at all. `KITE_VERIFY_TTL` (negative: not at all).
+   *
+   * @default 300_000
+   */
   readonly verifyTtl?: number;
-  /** What is logged: this level and those before it. `KITE_LOG_LEVEL`. @default "INFO" */
+  /**
+   * What is logged: this level and those before it. `KITE_LOG_LEVEL`.
+   *
+   * @default "INFO"
+   */
   readonly logLevel?: LogLevel;
-  /** Log without colors. `KITE_LOG_NOCOLOR`, set to anything. @default false */
+  /**
+   * Log without colors. `KITE_LOG_NOCOLOR`, set to anything.
+   *
+   * @default false
+   */
   readonly logNoColor?: boolean;
-  /** The proxy to register to, instead of one that Kontrol knows. `KITE_PROXY_URL`. @default none */
+  /**
+   * The proxy to register to, instead of one that Kontrol knows. `KITE_PROXY_URL`.
+   *
+   * @default none
+   */
   readonly proxyUrl?: string;
   /** Bounds other than the defaults. */
   readonly limits?: Partial<Limits>;
@@ -129,7 +201,11 @@ export interface Config {
   readonly limits: Limits;
 }
 
-/** Where settings come from beside the options. @default this process and its machine */
+/**
+ * Where settings come from beside the options.
+ *
+ * @default this process and its machine
+ */
 export interface ConfigSources {
   /** Reads an environment variable. */
   readonly env?: (name: string) => string | undefined;
@@ -137,7 +213,11 @@ export interface ConfigSources {
   readonly environmentNames?: () => readonly string[];
   /** Reads a file; `undefined` if it is not there. */
   readonly readTextFile?: (path: string) => string | undefined;
-  /** Takes a warning about a file that is left out. @default warnings are dropped */
+  /**
+   * Takes a warning about a file that is left out.
+   *
+   * @default warnings are dropped
+   */
   readonly warn?: (message: string) => void;
   /** The user's home directory, or `""`. */
   readonly homeDirectory?: () => string;

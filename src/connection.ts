@@ -22,6 +22,17 @@ export interface ConnectionHost extends ConversationHost {
   connectionClosed(connection: Connection, info: CloseInfo): void;
 }
 
+/** How a connection differs from others of its kite. */
+export interface ConnectionOptions {
+  /**
+   * Offer compact messages where the kite does. Not through a tunnel: a Go proxy would read SockJS
+   * frames on the way, and refuse those that are not arrays of strings.
+   *
+   * @default true
+   */
+  readonly compact?: boolean;
+}
+
 /** A remote kite that dialled us: its calls are authenticated, and we may call it back. */
 export class Connection implements RemoteKite {
   /** What carries it. */
@@ -33,7 +44,7 @@ export class Connection implements RemoteKite {
   #end: CloseInfo | undefined;
 
   /** Made for each session that comes in. */
-  constructor(host: ConnectionHost, session: Session) {
+  constructor(host: ConnectionHost, session: Session, { compact = true }: ConnectionOptions = {}) {
     this.#host = host;
     this.#session = session;
     this.transport = session.transport;
@@ -45,6 +56,7 @@ export class Connection implements RemoteKite {
       credentials: noCredentials,
       remoteUrl: () => session.remoteAddress,
       concurrentCallbacks: host.concurrentCallbacks,
+      compact: host.compact && compact,
       onClose: (info) => this.#closed(info),
       onFirstRequest: (request) => host.connectionHadRequest(this, request),
     });

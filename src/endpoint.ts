@@ -1,4 +1,4 @@
-import { Connection, type ConnectionHost } from "./connection.ts";
+import { Connection, type ConnectionHost, type ConnectionOptions } from "./connection.ts";
 import { SockJsServer, type SockJsServerOptions } from "./transport/sockjs/server/mod.ts";
 import type { Session } from "./transport/session.ts";
 
@@ -76,8 +76,8 @@ export class Endpoint {
   }
 
   /** Takes a session in, as if it had been dialled. */
-  accept(session: Session): Connection {
-    const connection = new Connection(this.#host, session);
+  accept(session: Session, options: ConnectionOptions = {}): Connection {
+    const connection = new Connection(this.#host, session, options);
     this.#connections.add(connection);
     if (this.#host.limits.firstMessage > 0) {
       this.#silent.set(connection, performance.now());

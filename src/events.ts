@@ -14,14 +14,22 @@ export class Events<Map extends object> {
     this.#report = report;
   }
 
-  /** Adds a listener. @returns a function that removes it */
+  /**
+   * Adds a listener.
+   *
+   * @returns a function that removes it
+   */
   on<Name extends keyof Map>(name: Name, listener: Listener<Map[Name]>): () => void {
     const listeners = this.#listeners[name] ??= new Set();
     listeners.add(listener);
     return () => void listeners.delete(listener);
   }
 
-  /** Adds a listener for the next event only. @returns a function that removes it */
+  /**
+   * Adds a listener for the next event only.
+   *
+   * @returns a function that removes it
+   */
   once<Name extends keyof Map>(name: Name, listener: Listener<Map[Name]>): () => void {
     const remove = this.on(name, (detail) => {
       remove();

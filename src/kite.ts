@@ -209,7 +209,11 @@ export class Kite implements AsyncDisposable {
     return implementContract(this.#methods, contract, implementation, options);
   }
 
-  /** Stops serving a method. @returns whether there was one */
+  /**
+   * Stops serving a method.
+   *
+   * @returns whether there was one
+   */
   unhandle(name: string): boolean {
     return this.#methods.unhandle(name);
   }
@@ -244,7 +248,11 @@ export class Kite implements AsyncDisposable {
     return this;
   }
 
-  /** Takes no callers of this type any more. @returns whether it did */
+  /**
+   * Takes no callers of this type any more.
+   *
+   * @returns whether it did
+   */
   removeAuthenticator(type: string): boolean {
     return this.#methods.authenticators.delete(type);
   }
@@ -256,7 +264,11 @@ export class Kite implements AsyncDisposable {
     return this;
   }
 
-  /** Hears of an event. @returns a function that removes the listener */
+  /**
+   * Hears of an event.
+   *
+   * @returns a function that removes the listener
+   */
   on<Name extends keyof KiteEvents>(
     name: Name,
     listener: Listener<KiteEvents[Name]>,
@@ -264,17 +276,29 @@ export class Kite implements AsyncDisposable {
     return this.#events.on(name, listener);
   }
 
-  /** Hears of each remote that dials us. @returns a function that removes the listener */
+  /**
+   * Hears of each remote that dials us.
+   *
+   * @returns a function that removes the listener
+   */
   onConnect(listener: (client: RemoteKite) => unknown): () => void {
     return this.on("connect", ({ client }) => listener(client));
   }
 
-  /** Hears of the first call on each connection. @returns a function that removes the listener */
+  /**
+   * Hears of the first call on each connection.
+   *
+   * @returns a function that removes the listener
+   */
   onFirstRequest(listener: (request: KiteRequest) => unknown): () => void {
     return this.on("firstRequest", ({ request }) => listener(request));
   }
 
-  /** Hears of the end of each connection. @returns a function that removes the listener */
+  /**
+   * Hears of the end of each connection.
+   *
+   * @returns a function that removes the listener
+   */
   onDisconnect(listener: (client: RemoteKite) => unknown): () => void {
     return this.on("disconnect", ({ client }) => listener(client));
   }
@@ -304,7 +328,11 @@ export class Kite implements AsyncDisposable {
     });
   }
 
-  /** Resolves when there is a connection to Kontrol. @throws {KiteError} `timeout` */
+  /**
+   * Resolves when there is a connection to Kontrol.
+   *
+   * @throws {KiteError} `timeout`
+   */
   async kontrolReady(options: TellOptions = {}): Promise<void> {
     return await this.kontrol.ready(options);
   }
@@ -381,7 +409,11 @@ export class Kite implements AsyncDisposable {
     return await this.kontrol.proxies.registerToTunnel(options);
   }
 
-  /** Hears of each registration that Kontrol took. @returns a function that removes the listener */
+  /**
+   * Hears of each registration that Kontrol took.
+   *
+   * @returns a function that removes the listener
+   */
   onRegister(listener: (url: string) => unknown): () => void {
     return this.on("register", ({ url }) => listener(url));
   }
@@ -557,7 +589,7 @@ export class Kite implements AsyncDisposable {
       );
     }
     const session = await dialSession(url, { isSessionUrl: true, ca, handshakeTimeout, limits });
-    if (this.#endpoint === endpoint) return void endpoint.accept(session);
+    if (this.#endpoint === endpoint) return void endpoint.accept(session, { compact: false });
     session.close();
     throw new KiteError("aborted", "Cannot open a tunnel: the kite was closed");
   }
@@ -578,6 +610,7 @@ export class Kite implements AsyncDisposable {
       limits: config.limits,
       timeout: config.timeout,
       concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
+      compact: this.#options.compact ?? true,
       clientDefaults: config,
       serve: (request) => this.#methods.serve(request),
       report: (what, error) => this.#report(what, error),

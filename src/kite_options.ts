@@ -28,25 +28,66 @@ import type { CloseInfo } from "./transport/session.ts";
 
 /** The settings of a kite: where and as whom it runs, whom it trusts, how it serves. */
 export interface KiteOptions extends ConfigOptions {
-  /** The kite's id, a UUID. @default a new one */
+  /**
+   * The kite's id, a UUID.
+   *
+   * @default a new one
+   */
   readonly id?: string;
-  /** Let anyone call every method. @default false */
+  /**
+   * Let anyone call every method.
+   *
+   * @default false
+   */
   readonly disableAuthentication?: boolean;
-  /** Whose result answers a call when hooks return something too. @default "method" */
+  /**
+   * Whose result answers a call when hooks return something too.
+   *
+   * @default "method"
+   */
   readonly methodHandling?: MethodHandling;
-  /** Start callbacks without waiting for an async one before them to finish. @default false */
+  /**
+   * Start callbacks without waiting for an async one before them to finish.
+   *
+   * @default false
+   */
   readonly concurrentCallbacks?: boolean;
-  /** Which of the built-ins that reach the terminal or the network answer, and to whom. @default none */
+  /**
+   * Use compact messages with other kites of this library, once both sides have named them. Other
+   * peers never see them.
+   *
+   * @default true
+   */
+  readonly compact?: boolean;
+  /**
+   * Which of the built-ins that reach the terminal or the network answer, and to whom.
+   *
+   * @default none
+   */
   readonly builtins?: BuiltinPermissions;
-  /** Pass WebRTC signalling messages on (`kite.handleWebRTC`). @default false */
+  /**
+   * Pass WebRTC signalling messages on (`kite.handleWebRTC`).
+   *
+   * @default false
+   */
   readonly webrtc?: boolean;
-  /** Decides whether a Kontrol key other than our own is trusted, for `kiteKey` authentication. @default none is */
+  /**
+   * Decides whether a Kontrol key other than our own is trusted, for `kiteKey` authentication.
+   *
+   * @default none is
+   */
   readonly verify?: KontrolKeyCheck;
-  /** Decides whether a token's audience covers this kite. @default the rule of the Go kite */
+  /**
+   * Decides whether a token's audience covers this kite.
+   *
+   * @default the rule of the Go kite
+   */
   readonly audience?: AudienceCheck;
   /**
    * Milliseconds for which a Kontrol key that was replaced is still trusted; the default covers every
-   * token signed before the change. @default 176_400_000 (49 h)
+   * token signed before the change.
+   *
+   * @default 176_400_000 (49 h)
    */
   readonly keyOverlap?: number;
   /**
@@ -57,13 +98,25 @@ export interface KiteOptions extends ConfigOptions {
    * @default true, unless the kite.key was issued by a Kontrol that signs no handovers, as Go's
    */
   readonly requireKeyHandover?: boolean;
-  /** Takes tokens that never end, as the Go kite does. @default false */
+  /**
+   * Takes tokens that never end, as the Go kite does.
+   *
+   * @default false
+   */
   readonly allowTokensWithoutExpiry?: boolean;
-  /** How far the clocks of two machines may differ, milliseconds. @default 0 */
+  /**
+   * How far the clocks of two machines may differ, milliseconds.
+   *
+   * @default 0
+   */
   readonly clockTolerance?: number;
   /** Heartbeat, raw WebSocket and other settings of the SockJS side. */
   readonly sockjs?: SockJsOptions;
-  /** Log connections that open and end at INFO, not at DEBUG. @default false */
+  /**
+   * Log connections that open and end at INFO, not at DEBUG.
+   *
+   * @default false
+   */
   readonly logConnections?: boolean;
   /**
    * A logger of your own. Each call is logged at DEBUG if {@linkcode ConfigOptions.logLevel} is
@@ -92,7 +145,11 @@ export interface KiteEvents {
 
 /** How {@linkcode Kite.close} ends what is running. */
 export interface CloseOptions {
-  /** Milliseconds that running calls are given to finish. @default 5_000 */
+  /**
+   * Milliseconds that running calls are given to finish.
+   *
+   * @default 5_000
+   */
   readonly deadline?: number;
 }
 
@@ -123,6 +180,7 @@ const CHECKS: Checks<OwnOptions> = Object.freeze({
   disableAuthentication: checkBoolean,
   methodHandling: checkWord(["method", "first", "latest"]),
   concurrentCallbacks: checkBoolean,
+  compact: checkBoolean,
   builtins: (name, value) => checkOptions(name, value, BUILTIN_CHECKS),
   webrtc: checkBoolean,
   verify: checkFunction,
@@ -157,7 +215,11 @@ export function resolveOptions(
 
 const CLOSE_CHECKS: Checks<CloseOptions> = Object.freeze({ deadline: checkTimeout });
 
-/** Checks the options of a close. @throws {KiteError} `configError` */
+/**
+ * Checks the options of a close.
+ *
+ * @throws {KiteError} `configError`
+ */
 export function checkCloseOptions(options: CloseOptions): CloseOptions {
   return checkOptions("close", options, CLOSE_CHECKS);
 }

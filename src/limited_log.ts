@@ -29,7 +29,9 @@ export class LimitedLog {
   readonly #period: number;
   readonly #counts = new Map<string, Count>();
 
-  /** @param period milliseconds. @default 10_000 */
+  /**
+   * @param period milliseconds; default: 10_000
+   */
   constructor(log: Logger, period = PERIOD) {
     this.#log = log;
     this.#period = period;
@@ -39,7 +41,7 @@ export class LimitedLog {
    * Writes a message, or counts it.
    *
    * @param kind messages of one kind are counted together
-   * @param burst messages of this kind that may be written per period. @default 10
+   * @param burst messages of this kind that may be written per period; default: 10
    */
   write(
     level: Level,

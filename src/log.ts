@@ -7,7 +7,7 @@ import {
 import { KiteError } from "./protocol/errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./log_level.ts";
 import { redact, redactText } from "./redact.ts";
-import { env, platform } from "./runtime/env.ts";
+import { env, operatingSystem } from "./runtime/env.ts";
 import { onSignals } from "./runtime/process.ts";
 import { isErrorTerminal, writeError } from "./runtime/terminal.ts";
 
@@ -34,11 +34,23 @@ export interface Logger {
 
 /** How a {@linkcode KiteLogger} begins. */
 export interface LoggerOptions {
-  /** This level and those before it are written. @default "INFO" */
+  /**
+   * This level and those before it are written.
+   *
+   * @default "INFO"
+   */
   readonly logLevel?: LogLevel;
-  /** Write without colors even to a terminal. @default false */
+  /**
+   * Write without colors even to a terminal.
+   *
+   * @default false
+   */
   readonly logNoColor?: boolean;
-  /** Takes each line, without its end. @default standard error */
+  /**
+   * Takes each line, without its end.
+   *
+   * @default standard error
+   */
   readonly write?: (line: string) => void;
 }
 
@@ -76,7 +88,11 @@ export class KiteLogger implements Logger {
   #level: LogLevel;
   #rank: number;
 
-  /** Begins with a level that can change later. @param name the kite's name, which stands in each line */
+  /**
+   * Begins with a level that can change later.
+   *
+   * @param name the kite's name, which stands in each line
+   */
   constructor(name: string, options: LoggerOptions = {}) {
     const { logLevel = "INFO", logNoColor = false, write } = options;
     this.#category = [name];
@@ -158,7 +174,7 @@ export function createLogger(name: string, options: LoggerOptions = {}): KiteLog
  * @returns a function that stops listening
  */
 export function toggleDebugOnSignal(logger: KiteLogger): () => void {
-  const system = platform();
+  const system = operatingSystem();
   if (system === "windows" || system === "") return () => {};
   let before: LogLevel | undefined;
   return onSignals(["SIGUSR2"], () => {

@@ -1,7 +1,8 @@
 import { cannotUse } from "./protocol/refusal.ts";
 import type { RequestInfo } from "./endpoint.ts";
 import { outsideAddresses } from "./runtime/network.ts";
-import { type RunningServer, serve } from "./runtime/serve.ts";
+import { serve } from "./runtime/serve.ts";
+import type { RunningServer } from "./runtime/serving.ts";
 
 /** What a server is made from. */
 export interface ServerInit {

@@ -11,6 +11,7 @@ import {
 import { kiteHome } from "../../src/auth/kite_key.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { cannotUse } from "../../src/protocol/refusal.ts";
+import { REGISTER_MODES, type RegisterMode } from "../admission.ts";
 import { DEFAULT_PORT, KONTROL_VERSION } from "../kontrol.ts";
 import type { PolicyName } from "../policy.ts";
 import type { PostgresConnection } from "../storage/postgres_route.ts";
@@ -38,6 +39,7 @@ export interface Settings {
   readonly machines: readonly string[];
   readonly postgres: PostgresConnection & { readonly connectTimeout: number };
   readonly policy: PolicyName;
+  readonly register: RegisterMode;
   readonly initial: boolean;
   /** Where Kontrol's state is. */
   readonly home: string;
@@ -81,6 +83,12 @@ export const SETTINGS: readonly SettingRow[] = Object.freeze([
   row("tlscertfile", "TLSCERTFILE", "PATH", "serve TLS with this certificate, PEM"),
   row("tlskeyfile", "TLSKEYFILE", "PATH", "the certificate's key, PEM"),
   row("policy", "POLICY", "NAME", "compatible: any user may call any kite; strict: its own only"),
+  row(
+    "register",
+    "REGISTER",
+    "MODE",
+    "who gets a kite.key: closed: nobody; token: whoever has an invite; open: everybody",
+  ),
   row("home", "HOME", "DIR", "where Kontrol's state is; kontrol in the kite.key's directory"),
   row("version", "VERSION", "X.Y.Z", "the version under which Kontrol lists itself"),
   row("initial", "INITIAL", "", "make the key pair and the first kite.key, then exit"),
@@ -123,6 +131,7 @@ export function readProgramSettings(
       ["http://127.0.0.1:2379"],
     postgres: readPostgres(given),
     policy: read(given, "policy", checkWord<PolicyName>(["compatible", "strict"])) ?? "compatible",
+    register: read(given, "register", checkWord(REGISTER_MODES)) ?? "closed",
     initial: readSwitch(given, "initial"),
     home,
     kiteHome: userHome,

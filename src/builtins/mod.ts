@@ -19,7 +19,11 @@ export type RiskyBuiltin =
 /** Who may call a risky built-in: everyone that authenticates, no one, or those for whom it is true. */
 export type Permission = boolean | ((request: KiteRequest) => boolean | Promise<boolean>);
 
-/** Which of the risky built-ins answer, and to whom. @default none of them */
+/**
+ * Which of the risky built-ins answer, and to whom.
+ *
+ * @default none of them
+ */
 export type BuiltinPermissions = Partial<Readonly<Record<RiskyBuiltin, Permission>>>;
 
 /** What the built-ins need from their kite. */

@@ -40,9 +40,22 @@ type CallArguments<S extends MethodSchemas> = [
   options?: CallOptions,
 ];
 
-type ImplementArguments<S extends MethodSchemas> = [...Outputs<ArgsOf<S>>, request: KiteRequest];
+/**
+ * The arguments of an implementation: those of the call, then the request.
+ *
+ * @internal
+ */
+export type ImplementArguments<S extends MethodSchemas> = [
+  ...Outputs<ArgsOf<S>>,
+  request: KiteRequest,
+];
 
-type CallOf<S extends MethodSchemas> = S["items"] extends Schema<infer _Input, infer Item>
+/**
+ * The function that a caller gets for a method with schemas.
+ *
+ * @internal
+ */
+export type CallOf<S extends MethodSchemas> = S["items"] extends Schema<infer _Input, infer Item>
   ? (...args: CallArguments<S>) => AsyncIterableIterator<Item>
   : S["result"] extends Schema<infer _Input, infer Result>
     ? (...args: CallArguments<S>) => Promise<Result>

@@ -1,7 +1,7 @@
 import { KiteError } from "../protocol/errors.ts";
 import { createTrustingClient, type HttpClient } from "../runtime/http_client.ts";
 import { Timer } from "../runtime/timer.ts";
-import { type DiscoveryHost, noKontrol } from "./host.ts";
+import { type DiscoveryHost, noKontrol } from "./discovery_host.ts";
 import { fetchKontrol } from "./kontrol_http.ts";
 import { readRegisterResult, type RegisterResult } from "./register_result.ts";
 

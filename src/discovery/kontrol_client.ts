@@ -9,7 +9,7 @@ import { type KontrolQuery, readQuery } from "../protocol/query.ts";
 import type { TrustUpdate } from "../auth/trust.ts";
 import { isKiteUrl } from "../transport/url.ts";
 import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
-import { type DiscoveryHost, type KontrolLine, noKontrol } from "./host.ts";
+import { type DiscoveryHost, type KontrolConnection, noKontrol } from "./discovery_host.ts";
 import { HttpRegistration } from "./http_registration.ts";
 import { Proxies } from "./proxies.ts";
 import { KeptRegistration } from "./kept_registration.ts";
@@ -20,7 +20,11 @@ import { KiteWatch } from "./watch.ts";
 
 /** How {@linkcode KontrolClient.getToken} asks. */
 export interface GetTokenOptions {
-  /** Have a new token signed, instead of one that Kontrol remembers. @default false */
+  /**
+   * Have a new token signed, instead of one that Kontrol remembers.
+   *
+   * @default false
+   */
   readonly force?: boolean;
 }
 
@@ -34,7 +38,7 @@ const KEY_TIMEOUT = 5_000;
 const SHORTEST_INTERVAL = 100;
 
 /** A kite's connection to its Kontrol, dialled when it is first needed and kept from then on. */
-export class KontrolClient implements KontrolLine {
+export class KontrolClient implements KontrolConnection {
   /**
    * The registrations at proxies.
    *

@@ -1,7 +1,7 @@
 import type { Client } from "../client.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
 import type { RemoteKite } from "../rpc/remote.ts";
-import type { DiscoveryHost } from "./host.ts";
+import type { DiscoveryHost } from "./discovery_host.ts";
 import { ProxyRegistration, type ProxyRegistrationOptions } from "./proxy_registration.ts";
 
 /** The part of the connection to Kontrol that finding proxies needs. */

@@ -6,11 +6,23 @@ import { pause } from "../runtime/turn.ts";
 
 /** How a kite registers to a proxy. */
 export interface ProxyRegistrationOptions {
-  /** The proxy's URL. @default `proxyUrl` of the kite (`KITE_PROXY_URL`), else one that Kontrol knows */
+  /**
+   * The proxy's URL.
+   *
+   * @default `proxyUrl` of the kite (`KITE_PROXY_URL`), else one that Kontrol knows
+   */
   readonly proxyUrl?: string;
-  /** Which proxy to ask Kontrol for. @default those of Kontrol's user in the kite's environment */
+  /**
+   * Which proxy to ask Kontrol for.
+   *
+   * @default those of Kontrol's user in the kite's environment
+   */
   readonly query?: KontrolQuery;
-  /** Register at Kontrol with the URL that the proxy gave. @default true when a Kontrol is known */
+  /**
+   * Register at Kontrol with the URL that the proxy gave.
+   *
+   * @default true when a Kontrol is known
+   */
   readonly kontrol?: boolean;
 }
 

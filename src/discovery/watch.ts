@@ -4,7 +4,7 @@ import type { Callback } from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
 import { type FoundKite, readFoundKite, readGetKitesResult } from "./found_kites.ts";
-import type { KontrolLine } from "./host.ts";
+import type { KontrolConnection } from "./discovery_host.ts";
 
 /** Events that wait to be taken, at most; more end the watch with a `limitError`. */
 const MOST_WAITING = 10_000;
@@ -26,7 +26,7 @@ export interface KiteEvent extends FoundKite {
  * across reconnections to Kontrol. Iterate it once; leaving the loop ends the watch.
  */
 export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
-  readonly #kontrol: KontrolLine;
+  readonly #kontrol: KontrolConnection;
   readonly #query: KontrolQuery;
   readonly #onStop: () => void;
   readonly #client: Client;
@@ -53,7 +53,7 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
   #listed: Set<string> | undefined;
 
   /** Made by {@linkcode KontrolClient.watchKites}. */
-  constructor(kontrol: KontrolLine, query: KontrolQuery, onStop: () => void) {
+  constructor(kontrol: KontrolConnection, query: KontrolQuery, onStop: () => void) {
     this.#kontrol = kontrol;
     this.#query = query;
     this.#onStop = onStop;
@@ -81,7 +81,11 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     this.stop();
   }
 
-  /** The events, from the first list on. @throws {KiteError} `limitError`, `argumentError` */
+  /**
+   * The events, from the first list on.
+   *
+   * @throws {KiteError} `limitError`, `argumentError`
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<KiteEvent> {
     try {
       for (;;) {

@@ -1,92 +1,156 @@
 /**
- * Every bound a kite keeps, with its unit. Passing one is answered with a `limitError`, or ends the
- * session with the close code named at the field; nothing is ever buffered without end.
+ * Every limit of a kite, with its unit. Exceeding one causes a `limitError`, or ends the session with
+ * the close code given at the field. No buffer grows without a limit.
  */
 export interface Limits {
-  /** One dnode message, bytes of UTF-8, checked before it is parsed. Close code 1009. @default 4_194_304 */
+  /**
+   * Bytes (UTF-8) of one dnode message, checked before it is parsed. Close code 1009.
+   *
+   * @default 4_194_304
+   */
   readonly messageBytes: number;
-  /** Depth of arrays and objects in one message. The message is refused. @default 512 */
+  /**
+   * Depth of arrays and objects in one message. The message is refused.
+   *
+   * @default 512
+   */
   readonly nesting: number;
-  /** Functions in one message. The message is refused. @default 256 */
+  /**
+   * Functions in one message. The message is refused.
+   *
+   * @default 256
+   */
   readonly callbacksPerMessage: number;
   /**
-   * Functions that one remote may still call. Beyond, functions of ended calls are freed, unused
-   * longest first; when there are none, calls and results fail with `limitError`.
+   * Functions that one remote may still call. Above the limit, functions of ended calls are freed,
+   * least recently used first. If there are none, calls and results fail with `limitError`.
+   *
    * @default 10_000
    */
   readonly callbacksPerSession: number;
   /**
-   * Streams of one session that are open, those of both sides together. Further ones fail with
-   * `limitError`.
+   * Open streams of one session, in both directions together. Further ones fail with `limitError`.
+   *
    * @default 1_000
    */
   readonly streamsPerSession: number;
-  /** Items of one stream that are under way or wait to be read. The producer waits. @default 1_024 */
+  /**
+   * Items of one stream that are on their way or wait to be read. The producer waits.
+   *
+   * @default 1_024
+   */
   readonly streamItems: number;
   /**
-   * Bytes of one stream's items that wait to be read, and unsent bytes of a session that streams
-   * add to. The producer waits.
+   * Bytes of one stream's items that wait to be read, and unsent bytes of a session at which the
+   * producers of its streams wait.
+   *
    * @default 1_048_576
    */
   readonly streamBytes: number;
-  /** Invocations of async callbacks waiting for their turn, per session. Close code 3008. @default 10_000 */
+  /**
+   * Invocations of async callbacks waiting for their turn, per session. Close code 3008.
+   *
+   * @default 10_000
+   */
   readonly queuedCallbacks: number;
-  /** Requests of one remote that run at once. Further ones are answered `requestLimitError`. @default 4_096 */
+  /**
+   * Concurrent requests of one remote. Further ones are answered `requestLimitError`.
+   *
+   * @default 4_096
+   */
   readonly inFlightRequests: number;
   /**
-   * Bytes of the messages that one remote's running requests, callbacks that run or wait, and items
-   * of streams that wait came in. Requests beyond are answered `requestLimitError`; with callbacks
-   * beyond the session ends (close code 3008), and streams beyond fail with `limitError`.
+   * Bytes of messages from one remote whose requests, callbacks or stream items are running or
+   * waiting. Further requests are answered `requestLimitError`; further callbacks end the session
+   * with 3008; streams with further items fail with `limitError`.
+   *
    * @default 16_777_216
    */
   readonly inFlightBytes: number;
   /**
-   * The same for all remotes of a kite together; each remote may always use 64 KiB.
+   * The same for all remotes of a kite together. Each remote may always use 64 KiB.
+   *
    * @default 134_217_728
    */
   readonly totalInFlightBytes: number;
   /**
-   * Messages of one remote that wait because they came faster than one turn of the event loop
-   * handles them, such as many in one frame. They also count as bytes in flight. Close code 3008.
+   * Waiting messages of one remote, which arrived faster than the event loop handles them, such as
+   * many in one frame. They also count as bytes in flight. Close code 3008.
+   *
    * @default 100_000
    */
   readonly queuedMessages: number;
-  /** Messages of one remote in a row that cannot be read. Close code 3008. @default 100 */
+  /**
+   * Consecutive messages of one remote that cannot be read. Close code 3008.
+   *
+   * @default 100
+   */
   readonly brokenMessages: number;
-  /** Calls of ours on one connection that wait for an answer. Further ones fail with `limitError`. @default 65_536 */
+  /**
+   * Outgoing calls on one connection that wait for an answer. Further ones fail with `limitError`.
+   *
+   * @default 65_536
+   */
   readonly pendingCalls: number;
-  /** Calls that wait while a client redials. Further ones fail with `disconnect`. @default 1_000 */
+  /**
+   * Calls that wait while a client redials. Further ones fail with `disconnect`.
+   *
+   * @default 1_000
+   */
   readonly waitingCalls: number;
-  /** Bytes accepted but not yet taken by the network, per session. Close code 1013 (slow reader). @default 16_777_216 */
+  /**
+   * Bytes waiting to be sent, per session. Close code 1013 (slow reader).
+   *
+   * @default 16_777_216
+   */
   readonly outgoingBytes: number;
   /**
-   * Bytes of `xhr_send` and `jsonp_send` bodies that a server is receiving at once. Further ones are
-   * answered HTTP 503, and their sessions end with close code 1013. The bodies of one session may
-   * hold together what a single one may. @default 134_217_728
+   * Bytes of `xhr_send` and `jsonp_send` bodies that a server receives at the same time. Further
+   * ones are answered HTTP 503, and their sessions end with close code 1013. All bodies of one
+   * session together have the limit of a single body.
+   *
+   * @default 134_217_728
    */
   readonly incomingBytes: number;
-  /** The part of `incomingBytes` that one address may use (of IPv6, one /64). @default 33_554_432 */
+  /**
+   * The part of `incomingBytes` that one address may use (for IPv6, one /64 network).
+   *
+   * @default 33_554_432
+   */
   readonly incomingBytesPerAddress: number;
   /**
-   * Sessions of one server. Beyond, a new one takes the place of the HTTP session whose client has
-   * been away for the longest time, or is refused with HTTP 503. @default 20_000, or less where the
-   * process may open fewer files
+   * Sessions of one server. At the limit, a new session replaces the HTTP session whose client has
+   * been away longest, or is refused with HTTP 503.
+   *
+   * @default 20_000, or less if the process may open fewer files
    */
   readonly sessions: number;
   /**
-   * Connections that a server has open at once, without those that have become WebSockets. A further
-   * one takes the place of the one that has been without a request for the longest time, or waits
-   * until there is room. @default 20_000, or less where the process may open fewer files
+   * Open connections of a server, not counting WebSockets. A further connection replaces the one
+   * that has been idle longest, or waits until another one closes.
+   *
+   * @default 20_000, or less if the process may open fewer files
    */
   readonly connections: number;
   /**
-   * Sessions of one address (of IPv6, one /64), with the same consequence as `sessions`. Behind a
-   * reverse proxy all sessions have its address: set it to `sessions` there. @default half of `sessions`
+   * Sessions of one address (for IPv6, one /64 network), with the same effect as `sessions`. Behind
+   * a reverse proxy all sessions have its address; set this to the value of `sessions` there.
+   *
+   * @default half of `sessions`
    */
   readonly sessionsPerAddress: number;
-  /** Milliseconds in which a new session must see its first message, either way; 0 for no bound. Close code 3008. @default 300_000 */
+  /**
+   * Milliseconds within which a new session must send or receive its first message; 0 for no limit.
+   * Close code 3008.
+   *
+   * @default 300_000
+   */
   readonly firstMessage: number;
-  /** Characters of a method's name, and of each field of an identity. @default 256 */
+  /**
+   * Characters of a method's name, and of each field of an identity.
+   *
+   * @default 256
+   */
   readonly nameLength: number;
 }
 
@@ -117,14 +181,14 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   nameLength: 256,
 });
 
-/** File descriptors that are left for files, dials and the runtime: at least this many. */
+/** The minimum of file descriptors to keep free for files, outgoing connections and the runtime. */
 const SPARE_DESCRIPTORS = 32;
 
 /**
- * The defaults in a process that may have so many file descriptors: all sessions and connections
- * together leave at least 32 of them, or a sixteenth, free.
+ * Returns the defaults for a process with a limit of open files. Sessions and connections together
+ * leave a sixteenth of the descriptors free, at least 32.
  *
- * @param descriptors `undefined` when it is not known
+ * @param descriptors how many files the process may open; `undefined` if unknown
  *
  * @example
  * ```ts

@@ -32,7 +32,11 @@ export interface ProxyProgram {
   create(given: GivenSettings): RunnableProxy;
 }
 
-/** The flags that both programs have. @param prefix of their environment variables */
+/**
+ * The flags that both programs have.
+ *
+ * @param prefix of their environment variables
+ */
 export function commonRows(prefix: string): SettingRow[] {
   return [
     row(prefix, "ip", "IP", "the address to listen on; 0.0.0.0 by default"),
@@ -61,7 +65,11 @@ export function read<Value>(
   return setting === undefined ? undefined : parse(setting.name, setting.text);
 }
 
-/** A setting that is true or false. @throws {KiteError} `configError` */
+/**
+ * A setting that is true or false.
+ *
+ * @throws {KiteError} `configError`
+ */
 export function readSwitch(given: GivenSettings, flag: string, otherwise: boolean): boolean {
   const setting = given.get(flag);
   if (setting === undefined) return otherwise;
@@ -89,7 +97,11 @@ export function commonOptions(given: GivenSettings): ProxyOptions {
   };
 }
 
-/** Runs a proxy until the process is told to stop. @returns the exit code */
+/**
+ * Runs a proxy until the process is told to stop.
+ *
+ * @returns the exit code
+ */
 export async function runProxy(
   program: ProxyProgram,
   words: readonly string[],

@@ -6,26 +6,51 @@ import type { KiteOptions } from "../kite_options.ts";
 import type { RegisterResult } from "../discovery/register_result.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { readTextFileSync } from "../runtime/files.ts";
-import { Front } from "../runtime/front/server.ts";
-import type { Decision, RequestHead, Upstream } from "../runtime/front/types.ts";
-import { type RunningServer, serve } from "../runtime/serve.ts";
+import { ForwardingServer } from "../runtime/forwarding/server.ts";
+import type { Decision, RequestHead, Upstream } from "../runtime/forwarding/types.ts";
+import { serve } from "../runtime/serve.ts";
+import type { RunningServer } from "../runtime/serving.ts";
 import { endToEnd, hasPassed, requestHeaders, valuesOf } from "./headers.ts";
 import type { ProxyLimits } from "./limits.ts";
 import { readTarget, type Target } from "./target.ts";
 
 /** The options of both proxies. */
 export interface ProxyOptions {
-  /** The address to listen on. @default "0.0.0.0" */
+  /**
+   * The address to listen on.
+   *
+   * @default "0.0.0.0"
+   */
   readonly ip?: string;
-  /** The port to listen on, 0 for any that is free. @default 3999 */
+  /**
+   * The port to listen on, 0 for any that is free.
+   *
+   * @default 3999
+   */
   readonly port?: number;
-  /** The host under which clients and kites reach the proxy. @default "127.0.0.1" */
+  /**
+   * The host under which clients and kites reach the proxy.
+   *
+   * @default "127.0.0.1"
+   */
   readonly publicHost?: string;
-  /** The port under which they reach it. @default `port` */
+  /**
+   * The port under which they reach it.
+   *
+   * @default `port`
+   */
   readonly publicPort?: number;
-  /** Serve TLS, with this certificate. @default none */
+  /**
+   * Serve TLS, with this certificate.
+   *
+   * @default none
+   */
   readonly tls?: TlsPair | TlsFiles;
-  /** The version under which the proxy is listed. @default "0.0.1" */
+  /**
+   * The version under which the proxy is listed.
+   *
+   * @default "0.0.1"
+   */
   readonly version?: string;
   /** Settings of the kite that the proxy is: kite.key, Kontrol, environment, logger, limits. */
   readonly kite?: Omit<KiteOptions, "ip" | "port" | "tls">;
@@ -54,7 +79,7 @@ export class ProxyServer {
   readonly #kind: ProxyKind;
   readonly #options: ProxyOptions;
   readonly #tls: TlsPair | undefined;
-  #front: Front | undefined;
+  #server: ForwardingServer | undefined;
   #inner: RunningServer | undefined;
   #own: Upstream | undefined;
 
@@ -74,32 +99,40 @@ export class ProxyServer {
     });
   }
 
-  /** `scheme://host:port` under which the proxy is reached. @throws {KiteError} `configError` before `listen` */
+  /**
+   * `scheme://host:port` under which the proxy is reached.
+   *
+   * @throws {KiteError} `configError` before `listen`
+   */
   get origin(): string {
-    if (this.#front === undefined) {
+    if (this.#server === undefined) {
       throw new KiteError("configError", "The proxy has no URL yet: it does not listen");
     }
-    const { publicHost = "127.0.0.1", publicPort = this.#front.port } = this.#options;
+    const { publicHost = "127.0.0.1", publicPort = this.#server.port } = this.#options;
     const host = publicHost.includes(":") ? `[${publicHost}]` : publicHost;
     return `${this.#tls === undefined ? "http" : "https"}://${host}:${publicPort}`;
   }
 
   /** The port that the proxy listens on; 0 before `listen`. */
   get port(): number {
-    return this.#front?.port ?? 0;
+    return this.#server?.port ?? 0;
   }
 
   /** Connections that are open. */
   get connections(): number {
-    return this.#front?.connections ?? 0;
+    return this.#server?.connections ?? 0;
   }
 
-  /** Listens. @throws {KiteError} `configError` when the port is taken */
+  /**
+   * Listens.
+   *
+   * @throws {KiteError} `configError` when the port is taken
+   */
   async listen(): Promise<void> {
-    if (this.#front !== undefined) {
+    if (this.#server !== undefined) {
       throw new KiteError("configError", "Cannot listen: the proxy already listens");
     }
-    const inner = await serve((request, peer) => this.kite.fetch(request, peer), {
+    const inner = await serve((request) => this.kite.fetch(request, clientOf(request)), {
       hostname: "127.0.0.1",
       port: 0,
       onError: (error) => this.#report(error),
@@ -107,7 +140,7 @@ export class ProxyServer {
     this.#inner = inner;
     this.#own = { hostname: "127.0.0.1", port: inner.port, secure: false, publicOnly: false };
     try {
-      this.#front = await Front.listen({
+      this.#server = await ForwardingServer.listen({
         hostname: this.#options.ip ?? "0.0.0.0",
         port: this.#options.port ?? DEFAULT_PORT,
         ...(this.#tls === undefined ? {} : { tls: this.#tls }),
@@ -130,13 +163,13 @@ export class ProxyServer {
 
   /** Stops listening, and ends every connection. */
   async close(deadline: number = DEFAULT_DEADLINE): Promise<void> {
-    const front = this.#front;
+    const server = this.#server;
     const inner = this.#inner;
-    this.#front = undefined;
+    this.#server = undefined;
     this.#inner = undefined;
-    // The kite first: its goodbyes still travel through the front.
+    // The kite first, since its close frames are sent through the server.
     await this.kite.close({ deadline });
-    await front?.close(deadline);
+    await server?.close(deadline);
     await inner?.close(deadline);
   }
 
@@ -177,6 +210,12 @@ export class ProxyServer {
     const decision = await this.#kind.decide(head, target);
     return decision ?? this.forward(head, this.#own!, target.path + target.query);
   }
+}
+
+/** The client of a request that came through the front, which has put its address last. */
+export function clientOf(request: Request): { remoteAddress: string } {
+  const address = request.headers.get("x-forwarded-for")?.split(", ").at(-1) ?? "";
+  return { remoteAddress: address.includes(":") ? `[${address}]:0` : `${address}:0` };
 }
 
 /** The decision to answer a request with one line of text. */

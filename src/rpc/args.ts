@@ -158,13 +158,21 @@ export class Args implements Iterable<Argument> {
     return this.values.length;
   }
 
-  /** The only argument. @throws {KiteError} `argumentError` when there are none or more */
+  /**
+   * The only argument.
+   *
+   * @throws {KiteError} `argumentError` when there are none or more
+   */
   one(): Argument {
     this.#expect(1);
     return new Argument(this.values[0], "argument", this.#method);
   }
 
-  /** The arguments when there are exactly `length`. @throws {KiteError} `argumentError` otherwise */
+  /**
+   * The arguments when there are exactly `length`.
+   *
+   * @throws {KiteError} `argumentError` otherwise
+   */
   sliceOfLength<Length extends number>(length: Length): TupleOf<Argument, Length> {
     this.#expect(length);
     return [...this] as unknown as TupleOf<Argument, Length>;
@@ -190,8 +198,8 @@ export class Args implements Iterable<Argument> {
 }
 
 function argumentError(method: string, reason: string): KiteError {
-  const call = method === "" ? "" : `Cannot call ${method}: `;
-  return new KiteError("argumentError", call + reason);
+  const action = method === "" ? "" : `Cannot call "${method}": `;
+  return new KiteError("argumentError", action + reason);
 }
 
 function kindOf(value: unknown): string {

@@ -44,7 +44,11 @@ export class Backlog {
     afterTurn(this.#drain);
   }
 
-  /** Adds a message. @returns false when too many wait */
+  /**
+   * Adds a message.
+   *
+   * @returns false when too many wait
+   */
   add(text: string): boolean {
     const isFull = this.#texts.length - this.#next >= this.#limits.queuedMessages;
     if (isFull || !this.#inFlight.hasRoom(text.length)) return false;

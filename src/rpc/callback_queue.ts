@@ -39,7 +39,11 @@ export class CallbackQueue {
     this.#options = options;
   }
 
-  /** Invokes a callback, now or in its turn. @returns false when too many run or wait */
+  /**
+   * Invokes a callback, now or in its turn.
+   *
+   * @returns false when too many run or wait
+   */
   invoke(callback: Callback, args: readonly unknown[], bytes: number): boolean {
     const { limit, inFlight, concurrent } = this.#options;
     const invocation = { callback, args, bytes };

@@ -107,7 +107,11 @@ export class CallbackTable {
     this.#unhold(callback);
   }
 
-  /** Forgets a function, however often it was handed out. @returns whether it was there */
+  /**
+   * Forgets a function, however often it was handed out.
+   *
+   * @returns whether it was there
+   */
   release(callback: Callback): boolean {
     const entry = this.#byFunction.get(callback);
     if (entry === undefined) return false;
@@ -157,7 +161,11 @@ export class CallbackTable {
     return id;
   }
 
-  /** Forgets what was left to the remote, unused longest first. @returns whether there is room */
+  /**
+   * Forgets what was left to the remote, unused longest first.
+   *
+   * @returns whether there is room
+   */
   #makeRoom(): boolean {
     for (const { callback } of this.#left) {
       if (this.#byId.size < this.#most) return true;

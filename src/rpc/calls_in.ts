@@ -46,7 +46,11 @@ export class CallsIn {
     return this.#running;
   }
 
-  /** Serves a request. @param bytes the size of its message */
+  /**
+   * Serves a request.
+   *
+   * @param bytes the size of its message
+   */
   serve(message: IncomingRequest, bytes: number): void {
     const { responseId } = message;
     const refusal = this.#refusal(bytes);
@@ -54,6 +58,7 @@ export class CallsIn {
       if (responseId === undefined) return;
       return this.answerError(responseId, new KiteError("requestLimitError", refusal), "");
     }
+    if (message.can !== undefined) this.#line.extensions.learn(message.can);
     const isFirst = this.identity === undefined;
     this.identity = message.kite;
     const request = new KiteRequest(message, this.#origin);
@@ -81,17 +86,24 @@ export class CallsIn {
     return this.#inFlight.hasRoom(bytes) ? undefined : NO_ROOM;
   }
 
-  /** Answers with an error. @param requestId the request that failed, or `""` */
+  /**
+   * Answers with an error.
+   *
+   * @param requestId the request that failed, or `""`
+   */
   answerError(responseId: number, error: unknown, requestId: string): void {
     const line = this.#line;
     if (!line.isOpen) return;
-    let text = line.codec.error(responseId, { ...errorObject(error, requestId) });
+    const { extensions } = line;
+    const can = extensions.forAnswer;
+    let text = line.codec.error(responseId, { ...errorObject(error, requestId) }, can);
     const { messageBytes } = line.limits;
     if (exceedsBytes(text, messageBytes)) {
       const reason = `an error of more than ${messageBytes} bytes (limit: messageBytes)`;
       const tooLong = new KiteError("genericError", reason);
-      text = line.codec.error(responseId, { ...errorObject(tooLong, requestId) });
+      text = line.codec.error(responseId, { ...errorObject(tooLong, requestId) }, can);
     }
+    if (can !== undefined) extensions.announced();
     line.sendText(text);
   }
 
@@ -144,12 +156,15 @@ export class CallsIn {
     if (startedAt > 0) this.#host.callLog.ended(request, startedAt);
     if (responseId === undefined || !line.isOpen) return dropResult(result);
     try {
+      const can = line.extensions.forAnswer;
       const escaped = RawJson.escapedOf(result);
       if (escaped !== undefined) {
-        return line.sendEscaped(line.codec.escapedResult(responseId, escaped));
+        line.sendEscaped(line.codec.escapedResult(responseId, escaped, can));
+      } else {
+        const functions = line.functionsIn(result);
+        line.send(functions, (ids) => line.codec.result(responseId, result, functions, ids, can));
       }
-      const functions = line.functionsIn(result);
-      line.send(functions, (ids) => line.codec.result(responseId, result, functions, ids));
+      if (can !== undefined) line.extensions.announced();
     } catch (error) {
       // The caller's arguments are not at fault: it cannot act on more than a limit's name.
       const { type, message } = asKiteError(error, "genericError");

@@ -53,10 +53,15 @@ export class CallsOut {
     });
   }
 
-  /** Settles the call that an answer belongs to. @returns whether there is one */
+  /**
+   * Settles the call that an answer belongs to.
+   *
+   * @returns whether there is one
+   */
   settle(id: number, args: readonly unknown[]): boolean {
     const call = this.#pending.take(id);
     if (call === undefined) return false;
+    if (!this.#line.extensions.isKnown) this.#line.extensions.learn(namesIn(args[0]));
     const { error, result } = readAnswer(args);
     if (error === undefined) {
       call.cleanUp?.(undefined);
@@ -68,7 +73,11 @@ export class CallsOut {
     return true;
   }
 
-  /** Fails the call whose answer cannot be read. @returns whether there is one */
+  /**
+   * Fails the call whose answer cannot be read.
+   *
+   * @returns whether there is one
+   */
   fail(id: number, type: "limitError" | "invalidResponse", reason: string): boolean {
     const call = this.#pending.take(id);
     if (call === undefined) return false;
@@ -81,7 +90,11 @@ export class CallsOut {
     this.#pending.failAll(() => disconnected(info));
   }
 
-  /** Begins a call. @returns why it failed at once; undefined when it began */
+  /**
+   * Begins a call.
+   *
+   * @returns why it failed at once; undefined when it began
+   */
   #call(
     options: TellOptions,
     method: string,
@@ -106,10 +119,12 @@ export class CallsOut {
     try {
       functions = line.functionsIn(args);
       const head = this.#requestHead();
+      const can = line.extensions.forRequest;
       line.send(
         functions,
-        (ids) => line.codec.request({ method, head, args, responseId, functions, ids }),
+        (ids) => line.codec.request({ method, head, args, responseId, functions, ids, can }),
       );
+      if (can !== undefined) line.extensions.announced();
     } catch (error) {
       return asKiteError(error, "argumentError");
     }
@@ -158,6 +173,13 @@ export class CallsOut {
     }
     return this.#head;
   }
+}
+
+/** The names of the remote's extensions in its answer, unchecked. */
+function namesIn(answer: unknown): unknown {
+  return typeof answer === "object" && answer !== null && Object.hasOwn(answer, "can")
+    ? (answer as { can: unknown }).can
+    : undefined;
 }
 
 /** What a call fails with whose signal was aborted. */

@@ -27,6 +27,8 @@ export interface OutgoingRequest {
   /** The functions in `args`, paths within `args`, with the id of each. */
   readonly functions: readonly FoundFunction[];
   readonly ids: readonly number[];
+  /** The names of our extensions as JSON, where the remote does not know them yet. */
+  readonly can?: string | undefined;
 }
 
 /** A message that came in. */
@@ -56,6 +58,8 @@ export interface IncomingRequest {
   readonly authentication: Authentication | undefined;
   readonly args: unknown[];
   readonly responseId: number | undefined;
+  /** The names of the caller's extensions, unchecked; undefined when it names none. */
+  readonly can?: unknown;
 }
 
 /**
@@ -67,21 +71,31 @@ export interface Codec {
   head(kite: KiteIdentity, authentication: Authentication | undefined): RequestHead;
   /** The text of a request. */
   request(request: OutgoingRequest): string;
-  /** The text of a successful answer. */
+  /**
+   * The text of a successful answer.
+   *
+   * @param can the names of our extensions as JSON, where the remote does not know them yet
+   */
   result(
     responseId: number,
     result: unknown,
     functions: readonly FoundFunction[],
     ids: readonly number[],
+    can?: string,
   ): string;
   /**
    * The text of a successful answer, as it stands inside of a JSON string.
    *
    * @param escaped the result, likewise, see {@linkcode RawJson}
+   * @param can as of {@linkcode Codec.result}
    */
-  escapedResult(responseId: number, escaped: string): string;
-  /** The text of a failed answer. */
-  error(responseId: number, error: Readonly<Record<string, unknown>>): string;
+  escapedResult(responseId: number, escaped: string, can?: string): string;
+  /**
+   * The text of a failed answer.
+   *
+   * @param can as of {@linkcode Codec.result}
+   */
+  error(responseId: number, error: Readonly<Record<string, unknown>>, can?: string): string;
   /** The text that invokes a function which the remote handed out. */
   invoke(
     id: number,

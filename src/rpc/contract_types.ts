@@ -1,6 +1,10 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
-/** A validator of any library that follows Standard Schema: zod, valibot, arktype and others. */
+/**
+ * A validator of any library that follows Standard Schema: zod, valibot, arktype and others.
+ *
+ * @internal because `deno doc --lint` does not find the interface in the npm package
+ */
 export type Schema<Input = unknown, Output = Input> = StandardSchemaV1<Input, Output>;
 
 /** The schemas of a method's arguments and of its result. */

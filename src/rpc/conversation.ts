@@ -9,6 +9,7 @@ import type { IdCounter } from "./callback_table.ts";
 import { CallsIn } from "./calls_in.ts";
 import { CallsOut } from "./calls_out.ts";
 import type { Authentication, Codec, Incoming } from "./codec.ts";
+import { Extensions, offeredExtensions } from "./extensions.ts";
 import { type ConversationHost, disconnected } from "./host.ts";
 import { InFlight } from "./in_flight.ts";
 import { Line } from "./line.ts";
@@ -38,8 +39,18 @@ export interface ConversationOptions {
   readonly authenticates: boolean;
   /** What our own requests show; read before each. */
   readonly credentials: () => Authentication | undefined;
-  /** Start callbacks without waiting for the one before. @default false */
+  /**
+   * Start callbacks without waiting for the one before.
+   *
+   * @default false
+   */
   readonly concurrentCallbacks?: boolean;
+  /**
+   * Offer compact messages to the remote.
+   *
+   * @default true
+   */
+  readonly compact?: boolean;
   /** The end of the session. */
   readonly onClose: (info: CloseInfo) => void;
   /** The first request of the remote. */
@@ -52,7 +63,7 @@ export interface ConversationOptions {
 
 /**
  * One conversation over one session, the same on both sides: our calls go out, the remote's come in,
- * and functions travel in either. What a session never uses is never made: many sit idle.
+ * and functions travel in both directions. Parts are created lazily, since many sessions stay idle.
  */
 export class Conversation implements SessionHandler, RequestOrigin, BacklogHost {
   readonly remote: RemoteKite;
@@ -82,6 +93,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.#line = new Line(
       session,
       options.codec,
+      new Extensions(offeredExtensions(options.compact ?? true)),
       options.ids,
       host.limits,
       (message) => host.report(message),

@@ -30,10 +30,10 @@ export class DnodeCodec implements Codec {
     return { text };
   }
 
-  request({ method, head, args, responseId, functions, ids }: OutgoingRequest): string {
+  request({ method, head, args, responseId, functions, ids, can }: OutgoingRequest): string {
     const places = callbacksText(functions, ids, '0,"withArgs",');
     return `{"method":${JSON.stringify(method)},"arguments":[{${head.text}"withArgs":` +
-      `${stringify(args, functions)},"responseCallback":"[Function]"}],` +
+      `${stringify(args, functions)},"responseCallback":"[Function]"${canText(can)}}],` +
       `"callbacks":{"${responseId}":[0,"responseCallback"]${places === "" ? "" : "," + places}}}`;
   }
 
@@ -42,21 +42,22 @@ export class DnodeCodec implements Codec {
     result: unknown,
     functions: readonly FoundFunction[],
     ids: readonly number[],
+    can?: string,
   ): string {
     return `{"method":${responseId},"arguments":[{"error":null,"result":${
       stringify(result, functions)
-    }}],"callbacks":{${callbacksText(functions, ids, '0,"result",')}}}`;
+    }${canText(can)}}],"callbacks":{${callbacksText(functions, ids, '0,"result",')}}}`;
   }
 
-  escapedResult(responseId: number, escaped: string): string {
+  escapedResult(responseId: number, escaped: string, can?: string): string {
     const head = `{\\"method\\":${responseId},\\"arguments\\":[{\\"error\\":null,\\"result\\":`;
-    return `${head}${escaped}}],\\"callbacks\\":{}}`;
+    return `${head}${escaped}${canText(can).replaceAll('"', '\\"')}}],\\"callbacks\\":{}}`;
   }
 
-  error(responseId: number, error: Readonly<Record<string, unknown>>): string {
-    return `{"method":${responseId},"arguments":[{"error":${
-      JSON.stringify(error)
-    },"result":null}],"callbacks":{}}`;
+  error(responseId: number, error: Readonly<Record<string, unknown>>, can?: string): string {
+    return `{"method":${responseId},"arguments":[{"error":${JSON.stringify(error)},"result":null${
+      canText(can)
+    }}],"callbacks":{}}`;
   }
 
   invoke(
@@ -120,7 +121,7 @@ export class DnodeCodec implements Codec {
   /** @param newHead the message's text, if its head may be one to remember */
   #request(
     method: string,
-    request: { kite?: unknown; authentication?: unknown; withArgs?: unknown },
+    request: { kite?: unknown; authentication?: unknown; withArgs?: unknown; can?: unknown },
     responseId: number | undefined,
     newHead: string | undefined,
   ): Incoming {
@@ -131,7 +132,7 @@ export class DnodeCodec implements Codec {
       ? []
       : [withArgs];
     const { kite, authentication } = this.#readHead(method, request, newHead);
-    return { kind: "request", method, kite, authentication, args, responseId };
+    return { kind: "request", method, kite, authentication, args, responseId, can: request.can };
   }
 
   #readHead(
@@ -190,6 +191,11 @@ export class DnodeCodec implements Codec {
       placeLinks(args, links, callbacksPerMessage, nesting);
     }
   }
+}
+
+/** The member that names our extensions, after others. */
+function canText(can: string | undefined): string {
+  return can === undefined ? "" : `,"can":${can}`;
 }
 
 /** What a message may hold; nothing of it is checked. */

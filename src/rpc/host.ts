@@ -13,6 +13,8 @@ export interface ConversationHost {
   readonly limits: Limits;
   /** Milliseconds; for calls that name none of their own. */
   readonly timeout: number;
+  /** Offer compact messages to remotes. */
+  readonly compact: boolean;
   /** Counts the bytes in flight of all conversations. */
   readonly inFlight: TotalInFlight;
   /** Serves a request: gives the result, or throws the error. */
@@ -34,7 +36,11 @@ export interface CallLog {
    * @param error what it failed with; undefined after success
    */
   ended(request: KiteRequest, startedAt: number, error?: unknown): void;
-  /** A call failed. @param isAnswered whether the caller is told */
+  /**
+   * A call failed.
+   *
+   * @param isAnswered whether the caller is told
+   */
   failed(request: KiteRequest, error: unknown, isAnswered: boolean): void;
 }
 

@@ -7,6 +7,7 @@ import { exceedsBytes } from "../transport/byte_length.ts";
 import type { Session } from "../transport/session.ts";
 import { CallbackTable, type IdCounter } from "./callback_table.ts";
 import type { Codec } from "./codec.ts";
+import type { Extensions } from "./extensions.ts";
 import type { InFlight } from "./in_flight.ts";
 import { Streams, type StreamsHost } from "./streams.ts";
 
@@ -21,6 +22,7 @@ const INVOKE_LEVELS = 1;
  */
 export class Line implements StreamsHost {
   readonly codec: Codec;
+  readonly extensions: Extensions;
   readonly ids: IdCounter;
   readonly limits: Limits;
   /** True once a message has come or gone. */
@@ -44,6 +46,7 @@ export class Line implements StreamsHost {
   constructor(
     session: Session,
     codec: Codec,
+    extensions: Extensions,
     ids: IdCounter,
     limits: Limits,
     warn: (message: string) => void,
@@ -53,6 +56,7 @@ export class Line implements StreamsHost {
     this.#flight = flight;
     this.#session = session;
     this.codec = codec;
+    this.extensions = extensions;
     this.ids = ids;
     this.limits = limits;
     this.#requestBounds = this.#bounds(REQUEST_LEVELS);
@@ -156,7 +160,11 @@ export class Line implements StreamsHost {
     }
   }
 
-  /** Forgets a function. @returns whether the remote held it */
+  /**
+   * Forgets a function.
+   *
+   * @returns whether the remote held it
+   */
   release(callback: Callback): boolean {
     return this.#callbacks?.release(callback) ?? false;
   }

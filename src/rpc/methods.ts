@@ -55,7 +55,11 @@ export class Methods {
     return this.#methods.values();
   }
 
-  /** Stops serving a method. @returns whether there was one */
+  /**
+   * Stops serving a method.
+   *
+   * @returns whether there was one
+   */
   unhandle(name: string): boolean {
     return this.#methods.delete(name);
   }

@@ -10,7 +10,11 @@ export interface PendingCall {
   readonly deadline: number;
   /** Settles the caller's promise: with a value, or with a promise that rejects. */
   resolve(result: unknown): void;
-  /** Runs first when the call ends. @param error why it failed; undefined when it did not */
+  /**
+   * Runs first when the call ends.
+   *
+   * @param error why it failed; undefined when it did not
+   */
   cleanUp?(error: KiteError | undefined): void;
 }
 

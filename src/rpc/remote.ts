@@ -84,7 +84,11 @@ export interface RemoteKite {
    * @returns whether the remote held it
    */
   release(callback: Callback): boolean;
-  /** Hears of the end of the session. @returns a function that removes the listener */
+  /**
+   * Hears of the end of the session.
+   *
+   * @returns a function that removes the listener
+   */
   onDisconnect(listener: () => unknown): () => void;
   /** Ends the session; idempotent. */
   close(): void;

@@ -21,7 +21,11 @@ const RULES: { readonly [Name in keyof Required<TellOptions>]: Rule } = {
 };
 const NAMES: readonly string[] = Object.keys(RULES);
 
-/** Checks how a call is made. @returns the `argumentError` for what cannot be used, if there is any */
+/**
+ * Checks how a call is made.
+ *
+ * @returns the `argumentError` for what cannot be used, if there is any
+ */
 export function checkTell(options: TellOptions, method: unknown): KiteError | undefined {
   if (typeof options !== "object" || options === null) {
     const rule = "must be an object; tellWith takes (options, method, ...arguments)";

@@ -1,38 +1,39 @@
-import { KiteError } from "../protocol/errors.ts";
-import { denoNamespace } from "./host.ts";
+import { messageOf } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
+import { denoNamespace } from "./platform.ts";
 
-/** What {@linkcode createHttpClient} takes, all of it PEM text. */
+/** Options of {@linkcode createHttpClient}, in PEM format. */
 export interface HttpClientOptions {
-  /** Certificates of authorities to trust, beside those that the runtime trusts already. */
+  /** Certificates of authorities to trust, in addition to those of the runtime. */
   readonly ca?: string;
-  /** The client's own certificate, for a server that asks for one; needs `key`. */
+  /** The client certificate, for servers that require one; needs `key`. */
   readonly cert?: string;
   /** The private key of `cert`. */
   readonly key?: string;
 }
 
-/** A `fetch` with a connection pool of its own. */
+/** A `fetch` with its own connection pool. */
 export interface HttpClient {
-  /** As the global `fetch`. */
+  /** Like the global `fetch`. */
   fetch(url: string | URL, init: RequestInit): Promise<Response>;
-  /** Gives the pool up: its idle connections close. Call it once. */
+  /** Closes the pool and its idle connections. Call it once. */
   close(): void;
 }
 
 /**
- * Creates an HTTP/1.1 client with its own connection pool. Where the runtime is not Deno, the pool
- * is that of the global `fetch`.
+ * Creates an HTTP/1.1 client with its own connection pool. On other runtimes than Deno, it uses the
+ * pool of the global `fetch`.
  *
- * @throws {KiteError} `configError`: a certificate or key cannot be used, or not on this runtime.
+ * @throws {KiteError} `configError` if a certificate or key cannot be used, or not on this runtime
  */
 export function createHttpClient({ ca, cert, key }: HttpClientOptions): HttpClient {
   if ((cert === undefined) !== (key === undefined)) {
-    throw new KiteError("configError", "Cannot use TLS options: cert and key need each other");
+    throw cannotUse("TLS options", "must have both cert and key");
   }
   const deno = denoNamespace();
   if (deno === undefined) {
     if (ca !== undefined || cert !== undefined) {
-      throw new KiteError("configError", "Cannot use TLS options ca, cert and key: they need Deno");
+      throw cannotUse("TLS options ca, cert and key", "only Deno supports them");
     }
     return { fetch: (url, init) => fetch(url, init), close: () => {} };
   }
@@ -46,8 +47,8 @@ export function createHttpClient({ ca, cert, key }: HttpClientOptions): HttpClie
 }
 
 /**
- * Creates an HTTP client that trusts certificates of private authorities beside the public ones; the
- * global `fetch` when there are none.
+ * Creates an HTTP client that trusts private authorities in addition to the public ones. Without
+ * private authorities, it is the global `fetch`.
  *
  * @param ca PEM
  * @throws {KiteError} `configError` as {@linkcode createHttpClient} does
@@ -68,7 +69,6 @@ function openClient(
       ? deno.createHttpClient({ http2: false, ...trust })
       : deno.createHttpClient({ http2: false, ...trust, cert, key });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new KiteError("configError", `Cannot use TLS options: ${reason}`);
+    throw cannotUse("TLS options", messageOf(error));
   }
 }

@@ -1,62 +1,35 @@
-import { KiteError } from "../protocol/errors.ts";
+import { describeThrown, KiteError } from "../protocol/errors.ts";
 import { connectionServing } from "./connection_server.ts";
 import { GuardedServer } from "./guarded_server.ts";
-import { denoNamespace } from "./host.ts";
+import { denoNamespace } from "./platform.ts";
+import type { RequestPeer, RunningServer, ServeHandler } from "./serving.ts";
 import { Timer } from "./timer.ts";
 
-/** Who sent a request. */
-export interface RequestPeer {
-  /** `host:port` of the peer. */
-  readonly remoteAddress: string;
-  /** Sets what is called when the peer leaves before its response is complete; for long responses. */
-  onGone?(listener: () => void): void;
-}
-
-/** How {@linkcode serve} listens. */
+/** Options of {@linkcode serve}. */
 export interface ServeOptions {
   /** The address to listen on. */
   readonly hostname: string;
-  /** The port to listen on, 0 for any that is free. */
+  /** The port to listen on; 0 for any free port. */
   readonly port: number;
-  /** A certificate (chain) and its private key, PEM; without it no TLS is spoken. */
+  /** A certificate (chain) and its private key, PEM. Without it, the server does not use TLS. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /**
    * Milliseconds that a connection may stay open without a complete request, at its start and
-   * between two requests. @default 10_000
+   * between two requests.
+   *
+   * @default 10_000
    */
   readonly idleTimeout?: number;
   /**
-   * Connections that are open at once, without WebSockets. A further one takes the place of the one
-   * that has been without a request for the longest time, or waits. @default 20_000
+   * The maximum number of open connections, not counting WebSockets. A further connection replaces
+   * the one that has been idle longest, or waits.
+   *
+   * @default 20_000
    */
   readonly connections?: number;
-  /** Hears what the handler threw; the request is answered with status 500. */
+  /** Called with errors that the handler throws. The request is answered with status 500. */
   readonly onError: (error: unknown) => void;
 }
-
-/** A server that listens. */
-export interface RunningServer {
-  /** The address that it listens on. */
-  readonly hostname: string;
-  /** The port that it listens on. */
-  readonly port: number;
-  /** Resolves when it has ended. */
-  readonly finished: Promise<void>;
-  /**
-   * Takes no new connection, lets the requests that run finish, and ends.
-   *
-   * @param deadline Milliseconds after which requests that still run are cut off. @default 5_000
-   */
-  close(deadline?: number): Promise<void>;
-  /** Ends at once, and cuts off what runs. */
-  abort(): Promise<void>;
-}
-
-/** Answers a request. */
-export type ServeHandler = (
-  request: Request,
-  peer: RequestPeer,
-) => Response | Promise<Response>;
 
 const DEFAULT_DEADLINE = 5_000;
 const DEFAULT_IDLE_TIMEOUT = 10_000;
@@ -65,8 +38,8 @@ const DEFAULT_CONNECTIONS = 20_000;
 /**
  * Listens for HTTP.
  *
- * @throws {KiteError} `configError`: the port is in use or may not be listened on, the address is not
- * this machine's, the certificate is no good, or this runtime cannot serve.
+ * @throws {KiteError} `configError` if the port is in use or not permitted, the address does not
+ * belong to this machine, the certificate is not valid, or this runtime cannot listen
  */
 export function serve(handler: ServeHandler, options: ServeOptions): Promise<RunningServer> {
   return Promise.resolve().then(() => listen(handler, options));
@@ -75,7 +48,7 @@ export function serve(handler: ServeHandler, options: ServeOptions): Promise<Run
 function listen(handler: ServeHandler, options: ServeOptions): RunningServer {
   const deno = denoNamespace();
   if (deno === undefined) {
-    throw new KiteError("configError", "this runtime cannot listen; serve with Deno");
+    throw new KiteError("configError", "Cannot listen: this runtime has no server; use Deno");
   }
   const { hostname, port, tls, onError } = options;
   const serveHttp = connectionServing();
@@ -96,14 +69,14 @@ function listen(handler: ServeHandler, options: ServeOptions): RunningServer {
         port,
         ...(tls === undefined ? {} : { cert: tls.cert, key: tls.key }),
         signal: controller.signal,
-        // Without it a banner goes to standard output.
+        // Otherwise Deno prints a message to standard output.
         onListen: () => {},
         onError: (error) => {
           onError(error);
           return new Response("Internal Server Error\n", { status: 500 });
         },
       },
-      (request, info) => handler(request, new Peer(info)),
+      (request, info) => handler(request, new DenoPeer(info)),
     );
     return new DenoServer(server, controller);
   } catch (cause) {
@@ -121,14 +94,14 @@ function openListener(
   return deno.listenTls({ hostname, port, cert, key, alpnProtocols });
 }
 
-class Peer implements RequestPeer {
+class DenoPeer implements RequestPeer {
   readonly #info: Deno.ServeHandlerInfo<Deno.NetAddr>;
 
   constructor(info: Deno.ServeHandlerInfo<Deno.NetAddr>) {
     this.#info = info;
   }
 
-  // Put together only for those who ask.
+  // Formatted on demand, since few requests use it.
   get remoteAddress(): string {
     const { hostname, port } = this.#info.remoteAddr;
     return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
@@ -158,7 +131,7 @@ class DenoServer implements RunningServer {
   }
 
   async abort(): Promise<void> {
-    // Once a shutdown has begun, Deno takes an abort badly: it throws where no one can catch it.
+    // After a shutdown has begun, an abort makes Deno throw an error that cannot be caught.
     if (this.#closing === undefined) {
       this.#closing = this.finished;
       this.#controller.abort();
@@ -186,23 +159,24 @@ class DenoServer implements RunningServer {
 
 function explain(cause: unknown, hostname: string, port: number, isTls: boolean): KiteError {
   const name = cause instanceof Error ? cause.name : "";
-  const message = describe(name, `port ${port} on ${hostname}`, isTls) ??
-    `port ${port} on ${hostname} cannot be listened on: ${String(cause)}`;
+  // The message of TLS errors may contain a part of the certificate or key.
+  const reason = reasonFor(name) ??
+    (isTls ? "the certificate or its private key is not valid" : describeThrown(cause));
+  const message = `Cannot listen on port ${port} of ${hostname}: ${reason}`;
   return new KiteError("configError", message, { cause });
 }
 
-function describe(name: string, where: string, isTls: boolean): string | undefined {
+function reasonFor(name: string): string | undefined {
   switch (name) {
     case "AddrInUse":
-      return `${where} is in use; choose another one, or 0 for any that is free`;
+      return "it is in use; choose another port, or 0 for any free port";
     case "AddrNotAvailable":
-      return `${where}: this machine has no such address; 0.0.0.0 is right for all it has`;
+      return "this machine has no such address; 0.0.0.0 stands for all of its addresses";
     case "NotCapable":
-      return `${where} may not be listened on: Deno needs --allow-net for it`;
+      return "Deno needs --allow-net for it";
     case "PermissionDenied":
-      return `${where} may not be listened on by this user; ports from 1024 on may`;
+      return "this user may not use it; choose a port from 1024 on";
     default:
-      // What TLS says of a certificate or key may hold a part of it.
-      return isTls ? `${where}: the certificate or its private key is no good` : undefined;
+      return undefined;
   }
 }

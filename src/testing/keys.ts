@@ -11,25 +11,57 @@ import { createKiteKey } from "../auth/kite_key.ts";
 
 /** How {@linkcode createTestKeys} makes its Kontrol. */
 export interface TestKeysOptions {
-  /** Kontrol's username, the issuer of all it signs. @default "testuser" */
+  /**
+   * Kontrol's username, the issuer of all it signs.
+   *
+   * @default "testuser"
+   */
   readonly kontrolUser?: string;
-  /** Kontrol's URL in kite.keys. @default "http://127.0.0.1:4000/kite" */
+  /**
+   * Kontrol's URL in kite.keys.
+   *
+   * @default "http://127.0.0.1:4000/kite"
+   */
   readonly kontrolUrl?: string;
-  /** What it signs with. @default "RS256" */
+  /**
+   * What it signs with.
+   *
+   * @default "RS256"
+   */
   readonly algorithm?: KeyAlgorithm;
-  /** Whether its kite.keys say that it signs key handovers; false for a Go Kontrol. @default true */
+  /**
+   * Whether its kite.keys say that it signs key handovers; false for a Go Kontrol.
+   *
+   * @default true
+   */
   readonly signsHandovers?: boolean;
 }
 
 /** What a test's token says; see {@linkcode TestKeys.token}. */
 export interface TestTokenOptions {
-  /** Whom it speaks for. @default "testuser" */
+  /**
+   * Whom it speaks for.
+   *
+   * @default "testuser"
+   */
   readonly username?: string;
-  /** Which kites it is good for. @default "/", all */
+  /**
+   * Which kites it is good for.
+   *
+   * @default "/", all
+   */
   readonly audience?: string;
-  /** How long from now it is good, milliseconds; below 0 for an expired one. @default 3_600_000 */
+  /**
+   * How long from now it is good, milliseconds; below 0 for an expired one.
+   *
+   * @default 3_600_000
+   */
   readonly ttl?: number;
-  /** Claims that replace the others; `undefined` leaves one out. @default none */
+  /**
+   * Claims that replace the others; `undefined` leaves one out.
+   *
+   * @default none
+   */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
@@ -43,7 +75,11 @@ export interface TestKeys {
   readonly pair: KeyPairPem;
   /** The private key, ready to sign. */
   readonly privateKey: PrivateKey;
-  /** A kite.key for a user. @param username @default "testuser" */
+  /**
+   * A kite.key for a user.
+   *
+   * @param username default: "testuser"
+   */
   kiteKey(username?: string): Promise<string>;
   /** A token for a caller. */
   token(options?: TestTokenOptions): Promise<string>;

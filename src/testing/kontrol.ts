@@ -13,11 +13,23 @@ import { MemoryStorage } from "../../kontrol/storage/memory.ts";
 
 /** How {@linkcode startTestKontrol} makes its Kontrol. */
 export interface TestKontrolOptions extends Partial<Omit<KontrolOptions, "kiteKey">> {
-  /** Kontrol's username, the issuer of all it signs. @default "testuser" */
+  /**
+   * Kontrol's username, the issuer of all it signs.
+   *
+   * @default "testuser"
+   */
   readonly username?: string;
-  /** Kontrol's own key pair, such as one that is in a storage already. @default a new one */
+  /**
+   * Kontrol's own key pair, such as one that is in a storage already.
+   *
+   * @default a new one
+   */
   readonly pair?: KeyPairPem;
-  /** What a new key pair is for. @default "RS256" */
+  /**
+   * What a new key pair is for.
+   *
+   * @default "RS256"
+   */
   readonly algorithm?: KeyAlgorithm;
 }
 
@@ -38,7 +50,11 @@ export class TestKontrol implements AsyncDisposable {
     this.pair = pair;
   }
 
-  /** A kite.key for a user. @param username @default "testuser" */
+  /**
+   * A kite.key for a user.
+   *
+   * @param username default: "testuser"
+   */
   kiteKey(username = "testuser"): Promise<string> {
     return this.kontrol.keys.signKiteKey(username);
   }

@@ -25,19 +25,31 @@ export type ClientTransport = "auto" | "WebSocket" | "XHRPolling" | "rawWebSocke
 export interface DialOptions {
   /** @default "auto" */
   readonly transport?: ClientTransport;
-  /** Milliseconds for the whole dial, a fallback and the session's opening included. @default 10_000 */
+  /**
+   * Milliseconds for the whole dial, a fallback and the session's opening included.
+   *
+   * @default 10_000
+   */
   readonly handshakeTimeout?: number;
   /**
    * Milliseconds without a sign of life (frames, and over WebSocket pongs to our own pings) after
    * which the session counts as lost, with close code 1006. XHR polling cannot ping: keep it above
-   * the server's heartbeat there (10 s for the Go kite, 25 s for kite.js). @default 60_000
+   * the server's heartbeat there (10 s for the Go kite, 25 s for kite.js).
+   *
+   * @default 60_000
    */
   readonly idleTimeout?: number;
-  /** Certificates of private authorities, PEM, trusted beside the public ones. @default none */
+  /**
+   * Certificates of private authorities, PEM, trusted beside the public ones.
+   *
+   * @default none
+   */
   readonly ca?: string | readonly string[];
   /**
    * The URL is that of one session's WebSocket already, as a tunnel proxy hands it out: it is dialled
-   * as it is, and spoken SockJS over. @default false
+   * as it is, and spoken SockJS over.
+   *
+   * @default false
    */
   readonly isSessionUrl?: boolean;
   /** `messageBytes` bounds what is read, `outgoingBytes` what waits to be sent. */
@@ -46,7 +58,11 @@ export interface DialOptions {
   readonly signal?: AbortSignal;
   /** Further HTTP headers of each request; browsers let none be set on a WebSocket. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The `Origin` header. @default scheme and host of the URL, as the Go kite's client sends it */
+  /**
+   * The `Origin` header.
+   *
+   * @default scheme and host of the URL, as the Go kite's client sends it
+   */
   readonly origin?: string;
 }
 

@@ -30,7 +30,11 @@ export interface Session {
    * encode. Without it, {@linkcode Session.send} has to do.
    */
   sendEscaped?(escaped: string): void;
-  /** Ends the session. @param code SockJS/WebSocket close code, 1000 or 3000–4999. @default 3000, "Go away!" */
+  /**
+   * Ends the session.
+   *
+   * @param code SockJS/WebSocket close code, 1000 or 3000–4999; default: 3000, "Go away!"
+   */
   close(code?: number, reason?: string): void;
 }
 

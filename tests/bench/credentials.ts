@@ -16,7 +16,11 @@ export interface Credentials {
   readonly kontrolKeyFile: string;
 }
 
-/** Makes them. @param folder where the key file goes */
+/**
+ * Makes them.
+ *
+ * @param folder where the key file goes
+ */
 export async function makeCredentials(folder: string): Promise<Credentials> {
   const pair = await generateKeyPair("RS256", { modulusLength: 2048, extractable: true });
   const kontrolKey = (await exportSPKI(pair.publicKey)).trim();

@@ -44,7 +44,11 @@ function readArguments(words: string[]): Choice {
   return { rounds, only: values.only, quick: values.quick, strict: values.strict };
 }
 
-/** Runs every measurement once in each round. @returns what each found, and how many failed */
+/**
+ * Runs every measurement once in each round.
+ *
+ * @returns what each found, and how many failed
+ */
 async function measure(
   measures: readonly Measure[],
   setting: Setting,

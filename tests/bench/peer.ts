@@ -22,14 +22,22 @@ export class PeerOptions {
     return this.#values.get(name);
   }
 
-  /** The text of an option. @throws when it is missing */
+  /**
+   * The text of an option.
+   *
+   * @throws when it is missing
+   */
   text(name: string): string {
     const value = this.#values.get(name);
     if (value === undefined) throw new Error(`--${name}=… is missing`);
     return value;
   }
 
-  /** A number. @throws when it is missing or no finite number */
+  /**
+   * A number.
+   *
+   * @throws when it is missing or no finite number
+   */
   number(name: string): number {
     const value = Number(this.text(name));
     if (!Number.isFinite(value)) throw new Error(`--${name} is "${this.text(name)}", not a number`);

@@ -39,7 +39,11 @@ export function freePort(): number {
   return port;
 }
 
-/** Starts a server and waits until its port takes connections. @throws when it ends, or does not listen in time */
+/**
+ * Starts a server and waits until its port takes connections.
+ *
+ * @throws when it ends, or does not listen in time
+ */
 export async function startServer(program: Program, port: number): Promise<ServerProcess> {
   const child = new Deno.Command(program.command, {
     args: [...program.args],

@@ -1,4 +1,8 @@
-/** The middle value, or the mean of the two in the middle. @throws when there is none */
+/**
+ * The middle value, or the mean of the two in the middle.
+ *
+ * @throws when there is none
+ */
 export function median(values: readonly number[]): number {
   const sorted = Float64Array.from(values).sort();
   const upper = sorted[sorted.length >> 1];

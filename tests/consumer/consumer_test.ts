@@ -34,7 +34,11 @@ const SETTINGS: readonly Record<string, boolean>[] = [
   { isolatedDeclarations: true, declaration: true },
 ];
 
-/** Checks programs in a project of their own that links this checkout. @returns what deno printed */
+/**
+ * Checks programs in a project of their own that links this checkout.
+ *
+ * @returns what deno printed
+ */
 async function check(
   programs: readonly string[],
   compilerOptions: Record<string, boolean>,

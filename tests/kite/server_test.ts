@@ -43,7 +43,7 @@ Deno.test("a port in use is one clear error, and so is listening twice", async (
   await assertRejects(
     () => mathKite({ port }).listen(),
     KiteError,
-    `port ${port} on 127.0.0.1 is in use`,
+    `Cannot listen on port ${port} of 127.0.0.1: it is in use`,
   );
   const twice = mathKite();
   await using server = await twice.listen();

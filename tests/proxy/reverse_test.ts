@@ -173,6 +173,18 @@ Deno.test("ReverseProxy: a request that has passed the proxy before is refused",
   assertMatch(await response.text(), /already passed this proxy/);
 });
 
+Deno.test("ReverseProxy: the proxy's own kite sees the addresses of its clients", async () => {
+  await using proxy = await startReverseProxy({ kite: { limits: { sessionsPerAddress: 1 } } });
+  const addresses: string[] = [];
+  proxy.kite.onConnect((client) => addresses.push(client.remoteAddress));
+  const first = new Kite("first", "1.0.0", { kiteKey: "", logLevel: "FATAL" });
+  await using line = first.newClient(proxy.url);
+  await line.dial();
+  assertEquals(addresses, ["127.0.0.1:0"]);
+  await using second = first.newClient(proxy.url);
+  await assertRejects(() => second.dial(), KiteError, "503");
+});
+
 Deno.test("ReverseProxy: TLS on either side", async () => {
   const tls = {
     certFile: new URL("../transport/tls/cert.pem", import.meta.url).pathname,

@@ -93,11 +93,11 @@ Deno.test("an answer that JSON cannot carry becomes an error that says why", asy
       })
     ),
   );
-  const send = "send finite numbers, strings, booleans, null, arrays, plain objects and functions";
+  const send = "must be a finite number, string, boolean, null, array, plain object or function";
   assertEquals(errors, [
-    `JSON cannot carry Infinity at a.0; ${send}`,
-    `JSON cannot carry a bigint; ${send}`,
-    "a cycle at 0: JSON cannot carry it",
+    `Cannot send Infinity at a.0: ${send}`,
+    `Cannot send a bigint: ${send}`,
+    "Cannot send a cycle at 0: JSON has no cycles",
     "Cannot read the value: not for sending",
   ]);
   left.close();
@@ -108,7 +108,7 @@ Deno.test("arguments that JSON cannot carry fail the call, and leave nothing beh
   await assertRejects(
     () => left.tell("m", () => {}, NaN),
     KiteError,
-    "JSON cannot carry NaN at 1;",
+    "Cannot send NaN at 1: must be a finite number",
   );
   const broken = {
     toJSON() {
@@ -133,7 +133,7 @@ Deno.test("a remote's function does nothing once the session is gone", async () 
   await left.tell("m", (value: unknown) => void heard.push(value));
   remote(1);
   await turn();
-  assertThrows(() => remote(NaN), KiteError, "JSON cannot carry NaN at 0");
+  assertThrows(() => remote(NaN), KiteError, "Cannot send NaN at 0: must be a finite number");
   left.close();
   await turn();
   remote(2);

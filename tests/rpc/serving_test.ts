@@ -184,6 +184,7 @@ Deno.test("methodNotFound suggests the nearest method after the words that peers
     assertEquals(error.type, "methodNotFound");
     return error.message;
   };
+  // cspell:ignore sqare
   assertEquals(await message("sqare"), "Method not found: sqare; did you mean square?");
   assertEquals(await message("kite.Ping"), "Method not found: kite.Ping; did you mean kite.ping?");
   assertEquals(await message("nothing like it"), "Method not found: nothing like it");

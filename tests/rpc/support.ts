@@ -77,6 +77,7 @@ export interface SideOptions {
   readonly timeout?: number;
   readonly concurrentCallbacks?: boolean;
   readonly codec?: DnodeCodec;
+  readonly compact?: boolean;
 }
 
 /** One side of a conversation, with what it reported. */
@@ -95,6 +96,7 @@ export class Side implements RemoteKite {
       limits,
       timeout: options.timeout ?? 5_000,
       serve: options.serve ?? (() => null),
+      compact: options.compact ?? true,
       inFlight: { bytes: 0 },
       callLog: {
         isVerbose: false,
@@ -114,6 +116,7 @@ export class Side implements RemoteKite {
       credentials: () => undefined,
       remoteUrl: () => "memory",
       concurrentCallbacks: options.concurrentCallbacks ?? false,
+      compact: host.compact,
       onClose: (info) => void this.ends.push(info),
     });
     this.conversation.start();

@@ -63,7 +63,11 @@ class HostileCaller implements AsyncDisposable {
     return new HostileCaller(socket);
   }
 
-  /** Sends one request. @returns its answer, which must come */
+  /**
+   * Sends one request.
+   *
+   * @returns its answer, which must come
+   */
   call(method: string, request: Record<string, unknown>, callbacks = {}): Promise<unknown> {
     const id = this.#nextId++;
     const answer = Promise.withResolvers<unknown>();

@@ -96,12 +96,12 @@ Deno.test("nesting: what two kites of the same limit may send, the other takes",
     assertEquals(await client.tell("echo", nested(36)), nested(36));
     assertEquals(
       await failure(client.tell("echo", nested(37))),
-      "limitError: nested deeper than 37 at 0.0.0.0.0.0.0.0… (limit: nesting)",
+      "limitError: Cannot send the value: nested deeper than 37 at 0.0.0.0.0.0.0.0… (limit: nesting)",
     );
     kite.handle("deep", () => nested(38));
     assertEquals(
       await failure(client.tell("deep")),
-      "limitError: nested deeper than 37 at 0.0.0.0.0.0.0.0… (limit: nesting)",
+      "limitError: Cannot send the value: nested deeper than 37 at 0.0.0.0.0.0.0.0… (limit: nesting)",
     );
   }));
 

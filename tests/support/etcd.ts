@@ -16,7 +16,11 @@ export interface EtcdTls {
 
 /** How a {@linkcode TestEtcd} is started. */
 export interface TestEtcdOptions {
-  /** Listen with TLS, and ask clients for a certificate. @default false */
+  /**
+   * Listen with TLS, and ask clients for a certificate.
+   *
+   * @default false
+   */
   readonly tls?: boolean;
   /** Further flags of the program. */
   readonly flags?: readonly string[];

@@ -40,7 +40,11 @@ Each flag can be set in the environment.
   },
 };
 
-/** Runs the reverse proxy until the process is told to stop. @returns the exit code */
+/**
+ * Runs the reverse proxy until the process is told to stop.
+ *
+ * @returns the exit code
+ */
 export function main(words: readonly string[]): Promise<number> {
   return runProxy(PROGRAM, words);
 }

@@ -2,7 +2,7 @@ import type { RegisterResult } from "../../discovery/register_result.ts";
 import type { Kite } from "../../kite.ts";
 import type { CloseOptions } from "../../kite_options.ts";
 import type { KiteRequest } from "../../rpc/request.ts";
-import type { Decision, RequestHead } from "../../runtime/front/types.ts";
+import type { Decision, RequestHead } from "../../runtime/forwarding/types.ts";
 import { completeLimits, DEFAULT_PROXY_LIMITS, type ProxyLimits } from "../limits.ts";
 import { RegisteredKites } from "../registered_kites.ts";
 import { answer, type ProxyOptions, ProxyServer } from "../server.ts";
@@ -11,7 +11,11 @@ import { type KitePlace, readKiteUrl } from "./kite_url.ts";
 
 /** The options of a {@linkcode ReverseProxy}. */
 export interface ReverseProxyOptions extends ProxyOptions {
-  /** Refuse kites whose URL leads to a private or local address. @default false */
+  /**
+   * Refuse kites whose URL leads to a private or local address.
+   *
+   * @default false
+   */
   readonly refusePrivateAddresses?: boolean;
   /** Bounds other than the defaults. */
   readonly limits?: Partial<ProxyLimits>;
@@ -54,7 +58,11 @@ export class ReverseProxy implements AsyncDisposable {
   readonly #publicOnly: boolean;
   readonly #routes: RegisteredKites<Route>;
 
-  /** A proxy that does not listen yet. @throws {KiteError} `configError` that names what is wrong */
+  /**
+   * A proxy that does not listen yet.
+   *
+   * @throws {KiteError} `configError` that names what is wrong
+   */
   constructor(options: ReverseProxyOptions = {}) {
     this.#limits = completeLimits(DEFAULT_PROXY_LIMITS, options.limits);
     this.#publicOnly = options.refusePrivateAddresses ?? false;
@@ -75,7 +83,11 @@ export class ReverseProxy implements AsyncDisposable {
     return this.#server.kite;
   }
 
-  /** The URL at which kites register. @throws {KiteError} `configError` before `listen` */
+  /**
+   * The URL at which kites register.
+   *
+   * @throws {KiteError} `configError` before `listen`
+   */
   get url(): string {
     return `${this.#server.origin}/kite`;
   }
@@ -91,7 +103,11 @@ export class ReverseProxy implements AsyncDisposable {
     return { kites: this.#routes.size, connections: this.#server.connections, exchanges };
   }
 
-  /** Listens. @throws {KiteError} `configError` when the port is taken */
+  /**
+   * Listens.
+   *
+   * @throws {KiteError} `configError` when the port is taken
+   */
   listen(): Promise<void> {
     return this.#server.listen();
   }
@@ -111,7 +127,11 @@ export class ReverseProxy implements AsyncDisposable {
     await this.close();
   }
 
-  /** Serves `register(url)`. @returns the URL under which others reach the kite */
+  /**
+   * Serves `register(url)`.
+   *
+   * @returns the URL under which others reach the kite
+   */
   #register(request: KiteRequest): string {
     const place = readKiteUrl(request.args.one().string(), this.#publicOnly);
     this.#routes.add(request, { ...place, exchanges: 0 });

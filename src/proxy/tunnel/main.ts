@@ -56,7 +56,11 @@ function readKey(name: string, path: string): string {
   throw new KiteError("configError", `Cannot use ${name}: there is no file ${path}`);
 }
 
-/** Runs the tunnel proxy until the process is told to stop. @returns the exit code */
+/**
+ * Runs the tunnel proxy until the process is told to stop.
+ *
+ * @returns the exit code
+ */
 export function main(words: readonly string[]): Promise<number> {
   return runProxy(PROGRAM, words);
 }

@@ -3,12 +3,12 @@ import type { Kite } from "../../kite.ts";
 import type { CloseOptions } from "../../kite_options.ts";
 import type { RemoteKite } from "../../rpc/remote.ts";
 import type { KiteRequest } from "../../rpc/request.ts";
-import type { Decision, RequestHead } from "../../runtime/front/types.ts";
+import type { Decision, RequestHead } from "../../runtime/forwarding/types.ts";
 import type { Session } from "../../transport/session.ts";
 import { SockJsServer } from "../../transport/sockjs/server/mod.ts";
 import { completeLimits, DEFAULT_TUNNEL_LIMITS, type TunnelProxyLimits } from "../limits.ts";
 import { RegisteredKites } from "../registered_kites.ts";
-import { answer, type ProxyOptions, ProxyServer } from "../server.ts";
+import { answer, clientOf, type ProxyOptions, ProxyServer } from "../server.ts";
 import type { Target } from "../target.ts";
 import { SessionEnd, SocketEnd, type TunnelEnd } from "./ends.ts";
 import { TunnelTokens } from "./tokens.ts";
@@ -16,9 +16,17 @@ import { Tunnel, UNREACHABLE } from "./tunnel.ts";
 
 /** The options of a {@linkcode TunnelProxy}. */
 export interface TunnelProxyOptions extends ProxyOptions {
-  /** The private key that signs tokens for kites to dial back, PEM. @default one made at the start */
+  /**
+   * The private key that signs tokens for kites to dial back, PEM.
+   *
+   * @default one made at the start
+   */
   readonly privateKey?: string;
-  /** Milliseconds between heartbeats on the sessions of a tunnel. @default 25_000 */
+  /**
+   * Milliseconds between heartbeats on the sessions of a tunnel.
+   *
+   * @default 25_000
+   */
   readonly heartbeat?: number;
   /** Bounds other than the defaults. */
   readonly limits?: Partial<TunnelProxyLimits>;
@@ -71,7 +79,11 @@ export class TunnelProxy implements AsyncDisposable {
   #tokens: TunnelTokens | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
 
-  /** A proxy that does not listen yet. @throws {KiteError} `configError` that names what is wrong */
+  /**
+   * A proxy that does not listen yet.
+   *
+   * @throws {KiteError} `configError` that names what is wrong
+   */
   constructor(options: TunnelProxyOptions = {}) {
     this.#options = options;
     this.#limits = completeLimits(DEFAULT_TUNNEL_LIMITS, options.limits);
@@ -104,7 +116,11 @@ export class TunnelProxy implements AsyncDisposable {
     return this.#server.kite;
   }
 
-  /** The URL at which kites register. @throws {KiteError} `configError` before `listen` */
+  /**
+   * The URL at which kites register.
+   *
+   * @throws {KiteError} `configError` before `listen`
+   */
   get url(): string {
     return `${this.#server.origin}/kite`;
   }
@@ -120,7 +136,11 @@ export class TunnelProxy implements AsyncDisposable {
     return { kites: this.#kites.size, connections, tunnels: this.#tunnels.size };
   }
 
-  /** Listens. @throws {KiteError} `configError` when the port is taken, or the key is no good */
+  /**
+   * Listens.
+   *
+   * @throws {KiteError} `configError` when the port is taken, or the key is no good
+   */
   async listen(): Promise<void> {
     this.#tokens ??= await TunnelTokens.create(this.#options.privateKey);
     await this.#server.listen();
@@ -147,7 +167,11 @@ export class TunnelProxy implements AsyncDisposable {
     await this.close();
   }
 
-  /** Serves `register("")`. @returns the URL under which others reach the kite */
+  /**
+   * Serves `register("")`.
+   *
+   * @returns the URL under which others reach the kite
+   */
   #register(request: KiteRequest): string {
     const { client, kite: { id, name } } = request;
     this.#kites.add(request, { id, client, tunnels: 0 });
@@ -196,7 +220,7 @@ export class TunnelProxy implements AsyncDisposable {
   /** Answers a client of one of the HTTP transports. */
   #answer(request: Request): Response | Promise<Response> {
     const kite = this.#kites.get(kiteIdOf(request));
-    if (kite !== undefined) return this.#sockjs.fetch(request);
+    if (kite !== undefined) return this.#sockjs.fetch(request, clientOf(request));
     return new Response(`${NO_SUCH_KITE}\n`, { status: 502 });
   }
 

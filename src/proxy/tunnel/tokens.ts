@@ -37,7 +37,11 @@ export class TunnelTokens {
     );
   }
 
-  /** Signs a token for one tunnel. @param lifetime milliseconds */
+  /**
+   * Signs a token for one tunnel.
+   *
+   * @param lifetime milliseconds
+   */
   async sign({ kiteId, tunnelId }: TunnelClaims, lifetime: number): Promise<string> {
     const now = Math.floor(Date.now() / 1000);
     const claims = {

@@ -34,14 +34,22 @@ export class FrameEncoder {
     return this.#seal(frame, OPCODE.text, written);
   }
 
-  /** A control frame. @param payload at most 125 bytes. */
+  /**
+   * A control frame.
+   *
+   * @param payload at most 125 bytes.
+   */
   control(opcode: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
     const frame = new Uint8Array(frameSize(payload.length));
     frame.set(payload, HEADER_ROOM);
     return this.#seal(frame, opcode, payload.length);
   }
 
-  /** A close frame. @param reason is cut at 123 bytes. */
+  /**
+   * A close frame.
+   *
+   * @param reason is cut at 123 bytes.
+   */
   close(code: number, reason: string): Uint8Array<ArrayBuffer> {
     const payload = new Uint8Array(125);
     payload[0] = code >>> 8;

@@ -7,7 +7,11 @@ export interface FrameSink {
   onPong(): void;
   /** @param code 1005 when the frame held none. */
   onCloseFrame(code: number, reason: string): void;
-  /** The peer broke the protocol; nothing more is read. @param code the close code to send. */
+  /**
+   * The peer broke the protocol; nothing more is read.
+   *
+   * @param code the close code to send.
+   */
   onViolation(code: number, reason: string): void;
 }
 

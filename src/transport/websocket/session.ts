@@ -43,7 +43,7 @@ export async function dialWebSocket(
   framing: Framing,
   dial: WebSocketDial,
 ): Promise<Session> {
-  const session = new WebSocketSession(framing, dial);
+  const session = new WebSocketClientSession(framing, dial);
   const { signal, limits } = dial;
   const socket = await openSocket(url, {
     headers: dial.headers,
@@ -69,7 +69,7 @@ export async function dialWebSocket(
   }
 }
 
-class WebSocketSession implements Session, ClientSocketHandler {
+class WebSocketClientSession implements Session, ClientSocketHandler {
   readonly #framing: Framing;
   readonly #messageBytes: number;
   readonly #outgoingBytes: number;

@@ -26,7 +26,11 @@ export interface ClientSocketHandler {
   onAlive(): void;
   /** The end has begun: no text follows. Not called where that cannot be told from the end. */
   onClosing(): void;
-  /** The end, once: nothing is left of the socket. @param code 1006 when it came without a code. */
+  /**
+   * The end, once: nothing is left of the socket.
+   *
+   * @param code 1006 when it came without a code.
+   */
   onClose(code: number, reason: string): void;
 }
 

@@ -40,7 +40,11 @@ function readArguments(words: readonly string[]): Choice {
   return { rounds, only: values.only, quick: values.quick, strict: values.strict };
 }
 
-/** Runs every measurement once in each round. @returns what each found, and how many failed */
+/**
+ * Runs every measurement once in each round.
+ *
+ * @returns what each found, and how many failed
+ */
 async function measureAll(
   measures: readonly Measure[],
   rounds: number,
@@ -63,7 +67,11 @@ async function measureAll(
   return { found, failures };
 }
 
-/** Runs the bench of Kontrol and prints its table. @returns the exit code */
+/**
+ * Runs the bench of Kontrol and prints its table.
+ *
+ * @returns the exit code
+ */
 export async function benchKontrol(words: readonly string[]): Promise<number> {
   const { rounds, only, quick, strict } = readArguments(words);
   await prepareParts(["go", "node"], reportLine);

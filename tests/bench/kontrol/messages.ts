@@ -63,7 +63,11 @@ export function heartbeatFunctions(
   return { response: idAt("0/responseCallback"), ping: idAt("0/withArgs/1") };
 }
 
-/** The result in an answer. @throws when it is an error */
+/**
+ * The result in an answer.
+ *
+ * @throws when it is an error
+ */
 export function resultOf({ arguments: [answer] }: Incoming): unknown {
   if (answer === undefined || answer.error !== null) {
     throw new Error(`Kontrol answered ${JSON.stringify(answer).slice(0, 300)}`);

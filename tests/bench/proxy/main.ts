@@ -32,7 +32,11 @@ const RUNS: readonly Run[] = [
   { transport: "WebSocket", inFlight: 64 },
 ];
 
-/** Measures, and prints what was found. @returns the exit code */
+/**
+ * Measures, and prints what was found.
+ *
+ * @returns the exit code
+ */
 export async function benchProxy(words: string[]): Promise<number> {
   const { values } = parseArgs({
     args: words,

@@ -56,7 +56,11 @@ export class SharedDatabase implements AsyncDisposable {
   }
 }
 
-/** Adds a key pair to a Go Kontrol. @returns its id */
+/**
+ * Adds a key pair to a Go Kontrol.
+ *
+ * @returns its id
+ */
 export async function addKeyPair({ peer }: GoKontrol, { pair }: TestKeys): Promise<string> {
   const id = crypto.randomUUID();
   await using publicKey = await temporaryFile(pair.publicKey);

@@ -77,7 +77,11 @@ async function startGo(
   return `http://127.0.0.1:${port}/kite`;
 }
 
-/** A kite of ours behind the proxy that Kontrol names. @returns its URL there */
+/**
+ * A kite of ours behind the proxy that Kontrol names.
+ *
+ * @returns its URL there
+ */
 export async function ourKiteBehind(
   kontrol: TestKontrol,
   name: ProxyName,

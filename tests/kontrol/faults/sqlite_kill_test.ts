@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { kiteOf, listedKite, TestKontrol } from "./kontrols.ts";
+import { kiteOf, KontrolProcess, listedKite } from "./kontrol_process.ts";
 import { ms, tell } from "./observers.ts";
 
 const ROUNDS = 3;
@@ -12,7 +12,7 @@ const BEFORE_KILL = 150;
 const AT_ONCE = 16;
 
 /** Registers kites over HTTP until Kontrol is gone, and gives the ids of those it said yes to. */
-async function registerUntilKilled(kontrol: TestKontrol): Promise<string[]> {
+async function registerUntilKilled(kontrol: KontrolProcess): Promise<string[]> {
   const key = await Deno.readTextFile(`${kontrol.home}/kite.key`);
   await using kite = kiteOf([kontrol], "crowd");
   const registered: string[] = [];
@@ -44,7 +44,7 @@ async function registerUntilKilled(kontrol: TestKontrol): Promise<string[]> {
 }
 
 Deno.test("faults: Kontrol is killed amid registrations, and its SQLite file is sound", async () => {
-  await using kontrol = await TestKontrol.start({ storage: ["-storage=sqlite"] });
+  await using kontrol = await KontrolProcess.start({ storage: ["-storage=sqlite"] });
   await using math = await listedKite([kontrol], "math");
   const registered = new Set<string>();
   for (let round = 0; round < ROUNDS; round++) {

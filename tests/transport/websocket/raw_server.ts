@@ -15,7 +15,11 @@ export class RawPeer {
     this.#connection = connection;
   }
 
-  /** Reads the next bytes. @returns false at the end */
+  /**
+   * Reads the next bytes.
+   *
+   * @returns false at the end
+   */
   async read(): Promise<boolean> {
     try {
       const count = await this.#connection.read(this.#buffer);
@@ -68,7 +72,11 @@ export class RawPeer {
     while (rest.length > 0) rest = rest.subarray(await this.#connection.write(rest));
   }
 
-  /** Accepts the WebSocket that the client asks for. @param extra header lines */
+  /**
+   * Accepts the WebSocket that the client asks for.
+   *
+   * @param extra header lines
+   */
   async upgrade(extra: string = ""): Promise<string> {
     const head = await this.head();
     const key = /sec-websocket-key: (.*)\r\n/i.exec(head)?.[1] ?? "";
@@ -142,11 +150,23 @@ export class RawServer implements AsyncDisposable {
 export interface FrameOptions {
   /** @default true */
   readonly fin?: boolean;
-  /** Bits 0x70 of the first byte. @default 0 */
+  /**
+   * Bits 0x70 of the first byte.
+   *
+   * @default 0
+   */
   readonly reserved?: number;
-  /** Sets the mask bit and adds a zero key. @default false */
+  /**
+   * Sets the mask bit and adds a zero key.
+   *
+   * @default false
+   */
   readonly masked?: boolean;
-  /** The length the header claims. @default the payload's */
+  /**
+   * The length the header claims.
+   *
+   * @default the payload's
+   */
   readonly claim?: number;
 }
 

@@ -89,7 +89,11 @@ export class HttpSession extends ServerSession {
     this.finish(INTERRUPTED);
   }
 
-  /** Takes the messages of an upstream request. @returns false when one is over the limit */
+  /**
+   * Takes the messages of an upstream request.
+   *
+   * @returns false when one is over the limit
+   */
   accept(messages: readonly string[]): boolean {
     this.#hasSpoken = true;
     return this.deliver(messages);

@@ -12,50 +12,92 @@ import { shakeHands, wantsWebSocket } from "./handshake.ts";
 import { cors, noCache, notFound, plain, preflight, sessionCookie } from "./headers.ts";
 import { HttpSession } from "./http_session.ts";
 import { greeting, IframePage, info } from "./pages.ts";
-import { RawWebSocketSession } from "./raw_websocket.ts";
+import { RawWebSocketServerSession } from "./raw_websocket.ts";
 import { IncomingBytes } from "./incoming_bytes.ts";
 import { METHODS, type Route, routeOf } from "./router.ts";
 import { frameLimit, type ServerSession } from "./session.ts";
 import { SessionTable } from "./session_table.ts";
 import { acceptMessages } from "./upstream.ts";
-import { WebSocketSession } from "./websocket.ts";
+import { WebSocketServerSession } from "./websocket.ts";
 
 const CLOSE_TIMEOUT = 5_000;
 
 /** The options of a {@linkcode SockJsServer}. */
 export interface SockJsServerOptions {
-  /** The path all routes are under, without a slash at its end; `""` for the root. @default "/kite" */
+  /**
+   * The path all routes are under, without a slash at its end; `""` for the root.
+   *
+   * @default "/kite"
+   */
   readonly prefix?: string;
   /**
    * Whether to speak plain WebSocket, one message each, at `prefix/websocket` and to whoever asks
-   * for an upgrade at `/`, `prefix` or `prefix/`. @default true
+   * for an upgrade at `/`, `prefix` or `prefix/`.
+   *
+   * @default true
    */
   readonly rawWebsocket?: boolean;
-  /** Milliseconds without traffic after which a heartbeat is sent; 0 for none. @default 10_000 */
+  /**
+   * Milliseconds without traffic after which a heartbeat is sent; 0 for none.
+   *
+   * @default 10_000
+   */
   readonly heartbeat?: number;
-  /** Milliseconds a session lives without a request of its client that waits. @default 10_000 */
+  /**
+   * Milliseconds a session lives without a request of its client that waits.
+   *
+   * @default 10_000
+   */
   readonly disconnectDelay?: number;
-  /** Milliseconds in which the body of a request must have arrived. @default the kite's `handshakeTimeout`, else 10_000 */
+  /**
+   * Milliseconds in which the body of a request must have arrived.
+   *
+   * @default the kite's `handshakeTimeout`, else 10_000
+   */
   readonly bodyTimeout?: number;
-  /** Bytes after which a streaming response is ended, for the client to start another. @default 131_072 */
+  /**
+   * Bytes after which a streaming response is ended, for the client to start another.
+   *
+   * @default 131_072
+   */
   readonly responseLimit?: number;
-  /** Whether to set the `JSESSIONID` cookie, by which load balancers keep a client on one server. @default false */
+  /**
+   * Whether to set the `JSESSIONID` cookie, by which load balancers keep a client on one server.
+   *
+   * @default false
+   */
   readonly cookies?: boolean;
-  /** Whether to offer WebSocket at all; without it, the HTTP transports only. @default true */
+  /**
+   * Whether to offer WebSocket at all; without it, the HTTP transports only.
+   *
+   * @default true
+   */
   readonly websocket?: boolean;
-  /** Where the iframe page finds the SockJS client. @default "https://cdnjs.cloudflare.com/ajax/libs/sockjs-client/1.6.1/sockjs.min.js" */
+  /**
+   * Where the iframe page finds the SockJS client.
+   *
+   * @default "https://cdnjs.cloudflare.com/ajax/libs/sockjs-client/1.6.1/sockjs.min.js"
+   */
   readonly clientUrl?: string;
   /** The bytes of messages and bodies, and the number of sessions, are kept here. */
   readonly limits: Limits;
   /** Hears of each new session. `request` is good during the call only: do not keep it. */
   readonly onSession: (session: Session, request: Request) => void;
-  /** Hears of what `onSession` or a session's handler threw; the session is closed with 1011. @default nobody does */
+  /**
+   * Hears of what `onSession` or a session's handler threw; the session is closed with 1011.
+   *
+   * @default nobody does
+   */
   readonly onError?: (error: unknown, session: Session) => void;
 }
 
 /** What a server may know of a request beside the request. */
 export interface RequestInfo {
-  /** The peer's address, `host:port`. @default "" */
+  /**
+   * The peer's address, `host:port`.
+   *
+   * @default ""
+   */
   readonly remoteAddress?: string;
   /** Sets what is called when the peer leaves before its response is complete. */
   onGone?(listener: () => void): void;
@@ -63,7 +105,11 @@ export interface RequestInfo {
 
 /** The options of {@linkcode SockJsServer.close}. */
 export interface SockJsCloseOptions {
-  /** Milliseconds to wait for the peers; those still silent then are let go. @default 5_000 */
+  /**
+   * Milliseconds to wait for the peers; those still silent then are let go.
+   *
+   * @default 5_000
+   */
   readonly timeout?: number;
 }
 
@@ -220,7 +266,9 @@ export class SockJsServer {
     if (!this.#admits(remoteAddress)) return tooMany();
     const upgrade = shakeHands(request);
     if (upgrade instanceof Response) return upgrade;
-    const Transport = transport === "websocket" ? WebSocketSession : RawWebSocketSession;
+    const Transport = transport === "websocket"
+      ? WebSocketServerSession
+      : RawWebSocketServerSession;
     const session = this.#table.add((host) => new Transport(host, remoteAddress, upgrade.socket));
     this.#introduce(session, request);
     return upgrade.response;

@@ -2,7 +2,7 @@ import type { TransportName } from "../../session.ts";
 import { SocketSession } from "./socket_session.ts";
 
 /** A WebSocket without SockJS' frames: one text message each. Liveness is left to WebSocket pings. */
-export class RawWebSocketSession extends SocketSession {
+export class RawWebSocketServerSession extends SocketSession {
   readonly transport: TransportName = "rawWebsocket";
 
   protected read(text: string): void {

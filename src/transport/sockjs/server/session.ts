@@ -175,7 +175,11 @@ export abstract class ServerSession implements Session {
     this.stop(MESSAGE_TOO_BIG);
   }
 
-  /** The session carries nothing any more. @param info how it ended, unless its end had begun before */
+  /**
+   * The session carries nothing any more.
+   *
+   * @param info how it ended, unless its end had begun before
+   */
   protected finish(info: CloseInfo): void {
     if (this.#over) return;
     this.#ending ??= info;

@@ -16,7 +16,7 @@ const BROKEN_FRAMING: CloseInfo = Object.freeze({ code: 1002, reason: "Broken fr
 const FRAMES_PER_MESSAGE = 4;
 
 /** SockJS over WebSocket: one `a` frame a turn. */
-export class WebSocketSession extends SocketSession {
+export class WebSocketServerSession extends SocketSession {
   readonly transport: TransportName = "websocket";
 
   protected read(text: string): void {

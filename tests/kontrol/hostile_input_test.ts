@@ -136,7 +136,7 @@ Deno.test("evil: nobody registers as another, nor takes over a kite of another",
   const answer = await post(`${baseOf(kontrol)}/register`, stolen);
   assertEquals([answer.status, JSON.parse(answer.text)], [
     400,
-    { err: `the id ${hers.kite.id} belongs to a kite of another user` },
+    { err: `Cannot use id "${hers.kite.id}": it belongs to a kite of another user` },
   ]);
   const upper = { ...stolen, kite: { ...hers.kite, id: hers.kite.id.toUpperCase() } };
   assertEquals((await post(`${baseOf(kontrol)}/register`, upper)).status, 400);
@@ -240,7 +240,11 @@ Deno.test("evil: hosts and ids of any form ask for heartbeats in vain", async ()
   );
 });
 
-/** Sends a body without end. @returns how many MiB of it were taken, at most 64 */
+/**
+ * Sends a body without end.
+ *
+ * @returns how many MiB of it were taken, at most 64
+ */
 async function sendEndlessly({ hostname, port, pathname }: URL): Promise<number> {
   const connection = await Deno.connect({ hostname, port: Number(port) });
   const chunk = new Uint8Array(1_048_576).fill(0x20);

@@ -7,7 +7,7 @@ import { WebSocketAcceptor } from "./accept.ts";
 import { answer, answerSocket } from "./answer.ts";
 import { forward } from "./forward.ts";
 import { splice } from "./splice.ts";
-import type { Decision, FrontOptions, RequestHead } from "./types.ts";
+import type { Decision, ForwardingOptions, RequestHead } from "./types.ts";
 import { Upstreams } from "./upstream.ts";
 
 /** Milliseconds that an idle client connection is kept. */
@@ -19,9 +19,9 @@ const LONGEST_CHECK = 5_000;
  * An HTTP server that forwards what comes in, streaming both ways. It reads requests strictly
  * (llhttp), so that what it forwards means the same to everyone, and bounds what a client can hold.
  */
-export class Front {
+export class ForwardingServer {
   readonly #server: Server;
-  readonly #options: FrontOptions;
+  readonly #options: ForwardingOptions;
   readonly #upstreams: Upstreams;
   readonly #acceptor: WebSocketAcceptor;
   /** Every TCP connection. */
@@ -30,7 +30,7 @@ export class Front {
   readonly #running = new Map<Duplex, number>();
   #isClosing = false;
 
-  private constructor(server: Server, options: FrontOptions) {
+  private constructor(server: Server, options: ForwardingOptions) {
     this.#server = server;
     this.#options = options;
     this.#upstreams = new Upstreams(options.ca);
@@ -60,7 +60,7 @@ export class Front {
    * @throws {KiteError} `configError` when the address and port cannot be listened on, or the
    * certificate is no good
    */
-  static async listen(options: FrontOptions): Promise<Front> {
+  static async listen(options: ForwardingOptions): Promise<ForwardingServer> {
     const { hostname, port, tls, limits } = options;
     const settings = {
       maxHeaderSize: limits.headerBytes,
@@ -73,13 +73,13 @@ export class Front {
       const server = tls === undefined
         ? createServer(settings)
         : createTlsServer({ ...settings, ...tls, handshakeTimeout: limits.headersTimeout });
-      const front = new Front(server, options);
+      const forwarding = new ForwardingServer(server, options);
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject);
         server.listen(port, hostname, resolve);
       });
       server.on("error", options.onError);
-      return front;
+      return forwarding;
     } catch (cause) {
       const code = (cause as { code?: unknown }).code;
       const reason = code === "EADDRINUSE"
@@ -118,7 +118,11 @@ export class Front {
     this.#upstreams.close();
   }
 
-  /** Counts an exchange on a connection. @returns a function to call when it is over */
+  /**
+   * Counts an exchange on a connection.
+   *
+   * @returns a function to call when it is over
+   */
   #begin(socket: Duplex): () => void {
     this.#running.set(socket, (this.#running.get(socket) ?? 0) + 1);
     return () => {

@@ -3,25 +3,25 @@ interface ProcessLike {
   getBuiltinModule?: NodeJS.Process["getBuiltinModule"];
 }
 
-interface HostScope {
+interface PlatformScope {
   readonly Deno?: typeof Deno;
   readonly process?: ProcessLike;
 }
 
-/** Deno's namespace, or `undefined` on every other runtime. */
+/** Returns the `Deno` namespace, or `undefined` on other runtimes. */
 export function denoNamespace(): typeof Deno | undefined {
-  return (globalThis as HostScope).Deno;
+  return (globalThis as PlatformScope).Deno;
 }
 
-/** Looks up a module that the runtime itself carries; `undefined` in browsers. */
+/** Returns a built-in module of the runtime; `undefined` in browsers. */
 export const builtinModule: NodeJS.Process["getBuiltinModule"] = (
   name: string,
-): object | undefined => (globalThis as HostScope).process?.getBuiltinModule?.(name);
+): object | undefined => (globalThis as PlatformScope).process?.getBuiltinModule?.(name);
 
 /**
- * True if the thing may be done without asking anyone: always so outside Deno, which alone has
- * permissions. What may only be prompted for counts as refused: a library must not stop a program
- * with a question on its terminal.
+ * True if Deno has granted a permission; always true on other runtimes, which have none. A permission
+ * that Deno would prompt for counts as denied, since a library must not block a program with a
+ * prompt.
  */
 export function isAllowed(permission: Deno.PermissionDescriptor): boolean {
   const deno = denoNamespace();

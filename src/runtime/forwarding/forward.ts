@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
+import { setImmediate } from "node:timers";
 import { answer } from "./answer.ts";
-import type { Decision, FrontOptions } from "./types.ts";
+import type { Decision, ForwardingOptions } from "./types.ts";
 import type { Upstreams } from "./upstream.ts";
 
 /**
@@ -12,7 +13,7 @@ export function forward(
   response: ServerResponse,
   decision: Decision & { kind: "forward" },
   upstreams: Upstreams,
-  { limits, answerHeaders }: FrontOptions,
+  { limits, answerHeaders }: ForwardingOptions,
 ): void {
   const leave = decision.enter === undefined ? () => {} : decision.enter();
   if (leave === undefined) return answer(response, 503, "The proxy has no room for this request\n");

@@ -2,7 +2,7 @@ import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { answerSocket } from "./answer.ts";
-import type { Decision, FrontOptions } from "./types.ts";
+import type { Decision, ForwardingOptions } from "./types.ts";
 import type { Upstreams } from "./upstream.ts";
 
 /**
@@ -16,7 +16,7 @@ export function splice(
   early: Uint8Array,
   decision: Decision & { kind: "forward" },
   upstreams: Upstreams,
-  { limits, answerHeaders }: FrontOptions,
+  { limits, answerHeaders }: ForwardingOptions,
 ): void {
   const leave = decision.enter === undefined ? () => {} : decision.enter();
   if (leave === undefined) return answerSocket(client, 503, "The proxy has no room for this\n");
@@ -66,7 +66,7 @@ export function splice(
 
 function switching(
   incoming: IncomingMessage,
-  answerHeaders: FrontOptions["answerHeaders"],
+  answerHeaders: ForwardingOptions["answerHeaders"],
 ): string {
   let head = `HTTP/1.1 101 ${STATUS_CODES[101]}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n`;
   const headers = answerHeaders(incoming.rawHeaders);

@@ -22,9 +22,17 @@ import type { KeyPair, KeyPairs, StoredKeyPair } from "./storage/storage.ts";
 
 /** A key pair that {@linkcode KeyRing.add} takes, as `generateKeyPair` gives it. */
 export interface NewKeyPair {
-  /** A UUID. @default a new one */
+  /**
+   * A UUID.
+   *
+   * @default a new one
+   */
   readonly id?: string;
-  /** PEM; must be the other half of `privateKey`. @default derived from it */
+  /**
+   * PEM; must be the other half of `privateKey`.
+   *
+   * @default derived from it
+   */
   readonly publicKey?: string;
   /** PEM. */
   readonly privateKey: string;
@@ -207,7 +215,11 @@ export class KeyRing {
     return { keyHandover: await this.#handovers.obtain(`${former.id} ${next.id}`, sign) };
   }
 
-  /** Signs a kite.key for a user. @param pair @default Kontrol's own */
+  /**
+   * Signs a kite.key for a user.
+   *
+   * @param pair default: Kontrol's own
+   */
   async signKiteKey(username: string, pair?: StoredKeyPair): Promise<string> {
     const signer = pair ?? await this.own();
     if (!isValid(signer)) {
@@ -222,7 +234,11 @@ export class KeyRing {
     });
   }
 
-  /** True if one of the pairs signed a token, deleted ones too. */
+  /**
+   * Returns whether one of the pairs, deleted ones included, signed a token.
+   *
+   * @internal
+   */
   async hasSigned(token: UnverifiedToken): Promise<boolean> {
     for (const pair of await this.keyPairs.list()) {
       // A damaged key must not keep the others from being tried.

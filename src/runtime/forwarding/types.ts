@@ -42,7 +42,11 @@ export type Decision =
 export interface AcceptedSocket {
   /** Bytes given to `send` that the network has not taken yet. */
   readonly bufferedAmount: number;
-  /** Sends one text message. @param sent called once the network has taken it, or the socket ended */
+  /**
+   * Sends one text message.
+   *
+   * @param sent called once the network has taken it, or the socket ended
+   */
   send(text: string, sent?: () => void): void;
   /** Stops reading, so that the peer has to wait. */
   pause(): void;
@@ -66,7 +70,7 @@ export interface AcceptedSocketHandler {
 }
 
 /** The bounds of a front. */
-export interface FrontLimits {
+export interface ForwardingLimits {
   /** Connections of clients at once. Further ones are closed at once. */
   readonly connections: number;
   /** Bytes of a request's head. A longer one is answered 431. */
@@ -84,13 +88,13 @@ export interface FrontLimits {
 }
 
 /** How to listen. */
-export interface FrontOptions {
+export interface ForwardingOptions {
   readonly hostname: string;
   readonly port: number;
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Certificates of private authorities, PEM, trusted for upstreams beside the public ones. */
   readonly ca: readonly string[];
-  readonly limits: FrontLimits;
+  readonly limits: ForwardingLimits;
   /** Chooses what becomes of a request. */
   readonly decide: (head: RequestHead) => Decision | Promise<Decision>;
   /** The headers of an upstream's answer that go on to the client, names and values in turn. */

@@ -141,7 +141,7 @@ Deno.test("a failed write says where and leaves nothing behind", async () => {
     await assertRejects(
       () => makeDirectory(`${directory}/taken/in/below`, 0o700),
       KiteError,
-      `Cannot make ${directory}/taken/in/below: `,
+      `Cannot create ${directory}/taken/in/below: `,
     );
     assertEquals([...Deno.readDirSync(directory)].map((entry) => entry.name), ["taken"]);
     assert(Deno.statSync(`${directory}/taken`).isDirectory);

@@ -14,7 +14,7 @@ const PAGE = 1_000;
 /** Milliseconds for which the rest of a list waits to be asked for. */
 const PAGE_TIMEOUT = 60_000;
 
-/** What a {@linkcode Watcher} tells its owner. */
+/** What a {@linkcode CallerWatch} tells its owner. */
 export interface WatcherOptions {
   /** Called when changes come faster than they can be passed on. */
   readonly onOverflow: () => void;
@@ -34,7 +34,7 @@ export interface Page {
  * A watch of a caller: the list of what is there, then each change, in order. A list may be taken page
  * by page; a change of a kite that is still to be listed changes the list instead of being passed on.
  */
-export class Watcher {
+export class CallerWatch {
   readonly #service: KontrolService;
   readonly #caller: Caller;
   readonly #callback: Callback;
@@ -82,7 +82,11 @@ export class Watcher {
     this.#rest = new Map(watch.current.map((one) => [one.kite.id, one]));
   }
 
-  /** The next part of the list; changes follow it. @throws {KiteError} the watch has ended then */
+  /**
+   * The next part of the list; changes follow it.
+   *
+   * @throws {KiteError} the watch has ended then
+   */
   async page(): Promise<Page> {
     if (this.#isPaging) {
       throw new KiteError("argumentError", "the page before is still on its way");
@@ -90,7 +94,11 @@ export class Watcher {
     return await this.#list(PAGE);
   }
 
-  /** The whole list in one message. @throws {KiteError} `limitError`: it is too long for that */
+  /**
+   * The whole list in one message.
+   *
+   * @throws {KiteError} `limitError`: it is too long for that
+   */
   async whole(): Promise<Page> {
     const page = await this.#list(Infinity);
     if (!page.hasMore) return page;
@@ -149,7 +157,11 @@ export class Watcher {
     return { escaped, hasMore: this.#rest.size > 0 };
   }
 
-  /** Counts the list while there is more of it. @throws {KiteError} `limitError`: too many of them */
+  /**
+   * Counts the list while there is more of it.
+   *
+   * @throws {KiteError} `limitError`: too many of them
+   */
   #countList(): void {
     const { lists } = this.#service.parts.budgets;
     const { username } = this.#caller;

@@ -28,7 +28,7 @@ export interface DiscoveryHost {
 }
 
 /** The connection to Kontrol. */
-export interface KontrolLine {
+export interface KontrolConnection {
   /** The client, which is dialled when it is first needed. */
   readonly client: Client;
   /** Calls a method of Kontrol. */

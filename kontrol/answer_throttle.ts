@@ -19,10 +19,14 @@ const PATIENCE = 10_000;
  * Hands large answers to each connection one after the other, as fast as the network takes them. A
  * caller may ask for more at once than what a session may hold unsent, which would end the session.
  */
-export class AnswerPace {
+export class AnswerThrottle {
   readonly #last = new WeakMap<RemoteKite, Promise<void>>();
 
-  /** The answer of this text, once there is room for it. @param escaped see {@linkcode RawJson} */
+  /**
+   * The answer of this text, once there is room for it.
+   *
+   * @param escaped see {@linkcode RawJson}
+   */
   async pass(remote: RemoteKite, escaped: string): Promise<RawJson> {
     if (escaped.length >= LARGE && remote instanceof Connection) {
       const before = this.#last.get(remote) ?? Promise.resolve();

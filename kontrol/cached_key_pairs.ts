@@ -4,11 +4,23 @@ import type { KeyPair, KeyPairs, OperationOptions, StoredKeyPair } from "./stora
 
 /** How {@linkcode CachedKeyPairs} remembers. */
 export interface CachedKeyPairsOptions {
-  /** How old the list may be, milliseconds: so late is another Kontrol's deletion seen. @default 30_000 */
+  /**
+   * How old the list may be, milliseconds: so late is another Kontrol's deletion seen.
+   *
+   * @default 30_000
+   */
   readonly timeToLive?: number;
-  /** How often an unknown key may cause a new look, milliseconds. @default 1_000 */
+  /**
+   * How often an unknown key may cause a new look, milliseconds.
+   *
+   * @default 1_000
+   */
   readonly missInterval?: number;
-  /** The clock, milliseconds from any start; it must never be set. @default performance.now */
+  /**
+   * The clock, milliseconds from any start; it must never be set.
+   *
+   * @default performance.now
+   */
   readonly now?: () => number;
 }
 

@@ -1,0 +1,31 @@
+/** The sender of a request. */
+export interface RequestPeer {
+  /** `host:port` of the peer. */
+  readonly remoteAddress: string;
+  /** Sets a listener that is called if the peer leaves before its response is complete. */
+  onGone?(listener: () => void): void;
+}
+
+/** A listening server. */
+export interface RunningServer {
+  /** The address it listens on. */
+  readonly hostname: string;
+  /** The port it listens on. */
+  readonly port: number;
+  /** Resolves when the server has closed. */
+  readonly finished: Promise<void>;
+  /**
+   * Stops accepting connections, and closes the server when the running requests have finished.
+   *
+   * @param deadline Milliseconds after which running requests are cancelled; default: 5_000
+   */
+  close(deadline?: number): Promise<void>;
+  /** Closes the server immediately, with its running requests. */
+  abort(): Promise<void>;
+}
+
+/** Answers a request. */
+export type ServeHandler = (
+  request: Request,
+  peer: RequestPeer,
+) => Response | Promise<Response>;
