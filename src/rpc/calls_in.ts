@@ -10,7 +10,7 @@ import type { InFlight } from "./in_flight.ts";
 import type { Line } from "./line.ts";
 import { closeSource } from "./outgoing_stream.ts";
 import { RawJson } from "./raw_json.ts";
-import { KiteRequest, type RequestOrigin } from "./request.ts";
+import { IncomingCall, type KiteRequest, type RequestOrigin } from "./request.ts";
 
 const NO_ROOM = "Too many bytes of requests run already (limit: inFlightBytes, totalInFlightBytes)";
 
@@ -61,7 +61,7 @@ export class CallsIn {
     if (message.can !== undefined) this.#line.extensions.learn(message.can);
     const isFirst = this.identity === undefined;
     this.identity = message.kite;
-    const request = new KiteRequest(message, this.#origin);
+    const request = new IncomingCall(message, this.#origin);
     if (isFirst) this.#onFirst?.(request);
     const { isVerbose } = this.#host.callLog;
     const startedAt = isVerbose ? performance.now() : 0;

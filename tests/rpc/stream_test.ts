@@ -149,7 +149,7 @@ Deno.test("an item that JSON cannot carry ends the stream with its reason", asyn
   }
   const [left, right] = converse({}, { serve: broken });
   const stream = await left.tell<RemoteStream>("break");
-  const error = await assertRejects(() => collect(stream), KiteError, "JSON cannot carry NaN");
+  const error = await assertRejects(() => collect(stream), KiteError, "Cannot send NaN at 0");
   assertEquals(error.type, "argumentError");
   await eventually(() => ends.length === 1);
   assertIdle(left, right);
