@@ -87,7 +87,11 @@ export class Line implements StreamsHost {
     return this.#callbacks?.get(id);
   }
 
-  /** Runs a function of ours that belongs to a stream. @returns whether it is one */
+  /**
+   * Runs a function of ours that belongs to a stream.
+   *
+   * @returns whether it is one
+   */
   invokeStream(callback: Callback, args: unknown[], bytes: number): boolean {
     return this.#streams?.invoke(callback, args, bytes) ?? false;
   }
@@ -169,7 +173,11 @@ export class Line implements StreamsHost {
     return this.#callbacks?.release(callback) ?? false;
   }
 
-  /** The session has ended. @param error what open streams fail with */
+  /**
+   * The session has ended.
+   *
+   * @param error what open streams fail with
+   */
   end(error: () => KiteError): void {
     this.isOpen = false;
     this.#streams?.end(error());

@@ -82,7 +82,11 @@ export class Streams {
     return new RemoteStream(pull, cancel, this.#in);
   }
 
-  /** The remote calls a function. @returns whether it is one of a stream */
+  /**
+   * The remote calls a function.
+   *
+   * @returns whether it is one of a stream
+   */
   invoke(callback: Callback, args: unknown[], bytes: number): boolean {
     const receiver = this.#receivers.get(callback);
     if (receiver === undefined) return false;
