@@ -201,7 +201,7 @@ export class Kontrol implements AsyncDisposable {
         log.info("registered {kite} at {url}, kept by {keeper}", { ...about(added), keeper }),
       onRefused: (who, { message }) => this.#refusals.say(`refused ${who}: ${message}`),
     });
-    this.kite.authenticator("kiteKey", async ({ key }, { kite, client }) => {
+    this.kite.addAuthenticator("kiteKey", async ({ key }, { kite, client }) => {
       const who = (): string => `${formatIdentity(kite)} at ${client.remoteAddress}`;
       return (await service.verify(key, who)).username;
     });

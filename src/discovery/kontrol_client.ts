@@ -1,5 +1,8 @@
 import type { Authentication } from "../rpc/codec.ts";
 import type { Client } from "../client.ts";
+import type { DiallingClient } from "../dialling_client.ts";
+import { createApi } from "../rpc/api.ts";
+import type { Contract } from "../rpc/contract_types.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { cannotUse } from "../protocol/refusal.ts";
@@ -16,17 +19,14 @@ import { KeptRegistration } from "./kept_registration.ts";
 import { explainRefusedKey } from "./refused_key.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
 import { TokenRenewer } from "./token_renewer.ts";
-import { KiteWatch } from "./watch.ts";
-
-/** How {@linkcode KontrolClient.getToken} asks. */
-export interface GetTokenOptions {
-  /**
-   * Have a new token signed, instead of one that Kontrol remembers.
-   *
-   * @default false
-   */
-  readonly force?: boolean;
-}
+import type {
+  GetTokenOptions,
+  TypedClient,
+  TypedKiteEvent,
+  WaitOptions,
+  WithContract,
+} from "./options.ts";
+import { type KiteEvent, type KiteWatch, KontrolWatch } from "./watch.ts";
 
 /** Milliseconds between two tries to reach Kontrol, at most. */
 const LONGEST_REDIAL = 3_000;
@@ -39,23 +39,18 @@ const SHORTEST_INTERVAL = 100;
 
 /** A kite's connection to its Kontrol, dialled when it is first needed and kept from then on. */
 export class KontrolClient implements KontrolConnection {
-  /**
-   * The registrations at proxies.
-   *
-   * @internal
-   */
+  /** The registrations at proxies. */
   readonly proxies: Proxies;
   readonly #host: DiscoveryHost;
-  #client: Client | undefined;
+  #client: DiallingClient | undefined;
   #kept: KeptRegistration | undefined;
   #http: HttpRegistration | undefined;
-  readonly #watches = new Set<KiteWatch>();
+  readonly #watches = new Set<KiteWatch<unknown>>();
   readonly #readies = new Set<WaitingCalls>();
   readonly #renewers = new Set<() => void>();
   /** The key that was refused last, so that each is reported once. */
   #refusedKey: string | undefined;
 
-  /** Made by {@linkcode Kite.kontrol}. */
   constructor(host: DiscoveryHost) {
     this.#host = host;
     this.proxies = new Proxies(host, this);
@@ -67,7 +62,7 @@ export class KontrolClient implements KontrolConnection {
    *
    * @throws {KiteError} `configError` when no Kontrol is known
    */
-  get client(): Client {
+  get client(): DiallingClient {
     if (this.#client !== undefined) return this.#client;
     const { kontrolUrls } = this.#host;
     if (kontrolUrls.length === 0) throw noKontrol();
@@ -80,7 +75,7 @@ export class KontrolClient implements KontrolConnection {
     });
     this.#client = client;
     // Reported once for each outage, not for each try.
-    client.on("dialError", ({ error, attempt }) => {
+    client.onDialError(({ error, attempt }) => {
       if (attempt === 1) this.#host.report("Cannot reach Kontrol, trying again", error);
     });
     client.dialForever().catch((error: unknown) => {
@@ -95,13 +90,13 @@ export class KontrolClient implements KontrolConnection {
    *
    * @throws {KiteError} `timeout`, `aborted`
    */
-  async ready({ timeout = this.#host.timeout, signal }: TellOptions = {}): Promise<void> {
+  async ready({ timeout = this.#host.timeout, signal }: WaitOptions = {}): Promise<void> {
     const { client } = this;
     if (client.state === "open") return;
     const ready = new WaitingCalls(1, () => client.whyNotConnected());
     const releases = [
-      client.on("connect", () => ready.resolveAll()),
-      client.on("giveUp", () => ready.rejectAll()),
+      client.onConnect(() => ready.resolveAll()),
+      client.onGiveUp(() => ready.rejectAll()),
     ];
     this.#readies.add(ready);
     try {
@@ -153,24 +148,34 @@ export class KontrolClient implements KontrolConnection {
   }
 
   /**
-   * The kites that match, in an order of chance, each with a token.
+   * Returns clients of the matching kites. They are not connected yet, and renew their tokens.
    *
-   * @throws {KiteError} `genericError` "no kites availabile" when there is none
+   * @throws {KiteError} `genericError` with the code `kitesNotFound` if no kite matches
    */
-  async findKites(query: KontrolQuery): Promise<readonly FoundKite[]> {
+  async getKites(query: KontrolQuery, options: WaitOptions = {}): Promise<Client[]> {
+    return (await this.#findKites(query, options)).map((found) => this.#clientFor(found));
+  }
+
+  /** Returns clients together with the typed functions of a contract. */
+  async getTypedKites<C extends Contract>(
+    query: KontrolQuery,
+    { contract, ...options }: WaitOptions & WithContract<C>,
+  ): Promise<TypedClient<C>[]> {
+    const clients = await this.getKites(query, options);
+    return clients.map((client) => ({ client, api: createApi(client, contract) }));
+  }
+
+  /** Returns the matching kites in random order, each with a token. */
+  async #findKites(query: KontrolQuery, options: WaitOptions): Promise<readonly FoundKite[]> {
     const argument = { query: readQuery(query), watchCallback: null, who: null };
-    const { kites } = readGetKitesResult(await this.tell({}, "getKites", argument));
-    if (kites.length === 0) throw new KiteError("genericError", "no kites availabile");
+    const { kites } = readGetKitesResult(await this.tell(options, "getKites", argument));
+    // The misspelling is Go's: its peers match on it.
+    if (kites.length === 0) throw notFound("no kites availabile");
     return kites;
   }
 
-  /** Clients for the kites that match, not dialled yet, whose tokens are kept fresh. */
-  async getKites(query: KontrolQuery): Promise<Client[]> {
-    return (await this.findKites(query)).map((found) => this.clientFor(found));
-  }
-
-  /** A client for a kite that was found, with a token that is kept fresh. */
-  clientFor({ kite, url, token }: FoundKite): Client {
+  /** Makes a client of a kite. It renews its token. */
+  #clientFor({ kite, url, token }: FoundKite): Client {
     const options = { authentication: { type: "token", key: token }, identity: kite } as const;
     const client: Client = this.#host.newClient(url, options, {
       beforeCall: () => renewer.due(),
@@ -182,9 +187,9 @@ export class KontrolClient implements KontrolConnection {
       } catch (error) {
         if (!isNoneFound(error)) throw error;
       }
-      // The kite has restarted under a new id. Its token is good for every kite of that name.
+      // The kite has restarted with a new id. A token is valid for every kite of that name.
       const { username, environment, name } = last;
-      const found = await this.findKites({ username, environment, name });
+      const found = await this.#findKites({ username, environment, name }, {});
       last = (found.find((each) => each.url === url) ?? found[0]!).kite;
       return await this.getToken(last, { force: true });
     };
@@ -193,10 +198,18 @@ export class KontrolClient implements KontrolConnection {
     return client;
   }
 
-  /** A token for the one kite that matches. */
-  async getToken(query: KontrolQuery, { force = false }: GetTokenOptions = {}): Promise<string> {
+  /** Returns a token for the one kite that matches. */
+  async getToken(
+    query: KontrolQuery,
+    { force = false, ...options }: GetTokenOptions = {},
+  ): Promise<string> {
     const argument = force ? { ...readQuery(query), force } : readQuery(query);
-    const token = await this.tell({}, "getToken", argument);
+    let token: unknown;
+    try {
+      token = await this.tell(options, "getToken", argument);
+    } catch (error) {
+      throw isNoneFound(error) ? notFound(error.message, error) : error;
+    }
     if (typeof token === "string" && token !== "") return token;
     throw new KiteError("invalidResponse", "Kontrol answered getToken with something else");
   }
@@ -248,9 +261,31 @@ export class KontrolClient implements KontrolConnection {
     return stop;
   }
 
-  /** Follows the kites that match: the present ones first, then every change. */
+  /** Follows the matching kites: first the registered ones, then every change. */
   watchKites(query: KontrolQuery): KiteWatch {
-    const watch = new KiteWatch(this, readQuery(query), () => this.#watches.delete(watch));
+    return this.#watch(query, (event) => event);
+  }
+
+  /** Follows the matching kites, and adds the typed functions of a contract to the events. */
+  watchTypedKites<C extends Contract>(
+    query: KontrolQuery,
+    { contract }: WithContract<C>,
+  ): KiteWatch<TypedKiteEvent<C>> {
+    return this.#watch(query, (event): TypedKiteEvent<C> => {
+      const { action } = event;
+      if (action === "DEREGISTER") return { ...event, action };
+      const client = this.#clientFor(event);
+      return { ...event, action, client, api: createApi(client, contract) };
+    });
+  }
+
+  #watch<Event>(query: KontrolQuery, present: (event: KiteEvent) => Event): KiteWatch<Event> {
+    const watch: KiteWatch<Event> = new KontrolWatch(
+      this,
+      readQuery(query),
+      present,
+      () => this.#watches.delete(watch),
+    );
     this.#watches.add(watch);
     return watch;
   }
@@ -262,8 +297,8 @@ export class KontrolClient implements KontrolConnection {
     this.#kept?.stop();
     this.#http?.stop();
     for (const stop of this.#renewers) stop();
-    for (const watch of this.#watches) watch.stop();
-    this.#client?.close();
+    for (const watch of this.#watches) void watch.close();
+    void this.#client?.close();
     for (const ready of this.#readies) ready.rejectAll();
   }
 
@@ -303,8 +338,17 @@ function readKeyAnswer(answer: unknown): { publicKey: string; keyHandover: strin
   return { publicKey, keyHandover: typeof keyHandover === "string" ? keyHandover : undefined };
 }
 
-/** What Kontrols say when no registered kite matches. */
-function isNoneFound(error: unknown): boolean {
+/** The error if no kite matches a query. */
+function notFound(message: string, cause?: KiteError): KiteError {
+  return new KiteError("genericError", message, {
+    code: "kitesNotFound",
+    id: cause?.id ?? "",
+    cause,
+  });
+}
+
+/** True for the answer of a Kontrol at which no matching kite is registered. */
+function isNoneFound(error: unknown): error is KiteError {
   return error instanceof KiteError && error.message.includes("no kites found");
 }
 

@@ -92,7 +92,7 @@ export class ProxyRegistration {
     const client = await this.#connect();
     const { signal } = this.#lifetime;
     const gone = new Promise<void>((resolve) => client.onDisconnect(() => resolve()));
-    const close = (): void => client.close();
+    const close = (): void => void client.close();
     signal.addEventListener("abort", close);
     try {
       if (signal.aborted) return;
@@ -108,7 +108,7 @@ export class ProxyRegistration {
       if (!signal.aborted) this.#host.report("The proxy is gone, looking for one again");
     } finally {
       signal.removeEventListener("abort", close);
-      client.close();
+      await client.close();
     }
   }
 
@@ -127,7 +127,7 @@ export class ProxyRegistration {
           failure = error;
         }
       }
-      client.close();
+      await client.close();
     }
     if (connected !== undefined) return connected;
     throw failure ?? new KiteError("genericError", "no proxy is available");

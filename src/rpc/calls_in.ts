@@ -1,3 +1,4 @@
+import { isStreamSource } from "../dnode/stream.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { Timer } from "../runtime/timer.ts";
@@ -7,8 +8,9 @@ import type { IncomingRequest } from "./codec.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
 import type { InFlight } from "./in_flight.ts";
 import type { Line } from "./line.ts";
+import { closeSource } from "./outgoing_stream.ts";
 import { RawJson } from "./raw_json.ts";
-import { KiteRequest, type RequestOrigin } from "./request.ts";
+import { IncomingCall, type KiteRequest, type RequestOrigin } from "./request.ts";
 import type { RequestLife } from "./request_life.ts";
 
 const NO_ROOM = "Too many bytes of requests run already (limit: inFlightBytes, totalInFlightBytes)";
@@ -62,7 +64,7 @@ export class CallsIn {
     if (message.can !== undefined) this.#line.extensions.learn(message.can);
     const isFirst = this.identity === undefined;
     this.identity = message.kite;
-    const request = new KiteRequest(message, this.#origin);
+    const request = new IncomingCall(message, this.#origin);
     if (isFirst) this.#onFirst?.(request);
     const { isVerbose } = this.#host.callLog;
     const startedAt = isVerbose ? performance.now() : 0;
@@ -71,10 +73,10 @@ export class CallsIn {
       if (result instanceof Promise) {
         return this.#serveLater(request, responseId, result, bytes, startedAt);
       }
-      KiteRequest.end(request);
+      IncomingCall.end(request);
       this.#answer(request, responseId, result, startedAt);
     } catch (error) {
-      KiteRequest.end(request);
+      IncomingCall.end(request);
       this.#answerThrown(request, responseId, error, startedAt);
     }
   }
@@ -138,7 +140,7 @@ export class CallsIn {
   }
 
   #serveLater(
-    request: KiteRequest,
+    request: IncomingCall,
     responseId: number | undefined,
     result: Promise<unknown>,
     bytes: number,
@@ -146,7 +148,7 @@ export class CallsIn {
   ): void {
     this.#running++;
     this.#inFlight.add(bytes);
-    const life = KiteRequest.lifeOf(request);
+    const life = IncomingCall.lifeOf(request);
     if (responseId !== undefined) this.#waiting.set(responseId, life);
     const finish = (): void => {
       life.end();
@@ -176,7 +178,7 @@ export class CallsIn {
   ): void {
     const line = this.#line;
     if (startedAt > 0) this.#host.callLog.ended(request, startedAt);
-    if (responseId === undefined || !line.isOpen) return;
+    if (responseId === undefined || !line.isOpen) return dropResult(result);
     try {
       const can = line.extensions.forAnswer;
       const escaped = RawJson.escapedOf(result);
@@ -224,4 +226,9 @@ export class CallsIn {
     this.#onIdle = undefined;
     for (const listener of listeners) listener();
   }
+}
+
+/** Ends a stream that nobody waits for. */
+function dropResult(result: unknown): void {
+  if (typeof result === "object" && result !== null && isStreamSource(result)) closeSource(result);
 }

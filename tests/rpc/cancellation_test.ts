@@ -300,7 +300,7 @@ Deno.test("100,000 cancelled calls leave nothing behind on either side", async (
   await cancelled(10_000);
   const before = await heapInUse();
   await cancelled(100_000);
-  const nothing = { pending: 0, callbacks: 0, running: 0 };
+  const nothing = { pending: 0, callbacks: 0, running: 0, streams: 0 };
   await eventually(() => served.conversation.load.running === 0);
   assertEquals(caller.conversation.load, nothing);
   assertEquals(served.conversation.load, nothing);

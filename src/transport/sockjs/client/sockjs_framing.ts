@@ -4,7 +4,7 @@ import type { Framing } from "../../websocket/session.ts";
 
 /** SockJS over WebSocket: a turn's messages in one JSON array (docs/protocol.md §1). */
 export const SOCKJS_FRAMING: Framing = {
-  transport: "websocket",
+  transport: "WebSocket",
   opensAtOnce: false,
   encode(messages, write) {
     let start = 0;

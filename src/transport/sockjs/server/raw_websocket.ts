@@ -3,7 +3,7 @@ import { SocketSession } from "./socket_session.ts";
 
 /** A WebSocket without SockJS' frames: one text message each. Liveness is left to WebSocket pings. */
 export class RawWebSocketServerSession extends SocketSession {
-  readonly transport: TransportName = "rawWebsocket";
+  readonly transport: TransportName = "rawWebSocket";
 
   protected read(text: string): void {
     this.deliver([text]);
