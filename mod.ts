@@ -34,6 +34,8 @@ export type { CloseInfo, TransportName } from "./src/transport/session.ts";
 
 // Calls and methods.
 export type { ApiOptions, RemoteKite, TellOptions } from "./src/rpc/remote.ts";
+export type { RemoteStream } from "./src/rpc/remote_stream.ts";
+export { type Tracked, tracked } from "./src/rpc/tracked.ts";
 export type { KiteRequest } from "./src/rpc/request.ts";
 export type { Args, Argument, ObjectArgument, TupleOf } from "./src/rpc/args.ts";
 export type { FinalHandler, Handler, Method, MethodHandling, Outcome } from "./src/rpc/method.ts";

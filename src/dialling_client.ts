@@ -125,7 +125,7 @@ export class DiallingClient implements Client {
   }
 
   get load(): Client["load"] {
-    const load = this.#conversation?.load ?? { pending: 0, callbacks: 0, running: 0 };
+    const load = this.#conversation?.load ?? { pending: 0, callbacks: 0, running: 0, streams: 0 };
     return { ...load, waiting: this.#waiting.size };
   }
 

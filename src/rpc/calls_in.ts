@@ -1,3 +1,4 @@
+import { isStreamSource } from "../dnode/stream.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { Timer } from "../runtime/timer.ts";
@@ -7,6 +8,7 @@ import type { IncomingRequest } from "./codec.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
 import type { InFlight } from "./in_flight.ts";
 import type { Line } from "./line.ts";
+import { closeSource } from "./outgoing_stream.ts";
 import { RawJson } from "./raw_json.ts";
 import { IncomingCall, type KiteRequest, type RequestOrigin } from "./request.ts";
 
@@ -152,7 +154,7 @@ export class CallsIn {
   ): void {
     const line = this.#line;
     if (startedAt > 0) this.#host.callLog.ended(request, startedAt);
-    if (responseId === undefined || !line.isOpen) return;
+    if (responseId === undefined || !line.isOpen) return dropResult(result);
     try {
       const can = line.extensions.forAnswer;
       const escaped = RawJson.escapedOf(result);
@@ -195,4 +197,9 @@ export class CallsIn {
     this.#onIdle = undefined;
     for (const listener of listeners) listener();
   }
+}
+
+/** Ends a stream that nobody waits for. */
+function dropResult(result: unknown): void {
+  if (typeof result === "object" && result !== null && isStreamSource(result)) closeSource(result);
 }

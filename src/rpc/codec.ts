@@ -1,4 +1,5 @@
-import type { Callback, FoundFunction } from "../dnode/scrub.ts";
+import type { FoundFunction } from "../dnode/scrub.ts";
+import type { RemoteValues } from "../dnode/unscrub.ts";
 import type { KiteErrorType } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 
@@ -105,7 +106,7 @@ export interface Codec {
   /**
    * Reads a message. Never throws.
    *
-   * @param remoteFunction makes the function that invokes callback `id` of the remote
+   * @param remote makes what stands for the remote's functions and streams
    */
-  decode(text: string, remoteFunction: (id: number) => Callback): Incoming;
+  decode(text: string, remote: RemoteValues): Incoming;
 }

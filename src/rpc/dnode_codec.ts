@@ -1,7 +1,13 @@
-import type { Callback, FoundFunction } from "../dnode/scrub.ts";
+import type { FoundFunction } from "../dnode/scrub.ts";
 import { stringify } from "../dnode/scrub.ts";
 import { nestsDeeperThan } from "../dnode/nesting.ts";
-import { type CallbackPlace, placeCallbacks, placeLinks, readCallbacks } from "../dnode/unscrub.ts";
+import {
+  type CallbackPlace,
+  placeCallbacks,
+  placeLinks,
+  readCallbacks,
+  type RemoteValues,
+} from "../dnode/unscrub.ts";
 import type { KiteErrorType } from "../protocol/errors.ts";
 import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
@@ -65,12 +71,12 @@ export class DnodeCodec implements Codec {
     }}}`;
   }
 
-  decode(text: string, remoteFunction: (id: number) => Callback): Incoming {
+  decode(text: string, remote: RemoteValues): Incoming {
     if (nestsDeeperThan(text, this.#limits.nesting)) return this.#tooDeep(text);
     const reduced = this.#memo.reduce(text);
     const message = parseObject(reduced ?? text);
     if (typeof message === "string") return broken(message);
-    return this.#read(message, text, reduced !== undefined, remoteFunction);
+    return this.#read(message, text, reduced !== undefined, remote);
   }
 
   /** @param isReduced whether the head was cut from the text before it was parsed */
@@ -78,7 +84,7 @@ export class DnodeCodec implements Codec {
     message: Message,
     text: string,
     isReduced: boolean,
-    remoteFunction: (id: number) => Callback,
+    remote: RemoteValues,
   ): Incoming {
     const { method } = message;
     if (typeof method !== "string" && !isId(method)) return broken("method is no string and no id");
@@ -92,11 +98,11 @@ export class DnodeCodec implements Codec {
     const args = message.arguments;
     if (typeof method === "number") {
       // Its head was cut, but a second "method" says that it was no request.
-      if (isReduced) return this.#read(parseWhole(text), text, false, remoteFunction);
+      if (isReduced) return this.#read(parseWhole(text), text, false, remote);
       if (!Array.isArray(args)) {
         return this.#refused(message, "argumentError", "arguments is not an array");
       }
-      this.#place(args, places, message.links, undefined, remoteFunction);
+      this.#place(args, places, message.links, undefined, remote);
       return { kind: "invoke", id: method, args };
     }
     const responseId = findResponseId(places);
@@ -106,9 +112,9 @@ export class DnodeCodec implements Codec {
     }
     const changesHead = mayChangeHead(places, message.links);
     if (changesHead && isReduced) {
-      return this.#read(parseWhole(text), text, false, remoteFunction);
+      return this.#read(parseWhole(text), text, false, remote);
     }
-    this.#place(args as unknown[], places, message.links, responseId, remoteFunction);
+    this.#place(args as unknown[], places, message.links, responseId, remote);
     return this.#request(method, request, responseId, isReduced || changesHead ? undefined : text);
   }
 
@@ -172,13 +178,13 @@ export class DnodeCodec implements Codec {
     places: readonly CallbackPlace[],
     links: unknown,
     responseId: number | undefined,
-    remoteFunction: (id: number) => Callback,
+    remote: RemoteValues,
   ): void {
     if (places.length > (responseId === undefined ? 0 : 1)) {
       const functions = responseId === undefined
         ? places
         : places.filter((place) => place.id !== responseId);
-      placeCallbacks(args, functions, remoteFunction);
+      placeCallbacks(args, functions, remote);
     }
     if (Array.isArray(links) && links.length > 0) {
       const { callbacksPerMessage, nesting } = this.#limits;

@@ -46,7 +46,7 @@ Deno.test("the end of a session makes everyone idle, and aborts what runs", asyn
   await idle;
   assertEquals(signals.map(({ aborted }) => aborted), [true]);
   assertEquals(right.conversation.signal.aborted, true, "also for those who ask later");
-  assertEquals(left.conversation.load, { pending: 0, callbacks: 0, running: 0 });
+  assertEquals(left.conversation.load, { pending: 0, callbacks: 0, running: 0, streams: 0 });
   await assertRejects(() => left.tell("m"), KiteError, "Remote kite has disconnected");
 });
 
@@ -117,7 +117,7 @@ Deno.test("arguments that JSON cannot carry fail the call, and leave nothing beh
   };
   const error = await assertRejects(() => left.tell("m", () => {}, broken), KiteError) as KiteError;
   assertEquals(String(error), "argumentError: Cannot read the value at 1: not for sending");
-  assertEquals(left.conversation.load, { pending: 0, callbacks: 0, running: 0 });
+  assertEquals(left.conversation.load, { pending: 0, callbacks: 0, running: 0, streams: 0 });
   assertEquals(await left.tell("m"), null);
   right.close();
 });
