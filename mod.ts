@@ -47,6 +47,7 @@ export {
   type KiteErrorOptions,
   type KiteErrorType,
 } from "./src/protocol/errors.ts";
+export { VERSION } from "./src/protocol/package_version.ts";
 export { decodeBytes, encodeBytes } from "./src/protocol/bytes.ts";
 export type { BuiltinPermissions, Permission, RiskyBuiltin } from "./src/builtins/mod.ts";
 
