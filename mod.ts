@@ -33,7 +33,10 @@ export type { ClientTransport } from "./src/transport/dial.ts";
 export type { CloseInfo, TransportName } from "./src/transport/session.ts";
 
 // Calls and methods.
-export type { ApiOptions, RemoteKite, TellOptions } from "./src/rpc/remote.ts";
+export type { Metadata } from "./src/rpc/metadata.ts";
+export type { ApiOptions, CallScope, RemoteKite, TellOptions } from "./src/rpc/remote.ts";
+export type { RemoteStream } from "./src/rpc/remote_stream.ts";
+export { type Tracked, tracked } from "./src/rpc/tracked.ts";
 export type { KiteRequest } from "./src/rpc/request.ts";
 export type { Args, Argument, ObjectArgument, TupleOf } from "./src/rpc/args.ts";
 export type { FinalHandler, Handler, Method, MethodHandling, Outcome } from "./src/rpc/method.ts";
@@ -44,6 +47,7 @@ export {
   type KiteErrorOptions,
   type KiteErrorType,
 } from "./src/protocol/errors.ts";
+export { VERSION } from "./src/protocol/package_version.ts";
 export { decodeBytes, encodeBytes } from "./src/protocol/bytes.ts";
 export type { BuiltinPermissions, Permission, RiskyBuiltin } from "./src/builtins/mod.ts";
 

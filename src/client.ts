@@ -35,6 +35,8 @@ export interface Client extends RemoteKite, AsyncDisposable {
     readonly callbacks: number;
     /** Requests of the remote that are being served. */
     readonly running: number;
+    /** Open streams, in both directions. */
+    readonly streams: number;
     /** Calls that wait for a connection. */
     readonly waiting: number;
   };

@@ -47,6 +47,8 @@ export interface Connection extends RemoteKite {
     readonly callbacks: number;
     /** Requests of the remote that are being served. */
     readonly running: number;
+    /** Open streams, in both directions. */
+    readonly streams: number;
   };
   /**
    * Ends the connection. Resolves when it has ended. Further calls have no effect.

@@ -195,7 +195,7 @@ Deno.test("an aborted call ends, its connection does not", async () => {
   const options = { signal: controller.signal };
   assertEquals((await failure(client.tellWith(options, "square", 1))).split(":")[0], "aborted");
   assertEquals(await client.tell("square", 4), 16);
-  assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, waiting: 0 });
+  assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, streams: 0, waiting: 0 });
 });
 
 Deno.test("a listener that throws harms nobody", async () => {
