@@ -25,7 +25,6 @@ export type { KiteRequest } from "./src/rpc/request.ts";
 export type { Args, Argument, ObjectArgument, TupleOf } from "./src/rpc/args.ts";
 export type { FinalHandler, Handler, Method, Outcome } from "./src/rpc/method.ts";
 export type { Authentication } from "./src/rpc/codec.ts";
-export type { Authenticator } from "./src/rpc/authenticators.ts";
 export type { Callback } from "./src/dnode/scrub.ts";
 export type { BackoffOptions } from "./src/backoff.ts";
 

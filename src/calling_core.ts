@@ -1,19 +1,27 @@
 import type { ClientDefaults, ClientHooks, ClientOptions } from "./client_options.ts";
 import { type ClientHost, DiallingClient } from "./dialling_client.ts";
 import type { Logger } from "./log.ts";
-import { OperatorLog, type OperatorLogOptions } from "./operator_log.ts";
 import { KiteError, messageOf } from "./protocol/errors.ts";
 import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
 import type { Limits } from "./protocol/limits.ts";
+import type { CallLog } from "./rpc/host.ts";
 import { Methods, type MethodsOptions } from "./rpc/methods.ts";
 import type { DialSession } from "./transport/dial.ts";
+
+/** Logs calls, and problems that no caller is told of. */
+export interface EventLog extends CallLog {
+  /** Logs a problem that no caller is told of. */
+  report(what: string, error?: unknown): void;
+  /** Writes how many messages were not written. */
+  flush(): void;
+}
 
 /** What a {@linkcode CallingCore} is made of. */
 export interface CallingCoreInit {
   /** The kite's identity, not checked yet. */
   readonly identity: KiteIdentity;
   readonly log: Logger;
-  readonly logOptions: OperatorLogOptions;
+  readonly eventLog: EventLog;
   readonly methods: Omit<MethodsOptions, "nameLength">;
   readonly limits: Limits;
   /** Milliseconds that calls wait for an answer. */
@@ -29,7 +37,7 @@ export class CallingCore {
   readonly log: Logger;
   readonly methods: Methods;
   protected readonly clients = new Set<DiallingClient>();
-  protected readonly operatorLog: OperatorLog;
+  readonly #eventLog: EventLog;
   /** What clients see of this kite. */
   protected readonly clientHost: ClientHost;
 
@@ -39,7 +47,7 @@ export class CallingCore {
     const { nameLength } = limits;
     this.identity = ownIdentity(init.identity, nameLength);
     this.log = log;
-    this.operatorLog = new OperatorLog(log, init.logOptions);
+    this.#eventLog = init.eventLog;
     this.methods = new Methods({ ...init.methods, nameLength });
     this.clientHost = {
       identity: this.identity,
@@ -51,7 +59,7 @@ export class CallingCore {
       serve: (request) => this.methods.serve(request),
       report: (what, error) => this.report(what, error),
       inFlight: { bytes: 0 },
-      callLog: this.operatorLog,
+      callLog: init.eventLog,
       clientOpened: (client) => void this.clients.add(client),
       clientClosed: (client) => {
         this.clients.delete(client);
@@ -70,7 +78,7 @@ export class CallingCore {
 
   /** Logs a problem that no caller is told of. */
   report(what: string, error?: unknown): void {
-    this.operatorLog.report(what, error);
+    this.#eventLog.report(what, error);
   }
 
   /** Closes all clients. */
@@ -85,7 +93,7 @@ export class CallingCore {
 
   /** Logs the counts of suppressed messages once no remote is left that could cause more. */
   protected flushLog(): void {
-    if (!this.hasRemotes) this.operatorLog.flush();
+    if (!this.hasRemotes) this.#eventLog.flush();
   }
 }
 

@@ -14,8 +14,10 @@ import {
   resolveOptions,
 } from "./kite_options.ts";
 import { KiteLogger } from "./log.ts";
+import { OperatorLog } from "./operator_log.ts";
 import { KiteError } from "./protocol/errors.ts";
 import { addVerifiers } from "./rpc/verifiers.ts";
+import { Authenticators } from "./rpc/authenticators.ts";
 import type { Authentication } from "./rpc/codec.ts";
 import type { IncomingCall, KiteRequest } from "./rpc/request.ts";
 import { hostname } from "./runtime/env.ts";
@@ -41,8 +43,10 @@ interface KiteEvents {
 /** The parts of a kite and how they work together. {@linkcode Kite} is its public interface. */
 export class KiteCore extends CallingCore {
   readonly config: Config;
+  readonly authenticators: Authenticators;
   readonly events: Events<KiteEvents>;
   readonly #options: KiteOptions;
+  readonly #operatorLog: OperatorLog;
   readonly #trust: Trust;
   readonly #builtins: Builtins;
   readonly #routes: [string, HttpHandler][] = [];
@@ -59,16 +63,20 @@ export class KiteCore extends CallingCore {
     const { config, own } = resolveOptions(options, (warning) => warnings.push(warning));
     const { username, environment, region, limits, timeout } = config;
     const id = own.id ?? crypto.randomUUID();
+    const authenticators = new Authenticators();
+    const log = own.logger ?? new KiteLogger(name, config);
+    const operatorLog = new OperatorLog(log, {
+      logConnections: own.logConnections ?? false,
+      isDebug: config.logLevel === "DEBUG",
+    });
     super({
       identity: { username, environment, name, version, region, hostname: hostname(), id },
-      log: own.logger ?? new KiteLogger(name, config),
-      logOptions: {
-        logConnections: own.logConnections ?? false,
-        isDebug: config.logLevel === "DEBUG",
-      },
+      log,
+      eventLog: operatorLog,
       methods: {
         handling: own.methodHandling ?? "method",
         authenticates: !(own.disableAuthentication ?? false),
+        authenticators,
       },
       limits,
       timeout,
@@ -76,6 +84,8 @@ export class KiteCore extends CallingCore {
       dialSession,
       compact: own.compact ?? true,
     });
+    this.#operatorLog = operatorLog;
+    this.authenticators = authenticators;
     this.config = config;
     this.#options = own;
     for (const warning of [...warnings, ...configWarnings()].filter(isFirst)) {
@@ -93,11 +103,11 @@ export class KiteCore extends CallingCore {
       requireKeyHandover: own.requireKeyHandover,
     });
     this.#trust.onChange((formerKiteKey) => {
-      this.methods.authenticators.trustChanged();
+      this.authenticators.trustChanged();
       this.#replaceKiteKey(formerKiteKey);
     });
     this.#host = this.#createHost();
-    addVerifiers(this.methods.authenticators, this.#trust, this.identity, {
+    addVerifiers(authenticators, this.#trust, this.identity, {
       ...own,
       verifyTtl: config.verifyTtl,
     });
@@ -107,7 +117,7 @@ export class KiteCore extends CallingCore {
       describe: (request) => describeMethods(this.methods, request as IncomingCall),
       permissions: own.builtins ?? {},
       webrtc: own.webrtc ?? false,
-      logRemote: (from, message) => this.operatorLog.remote(from, message),
+      logRemote: (from, message) => this.#operatorLog.remote(from, message),
       tunnel: (url) => this.#tunnel(url),
       mayTunnel: (remote) => this.#kontrol?.proxies.isTunnelProxy(remote) ?? false,
     });
@@ -199,7 +209,7 @@ export class KiteCore extends CallingCore {
     this.#builtins.stop();
     await stopped;
     this.methods.isClosing = false;
-    this.operatorLog.flush();
+    this.#operatorLog.flush();
     if (server !== undefined) this.events.emit("close", undefined);
   }
 
@@ -253,13 +263,13 @@ export class KiteCore extends CallingCore {
       ...this.clientHost,
       concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
       connectionOpened: (connection) => {
-        this.operatorLog.opened(connection);
+        this.#operatorLog.opened(connection);
         this.events.emit("connect", connection);
       },
       connectionHadRequest: (_connection, request) => this.events.emit("firstRequest", request),
       connectionClosed: (connection, info) => {
         this.#endpoint?.forget(connection);
-        this.operatorLog.closed(connection, info);
+        this.#operatorLog.closed(connection, info);
         this.flushLog();
         this.events.emit("disconnect", { connection, info });
       },

@@ -9,6 +9,7 @@ import { HttpRegistration } from "./http_registration.ts";
 import { KeptRegistration } from "./kept_registration.ts";
 import { KontrolFinder } from "./kontrol_finder.ts";
 import { Proxies } from "./proxies.ts";
+import { explainRefusedKey } from "./refused_key.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
 
 /** Milliseconds that the question for Kontrol's key may take while a caller waits for it. */
@@ -33,6 +34,16 @@ export class KontrolClient extends KontrolFinder {
     this.#host = host;
     this.proxies = new Proxies(host, this);
     host.trust.source = () => this.getKey({ timeout: KEY_TIMEOUT });
+  }
+
+  override tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  override tell<R>(options: TellOptions, method: string, ...args: unknown[]): Promise<R>;
+  override async tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
+    try {
+      return await super.tell(options, method, ...args);
+    } catch (error) {
+      throw explainRefusedKey(error, this.client.url, this.#host.trust.kiteKey);
+    }
   }
 
   /** Registers once, and takes over the keys that Kontrol hands out. */

@@ -1,7 +1,7 @@
 import type { Client } from "../client.ts";
 import type { DiallingClient } from "../dialling_client.ts";
 import { KiteError } from "../protocol/errors.ts";
-import { type KontrolQuery, readQuery } from "../protocol/query.ts";
+import { type KontrolQuery, readQueryFields } from "../protocol/query.ts";
 import { createApi } from "../rpc/api.ts";
 import type { Contract } from "../rpc/contract_types.ts";
 import type { TellOptions } from "../rpc/remote.ts";
@@ -15,7 +15,6 @@ import type {
   WaitOptions,
   WithContract,
 } from "./options.ts";
-import { explainRefusedKey } from "./refused_key.ts";
 import { TokenRenewer } from "./token_renewer.ts";
 import { type KiteEvent, type KiteWatch, KontrolWatch } from "./watch.ts";
 
@@ -87,12 +86,7 @@ export class KontrolFinder implements KontrolConnection {
   tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
   tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   async tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
-    const { client } = this;
-    try {
-      return await client.tellWith(options, method, ...args);
-    } catch (error) {
-      throw explainRefusedKey(error, client.url, kiteKeyOf(this.#host));
-    }
+    return await this.client.tellWith(options, method, ...args);
   }
 
   /**
@@ -115,7 +109,7 @@ export class KontrolFinder implements KontrolConnection {
 
   /** Returns the matching kites in random order, each with a token. */
   async #findKites(query: KontrolQuery, options: WaitOptions): Promise<readonly FoundKite[]> {
-    const argument = { query: readQuery(query), watchCallback: null, who: null };
+    const argument = { query: readQueryFields(query), watchCallback: null, who: null };
     const { kites } = readGetKitesResult(await this.tell(options, "getKites", argument));
     // The misspelling is Go's: its peers match on it.
     if (kites.length === 0) throw notFound("no kites availabile");
@@ -151,7 +145,7 @@ export class KontrolFinder implements KontrolConnection {
     query: KontrolQuery,
     { force = false, ...options }: GetTokenOptions = {},
   ): Promise<string> {
-    const argument = force ? { ...readQuery(query), force } : readQuery(query);
+    const argument = force ? { ...readQueryFields(query), force } : readQueryFields(query);
     let token: unknown;
     try {
       token = await this.tell(options, "getToken", argument);
@@ -183,7 +177,7 @@ export class KontrolFinder implements KontrolConnection {
   #watch<Event>(query: KontrolQuery, present: (event: KiteEvent) => Event): KiteWatch<Event> {
     const watch: KiteWatch<Event> = new KontrolWatch(
       this,
-      readQuery(query),
+      readQueryFields(query),
       present,
       () => this.#watches.delete(watch),
     );
@@ -211,9 +205,4 @@ function notFound(message: string, cause?: KiteError): KiteError {
 /** True for the answer of a Kontrol at which no matching kite is registered. */
 function isNoneFound(error: unknown): error is KiteError {
   return error instanceof KiteError && error.message.includes("no kites found");
-}
-
-function kiteKeyOf({ credentials }: FinderHost): string | undefined {
-  const { type, key } = credentials() ?? {};
-  return type === "kiteKey" ? key : undefined;
 }

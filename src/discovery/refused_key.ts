@@ -1,4 +1,4 @@
-import { readTokenClaims } from "../auth/token_text.ts";
+import { readKiteKeyClaims } from "../auth/kite_key.ts";
 import { KiteError } from "../protocol/errors.ts";
 
 /** What Kontrols say of a kite.key that none of their key pairs has signed. */
@@ -16,7 +16,7 @@ export function explainRefusedKey(
 ): unknown {
   if (!(error instanceof KiteError) || error.type !== "authenticationError") return error;
   if (kiteKey === undefined || !UNKNOWN_KEY.test(error.message)) return error;
-  const { kontrolURL = "" } = readTokenClaims(kiteKey.trim());
+  const { kontrolURL = "" } = readKiteKeyClaims(kiteKey);
   const issued = kontrolURL === "" || kontrolURL === url
     ? ""
     : ` (it was issued for ${kontrolURL})`;

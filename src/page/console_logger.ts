@@ -1,11 +1,11 @@
 import type { Logger } from "../log.ts";
 import { LOG_LEVELS, type LogLevel } from "../log_level.ts";
-import { redact, redactText } from "../redact.ts";
+import { redactText } from "../redact.ts";
 import { type ConsoleLevel, writeConsole } from "../runtime/console.ts";
 
 const PLACEHOLDER = /\{(\w+)\}/g;
 
-/** Writes to the console of the page. Secrets in details, and tokens in any text, are not written. */
+/** Writes to the console of the page. Tokens and keys in its texts, and objects, are not written. */
 export class ConsoleLogger implements Logger {
   readonly #name: string;
   readonly #rank: number;
@@ -47,16 +47,18 @@ export class ConsoleLogger implements Logger {
     details: Record<string, unknown> = {},
   ): void {
     if (!this.isEnabled(level)) return;
-    const safe = redact(details) as Record<string, unknown>;
-    const text = redactText(message).replace(
+    const text = message.replace(
       PLACEHOLDER,
-      (placeholder, name: string) => Object.hasOwn(safe, name) ? show(safe[name]) : placeholder,
+      (placeholder, name: string) =>
+        Object.hasOwn(details, name) ? show(details[name]) : placeholder,
     );
-    writeConsole(as, `${this.#name}: ${text}`);
+    writeConsole(as, redactText(`${this.#name}: ${text}`));
   }
 }
 
-/** `redact` has replaced everything but plain data. */
+/** Objects are not shown: their fields may be secrets. */
 function show(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value) ?? "undefined";
+  return typeof value === "object" || typeof value === "function"
+    ? `[${typeof value}]`
+    : String(value);
 }

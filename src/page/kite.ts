@@ -1,4 +1,3 @@
-import { addBasicBuiltins } from "../builtins/basic.ts";
 import { CallingCore } from "../calling_core.ts";
 import type { Client } from "../client.ts";
 import type { Implementation, ImplementOf } from "../contract/contract.ts";
@@ -18,16 +17,25 @@ import type {
 } from "../discovery/options.ts";
 import type { KiteWatch } from "../discovery/watch.ts";
 import type { Logger } from "../log.ts";
+import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { DEFAULT_LIMITS } from "../protocol/limits.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
-import type { Authenticator } from "../rpc/authenticators.ts";
 import type { Contract, MethodSchemas } from "../rpc/contract_types.ts";
 import type { FinalHandler, Handler, Method } from "../rpc/method.ts";
+import type { CallAuthenticator } from "../rpc/methods.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 import { dialNativeSession } from "../transport/dial_native.ts";
 import { ConsoleLogger } from "./console_logger.ts";
+import { PageLog } from "./page_log.ts";
 import { checkPageOptions, type KiteOptions, type PageClientOptions } from "./options.ts";
+
+/** A page does not authenticate the remotes that it dials. If one must authenticate, it is refused. */
+const NO_AUTHENTICATORS: CallAuthenticator = Object.freeze({
+  authenticate: () => {
+    throw new KiteError("authenticationError", "A kite in a page has no authenticators");
+  },
+});
 
 /**
  * A kite in a web page: it calls methods of other kites, which call its methods back over the same
@@ -49,7 +57,6 @@ export class Kite implements AsyncDisposable {
   readonly log: Logger;
   readonly #core: CallingCore;
   readonly #options: ReturnType<typeof checkPageOptions>;
-  readonly #stopBuiltins: () => void;
   #kontrol: KontrolFinder | undefined;
 
   /**
@@ -69,15 +76,16 @@ export class Kite implements AsyncDisposable {
     this.#core = new CallingCore({
       identity: { username, environment, name, version, region, hostname: "browser", id },
       log: this.log,
-      logOptions: { logConnections: false, isDebug: logLevel === "DEBUG" },
-      methods: { handling: "method", authenticates: true },
+      eventLog: new PageLog(this.log, logLevel === "DEBUG"),
+      methods: { handling: "method", authenticates: true, authenticators: NO_AUTHENTICATORS },
       limits: { ...DEFAULT_LIMITS, ...own.limits },
       timeout: own.timeout ?? 15_000,
       clientDefaults: { transport, handshakeTimeout, ca: [] },
       dialSession: dialNativeSession,
       compact: own.compact ?? true,
     });
-    this.#stopBuiltins = addBasicBuiltins(this.#core.methods);
+    this.handle("kite.ping", () => "pong");
+    this.handle("kite.echo", ({ args }) => args.values[0] ?? null);
   }
 
   /** The identity that the kite sends with every call. */
@@ -158,16 +166,6 @@ export class Kite implements AsyncDisposable {
   /** Adds a hook that runs last for every method, also after an error. */
   finalFunc(handler: FinalHandler): this {
     this.#core.methods.hooks.final.push(handler);
-    return this;
-  }
-
-  /**
-   * Adds an authenticator for remotes that send an authentication of this type. It is used for clients
-   * with the option `authenticateRemote`; calls of other remotes are not authenticated, since the page
-   * has chosen whom to dial.
-   */
-  addAuthenticator(type: string, authenticator: Authenticator): this {
-    this.#core.methods.authenticators.set(type, authenticator);
     return this;
   }
 
@@ -272,7 +270,6 @@ export class Kite implements AsyncDisposable {
   async close(): Promise<void> {
     this.#kontrol?.close();
     this.#kontrol = undefined;
-    this.#stopBuiltins();
     await this.#core.closeClients();
   }
 

@@ -94,8 +94,11 @@ export interface KiteOptions {
   readonly limits?: Partial<Limits>;
 }
 
-/** What a client of a page can set: a page trusts the authorities of its browser. */
-export type PageClientOptions = Omit<ClientOptions, "ca">;
+/**
+ * The options of a client in a page. Its browser decides which authorities it trusts, and calls of the
+ * remotes that it dials are not authenticated.
+ */
+export type PageClientOptions = Omit<ClientOptions, "ca" | "authenticateRemote">;
 
 const CHECKS: Checks<KiteOptions> = Object.freeze({
   username: checkName,

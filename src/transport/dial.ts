@@ -1,12 +1,13 @@
 /**
- * The client's side of every transport: {@linkcode dialOver} gives a {@linkcode Session}. Which kind
- * of WebSocket it uses is the caller's choice, so that pages do not load the one for servers.
+ * The client's side of every transport: {@linkcode dialOver} gives a {@linkcode Session}. What
+ * opens its sockets is the caller's choice, so that pages do not load what only servers need.
  *
  * @module
  */
 import { KiteError } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
 import { cannotUse } from "../protocol/refusal.ts";
+import type { HttpClient } from "../runtime/http_client.ts";
 import { Timer } from "../runtime/timer.ts";
 import type { Session } from "./session.ts";
 import { RAW_FRAMING } from "./websocket/raw_framing.ts";
@@ -14,7 +15,7 @@ import { HandshakeRefused, type OpenSocket } from "./websocket/socket.ts";
 import { SOCKJS_FRAMING } from "./sockjs/client/sockjs_framing.ts";
 import { displayUrl, newSessionPath, noKiteAt, parseKiteUrl, transportUrl } from "./url.ts";
 import { dialWebSocket, type WebSocketDial } from "./websocket/session.ts";
-import { dialXhr } from "./sockjs/client/xhr.ts";
+import { dialXhr, type XhrDial } from "./sockjs/client/xhr.ts";
 
 /**
  * How to reach a kite. `auto` is SockJS over a WebSocket, or over XHR polling when the server refuses
@@ -77,19 +78,32 @@ export const CLIENT_TRANSPORTS: readonly ClientTransport[] = Object.freeze([
 const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
 const DEFAULT_IDLE_TIMEOUT = 60_000;
 
+/** Opens the connections of sessions. */
+export interface Network {
+  /** The HTTP headers of each request; browsers set their own. */
+  headers(base: URL, options: DialOptions): Headers;
+  readonly openSocket: OpenSocket;
+  /**
+   * Opens a pool of HTTP connections.
+   *
+   * @param ca certificates of private authorities, PEM
+   */
+  openHttp(ca: readonly string[]): HttpClient;
+}
+
 /** Dials a session, see {@linkcode dialOver}. */
 export type DialSession = (url: string | URL, options: DialOptions) => Promise<Session>;
 
 /**
  * Dials a session.
  *
- * @param openSocket opens a WebSocket
+ * @param network opens the connections
  * @param url of the kite, `http:`, `https:`, `ws:` or `wss:`; its query stays the query.
  * @throws {KiteError} `configError` for a bad URL or option; `sendError` when the kite cannot be
  * reached or refuses; `timeout` after `handshakeTimeout`; `aborted` when the signal says so.
  */
 export async function dialOver(
-  openSocket: OpenSocket,
+  network: Network,
   url: string | URL,
   options: DialOptions,
 ): Promise<Session> {
@@ -106,7 +120,7 @@ export async function dialOver(
     DEFAULT_HANDSHAKE_TIMEOUT,
   );
   const idleTimeout = milliseconds("idleTimeout", options.idleTimeout, DEFAULT_IDLE_TIMEOUT);
-  const headers = headersOf(base, options);
+  const headers = network.headers(base, options);
 
   const attempt = new AbortController();
   const shown = displayUrl(base);
@@ -125,7 +139,7 @@ export async function dialOver(
     attempt.signal.throwIfAborted();
     const ca = typeof options.ca === "string" ? [options.ca] : options.ca ?? [];
     const { limits } = options;
-    const dial = { openSocket, headers, idleTimeout, ca, limits, signal: attempt.signal };
+    const dial = { ...network, headers, idleTimeout, ca, limits, signal: attempt.signal };
     if (options.isSessionUrl) return await dialWebSocket(base, SOCKJS_FRAMING, dial);
     if (transport === "rawWebSocket") return await dialRaw(base, dial);
     if (transport === "XHRPolling") return await dialXhr(base, dial);
@@ -146,7 +160,7 @@ async function dialRaw(base: URL, dial: WebSocketDial): Promise<Session> {
 
 async function dialSockJs(
   base: URL,
-  dial: WebSocketDial,
+  dial: WebSocketDial & XhrDial,
   fallBack: boolean,
 ): Promise<Session> {
   const url = transportUrl(base, newSessionPath(), "websocket");
@@ -158,18 +172,6 @@ async function dialSockJs(
     if (!fallBack) throw error.status === 404 ? noKiteAt(base, error) : error;
     return await dialXhr(base, dial);
   }
-}
-
-function headersOf(base: URL, { headers, origin }: DialOptions): Headers {
-  let all: Headers;
-  try {
-    all = new Headers({ ...headers });
-    if (!all.has("origin") || origin !== undefined) all.set("origin", origin ?? base.origin);
-  } catch {
-    // The reason would show the header's value, which may be a secret.
-    throw cannotUse("headers or origin", "must be printable text that HTTP allows");
-  }
-  return all;
 }
 
 function milliseconds(name: string, value: number | undefined, fallback: number): number {

@@ -1,8 +1,15 @@
-import { type DialOptions, dialOver } from "./dial.ts";
+import { nativeHttpClient } from "../runtime/native_http.ts";
+import { type DialOptions, dialOver, type Network } from "./dial.ts";
 import type { Session } from "./session.ts";
 import { openNativeSocket } from "./websocket/native_socket.ts";
 
-/** Dials a session, over the WebSocket that the runtime provides; see {@linkcode dialOver}. */
+const NETWORK: Network = Object.freeze({
+  headers: () => new Headers(),
+  openSocket: openNativeSocket,
+  openHttp: nativeHttpClient,
+});
+
+/** Dials a session, over the WebSocket and `fetch` of the runtime; see {@linkcode dialOver}. */
 export function dialNativeSession(url: string | URL, options: DialOptions): Promise<Session> {
-  return dialOver(openNativeSocket, url, options);
+  return dialOver(NETWORK, url, options);
 }
