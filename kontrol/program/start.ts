@@ -10,6 +10,8 @@ import type { Settings } from "./settings.ts";
 /** A Kontrol that listens, and what was done for it. */
 export interface StartedKontrol {
   readonly kontrol: Kontrol;
+  /** Its storage, which it closes. */
+  readonly storage: Storage;
   /** Where it listens. */
   readonly url: string;
   readonly username: string;
@@ -38,7 +40,7 @@ export async function startKontrol(settings: Settings): Promise<StartedKontrol> 
     const kiteKey = await kontrol.keys.signKiteKey(own.username);
     const userKey = await giveUserKey(settings, kiteKey, storage.keyPairs, kontrol.url);
     const { username, keyPairNote } = own;
-    return { kontrol, url, username, keyPairNote, userKey };
+    return { kontrol, storage, url, username, keyPairNote, userKey };
   } catch (error) {
     await (kontrol ?? storage)[Symbol.asyncDispose]();
     throw error;
