@@ -17,7 +17,7 @@ export interface ArchiveLimits {
 /** The bounds that `kitectl install` keeps. */
 export const ARCHIVE_LIMITS: ArchiveLimits = Object.freeze({
   packedBytes: 256 * 1024 * 1024,
-  unpackedBytes: 1024 * 1024 * 1024,
+  unpackedBytes: 512 * 1024 * 1024,
   entries: 10_000,
 });
 

@@ -27,7 +27,7 @@ export const addInstall: AddCommand = (program, context) => {
     .addHelpText(
       "after",
       "\nThe archive holds one folder, NAME-VERSION.kite, with the program bin/NAME. Links, absolute\n" +
-        "paths and `..` are refused, and so is more than 256 MiB packed or 1 GiB unpacked.\n" +
+        "paths and `..` are refused, and so is more than 256 MiB packed or 512 MiB unpacked.\n" +
         examples(
           `${name} install github.com/koding/fs.kite`,
           `${name} install https://example.com/fs-1.0.0.kite.tar.gz --sha256 9f86d0…`,

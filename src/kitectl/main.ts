@@ -57,6 +57,8 @@ async function run(context: Context, words: readonly string[]): Promise<number> 
 
 /** Takes options as Go's kitectl has them: `-name=math`. */
 function withDoubleDashes(words: readonly string[]): string[] {
+  // What follows `run` is the kite's own.
+  if (words[0] === "run") return [...words];
   const end = words.indexOf("--");
   return words.map((word, i) => {
     const isOption = (end < 0 || i < end) && /^-[a-z]{2,}[a-z-]*(=|$)/.test(word);

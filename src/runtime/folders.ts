@@ -73,14 +73,12 @@ export async function createFileFrom(
   bytes: AsyncIterable<Uint8Array>,
   mode: number,
 ): Promise<void> {
-  await attempt("write", path, async (fs) => {
-    const file = await fs.open(path, "wx", mode);
-    try {
-      for await (const chunk of bytes) await file.writeFile(chunk);
-    } finally {
-      await file.close();
-    }
-  });
+  const file = await attempt("write", path, (fs) => fs.open(path, "wx", mode));
+  try {
+    for await (const chunk of bytes) await attempt("write", path, () => file.writeFile(chunk));
+  } finally {
+    await file.close();
+  }
 }
 
 /** The bytes of a file, in pieces. */
