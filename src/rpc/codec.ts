@@ -35,6 +35,10 @@ export interface OutgoingRequest {
 export type Incoming =
   | IncomingRequest
   | { readonly kind: "invoke"; readonly id: number; readonly args: unknown[] }
+  /** The remote no longer needs these functions of ours. */
+  | { readonly kind: "release"; readonly ids: readonly number[] }
+  /** These functions of the remote can no longer be called. */
+  | { readonly kind: "revoke"; readonly ids: readonly number[] }
   | {
     /**
      * A message that cannot be served. A request is answered where `responseId` is known; what should
@@ -103,6 +107,10 @@ export interface Codec {
     functions: readonly FoundFunction[],
     ids: readonly number[],
   ): string;
+  /** Tells that this side no longer needs functions; only for remotes that named `release/1`. */
+  release(ids: readonly number[]): string;
+  /** Tells that functions can no longer be called; only for remotes that named `release/1`. */
+  revoke(ids: readonly number[]): string;
   /**
    * Reads a message. Never throws.
    *

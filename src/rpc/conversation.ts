@@ -183,6 +183,10 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
         return this.#invoked(message.id, message.args, text.length);
       case "request":
         return this.#calls().serve(message, text.length);
+      case "release":
+        return this.#line.givenBack(message.ids);
+      case "revoke":
+        return this.#line.remoteFunctions.revokedByRemote(message.ids);
       case "broken":
         return this.#refuse(message);
     }
@@ -262,12 +266,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
 
   /** What stands for the functions and streams of the remote. */
   readonly #remoteValues: RemoteValues = {
-    callback: (id) => (...args: unknown[]): void => {
-      const line = this.#line;
-      if (!line.isOpen) return;
-      const functions = line.functionsInArguments(args);
-      line.send(functions, (ids) => line.codec.invoke(id, args, functions, ids));
-    },
+    callback: (id) => this.#line.remoteFunctions.make(id),
     stream: (pull, cancel) => this.#line.streams.receive(pull, cancel),
   };
 }

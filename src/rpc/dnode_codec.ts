@@ -14,6 +14,10 @@ import type { Limits } from "../protocol/limits.ts";
 import type { Authentication, Codec, Incoming, OutgoingRequest, RequestHead } from "./codec.ts";
 import { type Head, HeadMemo } from "./head_memo.ts";
 
+/** The methods that end functions of either side. Callers expect no answer to them. */
+const RELEASE = "kite.release";
+const REVOKE = "kite.revoke";
+
 /** Kite requests inside dnode messages, compatible with Go and kite.js (docs/protocol.md §2–§4). */
 export class DnodeCodec implements Codec {
   readonly #limits: Limits;
@@ -69,6 +73,14 @@ export class DnodeCodec implements Codec {
     return `{"method":${id},"arguments":${stringify(args, functions)},"callbacks":{${
       callbacksText(functions, ids, "")
     }}}`;
+  }
+
+  release(ids: readonly number[]): string {
+    return notification(RELEASE, ids);
+  }
+
+  revoke(ids: readonly number[]): string {
+    return notification(REVOKE, ids);
   }
 
   decode(text: string, remote: RemoteValues): Incoming {
@@ -131,6 +143,9 @@ export class DnodeCodec implements Codec {
       : withArgs === undefined || withArgs === null
       ? []
       : [withArgs];
+    if (responseId === undefined && (method === RELEASE || method === REVOKE)) {
+      return { kind: method === RELEASE ? "release" : "revoke", ids: args.filter(isId) };
+    }
     const { kite, authentication } = this.#readHead(method, request, newHead);
     return { kind: "request", method, kite, authentication, args, responseId, can: request.can };
   }
@@ -191,6 +206,10 @@ export class DnodeCodec implements Codec {
       placeLinks(args, links, callbacksPerMessage, nesting);
     }
   }
+}
+
+function notification(method: string, args: readonly number[]): string {
+  return `{"method":"${method}","arguments":[{"withArgs":[${args}]}],"callbacks":{}}`;
 }
 
 /** The member that names our extensions, after others. */
