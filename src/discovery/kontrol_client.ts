@@ -18,7 +18,7 @@ import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./regist
 import { TokenRenewer } from "./token_renewer.ts";
 import { KiteWatch } from "./watch.ts";
 
-/** How {@linkcode KontrolClient.getToken} asks. */
+/** Options of {@linkcode KontrolClient.getToken}. */
 export interface GetTokenOptions {
   /**
    * Have a new token signed, instead of one that Kontrol remembers.
@@ -28,16 +28,16 @@ export interface GetTokenOptions {
   readonly force?: boolean;
 }
 
-/** Milliseconds between two tries to reach Kontrol, at most. */
+/** Maximum delay between two attempts to reach Kontrol, milliseconds. */
 const LONGEST_REDIAL = 3_000;
 
-/** Milliseconds that the question for Kontrol's key may take while a caller waits for it. */
+/** Timeout of a request for Kontrol's key while a caller waits for it, milliseconds. */
 const KEY_TIMEOUT = 5_000;
 
-/** Milliseconds between two questions of a key renewer, at least. */
+/** Minimum interval of a key renewer, milliseconds. */
 const SHORTEST_INTERVAL = 100;
 
-/** A kite's connection to its Kontrol, dialled when it is first needed and kept from then on. */
+/** A kite's connection to its Kontrol. It is dialled on first use and then kept open. */
 export class KontrolClient implements KontrolConnection {
   /**
    * The registrations at proxies.
@@ -52,10 +52,10 @@ export class KontrolClient implements KontrolConnection {
   readonly #watches = new Set<KiteWatch>();
   readonly #readies = new Set<WaitingCalls>();
   readonly #renewers = new Set<() => void>();
-  /** The key that was refused last, so that each is reported once. */
+  /** The last key that was not trusted, so that each one is reported once. */
   #refusedKey: string | undefined;
 
-  /** Made by {@linkcode Kite.kontrol}. */
+  /** Created by {@linkcode Kite.kontrol}. */
   constructor(host: DiscoveryHost) {
     this.#host = host;
     this.proxies = new Proxies(host, this);
@@ -65,7 +65,7 @@ export class KontrolClient implements KontrolConnection {
   /**
    * The connection to Kontrol.
    *
-   * @throws {KiteError} `configError` when no Kontrol is known
+   * @throws {KiteError} `configError` if no Kontrol is configured
    */
   get client(): Client {
     if (this.#client !== undefined) return this.#client;
@@ -79,7 +79,7 @@ export class KontrolClient implements KontrolConnection {
       concurrentCallbacks: false,
     });
     this.#client = client;
-    // Reported once for each outage, not for each try.
+    // Reported once per outage, not for every attempt.
     client.on("dialError", ({ error, attempt }) => {
       if (attempt === 1) this.#host.report("Cannot reach Kontrol, trying again", error);
     });
@@ -90,8 +90,7 @@ export class KontrolClient implements KontrolConnection {
   }
 
   /**
-   * Resolves when there is a connection to Kontrol. Unlike a call, it waits for a Kontrol that cannot
-   * be reached yet.
+   * Resolves when Kontrol is connected. Unlike a call, it also waits if Kontrol cannot be reached yet.
    *
    * @throws {KiteError} `timeout`, `aborted`
    */
@@ -124,7 +123,7 @@ export class KontrolClient implements KontrolConnection {
     }
   }
 
-  /** Registers once, and takes over the keys that Kontrol hands out. */
+  /** Registers once, and adopts new keys from Kontrol. */
   async registerOnce(url: string): Promise<RegisterResult> {
     checkUrl(url);
     const { kontrolKey } = this.#host.trust;
@@ -132,7 +131,7 @@ export class KontrolClient implements KontrolConnection {
     return await this.#adopt(readRegisterResult(await this.tell({}, "register", argument)));
   }
 
-  /** Registers, and again after every reconnection; resolves after the first time. */
+  /** Registers now and after every reconnection. Resolves after the first registration. */
   async register(url: string): Promise<RegisterResult> {
     checkUrl(url);
     this.#kept?.stop();
@@ -144,7 +143,7 @@ export class KontrolClient implements KontrolConnection {
     return await this.#kept.first;
   }
 
-  /** Registers over HTTP and keeps it up with heartbeats; resolves after the first time. */
+  /** Registers over HTTP and sends heartbeats. Resolves after the first registration. */
   async registerHttp(url: string): Promise<RegisterResult> {
     checkUrl(url);
     this.#http?.stop();
@@ -153,9 +152,9 @@ export class KontrolClient implements KontrolConnection {
   }
 
   /**
-   * The kites that match, in an order of chance, each with a token.
+   * Finds the matching kites, in random order, each with a token.
    *
-   * @throws {KiteError} `genericError` "no kites availabile" when there is none
+   * @throws {KiteError} `genericError` "no kites availabile" if there are none
    */
   async findKites(query: KontrolQuery): Promise<readonly FoundKite[]> {
     const argument = { query: readQuery(query), watchCallback: null, who: null };
@@ -164,12 +163,12 @@ export class KontrolClient implements KontrolConnection {
     return kites;
   }
 
-  /** Clients for the kites that match, not dialled yet, whose tokens are kept fresh. */
+  /** Creates clients for the matching kites, not dialled yet, and renews their tokens. */
   async getKites(query: KontrolQuery): Promise<Client[]> {
     return (await this.findKites(query)).map((found) => this.clientFor(found));
   }
 
-  /** A client for a kite that was found, with a token that is kept fresh. */
+  /** Creates a client for a found kite, and renews its token. */
   clientFor({ kite, url, token }: FoundKite): Client {
     const options = { authentication: { type: "token", key: token }, identity: kite } as const;
     const client: Client = this.#host.newClient(url, options, {
@@ -182,7 +181,7 @@ export class KontrolClient implements KontrolConnection {
       } catch (error) {
         if (!isNoneFound(error)) throw error;
       }
-      // The kite has restarted under a new id. Its token is good for every kite of that name.
+      // The kite has restarted with a new id. A token is valid for all kites with the same name.
       const { username, environment, name } = last;
       const found = await this.findKites({ username, environment, name });
       last = (found.find((each) => each.url === url) ?? found[0]!).kite;
@@ -193,20 +192,20 @@ export class KontrolClient implements KontrolConnection {
     return client;
   }
 
-  /** A token for the one kite that matches. */
+  /** Gets a token for the matching kite. */
   async getToken(query: KontrolQuery, { force = false }: GetTokenOptions = {}): Promise<string> {
     const argument = force ? { ...readQuery(query), force } : readQuery(query);
     const token = await this.tell({}, "getToken", argument);
     if (typeof token === "string" && token !== "") return token;
-    throw new KiteError("invalidResponse", "Kontrol answered getToken with something else");
+    throw new KiteError("invalidResponse", "Cannot read the answer to getToken: must be a token");
   }
 
   /**
-   * Asks Kontrol for the public key to trust now, and adopts it if the present key vouches for it
-   * (docs/kontrol-protocol.md §6). After a change, a registered kite registers again, for its new
+   * Requests Kontrol's current public key, and adopts it if the trusted key has signed a handover to
+   * it (docs/kontrol-protocol.md §6). After a change, a registered kite registers again to get a new
    * kite.key.
    *
-   * @throws {KiteError} `authenticationError` when nothing vouches for the key.
+   * @throws {KiteError} `authenticationError` if the key cannot be verified
    */
   async getKey(options: TellOptions = {}): Promise<string> {
     const { trust } = this.#host;
@@ -220,10 +219,10 @@ export class KontrolClient implements KontrolConnection {
   }
 
   /**
-   * Asks for the key to trust at intervals, so that a retired one is replaced before a call fails.
+   * Requests Kontrol's key at intervals, so that a new key is adopted before a call fails.
    *
    * @param interval Milliseconds between two requests, at least 100.
-   * @returns A function that ends it; it ends with the kite as well.
+   * @returns A function that stops the renewer. Closing the kite stops it, too.
    */
   keyRenewer(interval: number): () => void {
     if (!(typeof interval === "number" && interval >= SHORTEST_INTERVAL)) {
@@ -248,14 +247,14 @@ export class KontrolClient implements KontrolConnection {
     return stop;
   }
 
-  /** Follows the kites that match: the present ones first, then every change. */
+  /** Watches the matching kites: first the registered ones, then every change. */
   watchKites(query: KontrolQuery): KiteWatch {
     const watch = new KiteWatch(this, readQuery(query), () => this.#watches.delete(watch));
     this.#watches.add(watch);
     return watch;
   }
 
-  /** Stops everything; the kite's clients are closed by the kite. */
+  /** Stops everything except the kite's clients, which the kite closes. */
   close(): void {
     this.#host.trust.source = undefined;
     this.proxies.close();
@@ -267,7 +266,7 @@ export class KontrolClient implements KontrolConnection {
     for (const ready of this.#readies) ready.rejectAll();
   }
 
-  /** Completes a registration, which stands whether its keys can be trusted or not. */
+  /** Completes a registration, which is valid even if its keys cannot be trusted. */
   async #adopt(result: RegisterResult): Promise<RegisterResult> {
     const key = result.publicKey ?? result.kiteKey ?? "";
     await this.#trusting(key, trustUpdateOf(result)).catch(() => {}); // reported
@@ -292,7 +291,7 @@ export class KontrolClient implements KontrolConnection {
   }
 }
 
-/** The answer to `getKey`: the key alone, or with its handover. */
+/** Reads the answer to `getKey`: a key, or a key with its handover. */
 function readKeyAnswer(answer: unknown): { publicKey: string; keyHandover: string | undefined } {
   const { publicKey, keyHandover } = typeof answer === "string"
     ? { publicKey: answer, keyHandover: undefined }
@@ -303,7 +302,7 @@ function readKeyAnswer(answer: unknown): { publicKey: string; keyHandover: strin
   return { publicKey, keyHandover: typeof keyHandover === "string" ? keyHandover : undefined };
 }
 
-/** What Kontrols say when no registered kite matches. */
+/** True for the error of a Kontrol when no registered kite matches. */
 function isNoneFound(error: unknown): boolean {
   return error instanceof KiteError && error.message.includes("no kites found");
 }
