@@ -1,5 +1,6 @@
 import type { Trust } from "../auth/trust.ts";
 import type { Client } from "../client.ts";
+import type { DiallingClient } from "../dialling_client.ts";
 import type { ClientHooks, ClientOptions } from "../client_options.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
@@ -20,7 +21,11 @@ export interface DiscoveryHost {
   /** Milliseconds to wait for an answer from Kontrol or a proxy. */
   readonly timeout: number;
   /** Creates a client of the kite. */
-  newClient(url: string | readonly string[], options: ClientOptions, hooks?: ClientHooks): Client;
+  newClient(
+    url: string | readonly string[],
+    options: ClientOptions,
+    hooks?: ClientHooks,
+  ): DiallingClient;
   /** Logs a problem for the kite's owner. */
   report(what: string, error?: unknown): void;
   /** Called when the kite has been registered. */

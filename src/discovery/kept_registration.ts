@@ -28,7 +28,7 @@ export class KeptRegistration {
     this.#report = report;
     this.#settle = Promise.withResolvers();
     this.first = this.#settle.promise;
-    this.#removeListener = client.on("connect", () => void this.#try());
+    this.#removeListener = client.onConnect(() => void this.#try());
     if (client.state === "open") void this.#try();
   }
 

@@ -1,5 +1,8 @@
 import type { Authentication } from "../rpc/codec.ts";
 import type { Client } from "../client.ts";
+import type { DiallingClient } from "../dialling_client.ts";
+import { createApi } from "../rpc/api.ts";
+import type { Contract } from "../rpc/contract_types.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { cannotUse } from "../protocol/refusal.ts";
@@ -16,17 +19,14 @@ import { KeptRegistration } from "./kept_registration.ts";
 import { explainRefusedKey } from "./refused_key.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
 import { TokenRenewer } from "./token_renewer.ts";
-import { KiteWatch } from "./watch.ts";
-
-/** Options of {@linkcode KontrolClient.getToken}. */
-export interface GetTokenOptions {
-  /**
-   * Have a new token signed, instead of one that Kontrol remembers.
-   *
-   * @default false
-   */
-  readonly force?: boolean;
-}
+import type {
+  GetTokenOptions,
+  TypedClient,
+  TypedKiteEvent,
+  WaitOptions,
+  WithContract,
+} from "./options.ts";
+import { type KiteEvent, type KiteWatch, KontrolWatch } from "./watch.ts";
 
 /** Maximum delay between two attempts to reach Kontrol, milliseconds. */
 const LONGEST_REDIAL = 3_000;
@@ -39,23 +39,18 @@ const SHORTEST_INTERVAL = 100;
 
 /** A kite's connection to its Kontrol. It is dialled on first use and then kept open. */
 export class KontrolClient implements KontrolConnection {
-  /**
-   * The registrations at proxies.
-   *
-   * @internal
-   */
+  /** The registrations at proxies. */
   readonly proxies: Proxies;
   readonly #host: DiscoveryHost;
-  #client: Client | undefined;
+  #client: DiallingClient | undefined;
   #kept: KeptRegistration | undefined;
   #http: HttpRegistration | undefined;
-  readonly #watches = new Set<KiteWatch>();
+  readonly #watches = new Set<KiteWatch<unknown>>();
   readonly #readies = new Set<WaitingCalls>();
   readonly #renewers = new Set<() => void>();
   /** The last key that was not trusted, so that each one is reported once. */
   #refusedKey: string | undefined;
 
-  /** Created by {@linkcode Kite.kontrol}. */
   constructor(host: DiscoveryHost) {
     this.#host = host;
     this.proxies = new Proxies(host, this);
@@ -67,7 +62,7 @@ export class KontrolClient implements KontrolConnection {
    *
    * @throws {KiteError} `configError` if no Kontrol is configured
    */
-  get client(): Client {
+  get client(): DiallingClient {
     if (this.#client !== undefined) return this.#client;
     const { kontrolUrls } = this.#host;
     if (kontrolUrls.length === 0) throw noKontrol();
@@ -80,7 +75,7 @@ export class KontrolClient implements KontrolConnection {
     });
     this.#client = client;
     // Reported once per outage, not for every attempt.
-    client.on("dialError", ({ error, attempt }) => {
+    client.onDialError(({ error, attempt }) => {
       if (attempt === 1) this.#host.report("Cannot reach Kontrol, trying again", error);
     });
     client.dialForever().catch((error: unknown) => {
@@ -94,13 +89,13 @@ export class KontrolClient implements KontrolConnection {
    *
    * @throws {KiteError} `timeout`, `aborted`
    */
-  async ready({ timeout = this.#host.timeout, signal }: TellOptions = {}): Promise<void> {
+  async ready({ timeout = this.#host.timeout, signal }: WaitOptions = {}): Promise<void> {
     const { client } = this;
     if (client.state === "open") return;
     const ready = new WaitingCalls(1, () => client.whyNotConnected());
     const releases = [
-      client.on("connect", () => ready.resolveAll()),
-      client.on("giveUp", () => ready.rejectAll()),
+      client.onConnect(() => ready.resolveAll()),
+      client.onGiveUp(() => ready.rejectAll()),
     ];
     this.#readies.add(ready);
     try {
@@ -152,24 +147,34 @@ export class KontrolClient implements KontrolConnection {
   }
 
   /**
-   * Finds the matching kites, in random order, each with a token.
+   * Returns clients of the matching kites. They are not connected yet, and renew their tokens.
    *
-   * @throws {KiteError} `genericError` "no kites availabile" if there are none
+   * @throws {KiteError} `genericError` with the code `kitesNotFound` if no kite matches
    */
-  async findKites(query: KontrolQuery): Promise<readonly FoundKite[]> {
+  async getKites(query: KontrolQuery, options: WaitOptions = {}): Promise<Client[]> {
+    return (await this.#findKites(query, options)).map((found) => this.#clientFor(found));
+  }
+
+  /** Returns clients together with the typed functions of a contract. */
+  async getTypedKites<C extends Contract>(
+    query: KontrolQuery,
+    { contract, ...options }: WaitOptions & WithContract<C>,
+  ): Promise<TypedClient<C>[]> {
+    const clients = await this.getKites(query, options);
+    return clients.map((client) => ({ client, api: createApi(client, contract) }));
+  }
+
+  /** Returns the matching kites in random order, each with a token. */
+  async #findKites(query: KontrolQuery, options: WaitOptions): Promise<readonly FoundKite[]> {
     const argument = { query: readQuery(query), watchCallback: null, who: null };
-    const { kites } = readGetKitesResult(await this.tell({}, "getKites", argument));
-    if (kites.length === 0) throw new KiteError("genericError", "no kites availabile");
+    const { kites } = readGetKitesResult(await this.tell(options, "getKites", argument));
+    // Go's misspelling, which peers match on.
+    if (kites.length === 0) throw notFound("no kites availabile");
     return kites;
   }
 
-  /** Creates clients for the matching kites, not dialled yet, and renews their tokens. */
-  async getKites(query: KontrolQuery): Promise<Client[]> {
-    return (await this.findKites(query)).map((found) => this.clientFor(found));
-  }
-
-  /** Creates a client for a found kite, and renews its token. */
-  clientFor({ kite, url, token }: FoundKite): Client {
+  /** Creates a client for a found kite. The client renews its token. */
+  #clientFor({ kite, url, token }: FoundKite): Client {
     const options = { authentication: { type: "token", key: token }, identity: kite } as const;
     const client: Client = this.#host.newClient(url, options, {
       beforeCall: () => renewer.due(),
@@ -181,9 +186,9 @@ export class KontrolClient implements KontrolConnection {
       } catch (error) {
         if (!isNoneFound(error)) throw error;
       }
-      // The kite has restarted with a new id. A token is valid for all kites with the same name.
+      // The kite has restarted with a new id. A token is valid for every kite of that name.
       const { username, environment, name } = last;
-      const found = await this.findKites({ username, environment, name });
+      const found = await this.#findKites({ username, environment, name }, {});
       last = (found.find((each) => each.url === url) ?? found[0]!).kite;
       return await this.getToken(last, { force: true });
     };
@@ -192,10 +197,18 @@ export class KontrolClient implements KontrolConnection {
     return client;
   }
 
-  /** Gets a token for the matching kite. */
-  async getToken(query: KontrolQuery, { force = false }: GetTokenOptions = {}): Promise<string> {
+  /** Returns a token for the one kite that matches. */
+  async getToken(
+    query: KontrolQuery,
+    { force = false, ...options }: GetTokenOptions = {},
+  ): Promise<string> {
     const argument = force ? { ...readQuery(query), force } : readQuery(query);
-    const token = await this.tell({}, "getToken", argument);
+    let token: unknown;
+    try {
+      token = await this.tell(options, "getToken", argument);
+    } catch (error) {
+      throw isNoneFound(error) ? notFound(error.message, error) : error;
+    }
     if (typeof token === "string" && token !== "") return token;
     throw new KiteError("invalidResponse", "Cannot read the answer to getToken: must be a token");
   }
@@ -247,9 +260,31 @@ export class KontrolClient implements KontrolConnection {
     return stop;
   }
 
-  /** Watches the matching kites: first the registered ones, then every change. */
+  /** Follows the matching kites: first the registered ones, then every change. */
   watchKites(query: KontrolQuery): KiteWatch {
-    const watch = new KiteWatch(this, readQuery(query), () => this.#watches.delete(watch));
+    return this.#watch(query, (event) => event);
+  }
+
+  /** Follows the matching kites, and adds the typed functions of a contract to the events. */
+  watchTypedKites<C extends Contract>(
+    query: KontrolQuery,
+    { contract }: WithContract<C>,
+  ): KiteWatch<TypedKiteEvent<C>> {
+    return this.#watch(query, (event): TypedKiteEvent<C> => {
+      const { action } = event;
+      if (action === "DEREGISTER") return { ...event, action };
+      const client = this.#clientFor(event);
+      return { ...event, action, client, api: createApi(client, contract) };
+    });
+  }
+
+  #watch<Event>(query: KontrolQuery, present: (event: KiteEvent) => Event): KiteWatch<Event> {
+    const watch: KiteWatch<Event> = new KontrolWatch(
+      this,
+      readQuery(query),
+      present,
+      () => this.#watches.delete(watch),
+    );
     this.#watches.add(watch);
     return watch;
   }
@@ -261,8 +296,8 @@ export class KontrolClient implements KontrolConnection {
     this.#kept?.stop();
     this.#http?.stop();
     for (const stop of this.#renewers) stop();
-    for (const watch of this.#watches) watch.stop();
-    this.#client?.close();
+    for (const watch of this.#watches) void watch.close();
+    void this.#client?.close();
     for (const ready of this.#readies) ready.rejectAll();
   }
 
@@ -302,8 +337,17 @@ function readKeyAnswer(answer: unknown): { publicKey: string; keyHandover: strin
   return { publicKey, keyHandover: typeof keyHandover === "string" ? keyHandover : undefined };
 }
 
-/** True for the error of a Kontrol when no registered kite matches. */
-function isNoneFound(error: unknown): boolean {
+/** Creates the error for a query that no kite matches. */
+function notFound(message: string, cause?: KiteError): KiteError {
+  return new KiteError("genericError", message, {
+    code: "kitesNotFound",
+    id: cause?.id ?? "",
+    cause,
+  });
+}
+
+/** True for the error of a Kontrol without a matching kite. */
+function isNoneFound(error: unknown): error is KiteError {
   return error instanceof KiteError && error.message.includes("no kites found");
 }
 

@@ -98,7 +98,7 @@ export class ProxyRegistration {
     const client = await this.#connect();
     const { signal } = this.#lifetime;
     const gone = new Promise<void>((resolve) => client.onDisconnect(() => resolve()));
-    const close = (): void => client.close();
+    const close = (): void => void client.close();
     signal.addEventListener("abort", close);
     try {
       if (signal.aborted) return;
@@ -114,7 +114,7 @@ export class ProxyRegistration {
       if (!signal.aborted) this.#host.report("The proxy has disconnected, looking for another one");
     } finally {
       signal.removeEventListener("abort", close);
-      client.close();
+      await client.close();
     }
   }
 
@@ -133,7 +133,7 @@ export class ProxyRegistration {
           failure = error;
         }
       }
-      client.close();
+      await client.close();
     }
     if (connected !== undefined) return connected;
     throw failure ?? new KiteError("genericError", "Cannot register at a proxy: none is available");

@@ -49,10 +49,10 @@ export class TokenRenewer {
     this.#fetchToken = fetchToken;
     this.#report = report;
     this.#readToken();
-    client.on("connect", () => this.#schedule());
-    client.on("disconnect", () => this.#stop());
-    client.on("tokenRenew", () => this.#readToken());
-    client.on("tokenExpire", () => this.#refused());
+    client.onConnect(() => this.#schedule());
+    client.onDisconnect(() => this.#stop());
+    client.onTokenRenew(() => this.#readToken());
+    client.onTokenExpire(() => this.#refused());
   }
 
   /** Returns the renewal that a call has to wait for; `undefined` if its token is valid. */

@@ -15,19 +15,26 @@ const MOST_BEFORE_PAGE = MOST_WAITING / 4;
 /** Kontrol may call the callback at any time while the session lasts. */
 const LONG_LIVED = { callbacks: "session" } as const;
 
-/** A change of a watched kite. A new URL is reported as another `REGISTER` of the same kite. */
+/** A kite that appeared, moved to another URL (`REGISTER`), or disappeared (`DEREGISTER`). */
 export interface KiteEvent extends FoundKite {
-  /** Whether the kite was added or removed. */
+  /** What happened to the kite. */
   readonly action: "REGISTER" | "DEREGISTER";
 }
 
 /**
- * Watches the kites that match a query: yields a `REGISTER` for each registered one, then every
- * change, also after reconnections to Kontrol. Iterate it once; leaving the loop ends the watch.
+ * Follows the kites that match a query, also across reconnections to Kontrol. The first events are a
+ * `REGISTER` for each kite that is registered already. Iterate it once. Leaving the loop closes it.
  */
-export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
+export interface KiteWatch<Event = KiteEvent> extends AsyncIterable<Event>, AsyncDisposable {
+  /** Ends the watch, and with it the loop. Further calls have no effect. */
+  close(): Promise<void>;
+}
+
+/** The implementation of {@linkcode KiteWatch}. */
+export class KontrolWatch<Event> implements KiteWatch<Event> {
   readonly #kontrol: KontrolConnection;
   readonly #query: KontrolQuery;
+  readonly #present: (event: KiteEvent) => Event;
   readonly #onStop: () => void;
   readonly #client: Client;
   readonly #removeListener: () => void;
@@ -52,18 +59,32 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
   /** The ids in the list that is being read. */
   #listed: Set<string> | undefined;
 
-  /** Created by {@linkcode KontrolClient.watchKites}. */
-  constructor(kontrol: KontrolConnection, query: KontrolQuery, onStop: () => void) {
+  /** @param present converts an event for the user */
+  constructor(
+    kontrol: KontrolConnection,
+    query: KontrolQuery,
+    present: (event: KiteEvent) => Event,
+    onStop: () => void,
+  ) {
     this.#kontrol = kontrol;
     this.#query = query;
+    this.#present = present;
     this.#onStop = onStop;
     this.#client = kontrol.client;
-    this.#removeListener = this.#client.on("connect", () => void this.#begin());
+    this.#removeListener = this.#client.onConnect(() => void this.#begin());
     if (this.#client.state === "open") void this.#begin();
   }
 
-  /** Ends the watch; idempotent. */
-  stop(): void {
+  close(): Promise<void> {
+    this.#stop();
+    return Promise.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#generation++;
@@ -76,23 +97,18 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     this.#release();
   }
 
-  /** Ends the watch, see {@linkcode KiteWatch.stop}. */
-  [Symbol.dispose](): void {
-    this.stop();
-  }
-
   /**
    * The events, from the first list on.
    *
    * @throws {KiteError} `limitError`, `argumentError`
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<KiteEvent> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Event> {
     try {
       for (;;) {
         const events = this.#events;
         this.#events = [];
         this.#onTaken?.();
-        yield* events;
+        for (const event of events) yield this.#present(event);
         if (this.#events.length > 0) continue;
         if (this.#failure !== undefined) throw this.#failure;
         if (this.#isStopped) return;
@@ -100,7 +116,7 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
         this.#waiting = undefined;
       }
     } finally {
-      this.stop();
+      this.#stop();
     }
   }
 
@@ -219,6 +235,6 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
 
   #fail(error: KiteError): void {
     this.#failure = error;
-    this.stop();
+    this.#stop();
   }
 }

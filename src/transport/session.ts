@@ -54,12 +54,15 @@ export interface CloseInfo {
   readonly reason: string;
 }
 
-/** The transports of sessions. */
+/**
+ * The transport of a session. `"WebSocket"` is SockJS over a WebSocket, `"rawWebSocket"` is a WebSocket
+ * without SockJS. The others are the HTTP transports of SockJS.
+ */
 export type TransportName =
-  | "websocket"
-  | "rawWebsocket"
-  | "xhr"
-  | "xhr_streaming"
-  | "eventsource"
-  | "htmlfile"
-  | "jsonp";
+  | "WebSocket"
+  | "rawWebSocket"
+  | "XHRPolling"
+  | "XHRStreaming"
+  | "EventSource"
+  | "HTMLFile"
+  | "JSONPPolling";

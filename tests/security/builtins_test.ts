@@ -45,7 +45,7 @@ Deno.test("a permission may look at the request", () =>
     // What the permission lets through is refused by the method itself: nothing is printed.
     assertEquals(
       await failure(client.tell("kite.print", 5)),
-      "argumentError: argument must be a string, got a number (method kite.print)",
+      'argumentError: Cannot call "kite.print": argument must be a string, got a number',
     );
     assertEquals(
       await failure(client.tell("kite.getPass", "x")),
@@ -87,7 +87,7 @@ Deno.test("kite.log reaches the kite's log with the caller's name", async () => 
     assertEquals(await client.tell("kite.log", "hello {name}"), null);
     assertEquals(
       await failure(client.tell("kite.log")),
-      "argumentError: expected 1 argument, got 0 (method kite.log)",
+      'argumentError: Cannot call "kite.log": expected 1 argument, got 0',
     );
   }, { logger });
   assertEquals(lines.filter((line) => line.includes("hello") && line.includes("caller")).length, 1);
@@ -129,7 +129,7 @@ Deno.test("kite.heartbeat refuses intervals that would flood or never come", () 
     }
     assertEquals(
       await failure(client.tell("kite.heartbeat", 1, "no function")),
-      "argumentError: argument 2 must be a function, got a string (method kite.heartbeat)",
+      'argumentError: Cannot call "kite.heartbeat": argument 2 must be a function, got a string',
     );
   }));
 
@@ -159,7 +159,7 @@ Deno.test("signalling messages pass between two kites, each under its own id", (
     assertEquals(heard.length, 4);
     assertMatch(
       await failure(send(a, { ...offer, type: 7 })),
-      /^argumentError: argument\.type must be a string, got a number/,
+      /^argumentError: Cannot call "kite\.handleWebRTC": argument\.type must be a string/,
     );
     b.close();
     await eventually(() => kite.connections.size === 2);

@@ -28,7 +28,7 @@ async function failure(call: Promise<unknown>): Promise<string> {
 }
 
 function endOf(client: Client): Promise<number> {
-  return new Promise((resolve) => void client.on("disconnect", ({ code }) => resolve(code)));
+  return new Promise((resolve) => void client.onDisconnect(({ code }) => resolve(code)));
 }
 
 Deno.test("messageBytes: a longer message ends the session with 1009", () =>
@@ -263,7 +263,7 @@ Deno.test("outgoingBytes: a reader that does not read is closed with 1013", asyn
     signal.addEventListener("abort", () => clearInterval(timer));
   });
   const ends: { code: number }[] = [];
-  kite.on("disconnect", (end) => ends.push(end));
+  kite.onDisconnect((_connection, end) => ends.push(end));
   using peer = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   const key = btoa("0123456789abcdef");
   await peer.write(new TextEncoder().encode(
@@ -317,7 +317,7 @@ Deno.test("nameLength: methods and identities keep it, claims are cut where it i
     assertThrows(
       () => kite.handle("m".repeat(61), () => {}),
       KiteError,
-      "a method's name has 1 to 60 characters",
+      "its name must have 1 to 60 characters",
     );
     assertThrows(() => callingKite({ limits: { nameLength: 2 } }), KiteError);
     assertEquals(

@@ -8,14 +8,13 @@ import { Recorder, startServer } from "./support.ts";
 
 const limits = DEFAULT_LIMITS;
 const TRANSPORTS: Exclude<ClientTransport, "auto">[] = ["WebSocket", "XHRPolling", "rawWebSocket"];
-const NAMES = { WebSocket: "websocket", XHRPolling: "xhr", rawWebSocket: "rawWebsocket" };
 
 for (const transport of TRANSPORTS) {
   Deno.test(`${transport}: messages come back in order, of any content and size`, async () => {
     await using server = startServer();
     const session = await dialSession(server.url, { transport, limits });
     const recorder = new Recorder(session);
-    assertEquals(session.transport, NAMES[transport]);
+    assertEquals(session.transport, transport);
     assertEquals(session.remoteAddress, `127.0.0.1:${server.port}`);
     assert(session.isOpen);
     const texts = [
@@ -219,7 +218,7 @@ Deno.test("auto: WebSocket where there is one, without asking for /info", async 
   await using server = startServer();
   const session = await dialSession(`${server.url}?kiteID=X`, { limits });
   const recorder = new Recorder(session);
-  assertEquals(session.transport, "websocket");
+  assertEquals(session.transport, "WebSocket");
   assertEquals(server.requests.length, 1);
   assertMatch(server.requests[0]!, /^GET \/kite\/\d{3}\/[a-z0-9]{20}\/websocket\?kiteID=X$/);
   session.close();
@@ -227,10 +226,10 @@ Deno.test("auto: WebSocket where there is one, without asking for /info", async 
 });
 
 Deno.test("auto: XHR polling where the WebSocket is refused", async () => {
-  await using server = startServer({ websocket: false });
+  await using server = startServer({ webSocket: false });
   const session = await dialSession(`${server.url}?kiteID=X`, { limits });
   const recorder = new Recorder(session);
-  assertEquals(session.transport, "xhr");
+  assertEquals(session.transport, "XHRPolling");
   assertMatch(server.requests[1]!, /^POST \/kite\/\d{3}\/[a-z0-9]{20}\/xhr\?kiteID=X$/);
   session.send("hello");
   assertEquals(await recorder.received(1), ["hello"]);

@@ -2,7 +2,7 @@ import type { Framing } from "./session.ts";
 
 /** The framing of WebSockets without SockJS, for kite.js servers: one message per text. */
 export const RAW_FRAMING: Framing = {
-  transport: "rawWebsocket",
+  transport: "rawWebSocket",
   opensAtOnce: true,
   encode(messages, write) {
     for (const message of messages) write(message);

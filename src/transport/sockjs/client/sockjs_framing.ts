@@ -4,7 +4,7 @@ import type { Framing } from "../../websocket/session.ts";
 
 /** The framing of SockJS over WebSocket: one JSON array per turn (docs/protocol.md §1). */
 export const SOCKJS_FRAMING: Framing = {
-  transport: "websocket",
+  transport: "WebSocket",
   opensAtOnce: false,
   encode(messages, write) {
     let start = 0;

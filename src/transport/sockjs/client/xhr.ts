@@ -69,7 +69,7 @@ export async function dialXhr(base: URL, dial: XhrDial): Promise<Session> {
 }
 
 class XhrSession implements Session {
-  readonly transport = "xhr";
+  readonly transport = "XHRPolling";
   readonly remoteAddress: string;
   readonly #base: URL;
   readonly #pollUrl: URL;

@@ -5,6 +5,7 @@ import { ResponseReceiver, type Wrap } from "./response_receiver.ts";
 
 /** How an HTTP transport sends frames to the client (docs/protocol.md §1). */
 export interface Downstream {
+  readonly transport: TransportName;
   readonly contentType: string;
   /** True if scripts of other origins may read the response. */
   readonly crossOrigin: boolean;
@@ -15,8 +16,8 @@ export interface Downstream {
   readonly wrap: (callback: string) => Wrap;
 }
 
-/** The transports that send frames in HTTP responses. */
-export type DownstreamName = Exclude<TransportName, "websocket" | "rawWebsocket">;
+/** The route names of the transports that send frames in HTTP responses. */
+export type DownstreamName = "xhr" | "xhr_streaming" | "eventsource" | "htmlfile" | "jsonp";
 
 const SCRIPT = "application/javascript; charset=UTF-8";
 /** Browsers do not process a response before about this many bytes have arrived. */
@@ -26,12 +27,14 @@ const HTML_PRELUDE_LENGTH = 1024;
 /** The HTTP transports. */
 export const DOWNSTREAM: Readonly<Record<DownstreamName, Downstream>> = Object.freeze({
   xhr: {
+    transport: "XHRPolling",
     contentType: SCRIPT,
     crossOrigin: true,
     hasCallback: false,
     wrap: () => line,
   },
   xhr_streaming: {
+    transport: "XHRStreaming",
     contentType: SCRIPT,
     crossOrigin: true,
     hasCallback: false,
@@ -39,6 +42,7 @@ export const DOWNSTREAM: Readonly<Record<DownstreamName, Downstream>> = Object.f
     wrap: () => line,
   },
   eventsource: {
+    transport: "EventSource",
     contentType: "text/event-stream",
     crossOrigin: true,
     hasCallback: false,
@@ -46,6 +50,7 @@ export const DOWNSTREAM: Readonly<Record<DownstreamName, Downstream>> = Object.f
     wrap: () => (frame) => `data: ${frame}\r\n\r\n`,
   },
   htmlfile: {
+    transport: "HTMLFile",
     contentType: "text/html; charset=UTF-8",
     crossOrigin: false,
     hasCallback: true,
@@ -53,6 +58,7 @@ export const DOWNSTREAM: Readonly<Record<DownstreamName, Downstream>> = Object.f
     wrap: () => (frame) => `<script>\np(${scriptString(frame)});\n</script>\r\n`,
   },
   jsonp: {
+    transport: "JSONPPolling",
     contentType: SCRIPT,
     crossOrigin: false,
     hasCallback: true,

@@ -23,8 +23,8 @@ import { WebSocketServerSession } from "./websocket.ts";
 
 const CLOSE_TIMEOUT = 5_000;
 
-/** The options of a {@linkcode SockJsServer}. */
-export interface SockJsServerOptions {
+/** Settings of the SockJS transports of a kite. */
+export interface SockJsOptions {
   /**
    * The path of all routes, without a trailing slash; `""` for the root.
    *
@@ -37,7 +37,7 @@ export interface SockJsServerOptions {
    *
    * @default true
    */
-  readonly rawWebsocket?: boolean;
+  readonly rawWebSocket?: boolean;
   /**
    * Milliseconds without traffic after which a heartbeat is sent; 0 for none.
    *
@@ -73,13 +73,17 @@ export interface SockJsServerOptions {
    *
    * @default true
    */
-  readonly websocket?: boolean;
+  readonly webSocket?: boolean;
   /**
    * The URL of the SockJS client for the iframe page.
    *
    * @default "https://cdnjs.cloudflare.com/ajax/libs/sockjs-client/1.6.1/sockjs.min.js"
    */
   readonly clientUrl?: string;
+}
+
+/** The options of a {@linkcode SockJsServer}. */
+export interface SockJsServerOptions extends SockJsOptions {
   /** The limits of messages, bodies and sessions. */
   readonly limits: Limits;
   /** Called for each new session. Do not use `request` after the call. */
@@ -87,7 +91,7 @@ export interface SockJsServerOptions {
   /**
    * Called with errors that `onSession` or a session's handler throws. The session closes with 1011.
    *
-   * @default nobody does
+   * @default errors are ignored
    */
   readonly onError?: (error: unknown, session: Session) => void;
 }
@@ -123,8 +127,8 @@ export interface SockJsCloseOptions {
  */
 export class SockJsServer {
   readonly #prefix: string;
-  readonly #rawWebsocket: boolean;
-  readonly #websocket: boolean;
+  readonly #rawWebSocket: boolean;
+  readonly #webSocket: boolean;
   readonly #cookies: boolean;
   readonly #onSession: (session: Session, request: Request) => void;
   readonly #iframe: IframePage;
@@ -141,8 +145,8 @@ export class SockJsServer {
    */
   constructor(options: SockJsServerOptions) {
     this.#prefix = checkedPrefix(options.prefix ?? "/kite");
-    this.#websocket = options.websocket ?? true;
-    this.#rawWebsocket = this.#websocket && (options.rawWebsocket ?? true);
+    this.#webSocket = options.webSocket ?? true;
+    this.#rawWebSocket = this.#webSocket && (options.rawWebSocket ?? true);
     this.#cookies = options.cookies ?? false;
     this.#onSession = options.onSession;
     this.#iframe = new IframePage(
@@ -171,7 +175,7 @@ export class SockJsServer {
    * @param isUpgrade whether the request may be for a WebSocket, which is also accepted at `/`
    */
   handles(pathname: string, isUpgrade: boolean = true): boolean {
-    if (pathname === "/" && this.#prefix !== "") return isUpgrade && this.#rawWebsocket;
+    if (pathname === "/" && this.#prefix !== "") return isUpgrade && this.#rawWebSocket;
     const path = this.#below(pathname);
     if (path === undefined) return false;
     return this.#prefix !== "" || routeOf(path) !== undefined;
@@ -192,11 +196,11 @@ export class SockJsServer {
       case "root":
         return greeting();
       case "info":
-        return info(request, this.#websocket, this.#cookies);
+        return info(request, this.#webSocket, this.#cookies);
       case "iframe":
         return this.#iframe.answer(request);
       case "websocket":
-      case "rawWebsocket":
+      case "rawWebSocket":
         return this.#upgrade(request, route.name, remoteAddress);
       case "xhr_send":
       case "jsonp_send":
@@ -226,14 +230,14 @@ export class SockJsServer {
     const route = path === undefined ? undefined : routeOf(path);
     switch (route?.name) {
       case "root":
-        if (this.#rawWebsocket && request.method === "GET" && wantsWebSocket(request)) {
-          return { name: "rawWebsocket", session: "" };
+        if (this.#rawWebSocket && request.method === "GET" && wantsWebSocket(request)) {
+          return { name: "rawWebSocket", session: "" };
         }
         return pathname === "/" && this.#prefix !== "" ? undefined : route;
-      case "rawWebsocket":
-        return this.#rawWebsocket ? route : undefined;
+      case "rawWebSocket":
+        return this.#rawWebSocket ? route : undefined;
       case "websocket":
-        return this.#websocket ? route : undefined;
+        return this.#webSocket ? route : undefined;
       default:
         return route;
     }
@@ -249,7 +253,7 @@ export class SockJsServer {
 
   #upgrade(
     request: Request,
-    transport: "websocket" | "rawWebsocket",
+    transport: "websocket" | "rawWebSocket",
     remoteAddress: string,
   ): Response {
     if (!this.#admits(remoteAddress)) return tooMany();
@@ -278,7 +282,9 @@ export class SockJsServer {
     let session = this.#table.find(id);
     if (session === undefined) {
       if (!this.#admits(remoteAddress)) return tooMany(headers);
-      session = this.#table.add((host) => new HttpSession(host, remoteAddress, transport, id));
+      session = this.#table.add((host) =>
+        new HttpSession(host, remoteAddress, downstream.transport, id)
+      );
       this.#introduce(session, request);
     }
     if (this.#cookies) sessionCookie(headers, request);

@@ -3,7 +3,7 @@ import { SocketSession } from "./socket_session.ts";
 
 /** A session over a WebSocket without SockJS: one message per text. WebSocket pings detect silent peers. */
 export class RawWebSocketServerSession extends SocketSession {
-  readonly transport: TransportName = "rawWebsocket";
+  readonly transport: TransportName = "rawWebSocket";
 
   protected read(text: string): void {
     this.deliver([text]);

@@ -3,7 +3,7 @@ export type RouteName =
   | "root"
   | "info"
   | "iframe"
-  | "rawWebsocket"
+  | "rawWebSocket"
   | "websocket"
   | "xhr"
   | "xhr_streaming"
@@ -24,7 +24,7 @@ export const METHODS: Readonly<Record<RouteName, readonly string[]>> = Object.fr
   root: ["GET", "HEAD"],
   info: ["OPTIONS", "GET", "HEAD"],
   iframe: ["GET", "HEAD"],
-  rawWebsocket: ["GET"],
+  rawWebSocket: ["GET"],
   websocket: ["GET"],
   xhr: ["OPTIONS", "POST"],
   xhr_streaming: ["OPTIONS", "POST"],
@@ -59,7 +59,7 @@ export function routeOf(path: string): Route | undefined {
     case "/info":
       return { name: "info", session: "" };
     case "/websocket":
-      return { name: "rawWebsocket", session: "" };
+      return { name: "rawWebSocket", session: "" };
   }
   const [, session, name] = TRANSPORT.exec(path) ?? [];
   if (session !== undefined && name !== undefined && isTransport(name)) return { name, session };

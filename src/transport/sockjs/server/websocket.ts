@@ -17,7 +17,7 @@ const FRAMES_PER_MESSAGE = 4;
 
 /** A session of SockJS over WebSocket. It sends one `a` frame per turn. */
 export class WebSocketServerSession extends SocketSession {
-  readonly transport: TransportName = "websocket";
+  readonly transport: TransportName = "WebSocket";
 
   protected read(text: string): void {
     const messages = decodeUpstream(text);

@@ -161,7 +161,7 @@ Deno.test("raw websocket: at its path, and wherever an upgrade is asked for", as
     assertEquals(await socket.next(), "Hello world!\uffff");
     socket.send("second");
     assertEquals(await socket.next(), "second");
-    assertEquals(server.sessions.at(-1)?.transport, "rawWebsocket");
+    assertEquals(server.sessions.at(-1)?.transport, "rawWebSocket");
     await socket.close();
   }
 });
@@ -188,7 +188,7 @@ Deno.test("raw websocket: a close carries its reason, cut to what a close frame 
 });
 
 Deno.test("raw websocket: off by option", async () => {
-  await using server = new TestServer({ rawWebsocket: false });
+  await using server = new TestServer({ rawWebSocket: false });
   assertMatch(await answerTo(server, "/echo/websocket"), /^HTTP\/1.1 404 /);
   assertMatch(await answerTo(server, "/"), /^HTTP\/1.1 404 /);
   assertMatch(await answerTo(server, "/echo"), /^HTTP\/1.1 200 /);

@@ -5,51 +5,52 @@ import type { Registration } from "./storage.ts";
 const NOTHING: ReadonlySet<never> = new Set();
 
 /**
- * Registrations in memory, found by any mix of fields. A registration is filed under every mix of
- * username, environment and name, and under its version, region and hostname; a query looks through
- * the smallest file that holds all it asks for. A constraint is held against each version once.
+ * Registrations in memory, indexed for queries by any combination of fields. Each registration is in
+ * a group for every combination of username, environment and name, and in one each for its version,
+ * region and hostname. A query scans the smallest group that contains all its results. A version
+ * constraint is checked once per distinct version.
  */
 export class RegistrationIndex<Entry extends Registration> {
   readonly #byId = new Map<string, Entry>();
-  readonly #files = new Map<string, Set<Entry>>();
-  /** How many entries have each version. */
+  readonly #groups = new Map<string, Set<Entry>>();
+  /** The number of entries of each version. */
   readonly #versions = new Map<string, number>();
 
-  /** How many there are. */
+  /** The number of entries. */
   get size(): number {
     return this.#byId.size;
   }
 
-  /** The one with that id. */
+  /** The entry with an ID. */
   get(id: string): Entry | undefined {
     return this.#byId.get(id);
   }
 
-  /** All of them, in the order of {@linkcode RegistrationIndex.put}. */
+  /** All entries, in the order of {@linkcode RegistrationIndex.put}. */
   values(): MapIterator<Entry> {
     return this.#byId.values();
   }
 
-  /** Adds an entry, or replaces the one with its id. */
+  /** Adds an entry, or replaces the one with its ID. */
   put(entry: Entry): void {
     this.remove(entry.kite.id);
     this.#byId.set(entry.kite.id, entry);
     const { version } = entry.kite;
     this.#versions.set(version, (this.#versions.get(version) ?? 0) + 1);
-    for (const name of fileNames(entry.kite)) {
-      const file = this.#files.get(name);
-      if (file === undefined) this.#files.set(name, new Set([entry]));
-      else file.add(entry);
+    for (const name of groupNames(entry.kite)) {
+      const group = this.#groups.get(name);
+      if (group === undefined) this.#groups.set(name, new Set([entry]));
+      else group.add(entry);
     }
   }
 
-  /** Makes the entry with that id the last one of {@linkcode RegistrationIndex.values}. */
+  /** Moves an entry to the end of {@linkcode RegistrationIndex.values}. */
   moveToEnd(entry: Entry): void {
     this.#byId.delete(entry.kite.id);
     this.#byId.set(entry.kite.id, entry);
   }
 
-  /** Takes the entry with that id out and gives it. */
+  /** Removes and returns the entry with an ID. */
   remove(id: string): Entry | undefined {
     const entry = this.#byId.get(id);
     if (entry === undefined) return undefined;
@@ -58,22 +59,22 @@ export class RegistrationIndex<Entry extends Registration> {
     const left = (this.#versions.get(version) ?? 1) - 1;
     if (left > 0) this.#versions.set(version, left);
     else this.#versions.delete(version);
-    for (const name of fileNames(entry.kite)) {
-      const file = this.#files.get(name);
-      file?.delete(entry);
-      if (file?.size === 0) this.#files.delete(name);
+    for (const name of groupNames(entry.kite)) {
+      const group = this.#groups.get(name);
+      group?.delete(entry);
+      if (group?.size === 0) this.#groups.delete(name);
     }
     return entry;
   }
 
-  /** Takes everything out. */
+  /** Removes all entries. */
   clear(): void {
     this.#byId.clear();
-    this.#files.clear();
+    this.#groups.clear();
     this.#versions.clear();
   }
 
-  /** Those that match and that `isLive` lets pass, at most `limit`. */
+  /** At most `limit` entries that match and are live. */
   find(matcher: Matcher, limit: number, isLive: (entry: Entry) => boolean = always): Entry[] {
     const found: Entry[] = [];
     if (limit <= 0) return found;
@@ -85,7 +86,7 @@ export class RegistrationIndex<Entry extends Registration> {
     return found;
   }
 
-  /** How many each environment has. */
+  /** The number of entries of each environment. */
   countByEnvironment(): Map<string, number> {
     const counts = new Map<string, number>();
     for (const { kite } of this.#byId.values()) {
@@ -101,12 +102,12 @@ export class RegistrationIndex<Entry extends Registration> {
     }
     let smallest: ReadonlySet<Entry> | undefined;
     const consider = (name: string): void => {
-      const file: ReadonlySet<Entry> = this.#files.get(name) ?? NOTHING;
-      if (smallest === undefined || file.size < smallest.size) smallest = file;
+      const group: ReadonlySet<Entry> = this.#groups.get(name) ?? NOTHING;
+      if (smallest === undefined || group.size < smallest.size) smallest = group;
     };
     const { username = "", environment = "", name = "" } = equal;
     if (username !== "" || environment !== "" || name !== "") {
-      consider(mixed(username, environment, name));
+      consider(combined(username, environment, name));
     }
     if (equal.version !== undefined) consider(single("version", equal.version));
     if (equal.region !== undefined) consider(single("region", equal.region));
@@ -121,12 +122,12 @@ export class RegistrationIndex<Entry extends Registration> {
   }
 
   *#ofVersions(versions: readonly string[]): Generator<Entry> {
-    for (const version of versions) yield* this.#files.get(single("version", version)) ?? NOTHING;
+    for (const version of versions) yield* this.#groups.get(single("version", version)) ?? NOTHING;
   }
 }
 
-// No field holds a "/": two of them tell a mix from a single field.
-function mixed(username: string, environment: string, name: string): string {
+// Fields contain no "/", so the number of slashes tells combined names from single ones.
+function combined(username: string, environment: string, name: string): string {
   return `${username}/${environment}/${name}`;
 }
 
@@ -134,16 +135,16 @@ function single(field: string, value: string): string {
   return `${field}/${value}`;
 }
 
-function fileNames(kite: KiteIdentity): string[] {
+function groupNames(kite: KiteIdentity): string[] {
   const { username, environment, name } = kite;
   return [
-    mixed(username, environment, name),
-    mixed(username, environment, ""),
-    mixed(username, "", name),
-    mixed(username, "", ""),
-    mixed("", environment, name),
-    mixed("", environment, ""),
-    mixed("", "", name),
+    combined(username, environment, name),
+    combined(username, environment, ""),
+    combined(username, "", name),
+    combined(username, "", ""),
+    combined("", environment, name),
+    combined("", environment, ""),
+    combined("", "", name),
     single("version", kite.version),
     single("region", kite.region),
     single("hostname", kite.hostname),

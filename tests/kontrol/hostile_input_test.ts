@@ -136,7 +136,7 @@ Deno.test("evil: nobody registers as another, nor takes over a kite of another",
   const answer = await post(`${baseOf(kontrol)}/register`, stolen);
   assertEquals([answer.status, JSON.parse(answer.text)], [
     400,
-    { err: `the id ${hers.kite.id} belongs to a kite of another user` },
+    { err: `Cannot use id "${hers.kite.id}": it belongs to a kite of another user` },
   ]);
   const upper = { ...stolen, kite: { ...hers.kite, id: hers.kite.id.toUpperCase() } };
   assertEquals((await post(`${baseOf(kontrol)}/register`, upper)).status, 400);

@@ -6,8 +6,8 @@ import { TestProcess } from "../../support/process.ts";
 const CLOCK = new URL("./clock.ts", import.meta.url);
 const PROGRAM = new URL("../../../kontrol/main.ts", import.meta.url);
 
-/** How a {@linkcode TestKontrol} is started. */
-export interface KontrolStart {
+/** How a {@linkcode KontrolProcess} is started. */
+export interface KontrolProcessOptions {
   /** The program's flags for its storage, as `-storage=sqlite`. */
   readonly storage: readonly string[];
   /**
@@ -47,16 +47,16 @@ export function denoRun(
 }
 
 /** A real Kontrol in a process of its own. */
-export class TestKontrol implements AsyncDisposable {
+export class KontrolProcess implements AsyncDisposable {
   /** Where its state and its user's kite.key are. */
   readonly home: string;
   /** Its URL for kites. */
   readonly url: string;
-  readonly #start: KontrolStart;
+  readonly #start: KontrolProcessOptions;
   readonly #port: number;
   #process: TestProcess | undefined;
 
-  private constructor(start: KontrolStart, home: string) {
+  private constructor(start: KontrolProcessOptions, home: string) {
     this.#start = start;
     this.home = home;
     this.#port = freePort();
@@ -64,9 +64,9 @@ export class TestKontrol implements AsyncDisposable {
   }
 
   /** Starts one, and waits until it listens. */
-  static async start(start: KontrolStart): Promise<TestKontrol> {
+  static async start(start: KontrolProcessOptions): Promise<KontrolProcess> {
     const home = start.home ?? await Deno.makeTempDir({ prefix: "kite_kontrol_" });
-    const kontrol = new TestKontrol(start, home);
+    const kontrol = new KontrolProcess(start, home);
     try {
       await kontrol.restart();
     } catch (error) {
@@ -135,7 +135,7 @@ export class TestKontrol implements AsyncDisposable {
 
 /** A kite with the kite.key of `kontrols[0]`, which knows all of them. */
 export function kiteOf(
-  kontrols: readonly TestKontrol[],
+  kontrols: readonly KontrolProcess[],
   name: string,
   options: KiteOptions = {},
 ): Kite {
@@ -164,7 +164,7 @@ export interface ListedKite extends AsyncDisposable {
 
 /** Such a kite that listens, and is registered. */
 export async function listedKite(
-  kontrols: readonly TestKontrol[],
+  kontrols: readonly KontrolProcess[],
   name: string,
   { isHttp = false, ...options }: KiteOptions & { readonly isHttp?: boolean } = {},
 ): Promise<ListedKite> {
@@ -179,7 +179,7 @@ export async function listedKite(
   }
 }
 
-/** The storage flags of a {@linkcode KontrolStart} for a PostgreSQL server. */
+/** The storage flags of a {@linkcode KontrolProcessOptions} for a PostgreSQL server. */
 export function postgresFlags(
   { host, port, username }: { host: string; port: number; username: string },
   database: string,

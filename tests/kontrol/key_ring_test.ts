@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { CachedKeyPairs } from "../../kontrol/cached_keypairs.ts";
+import { CachedKeyPairs } from "../../kontrol/cached_key_pairs.ts";
 import { createJwks } from "../../kontrol/jwks.ts";
-import { KeyRing, type NewKeyPair } from "../../kontrol/keypairs.ts";
+import { KeyRing, type NewKeyPair } from "../../kontrol/key_ring.ts";
 import { MemoryStorage } from "../../kontrol/storage/memory.ts";
 import type { KeyPairs, StoredKeyPair } from "../../kontrol/storage/storage.ts";
 import { generateKeyPair } from "../../src/auth/keys.ts";

@@ -13,7 +13,7 @@ const withPostgres = await skipUnlessPostgres();
 
 /** Runs a program that uses a storage and disposes of it; fails unless it ends by itself. */
 async function assertEnds(kind: string, options: object): Promise<void> {
-  const user = fromFileUrl(new URL("./user.ts", import.meta.url));
+  const user = fromFileUrl(new URL("./dispose_program.ts", import.meta.url));
   const args = ["run", "--quiet", "-A", user, kind, JSON.stringify(options)];
   const signal = AbortSignal.timeout(WITHIN);
   const command = new Deno.Command(Deno.execPath(), { args, signal, stdin: "null" });

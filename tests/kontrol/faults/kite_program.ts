@@ -1,5 +1,5 @@
 /**
- * A kite in a process of its own: `quick_kite.ts <name> <over> <home> <Kontrol's URL, …>`, where `over`
+ * A kite in a process of its own: `kite_program.ts <name> <over> <home> <Kontrol's URL, …>`, where `over`
  * is `websocket` or `http`. It prints its id once it is registered.
  *
  * @module

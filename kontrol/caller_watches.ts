@@ -4,7 +4,7 @@ import type { RemoteKite } from "../src/rpc/remote.ts";
 import { TaskQueue } from "./budgets.ts";
 import type { Caller } from "./policy.ts";
 import type { KontrolService } from "./service.ts";
-import { type Page, Watcher } from "./watcher.ts";
+import { CallerWatch, type Page } from "./caller_watch.ts";
 
 /** Watches of one connection, at most. */
 const MOST_WATCHES = 256;
@@ -13,10 +13,10 @@ const MOST_WATCHES = 256;
 const BEGINNING = 4;
 
 /** The watches of every connection. */
-export class Watchers {
+export class CallerWatches {
   readonly #service: KontrolService;
   readonly #onError: (error: unknown) => void;
-  readonly #byRemote = new Map<RemoteKite, Map<string, Watcher>>();
+  readonly #byRemote = new Map<RemoteKite, Map<string, CallerWatch>>();
   /** By username, watches that begin. */
   readonly #beginning = new Map<string, TaskQueue>();
 
@@ -37,7 +37,7 @@ export class Watchers {
    *
    * @param isPaged whether the caller asks for the list page by page
    * @returns the JSON of the answer as it stands inside of a JSON string:
-   * `{"kites":[…],"watcherID":"…"}`, and `"more":true` when {@linkcode Watchers.more} has further kites
+   * `{"kites":[…],"watcherID":"…"}`, and `"more":true` when {@linkcode CallerWatches.more} has further kites
    * @throws {KiteError} `limitError`: too many watches, or a list too long for one message
    */
   async add(
@@ -55,7 +55,7 @@ export class Watchers {
     budgets.watches.check(caller.username);
     budgets.watches.add(caller.username);
     const watcherID = crypto.randomUUID();
-    const watcher: Watcher = new Watcher(this.#service, caller, callback, {
+    const watcher: CallerWatch = new CallerWatch(this.#service, caller, callback, {
       onOverflow: () => remote.close(),
       onError: this.#onError,
       onStop: () => {
@@ -108,16 +108,16 @@ export class Watchers {
     }
   }
 
-  #find(remote: RemoteKite, watcherID: string): Watcher {
+  #find(remote: RemoteKite, watcherID: string): CallerWatch {
     const watcher = this.#byRemote.get(remote)?.get(watcherID);
     if (watcher === undefined) throw new KiteError("argumentError", "no watcher with that id");
     return watcher;
   }
 
-  #of(remote: RemoteKite): Map<string, Watcher> {
+  #of(remote: RemoteKite): Map<string, CallerWatch> {
     const known = this.#byRemote.get(remote);
     if (known !== undefined) return known;
-    const watchers = new Map<string, Watcher>();
+    const watchers = new Map<string, CallerWatch>();
     this.#byRemote.set(remote, watchers);
     remote.onDisconnect(() => {
       for (const watcher of [...watchers.values()]) watcher.stop();

@@ -16,7 +16,7 @@ const LITTLE = 1;
  * does not wait behind those who ask for much. After 5 ms of steps the event loop has a turn of its
  * own, so that connections and timers are served however much work waits.
  */
-export class Turns {
+export class FairScheduler {
   readonly #waiting = new RoundRobin<() => void>();
   /** Milliseconds of steps in this turn of the event loop. */
   #used = 0;

@@ -14,7 +14,7 @@ const PAGE = 1_000;
 /** Milliseconds for which the rest of a list waits to be asked for. */
 const PAGE_TIMEOUT = 60_000;
 
-/** What a {@linkcode Watcher} tells its owner. */
+/** What a {@linkcode CallerWatch} tells its owner. */
 export interface WatcherOptions {
   /** Called when changes come faster than they can be passed on. */
   readonly onOverflow: () => void;
@@ -34,7 +34,7 @@ export interface Page {
  * A watch of a caller: the list of what is there, then each change, in order. A list may be taken page
  * by page; a change of a kite that is still to be listed changes the list instead of being passed on.
  */
-export class Watcher {
+export class CallerWatch {
   readonly #service: KontrolService;
   readonly #caller: Caller;
   readonly #callback: Callback;
