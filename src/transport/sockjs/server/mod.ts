@@ -1,6 +1,5 @@
 import type { Limits } from "../../../protocol/limits.ts";
 import { cannotUse } from "../../../protocol/refusal.ts";
-import type { RequestPeer } from "../../../runtime/serving.ts";
 import type { Session } from "../../session.ts";
 import {
   callbackOf,
@@ -96,6 +95,18 @@ export interface SockJsServerOptions extends SockJsOptions {
   readonly onError?: (error: unknown, session: Session) => void;
 }
 
+/** The sender of a request. */
+export interface RequestInfo {
+  /**
+   * The peer's address, `host:port`.
+   *
+   * @default ""
+   */
+  readonly remoteAddress?: string;
+  /** Sets a listener that is called if the peer leaves before its response is complete. */
+  onGone?(listener: () => void): void;
+}
+
 /** The options of {@linkcode SockJsServer.close}. */
 export interface SockJsCloseOptions {
   /**
@@ -182,7 +193,7 @@ export class SockJsServer {
   }
 
   /** Answers a request; 404 for unknown paths. */
-  fetch(request: Request, peer: Partial<RequestPeer> = {}): Response | Promise<Response> {
+  fetch(request: Request, peer: RequestInfo = {}): Response | Promise<Response> {
     const url = new URL(request.url);
     const route = this.#route(url.pathname, request);
     if (route === undefined) return notFound();
@@ -272,7 +283,7 @@ export class SockJsServer {
     url: URL,
     transport: DownstreamName,
     id: string,
-    peer: Partial<RequestPeer>,
+    peer: RequestInfo,
   ): Response {
     const remoteAddress = peer.remoteAddress ?? "";
     const downstream = DOWNSTREAM[transport];
