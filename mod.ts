@@ -33,7 +33,8 @@ export type { ClientTransport } from "./src/transport/dial.ts";
 export type { CloseInfo, TransportName } from "./src/transport/session.ts";
 
 // Calls and methods.
-export type { ApiOptions, RemoteKite, TellOptions } from "./src/rpc/remote.ts";
+export type { Metadata } from "./src/rpc/metadata.ts";
+export type { ApiOptions, CallScope, RemoteKite, TellOptions } from "./src/rpc/remote.ts";
 export type { RemoteFunction } from "./src/rpc/remote_functions.ts";
 export type { RemoteStream } from "./src/rpc/remote_stream.ts";
 export { type Tracked, tracked } from "./src/rpc/tracked.ts";
@@ -47,6 +48,7 @@ export {
   type KiteErrorOptions,
   type KiteErrorType,
 } from "./src/protocol/errors.ts";
+export { VERSION } from "./src/protocol/package_version.ts";
 export { decodeBytes, encodeBytes } from "./src/protocol/bytes.ts";
 export type { BuiltinPermissions, Permission, RiskyBuiltin } from "./src/builtins/mod.ts";
 

@@ -22,7 +22,7 @@
  * @module
  */
 export { createKontrol, type CreateKontrolOptions } from "./create.ts";
-export { DEFAULT_PORT, Kontrol, KONTROL_VERSION, type KontrolOptions } from "./kontrol.ts";
+export { DEFAULT_PORT, Kontrol, type KontrolOptions } from "./kontrol.ts";
 export type { MachineOptions, MachineRequest } from "./methods.ts";
 export type { Caller, Policy, PolicyName } from "./policy.ts";
 export type { RegisterMode } from "./admission.ts";

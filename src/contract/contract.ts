@@ -165,10 +165,11 @@ export function callback<Args extends readonly unknown[] = []>(): Schema<
   (...args: Args) => unknown,
   ((...args: Args) => unknown) & Disposable
 > {
-  return standard(
+  type Remote = ((...args: Args) => unknown) & Disposable;
+  return standard<(...args: Args) => unknown, Remote>(
     (value) =>
       typeof value === "function"
-        ? { value: value as ((...args: Args) => unknown) & Disposable }
+        ? { value: value as Remote }
         : { issues: [{ message: "must be a function" }] },
     { [FUNCTION_KEYWORD]: true },
   );

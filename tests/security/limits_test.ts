@@ -288,7 +288,7 @@ Deno.test("sessions: further ones are refused with 503", () =>
       const refused = await fetch(`${url}/000/third/xhr`, { method: "POST" });
       assertEquals([refused.status, await refused.text()], [
         503,
-        "This server takes no more sessions.\n",
+        "This server accepts no more sessions.\n",
       ]);
       await assertRejects(() => Wire.open(url, true));
       const third = callingKite().newClient(url, { transport: "WebSocket" });

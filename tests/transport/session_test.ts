@@ -110,7 +110,11 @@ for (const transport of TRANSPORTS) {
     session.attach(recorder);
     assertEquals(await recorder.closed(), { code: 3000, reason: "Go away!" });
     assertEquals(recorder.messages, ["early 1", "early 2"]);
-    assertThrows(() => session.attach(recorder), KiteError, "attach only once");
+    assertThrows(
+      () => session.attach(recorder),
+      KiteError,
+      "Cannot attach a handler: the session already has one",
+    );
   });
 
   Deno.test(`${transport}: a handler that throws ends its session with 1011, and no other`, async () => {
@@ -144,7 +148,11 @@ for (const transport of TRANSPORTS) {
     const session = await dialSession(server.url, { transport, limits });
     const recorder = new Recorder(session);
     for (const code of [0, 999, 1005, 1006, 1015, 2999, 5000, 1000.5, NaN]) {
-      assertThrows(() => session.close(code), KiteError, "cannot be closed with code");
+      assertThrows(
+        () => session.close(code),
+        KiteError,
+        `Cannot use close code ${code}: must be 1000`,
+      );
     }
     assert(session.isOpen);
     session.close(1000);

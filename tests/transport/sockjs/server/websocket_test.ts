@@ -5,8 +5,8 @@ import {
   assertAnswer,
   closeAtOnce,
   get,
+  performHandshake,
   RawConnection,
-  shakeHands,
   TestServer,
   TestSocket,
 } from "./support.ts";
@@ -18,7 +18,7 @@ async function answerTo(
   changes?: Record<string, string | undefined>,
 ): Promise<string> {
   using connection = await RawConnection.open(server.port);
-  return await shakeHands(connection, path, changes);
+  return await performHandshake(connection, path, changes);
 }
 
 Deno.test("websocket: a plain request is 400, another method 405", async () => {
