@@ -22,7 +22,7 @@ import { Events, type Listener } from "./events.ts";
 import { createApi } from "./rpc/api.ts";
 import type { Api, Contract } from "./rpc/contract_types.ts";
 import type { ApiOptions, TellOptions } from "./rpc/remote.ts";
-import { checkTell, NO_OPTIONS } from "./rpc/tell_options.ts";
+import { checkTell, NO_OPTIONS, resolveWithin } from "./rpc/tell_options.ts";
 import { WaitingCalls } from "./waiting_calls.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
 
@@ -198,8 +198,17 @@ export class DiallingClient implements Client {
   }
 
   #tell(options: TellOptions, method: string, args: readonly unknown[]): Promise<unknown> {
-    // Callers without types may pass anything: the conversation checks it.
-    if (options?.idempotent === true) return this.#tellRepeatedly(options, method, args);
+    if (options === NO_OPTIONS) return this.#tellOnce(options, method, args);
+    // Callers without types may pass anything.
+    const wrong = checkTell(options, method);
+    if (wrong !== undefined) return this.#fail(wrong, method);
+    const resolved = resolveWithin(options, this.#host.timeout);
+    return resolved.idempotent === true
+      ? this.#tellRepeatedly(resolved, method, args)
+      : this.#tellOnce(resolved, method, args);
+  }
+
+  #tellOnce(options: TellOptions, method: string, args: readonly unknown[]): Promise<unknown> {
     if (this.#conversation === undefined) return this.#tellLater(options, method, args);
     const due = this.#beforeCall?.();
     return due === undefined
@@ -226,7 +235,7 @@ export class DiallingClient implements Client {
     } catch (error) {
       return await this.#fail(error as KiteError, method);
     }
-    return await this.#tell({ ...options, timeout }, method, args);
+    return await this.#tellOnce({ ...options, timeout }, method, args);
   }
 
   /** Makes a call, and repeats it after each lost connection until its timeout ends. */
@@ -239,7 +248,7 @@ export class DiallingClient implements Client {
     const deadline = performance.now() + timeout;
     for (let left = timeout;; left = timeout > 0 ? Math.max(1, deadline - performance.now()) : 0) {
       try {
-        return await this.#tell({ ...options, idempotent: false, timeout: left }, method, args);
+        return await this.#tellOnce({ ...options, timeout: left }, method, args);
       } catch (error) {
         const mayRepeat = error instanceof KiteError && error.type === "disconnect" &&
           this.#state === "redialling" && this.#options.whileDown !== "fail";

@@ -28,16 +28,16 @@ import type {
 } from "./options.ts";
 import { type KiteEvent, type KiteWatch, KontrolWatch } from "./watch.ts";
 
-/** Milliseconds between two tries to reach Kontrol, at most. */
+/** Maximum delay between two attempts to reach Kontrol, milliseconds. */
 const LONGEST_REDIAL = 3_000;
 
-/** Milliseconds that the question for Kontrol's key may take while a caller waits for it. */
+/** Timeout of a request for Kontrol's key while a caller waits for it, milliseconds. */
 const KEY_TIMEOUT = 5_000;
 
-/** Milliseconds between two questions of a key renewer, at least. */
+/** Minimum interval of a key renewer, milliseconds. */
 const SHORTEST_INTERVAL = 100;
 
-/** A kite's connection to its Kontrol, dialled when it is first needed and kept from then on. */
+/** A kite's connection to its Kontrol. It is dialled on first use and then kept open. */
 export class KontrolClient implements KontrolConnection {
   /** The registrations at proxies. */
   readonly proxies: Proxies;
@@ -48,7 +48,7 @@ export class KontrolClient implements KontrolConnection {
   readonly #watches = new Set<KiteWatch<unknown>>();
   readonly #readies = new Set<WaitingCalls>();
   readonly #renewers = new Set<() => void>();
-  /** The key that was refused last, so that each is reported once. */
+  /** The last key that was not trusted, so that each one is reported once. */
   #refusedKey: string | undefined;
 
   constructor(host: DiscoveryHost) {
@@ -60,7 +60,7 @@ export class KontrolClient implements KontrolConnection {
   /**
    * The connection to Kontrol.
    *
-   * @throws {KiteError} `configError` when no Kontrol is known
+   * @throws {KiteError} `configError` if no Kontrol is configured
    */
   get client(): DiallingClient {
     if (this.#client !== undefined) return this.#client;
@@ -74,7 +74,7 @@ export class KontrolClient implements KontrolConnection {
       concurrentCallbacks: false,
     });
     this.#client = client;
-    // Reported once for each outage, not for each try.
+    // Reported once per outage, not for every attempt.
     client.onDialError(({ error, attempt }) => {
       if (attempt === 1) this.#host.report("Cannot reach Kontrol, trying again", error);
     });
@@ -85,8 +85,7 @@ export class KontrolClient implements KontrolConnection {
   }
 
   /**
-   * Resolves when there is a connection to Kontrol. Unlike a call, it waits for a Kontrol that cannot
-   * be reached yet.
+   * Resolves when Kontrol is connected. Unlike a call, it also waits if Kontrol cannot be reached yet.
    *
    * @throws {KiteError} `timeout`, `aborted`
    */
@@ -119,7 +118,7 @@ export class KontrolClient implements KontrolConnection {
     }
   }
 
-  /** Registers once, and takes over the keys that Kontrol hands out. */
+  /** Registers once, and adopts new keys from Kontrol. */
   async registerOnce(url: string): Promise<RegisterResult> {
     checkUrl(url);
     const { kontrolKey } = this.#host.trust;
@@ -127,7 +126,7 @@ export class KontrolClient implements KontrolConnection {
     return await this.#adopt(readRegisterResult(await this.tell({}, "register", argument)));
   }
 
-  /** Registers, and again after every reconnection; resolves after the first time. */
+  /** Registers now and after every reconnection. Resolves after the first registration. */
   async register(url: string): Promise<RegisterResult> {
     checkUrl(url);
     this.#kept?.stop();
@@ -139,7 +138,7 @@ export class KontrolClient implements KontrolConnection {
     return await this.#kept.first;
   }
 
-  /** Registers over HTTP and keeps it up with heartbeats; resolves after the first time. */
+  /** Registers over HTTP and sends heartbeats. Resolves after the first registration. */
   async registerHttp(url: string): Promise<RegisterResult> {
     checkUrl(url);
     this.#http?.stop();
@@ -169,12 +168,12 @@ export class KontrolClient implements KontrolConnection {
   async #findKites(query: KontrolQuery, options: WaitOptions): Promise<readonly FoundKite[]> {
     const argument = { query: readQuery(query), watchCallback: null, who: null };
     const { kites } = readGetKitesResult(await this.tell(options, "getKites", argument));
-    // The misspelling is Go's: its peers match on it.
+    // Go's misspelling, which peers match on.
     if (kites.length === 0) throw notFound("no kites availabile");
     return kites;
   }
 
-  /** Makes a client of a kite. It renews its token. */
+  /** Creates a client for a found kite. The client renews its token. */
   #clientFor({ kite, url, token }: FoundKite): Client {
     const options = { authentication: { type: "token", key: token }, identity: kite } as const;
     const client: Client = this.#host.newClient(url, options, {
@@ -211,15 +210,15 @@ export class KontrolClient implements KontrolConnection {
       throw isNoneFound(error) ? notFound(error.message, error) : error;
     }
     if (typeof token === "string" && token !== "") return token;
-    throw new KiteError("invalidResponse", "Kontrol answered getToken with something else");
+    throw new KiteError("invalidResponse", "Cannot read the answer to getToken: must be a token");
   }
 
   /**
-   * Asks Kontrol for the public key to trust now, and adopts it if the present key vouches for it
-   * (docs/kontrol-protocol.md §6). After a change, a registered kite registers again, for its new
+   * Requests Kontrol's current public key, and adopts it if the trusted key has signed a handover to
+   * it (docs/kontrol-protocol.md §6). After a change, a registered kite registers again to get a new
    * kite.key.
    *
-   * @throws {KiteError} `authenticationError` when nothing vouches for the key.
+   * @throws {KiteError} `authenticationError` if the key cannot be verified
    */
   async getKey(options: TellOptions = {}): Promise<string> {
     const { trust } = this.#host;
@@ -233,10 +232,10 @@ export class KontrolClient implements KontrolConnection {
   }
 
   /**
-   * Asks for the key to trust at intervals, so that a retired one is replaced before a call fails.
+   * Requests Kontrol's key at intervals, so that a new key is adopted before a call fails.
    *
    * @param interval Milliseconds between two requests, at least 100.
-   * @returns A function that ends it; it ends with the kite as well.
+   * @returns A function that stops the renewer. Closing the kite stops it, too.
    */
   keyRenewer(interval: number): () => void {
     if (!(typeof interval === "number" && interval >= SHORTEST_INTERVAL)) {
@@ -290,7 +289,7 @@ export class KontrolClient implements KontrolConnection {
     return watch;
   }
 
-  /** Stops everything; the kite's clients are closed by the kite. */
+  /** Stops everything except the kite's clients, which the kite closes. */
   close(): void {
     this.#host.trust.source = undefined;
     this.proxies.close();
@@ -302,7 +301,7 @@ export class KontrolClient implements KontrolConnection {
     for (const ready of this.#readies) ready.rejectAll();
   }
 
-  /** Completes a registration, which stands whether its keys can be trusted or not. */
+  /** Completes a registration, which is valid even if its keys cannot be trusted. */
   async #adopt(result: RegisterResult): Promise<RegisterResult> {
     const key = result.publicKey ?? result.kiteKey ?? "";
     await this.#trusting(key, trustUpdateOf(result)).catch(() => {}); // reported
@@ -327,7 +326,7 @@ export class KontrolClient implements KontrolConnection {
   }
 }
 
-/** The answer to `getKey`: the key alone, or with its handover. */
+/** Reads the answer to `getKey`: a key, or a key with its handover. */
 function readKeyAnswer(answer: unknown): { publicKey: string; keyHandover: string | undefined } {
   const { publicKey, keyHandover } = typeof answer === "string"
     ? { publicKey: answer, keyHandover: undefined }
@@ -338,7 +337,7 @@ function readKeyAnswer(answer: unknown): { publicKey: string; keyHandover: strin
   return { publicKey, keyHandover: typeof keyHandover === "string" ? keyHandover : undefined };
 }
 
-/** The error if no kite matches a query. */
+/** Creates the error for a query that no kite matches. */
 function notFound(message: string, cause?: KiteError): KiteError {
   return new KiteError("genericError", message, {
     code: "kitesNotFound",
@@ -347,7 +346,7 @@ function notFound(message: string, cause?: KiteError): KiteError {
   });
 }
 
-/** True for the answer of a Kontrol at which no matching kite is registered. */
+/** True for the error of a Kontrol without a matching kite. */
 function isNoneFound(error: unknown): error is KiteError {
   return error instanceof KiteError && error.message.includes("no kites found");
 }

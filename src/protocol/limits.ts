@@ -147,6 +147,18 @@ export interface Limits {
    */
   readonly firstMessage: number;
   /**
+   * Entries of a call's metadata. The call is refused.
+   *
+   * @default 64
+   */
+  readonly metadataEntries: number;
+  /**
+   * Bytes of UTF-8 of all names and values in a call's metadata. The call is refused.
+   *
+   * @default 8_192
+   */
+  readonly metadataBytes: number;
+  /**
    * Characters of a method's name, and of each field of an identity.
    *
    * @default 256
@@ -178,6 +190,8 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   connections: 20_000,
   sessionsPerAddress: 10_000,
   firstMessage: 300_000,
+  metadataEntries: 64,
+  metadataBytes: 8_192,
   nameLength: 256,
 });
 

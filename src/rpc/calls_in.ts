@@ -11,6 +11,7 @@ import type { Line } from "./line.ts";
 import { closeSource } from "./outgoing_stream.ts";
 import { RawJson } from "./raw_json.ts";
 import { IncomingCall, type KiteRequest, type RequestOrigin } from "./request.ts";
+import type { RequestLife } from "./request_life.ts";
 
 const NO_ROOM = "Too many bytes of requests run already (limit: inFlightBytes, totalInFlightBytes)";
 
@@ -24,6 +25,8 @@ export class CallsIn {
   readonly #origin: RequestOrigin;
   readonly #onFirst: ((request: KiteRequest) => void) | undefined;
   #running = 0;
+  /** Those that run and whose answer is wanted, by response id. */
+  readonly #waiting = new Map<number, RequestLife>();
   #onIdle: (() => void)[] | undefined;
 
   /** @param onFirst hears of the first request */
@@ -70,8 +73,10 @@ export class CallsIn {
       if (result instanceof Promise) {
         return this.#serveLater(request, responseId, result, bytes, startedAt);
       }
+      IncomingCall.end(request);
       this.#answer(request, responseId, result, startedAt);
     } catch (error) {
+      IncomingCall.end(request);
       this.#answerThrown(request, responseId, error, startedAt);
     }
   }
@@ -84,6 +89,15 @@ export class CallsIn {
       return `${inFlightRequests} requests run already (limit: inFlightRequests)`;
     }
     return this.#inFlight.hasRoom(bytes) ? undefined : NO_ROOM;
+  }
+
+  /** The caller has given up a request: its answer is dropped. Unknown ids are ignored. */
+  cancel(responseId: number): void {
+    const life = this.#waiting.get(responseId);
+    if (life === undefined) return;
+    // It counts as running until its handler ends, which the caller cannot force.
+    this.#waiting.delete(responseId);
+    life.giveUp();
   }
 
   /**
@@ -126,7 +140,7 @@ export class CallsIn {
   }
 
   #serveLater(
-    request: KiteRequest,
+    request: IncomingCall,
     responseId: number | undefined,
     result: Promise<unknown>,
     bytes: number,
@@ -134,13 +148,23 @@ export class CallsIn {
   ): void {
     this.#running++;
     this.#inFlight.add(bytes);
+    const life = IncomingCall.lifeOf(request);
+    if (responseId !== undefined) this.#waiting.set(responseId, life);
+    const finish = (): void => {
+      life.end();
+      if (responseId !== undefined && this.#waiting.get(responseId) === life) {
+        this.#waiting.delete(responseId);
+      }
+      this.#finished(bytes);
+    };
     result.then(
       (value) => {
-        this.#finished(bytes);
-        this.#answer(request, responseId, value, startedAt);
+        finish();
+        this.#answer(request, life.isGivenUp ? undefined : responseId, value, startedAt);
       },
       (error: unknown) => {
-        this.#finished(bytes);
+        finish();
+        if (life.isGivenUp) return this.#endGivenUp(request, error, startedAt);
         this.#answerThrown(request, responseId, error, startedAt);
       },
     );
@@ -184,6 +208,11 @@ export class CallsIn {
     callLog.failed(request, error, responseId !== undefined);
     if (startedAt > 0) callLog.ended(request, startedAt, error);
     if (responseId !== undefined) this.answerError(responseId, error, request.id);
+  }
+
+  /** A handler that was told to stop has thrown: no failure that anyone need hear of. */
+  #endGivenUp(request: KiteRequest, error: unknown, startedAt: number): void {
+    if (startedAt > 0) this.#host.callLog.ended(request, startedAt, error);
   }
 
   #finished(bytes: number): void {

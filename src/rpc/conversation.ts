@@ -15,6 +15,7 @@ import { InFlight } from "./in_flight.ts";
 import { Line } from "./line.ts";
 import type { RemoteKite, TellOptions } from "./remote.ts";
 import type { KiteRequest, RequestOrigin } from "./request.ts";
+import { RequestLives } from "./request_life.ts";
 
 /** The sizes of the tables of one conversation. */
 export interface ConversationLoad {
@@ -75,7 +76,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   #in: CallsIn | undefined;
   #out: CallsOut | undefined;
   #queue: CallbackQueue | undefined;
-  #abort: AbortController | undefined;
+  #lives: RequestLives | undefined;
   #inFlight: InFlight | undefined;
   /** Work left in this turn. */
   #credit = TURN_CREDIT;
@@ -116,11 +117,13 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     return this.#in?.identity;
   }
 
-  /** Aborted when the session ends. */
-  get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
-    if (!this.#line.isOpen) this.#abort.abort(disconnected());
-    return this.#abort.signal;
+  /** The requests of the session whose signal was asked for. */
+  get lives(): RequestLives {
+    if (this.#lives === undefined) {
+      this.#lives = new RequestLives(this.#host.limits.callbacksPerSession);
+      if (!this.#line.isOpen) this.#lives.end();
+    }
+    return this.#lives;
   }
 
   /** True once a message has come or gone. */
@@ -183,6 +186,12 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
         return this.#invoked(message.id, message.args, text.length);
       case "request":
         return this.#calls().serve(message, text.length);
+      case "cancel":
+        return this.#in?.cancel(message.id);
+      case "release":
+        return this.#line.givenBack(message.ids);
+      case "revoke":
+        return this.#line.remoteFunctions.revokedByRemote(message.ids);
       case "broken":
         return this.#refuse(message);
     }
@@ -201,7 +210,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.#line.end(() => disconnected(info));
     this.#out?.end(info);
     this.#queue?.clear();
-    this.#abort?.abort(disconnected());
+    this.#lives?.end();
     this.#in?.end();
     this.#options.onClose(info);
   }
@@ -262,12 +271,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
 
   /** What stands for the functions and streams of the remote. */
   readonly #remoteValues: RemoteValues = {
-    callback: (id) => (...args: unknown[]): void => {
-      const line = this.#line;
-      if (!line.isOpen) return;
-      const functions = line.functionsInArguments(args);
-      line.send(functions, (ids) => line.codec.invoke(id, args, functions, ids));
-    },
+    callback: (id) => this.#line.remoteFunctions.make(id),
     stream: (pull, cancel) => this.#line.streams.receive(pull, cancel),
   };
 }

@@ -8,11 +8,17 @@ import {
   readCallbacks,
   type RemoteValues,
 } from "../dnode/unscrub.ts";
-import type { KiteErrorType } from "../protocol/errors.ts";
+import { type KiteErrorType, messageOf } from "../protocol/errors.ts";
 import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Authentication, Codec, Incoming, OutgoingRequest, RequestHead } from "./codec.ts";
 import { type Head, HeadMemo } from "./head_memo.ts";
+import { type Metadata, readMetadata } from "./metadata.ts";
+
+/** The methods that end calls, and functions of either side. Callers expect no answer to them. */
+const CANCEL = "kite.cancel";
+const RELEASE = "kite.release";
+const REVOKE = "kite.revoke";
 
 /** Kite requests inside dnode messages, compatible with Go and kite.js (docs/protocol.md §2–§4). */
 export class DnodeCodec implements Codec {
@@ -30,10 +36,14 @@ export class DnodeCodec implements Codec {
     return { text };
   }
 
-  request({ method, head, args, responseId, functions, ids, can }: OutgoingRequest): string {
+  request(request: OutgoingRequest): string {
+    const { method, head, args, responseId, functions, ids, timeout = 0 } = request;
+    const wait = timeout > 0 && timeout < Infinity ? `,"timeout":${Math.ceil(timeout)}` : "";
+    const meta = request.meta === undefined ? "" : `,"meta":${JSON.stringify(request.meta)}`;
+    const more = wait + meta + canText(request.can);
     const places = callbacksText(functions, ids, '0,"withArgs",');
     return `{"method":${JSON.stringify(method)},"arguments":[{${head.text}"withArgs":` +
-      `${stringify(args, functions)},"responseCallback":"[Function]"${canText(can)}}],` +
+      `${stringify(args, functions)},"responseCallback":"[Function]"${more}}],` +
       `"callbacks":{"${responseId}":[0,"responseCallback"]${places === "" ? "" : "," + places}}}`;
   }
 
@@ -60,6 +70,10 @@ export class DnodeCodec implements Codec {
     }}],"callbacks":{}}`;
   }
 
+  cancel(responseId: number): string {
+    return notification(CANCEL, [responseId]);
+  }
+
   invoke(
     id: number,
     args: readonly unknown[],
@@ -69,6 +83,14 @@ export class DnodeCodec implements Codec {
     return `{"method":${id},"arguments":${stringify(args, functions)},"callbacks":{${
       callbacksText(functions, ids, "")
     }}}`;
+  }
+
+  release(ids: readonly number[]): string {
+    return notification(RELEASE, ids);
+  }
+
+  revoke(ids: readonly number[]): string {
+    return notification(REVOKE, ids);
   }
 
   decode(text: string, remote: RemoteValues): Incoming {
@@ -121,7 +143,7 @@ export class DnodeCodec implements Codec {
   /** @param newHead the message's text, if its head may be one to remember */
   #request(
     method: string,
-    request: { kite?: unknown; authentication?: unknown; withArgs?: unknown; can?: unknown },
+    request: RequestObject,
     responseId: number | undefined,
     newHead: string | undefined,
   ): Incoming {
@@ -131,8 +153,30 @@ export class DnodeCodec implements Codec {
       : withArgs === undefined || withArgs === null
       ? []
       : [withArgs];
+    const notice = responseId === undefined ? readNotice(method, args) : undefined;
+    if (notice !== undefined) return notice;
+    let meta: Metadata | undefined;
+    if (request.meta !== undefined) {
+      try {
+        meta = readMetadata(request.meta, this.#limits);
+      } catch (error) {
+        return { kind: "broken", type: "limitError", reason: messageOf(error), responseId };
+      }
+    }
     const { kite, authentication } = this.#readHead(method, request, newHead);
-    return { kind: "request", method, kite, authentication, args, responseId, can: request.can };
+    const timeout = readTimeout(request.timeout);
+    const { can } = request;
+    return {
+      kind: "request",
+      method,
+      kite,
+      authentication,
+      args,
+      responseId,
+      timeout,
+      meta,
+      can,
+    };
   }
 
   #readHead(
@@ -193,9 +237,37 @@ export class DnodeCodec implements Codec {
   }
 }
 
+/** Reads a message that ends a call or functions; undefined for any other. */
+function readNotice(method: string, args: readonly unknown[]): Incoming | undefined {
+  switch (method) {
+    case CANCEL:
+      return isId(args[0]) ? { kind: "cancel", id: args[0] } : broken("no call to cancel is named");
+    case RELEASE:
+      return { kind: "release", ids: args.filter(isId) };
+    case REVOKE:
+      return { kind: "revoke", ids: args.filter(isId) };
+    default:
+      return undefined;
+  }
+}
+
+function notification(method: string, args: readonly number[]): string {
+  return `{"method":"${method}","arguments":[{"withArgs":[${args}]}],"callbacks":{}}`;
+}
+
 /** The member that names our extensions, after others. */
 function canText(can: string | undefined): string {
   return can === undefined ? "" : `,"can":${can}`;
+}
+
+/** The options object of a request; nothing of it is checked. */
+interface RequestObject {
+  readonly kite?: unknown;
+  readonly authentication?: unknown;
+  readonly withArgs?: unknown;
+  readonly timeout?: unknown;
+  readonly meta?: unknown;
+  readonly can?: unknown;
 }
 
 /** What a message may hold; nothing of it is checked. */
@@ -262,6 +334,11 @@ function callbacksText(
     text += `${text === "" ? "" : ","}"${ids[i]}":[${steps}]`;
   }
   return text;
+}
+
+/** The milliseconds that a caller says it waits, if it says so. */
+function readTimeout(value: unknown): number | undefined {
+  return typeof value === "number" && value > 0 && value < Infinity ? value : undefined;
 }
 
 function readAuthentication(value: unknown): Authentication | undefined {

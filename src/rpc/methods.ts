@@ -3,7 +3,7 @@ import { KiteError } from "../protocol/errors.ts";
 import { nearestName } from "../protocol/nearest.ts";
 import { type Handler, Hooks, type MethodHandling, ServedMethod } from "./method.ts";
 import type { MethodSchemas } from "./contract_types.ts";
-import type { IncomingCall } from "./request.ts";
+import { IncomingCall } from "./request.ts";
 
 /** Methods beyond which a wrong name is not compared with each: strangers can send many. */
 const MOST_COMPARED = 256;
@@ -76,7 +76,11 @@ export class Methods {
     if (this.isClosing) throw new KiteError("disconnect", "the kite is closing");
     if (request.authenticates && this.authenticates && method.authenticates) {
       const authenticated = this.authenticators.authenticate(request);
-      if (authenticated !== undefined) return authenticated.then(() => method.run(request));
+      if (authenticated !== undefined) {
+        const life = IncomingCall.lifeOf(request);
+        // The caller may give up while its authentication is checked.
+        return authenticated.then(() => life.isGivenUp ? undefined : method.run(request));
+      }
     }
     return method.run(request);
   }

@@ -2,6 +2,17 @@ import type { Callback } from "../dnode/scrub.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { CloseInfo } from "../transport/session.ts";
 import type { Api, Contract } from "./contract_types.ts";
+import type { Metadata } from "./metadata.ts";
+
+/** What a call inherits from the request in which it is made. A `KiteRequest` is one. */
+export interface CallScope {
+  /** Cancels the call. */
+  readonly signal: AbortSignal;
+  /** When the call is cancelled, in milliseconds since the epoch; undefined for no limit. */
+  readonly deadline: number | undefined;
+  /** Text that travels with the call. */
+  readonly meta: Metadata;
+}
 
 /** Options of one call. */
 export interface TellOptions {
@@ -11,8 +22,21 @@ export interface TellOptions {
    * @default the kite's `timeout`, 15_000
    */
   readonly timeout?: number;
-  /** Cancels the call, which fails with `aborted`. The remote is not told. */
+  /**
+   * Cancels the call, which fails with `aborted`. If the remote is a kite of this library, the signal
+   * of its request is aborted. A timeout does the same.
+   */
   readonly signal?: AbortSignal;
+  /**
+   * Makes the call on behalf of a request: the call is cancelled when the request is, waits no longer
+   * than the request's deadline, and carries its metadata.
+   */
+  readonly within?: CallScope;
+  /**
+   * Text that travels with the call beside its arguments. The handler reads it from `request.meta`. It
+   * is added to the metadata of `within`.
+   */
+  readonly meta?: Metadata;
   /**
    * How long the remote can call the functions in the arguments. The end of the session and
    * {@linkcode RemoteKite.release} always end it.

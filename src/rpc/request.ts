@@ -1,7 +1,9 @@
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { Args } from "./args.ts";
 import type { Authentication, IncomingRequest } from "./codec.ts";
+import { type Metadata, NO_METADATA } from "./metadata.ts";
 import type { RemoteKite } from "./remote.ts";
+import { RequestLife, type RequestLives } from "./request_life.ts";
 
 /**
  * One call of a method. Handlers receive it as their argument.
@@ -40,8 +42,18 @@ export interface KiteRequest {
   readonly client: RemoteKite;
   /** The kite that serves this request. */
   readonly localKite: KiteIdentity;
-  /** Aborted when the caller's session ends, so that work for it can stop. */
+  /**
+   * Aborted when the caller cancels the call, when its deadline passes, and when its session ends.
+   * Once the call is answered, only the end of the session aborts it.
+   */
   readonly signal: AbortSignal;
+  /**
+   * When the caller stops waiting, in milliseconds since the epoch. Undefined if the caller does not
+   * say, as with kites of other implementations.
+   */
+  readonly deadline: number | undefined;
+  /** Text that the caller sent beside the arguments, by name. Empty if it sent none. */
+  readonly meta: Metadata;
   /** Values shared by the hooks and the handler of this request. */
   readonly context: Map<string, unknown>;
 }
@@ -52,8 +64,8 @@ export interface RequestOrigin {
   readonly remote: RemoteKite;
   /** The kite that serves the request. */
   readonly localKite: KiteIdentity;
-  /** Aborted when the session ends. */
-  readonly signal: AbortSignal;
+  /** The requests of the session whose signal was used. */
+  readonly lives: RequestLives;
   /** True if the caller's authentication must be checked (docs/protocol.md §5). */
   readonly authenticates: boolean;
 }
@@ -63,7 +75,8 @@ export class IncomingCall implements KiteRequest {
   readonly method: string;
   readonly authentication: Authentication | undefined;
   readonly #origin: RequestOrigin;
-  readonly #values: readonly unknown[];
+  readonly #message: IncomingRequest;
+  #life: RequestLife | undefined;
   #kite: KiteIdentity;
   #isAuthenticated = false;
   #id: string | undefined;
@@ -75,7 +88,7 @@ export class IncomingCall implements KiteRequest {
     this.authentication = message.authentication;
     this.#kite = message.kite;
     this.#origin = origin;
-    this.#values = message.args;
+    this.#message = message;
   }
 
   get id(): string {
@@ -83,7 +96,7 @@ export class IncomingCall implements KiteRequest {
   }
 
   get args(): Args {
-    return this.#args ??= new Args(this.#values, this.method);
+    return this.#args ??= new Args(this.#message.args, this.method);
   }
 
   get kite(): KiteIdentity {
@@ -107,7 +120,15 @@ export class IncomingCall implements KiteRequest {
   }
 
   get signal(): AbortSignal {
-    return this.#origin.signal;
+    return IncomingCall.lifeOf(this).signal;
+  }
+
+  get deadline(): number | undefined {
+    return this.#message.timeout === undefined ? undefined : IncomingCall.lifeOf(this).deadline;
+  }
+
+  get meta(): Metadata {
+    return this.#message.meta ?? NO_METADATA;
   }
 
   get context(): Map<string, unknown> {
@@ -117,6 +138,16 @@ export class IncomingCall implements KiteRequest {
   /** True if the caller's authentication must be checked before the handler runs. */
   get authenticates(): boolean {
     return this.#origin.authenticates;
+  }
+
+  /** How long the answer is wanted; the caller's timeout counts from the first use. */
+  static lifeOf(call: IncomingCall): RequestLife {
+    return call.#life ??= new RequestLife(call.#message, call.#origin.lives);
+  }
+
+  /** The call is answered in the turn in which it came. */
+  static end(call: IncomingCall): void {
+    call.#life?.end();
   }
 
   /** Sets the username that an authenticator confirmed. Static, so that handlers cannot reach it. */
