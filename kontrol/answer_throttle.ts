@@ -1,4 +1,4 @@
-import { Connection } from "../src/connection.ts";
+import { IncomingConnection } from "../src/connection.ts";
 import { RawJson } from "../src/rpc/raw_json.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
 import { afterTurn } from "../src/runtime/turn.ts";
@@ -28,7 +28,7 @@ export class AnswerThrottle {
    * @param escaped see {@linkcode RawJson}
    */
   async pass(remote: RemoteKite, escaped: string): Promise<RawJson> {
-    if (escaped.length >= LARGE && remote instanceof Connection) {
+    if (escaped.length >= LARGE && remote instanceof IncomingConnection) {
       const before = this.#last.get(remote) ?? Promise.resolve();
       const room = before.then(() => waitForRoom(remote));
       // The next one looks when this one was sent.
@@ -39,7 +39,7 @@ export class AnswerThrottle {
   }
 }
 
-async function waitForRoom(connection: Connection): Promise<void> {
+async function waitForRoom(connection: IncomingConnection): Promise<void> {
   const end = performance.now() + PATIENCE;
   while (connection.unsentBytes > MOST_UNSENT && performance.now() < end) {
     await new Promise((resolve) => setTimeout(resolve, INTERVAL));

@@ -2,10 +2,10 @@ import { KiteError } from "../src/protocol/errors.ts";
 import type { Invites } from "./storage/storage.ts";
 
 /** Milliseconds for which an invite is good unless another time is given. */
-export const DEFAULT_INVITE_LIFETIME = 15 * 60_000;
+export const DEFAULT_INVITE_LIFETIME: number = 15 * 60_000;
 
 /** Milliseconds for which an invite is good, at most. */
-export const LONGEST_INVITE_LIFETIME = 7 * 24 * 3_600_000;
+export const LONGEST_INVITE_LIFETIME: number = 7 * 24 * 3_600_000;
 
 /** What an invite is for. */
 export interface InviteOptions {

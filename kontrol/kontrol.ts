@@ -4,6 +4,7 @@ import { Kite } from "../src/kite.ts";
 import type { CloseOptions, KiteOptions } from "../src/kite_options.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import { formatIdentity } from "../src/protocol/identity.ts";
+import { VERSION } from "../src/protocol/package_version.ts";
 import type { Server } from "../src/server.ts";
 import { admit, type RegisterMode } from "./admission.ts";
 import { type BudgetOptions, Budgets } from "./budgets.ts";
@@ -24,9 +25,6 @@ import type { Registration, Storage } from "./storage/storage.ts";
 import { TokenIssuer, type TokenIssuerOptions } from "./tokens.ts";
 import { CallerWatches } from "./caller_watches.ts";
 
-/** Kontrol's version, as it says of itself. */
-export const KONTROL_VERSION = "1.0.0";
-
 /** The default port of a Kontrol. */
 export const DEFAULT_PORT = 4000;
 
@@ -39,7 +37,7 @@ export interface KontrolOptions extends MachineOptions {
   /**
    * The version under which Kontrol lists itself.
    *
-   * @default "1.0.0"
+   * @default the version of this package
    */
   readonly version?: string;
   /**
@@ -143,7 +141,7 @@ export class Kontrol implements AsyncDisposable {
       this.metrics,
       () => this.#registry.recheck(),
     );
-    this.kite = new Kite("kontrol", options.version ?? KONTROL_VERSION, {
+    this.kite = new Kite("kontrol", options.version ?? VERSION, {
       port: DEFAULT_PORT,
       ...options.kite,
       username,
@@ -201,7 +199,7 @@ export class Kontrol implements AsyncDisposable {
         log.info("registered {kite} at {url}, kept by {keeper}", { ...about(added), keeper }),
       onRefused: (who, { message }) => this.#refusals.say(`refused ${who}: ${message}`),
     });
-    this.kite.authenticator("kiteKey", async ({ key }, { kite, client }) => {
+    this.kite.addAuthenticator("kiteKey", async ({ key }, { kite, client }) => {
       const who = (): string => `${formatIdentity(kite)} at ${client.remoteAddress}`;
       return (await service.verify(key, who)).username;
     });

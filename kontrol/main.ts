@@ -4,16 +4,16 @@
  * @module
  */
 import { KiteError } from "../src/protocol/errors.ts";
+import { VERSION } from "../src/protocol/package_version.ts";
 import { env, environmentNames } from "../src/runtime/env.ts";
 import { exit, isMain, onInterrupt, printLine, programArguments } from "../src/runtime/process.ts";
 import { writeError } from "../src/runtime/terminal.ts";
-import { KONTROL_VERSION } from "./kontrol.ts";
 import { asksForVersion, settingsHelp, settingsWarnings } from "../src/flags.ts";
 import { describeStorage } from "./program/open_storage.ts";
 import { readProgramSettings, SETTINGS, type Settings } from "./program/settings.ts";
 import { initializeKontrol, startKontrol } from "./program/start.ts";
 
-const HELP = `Kontrol ${KONTROL_VERSION}: the registry and authority of kites.
+const HELP = `Kontrol ${VERSION}: the registry and authority of kites.
 
 Usage: kontrol [-flag=value ...]
 
@@ -30,7 +30,7 @@ first kite.key, and listens on port 4000. Each flag can be set in the environmen
 export async function main(words: readonly string[]): Promise<number> {
   try {
     if (env("KITE_VERSION") || asksForVersion(words)) {
-      printLine(KONTROL_VERSION);
+      printLine(VERSION);
       return 0;
     }
     const settings = readProgramSettings(words, env, (warning) => {
@@ -60,7 +60,7 @@ async function run(settings: Settings): Promise<void> {
   const { kontrol, url, username, keyPairNote, userKey } = await startKontrol(settings);
   const home = userKey.isUsable ? "" : `KITE_HOME=${settings.home} `;
   printLine(
-    `Kontrol ${KONTROL_VERSION} listens at ${url}, its user is "${username}"\n` +
+    `Kontrol ${VERSION} listens at ${url}, its user is "${username}"\n` +
       `storage    ${describeStorage(settings)}\n` +
       `key pair   ${keyPairNote}\n` +
       `kite.key   ${userKey.note}\n` +

@@ -1,6 +1,6 @@
 /**
- * Kontrol as a library: the registry and authority of kites, with methods, authenticators, a policy
- * and a storage of your own.
+ * Kontrol as a library: the registry of kites, which issues their keys and tokens. You choose the
+ * storage and the policy, and can add methods and authenticators.
  *
  * @example
  * ```ts
@@ -22,7 +22,7 @@
  * @module
  */
 export { createKontrol, type CreateKontrolOptions } from "./create.ts";
-export { DEFAULT_PORT, Kontrol, KONTROL_VERSION, type KontrolOptions } from "./kontrol.ts";
+export { DEFAULT_PORT, Kontrol, type KontrolOptions } from "./kontrol.ts";
 export type { MachineOptions, MachineRequest } from "./methods.ts";
 export type { Caller, Policy, PolicyName } from "./policy.ts";
 export type { RegisterMode } from "./admission.ts";

@@ -10,9 +10,10 @@ import {
 } from "../../src/config_values.ts";
 import { kiteHome } from "../../src/auth/kite_key.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
+import { VERSION } from "../../src/protocol/package_version.ts";
 import { cannotUse } from "../../src/protocol/refusal.ts";
 import { REGISTER_MODES, type RegisterMode } from "../admission.ts";
-import { DEFAULT_PORT, KONTROL_VERSION } from "../kontrol.ts";
+import { DEFAULT_PORT } from "../kontrol.ts";
 import type { PolicyName } from "../policy.ts";
 import type { PostgresConnection } from "../storage/postgres_route.ts";
 import { type GivenSettings, readSettings, type SettingRow } from "../../src/flags.ts";
@@ -118,7 +119,7 @@ export function readProgramSettings(
     port: read(given, "port", readPort) ?? DEFAULT_PORT,
     ip: read(given, "ip", checkHost) ?? "0.0.0.0",
     username: read(given, "username", checkName),
-    version: read(given, "version", checkName) ?? KONTROL_VERSION,
+    version: read(given, "version", checkName) ?? VERSION,
     kontrolUrl: read(given, "kontrolurl", checkUrl),
     registerUrl: read(given, "registerurl", checkUrl),
     publicKeyFile: read(given, "publickeyfile", checkPath),
