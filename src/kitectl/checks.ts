@@ -102,7 +102,7 @@ export async function checkTrust({ program, signal }: Context, kite: Kite): Prom
     return { state: "warning", text: "unknown without a kite.key" };
   }
   try {
-    await kite.kontrol.getKey({ timeout: TIMEOUT, signal });
+    await kite.getKey({ timeout: TIMEOUT, signal });
     return ok("Kontrol takes the kite.key");
   } catch (error) {
     const isRefused = error instanceof KiteError && error.type === "authenticationError";

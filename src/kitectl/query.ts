@@ -1,5 +1,4 @@
 import type { KiteEvent } from "../discovery/watch.ts";
-import type { FoundKite } from "../discovery/found_kites.ts";
 import { formatIdentity, IDENTITY_FIELDS } from "../protocol/identity.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
 import { type AddCommand, examples } from "./command.ts";
@@ -38,19 +37,18 @@ async function query(context: Context, options: QueryOptions): Promise<void> {
     if (options.watch === true) {
       const { signal } = context;
       await context.screen.whileWaiting("Connecting", () => kite.kontrolReady({ signal }));
-      using watch = kite.kontrol.watchKites(fields);
-      signal.addEventListener("abort", () => watch.stop());
+      await using watch = kite.watchKites(fields);
+      signal.addEventListener("abort", () => void watch.close());
       for await (const event of watch) printEvent(context, event, options);
       return;
     }
-    const found = await findKites(context, kite, fields);
-    const sorted = [...found].sort((a, b) =>
-      formatIdentity(a.kite) < formatIdentity(b.kite) ? -1 : 1
-    );
+    const found = (await findKites(context, kite, fields)).flatMap(({ identity, url }) => {
+      return identity === undefined ? [] : [{ kite: identity, url }];
+    }).sort((a, b) => formatIdentity(a.kite) < formatIdentity(b.kite) ? -1 : 1);
     if (options.json === true) {
-      for (const each of sorted) context.screen.print(safeJson(withoutToken(each)));
+      for (const each of found) context.screen.print(safeJson(each));
     } else {
-      const rows = sorted.map(({ kite, url }) => [...IDENTITY_FIELDS.map((f) => kite[f]), url]);
+      const rows = found.map(({ kite, url }) => [...IDENTITY_FIELDS.map((f) => kite[f]), url]);
       context.screen.printTable([...IDENTITY_FIELDS, "url"], rows);
     }
   } finally {
@@ -63,14 +61,11 @@ function printEvent(
   event: KiteEvent,
   { json = false }: QueryOptions,
 ): void {
-  if (json) return screen.print(safeJson({ action: event.action, ...withoutToken(event) }));
-  const isNew = event.action === "REGISTER";
+  // The token of the event is a secret, and has no place on a screen.
+  const { action, kite, url } = event;
+  if (json) return screen.print(safeJson({ action, kite, url }));
+  const isNew = action === "REGISTER";
   const sign = isNew ? screen.color("green", "+") : screen.color("red", "-");
-  const url = isNew ? ` ${safeLine(event.url)}` : "";
-  screen.print(`${sign} ${safeLine(formatIdentity(event.kite))}${url}`);
-}
-
-/** A token is a secret, and has no place on a screen. */
-function withoutToken({ kite, url }: FoundKite): Omit<FoundKite, "token"> {
-  return { kite, url };
+  const where = isNew ? ` ${safeLine(url)}` : "";
+  screen.print(`${sign} ${safeLine(formatIdentity(kite))}${where}`);
 }

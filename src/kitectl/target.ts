@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import type { Client } from "../client.ts";
 import { checkUrl } from "../config_values.ts";
-import type { FoundKite } from "../discovery/found_kites.ts";
 import type { Kite } from "../kite.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { IDENTITY_FIELDS } from "../protocol/identity.ts";
@@ -58,7 +57,7 @@ export function queryOf(options: KontrolQuery): KontrolQuery {
 }
 
 /**
- * The kites that match.
+ * Clients of the kites that match, not dialled yet.
  *
  * @throws {Failure} when there are none
  */
@@ -66,11 +65,11 @@ export async function findKites(
   context: Context,
   kite: Kite,
   query: KontrolQuery,
-): Promise<readonly FoundKite[]> {
+): Promise<readonly Client[]> {
   try {
     return await context.screen.whileWaiting(
       "Asking Kontrol",
-      () => kite.kontrol.findKites(query),
+      () => kite.getKites(query, { signal: context.signal }),
     );
   } catch (error) {
     if (!(error instanceof KiteError) || !/no kites? (availabile|found)/i.test(error.message)) {
@@ -109,7 +108,7 @@ export async function openTarget(
   const kite = options.to === undefined ? createKiteWithKontrol(context) : createKite();
   try {
     const clients = options.to === undefined
-      ? (await findKites(context, kite, query)).map((found) => kite.kontrol.clientFor(found))
+      ? await findKites(context, kite, query)
       : [await clientAt(context, kite, readOption(checkUrl, "--to", options.to), options, query)];
     const client = await dialFirst(context, clients, timeout);
     return {
@@ -182,7 +181,7 @@ async function tokenFor(
   try {
     const found = await findKites(context, kite, hasQuery ? query : { username });
     const match = hasQuery ? found[0] : found.find((each) => isSameUrl(each.url, url));
-    return match && { type: "token", key: match.token };
+    return match?.authentication;
   } catch (error) {
     if (hasQuery) throw error;
     return undefined;

@@ -66,6 +66,34 @@ Deno.test("kitectl tell: callbacks are printed as they come, before the answer",
   ]);
 });
 
+Deno.test("kitectl tell: the items of streams are printed one by one", async () => {
+  await using setting = await setUp();
+  const { machine, kite } = setting;
+  const taken = Promise.withResolvers<void>();
+  kite.handle("count", async function* () {
+    yield { n: 1 };
+    yield { n: 2 };
+    await taken.promise;
+    yield { n: 3 };
+  });
+  await using process = await machine.start(["tell", "--name", "math", "count"], /^\{"n":2\}$/);
+  taken.resolve();
+  assertEquals(await process.exitCode(), 0);
+  const lines: string[] = [];
+  process.onLine((line) => lines.push(line));
+  assertEquals(lines, ['{"n":1}', '{"n":2}', '{"n":3}']);
+  const json = await machine.run(["tell", "--name", "math", "--json", "count"]);
+  assertEquals(json.stdout, [1, 2, 3].map((n) => `{"item":{"n":${n}}}\n`).join(""));
+
+  kite.handle("broken", async function* () {
+    yield await Promise.resolve(1);
+    throw new Error("no more");
+  });
+  const broken = await machine.run(["tell", "--name", "math", "broken"]);
+  assertEquals([broken.code, broken.stdout], [1, "1\n"]);
+  assertStringIncludes(broken.stderr, "no more");
+});
+
 Deno.test("kitectl tell --follow: prints what callbacks get after the answer, until Ctrl-C", async () => {
   await using setting = await setUp();
   const { machine, kite } = setting;
