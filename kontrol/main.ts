@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { KiteError } from "../src/protocol/errors.ts";
+import { KiteError, messageOf } from "../src/protocol/errors.ts";
 import { env, environmentNames } from "../src/runtime/env.ts";
 import { exit, isMain, onInterrupt, printLine, programArguments } from "../src/runtime/process.ts";
 import { writeError } from "../src/runtime/terminal.ts";
@@ -15,17 +15,17 @@ import { giveUserKey, localUrl, type OwnKeys, prepareOwnKeys } from "./own_keys.
 import type { KeyPairs } from "./storage/storage.ts";
 import { readProgramSettings, SETTINGS, type Settings } from "./program/settings.ts";
 
-const HELP = `Kontrol ${KONTROL_VERSION}: the registry and authority of kites.
+const HELP = `Kontrol ${KONTROL_VERSION}: the registry of kites and issuer of their keys.
 
 Usage: kontrol [-flag=value ...]
 
-Without any flag it keeps everything in a file of its own, makes a key pair and a
-first kite.key, and listens on port 4000. Each flag can be set in the environment.
+Without flags it stores everything in an SQLite file, creates a key pair and a first
+kite.key, and listens on port 4000. Each flag has an environment variable.
 
 `;
 
 /**
- * Runs Kontrol until the process is told to stop.
+ * Runs Kontrol until the process is interrupted.
  *
  * @returns the exit code
  */
@@ -107,7 +107,7 @@ async function run(settings: Settings): Promise<void> {
   release();
 }
 
-/** Loads or makes Kontrol's own keys. */
+/** Loads or creates Kontrol's own keys. */
 function prepareStart(settings: Settings, keyPairs: KeyPairs): Promise<OwnKeys> {
   const { home, username, kontrolUrl, publicKeyFile, privateKeyFile, kiteHome } = settings;
   const keyFiles = publicKeyFile === undefined || privateKeyFile === undefined
@@ -119,7 +119,7 @@ function prepareStart(settings: Settings, keyPairs: KeyPairs): Promise<OwnKeys> 
     kontrolUrl,
     defaultUrl: localUrl(settings.ip, settings.port, settings.tlsCertFile !== undefined),
     keyFiles,
-    // With key files of the owner's own, the user's kite.key tells who Kontrol is, as in Go.
+    // With key files, the user's kite.key provides Kontrol's username and URL, as in Go.
     adoptFrom: keyFiles === undefined ? "" : kiteHome,
   }, keyPairs);
 }
@@ -130,10 +130,6 @@ function tlsOf(
   return tlsCertFile === undefined || tlsKeyFile === undefined
     ? {}
     : { tls: { certFile: tlsCertFile, keyFile: tlsKeyFile } };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 if (isMain(import.meta)) exit(await main(programArguments()));
