@@ -1,4 +1,4 @@
-import { Connection } from "../src/connection.ts";
+import { IncomingConnection } from "../src/connection.ts";
 import { RawJson } from "../src/rpc/raw_json.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
 import { afterTurn } from "../src/runtime/turn.ts";
@@ -28,7 +28,7 @@ export class AnswerThrottle {
    * @param escaped the answer, see {@linkcode RawJson}
    */
   async admit(remote: RemoteKite, escaped: string): Promise<RawJson> {
-    if (escaped.length >= LARGE && remote instanceof Connection) {
+    if (escaped.length >= LARGE && remote instanceof IncomingConnection) {
       const previous = this.#last.get(remote) ?? Promise.resolve();
       const admitted = previous.then(() => waitUntilSent(remote));
       // The next answer waits until this one was handed to the connection.
@@ -39,7 +39,7 @@ export class AnswerThrottle {
   }
 }
 
-async function waitUntilSent(connection: Connection): Promise<void> {
+async function waitUntilSent(connection: IncomingConnection): Promise<void> {
   const end = performance.now() + MAX_WAIT;
   while (connection.unsentBytes > MAX_UNSENT && performance.now() < end) {
     await new Promise((resolve) => setTimeout(resolve, INTERVAL));

@@ -5,7 +5,9 @@ import type { CloseOptions, KiteOptions } from "../src/kite_options.ts";
 import { LimitedLog } from "../src/limited_log.ts";
 import { KiteError, messageOf } from "../src/protocol/errors.ts";
 import { formatIdentity } from "../src/protocol/identity.ts";
+import { VERSION } from "../src/protocol/package_version.ts";
 import type { Server } from "../src/server.ts";
+import { admit, type RegisterMode } from "./admission.ts";
 import { type BudgetOptions, Budgets } from "./budgets.ts";
 import { CachedKeyPairs } from "./cached_key_pairs.ts";
 import { Finder } from "./finder.ts";
@@ -24,9 +26,6 @@ import type { Registration, Storage } from "./storage/storage.ts";
 import { TokenIssuer, type TokenIssuerOptions } from "./tokens.ts";
 import { CallerWatches } from "./caller_watches.ts";
 
-/** The version of Kontrol. */
-export const KONTROL_VERSION = "1.0.0";
-
 /** The default port of a Kontrol. */
 export const DEFAULT_PORT = 4000;
 
@@ -39,7 +38,7 @@ export interface KontrolOptions extends MachineOptions {
   /**
    * The version in Kontrol's own registration.
    *
-   * @default "1.0.0"
+   * @default the version of this package
    */
   readonly version?: string;
   /**
@@ -63,6 +62,12 @@ export interface KontrolOptions extends MachineOptions {
    * @default "compatible"
    */
   readonly policy?: PolicyName | Policy;
+  /**
+   * Who gets a kite.key from `registerMachine`. Cannot be combined with `machineAuthenticate`.
+   *
+   * @default "closed"
+   */
+  readonly register?: RegisterMode;
   /** How long kites stay registered without heartbeats. */
   readonly liveness?: LivenessOptions;
   /** The validity and the cache of tokens. */
@@ -137,7 +142,7 @@ export class Kontrol implements AsyncDisposable {
       this.metrics,
       () => this.#registry.recheck(),
     );
-    this.kite = new Kite("kontrol", options.version ?? KONTROL_VERSION, {
+    this.kite = new Kite("kontrol", options.version ?? VERSION, {
       port: DEFAULT_PORT,
       ...options.kite,
       username,
@@ -210,7 +215,7 @@ export class Kontrol implements AsyncDisposable {
         });
       },
     });
-    this.kite.authenticator("kiteKey", async ({ key }, { kite, client }) => {
+    this.kite.addAuthenticator("kiteKey", async ({ key }, { kite, client }) => {
       const who = (): string => `${formatIdentity(kite)} at ${client.remoteAddress}`;
       return (await service.verify(key, who)).username;
     });
@@ -222,7 +227,8 @@ export class Kontrol implements AsyncDisposable {
       metrics,
       onError: (error) => report("Cannot deliver a change to a watch", error),
     });
-    addMethods(this.kite, { ...options, service, registry, metrics, watches });
+    const machines = admit(options, () => storage.invites, username);
+    addMethods(this.kite, { ...machines, service, registry, metrics, watches });
     const heartbeats = new HeartbeatTokens({ registry, storage, keys });
     const http = createHttp({
       service,

@@ -19,6 +19,8 @@ export interface MachineRequest {
   readonly authType: string;
   /** The user for whom the kite.key is requested. */
   readonly username: string;
+  /** The code of an invite; `""` if none was given. */
+  readonly invite: string;
   /**
    * The call. The client can be asked for credentials with it:
    * `request.client.tell("kite.getPass", "Password: ")`.
@@ -207,8 +209,14 @@ async function registerMachine(
   if (machineAuthenticate === undefined) {
     throw new KiteError("authenticationError", "no valid authentication key found");
   }
-  const authType = isName || argument.isNull ? "" : authTypeOf(argument.object().value);
-  const machine: MachineRequest = { authType, username, request };
+  const fields = isName || argument.isNull ? {} : argument.object().value;
+  const { invite } = fields;
+  const machine: MachineRequest = {
+    authType: authTypeOf(fields),
+    username,
+    invite: typeof invite === "string" ? invite : "",
+    request,
+  };
   try {
     await machineAuthenticate(machine);
   } catch (error) {

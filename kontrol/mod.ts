@@ -22,9 +22,11 @@
  * @module
  */
 export { createKontrol, type CreateKontrolOptions } from "./create.ts";
-export { DEFAULT_PORT, Kontrol, KONTROL_VERSION, type KontrolOptions } from "./kontrol.ts";
+export { DEFAULT_PORT, Kontrol, type KontrolOptions } from "./kontrol.ts";
 export type { MachineOptions, MachineRequest } from "./methods.ts";
 export type { Caller, Policy, PolicyName } from "./policy.ts";
+export type { RegisterMode } from "./admission.ts";
+export { createInvite, type InviteOptions, type NewInvite } from "./invites.ts";
 export type { BudgetOptions } from "./budgets.ts";
 export type { LivenessOptions } from "./liveness.ts";
 export type { TokenIssuerOptions } from "./tokens.ts";
@@ -39,6 +41,8 @@ export { PostgresStorage, type PostgresStorageOptions } from "./storage/postgres
 export type {
   DeleteOptions,
   GetOptions,
+  Invite,
+  Invites,
   KeyPair,
   KeyPairs,
   LossListener,

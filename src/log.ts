@@ -162,11 +162,6 @@ export class KiteLogger implements Logger {
   }
 }
 
-/** Makes the logger of a kite; see {@linkcode KiteLogger}. */
-export function createLogger(name: string, options: LoggerOptions = {}): KiteLogger {
-  return new KiteLogger(name, options);
-}
-
 /**
  * Lets SIGUSR2 switch a logger to DEBUG, and the next one back to the level that it had. There is no
  * such signal on Windows and in browsers: nothing happens there.

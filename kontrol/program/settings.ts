@@ -10,8 +10,10 @@ import {
 } from "../../src/config_values.ts";
 import { kiteHome } from "../../src/auth/kite_key.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
+import { VERSION } from "../../src/protocol/package_version.ts";
 import { cannotUse } from "../../src/protocol/refusal.ts";
-import { DEFAULT_PORT, KONTROL_VERSION } from "../kontrol.ts";
+import { REGISTER_MODES, type RegisterMode } from "../admission.ts";
+import { DEFAULT_PORT } from "../kontrol.ts";
 import type { PolicyName } from "../policy.ts";
 import type { PostgresConnection } from "../storage/postgres_route.ts";
 import { type GivenSettings, readSettings, type SettingRow } from "../../src/flags.ts";
@@ -39,6 +41,7 @@ export interface Settings {
   readonly etcd: EtcdSettings;
   readonly postgres: PostgresConnection & { readonly connectTimeout: number };
   readonly policy: PolicyName;
+  readonly register: RegisterMode;
   readonly initial: boolean;
   /** The directory of Kontrol's state. */
   readonly home: string;
@@ -118,6 +121,12 @@ export const SETTINGS: readonly SettingRow[] = Object.freeze([
     "compatible: users may call all kites; strict: users may call only their own kites",
   ),
   row(
+    "register",
+    "REGISTER",
+    "MODE",
+    "who gets a kite.key: closed: nobody; token: users with an invite; open: everybody",
+  ),
+  row(
     "home",
     "HOME",
     "DIR",
@@ -152,7 +161,7 @@ export function readProgramSettings(
     port: read(given, "port", readPort) ?? DEFAULT_PORT,
     ip: read(given, "ip", checkHost) ?? "0.0.0.0",
     username: read(given, "username", checkName),
-    version: read(given, "version", checkName) ?? KONTROL_VERSION,
+    version: read(given, "version", checkName) ?? VERSION,
     kontrolUrl: read(given, "kontrolurl", checkUrl),
     registerUrl: read(given, "registerurl", checkUrl),
     publicKeyFile: read(given, "publickeyfile", checkPath),
@@ -172,6 +181,7 @@ export function readProgramSettings(
     },
     postgres: readPostgres(given),
     policy: read(given, "policy", checkWord<PolicyName>(["compatible", "strict"])) ?? "compatible",
+    register: read(given, "register", checkWord(REGISTER_MODES)) ?? "closed",
     initial: readSwitch(given, "initial"),
     home,
     kiteHome: userHome,

@@ -75,6 +75,15 @@ export function checkKnownPair(pair: KeyPair, known: StoredKeyPair | undefined):
   );
 }
 
+/** Invites that wait to be redeemed, at most. */
+export const MAX_INVITES = 10_000;
+
+/** The error for one more invite than a storage keeps. */
+export function tooManyInvites(): KiteError {
+  const message = `Cannot add an invite: ${MAX_INVITES} are waiting already, the most there may be`;
+  return new KiteError("limitError", message);
+}
+
 function checkId(field: string, id: string): string {
   if (!isUuid(id)) throw cannotUse(field, "must be a UUID", { value: id, type: "argumentError" });
   return canonicalId(id);

@@ -3,6 +3,7 @@ import type { KontrolQuery } from "../../src/protocol/query.ts";
 import { canonicalId, checkRegistration, idTakenError } from "./check.ts";
 import { endOf, EtcdClient } from "./etcd_client.ts";
 import { EtcdFeed, type LeasedRegistration } from "./etcd_feed.ts";
+import { EtcdInvites } from "./etcd_invites.ts";
 import { EtcdKeyPairs } from "./etcd_key_pairs.ts";
 import { EtcdKeys } from "./etcd_keys.ts";
 import type { EtcdConnection, EtcdEntry, EtcdStep } from "./etcd_member.ts";
@@ -15,6 +16,7 @@ import {
   DEFAULT_TIME_TO_LIVE,
   type DeleteOptions,
   type GetOptions,
+  type Invites,
   type KeyPairs,
   type LossListener,
   type OperationOptions,
@@ -82,6 +84,7 @@ const CONFLICT = `others changed it during all ${ATTEMPTS} attempts`;
 export class EtcdStorage implements Storage {
   readonly kind = "etcd";
   readonly keyPairs: KeyPairs;
+  readonly invites: Invites;
   readonly #seconds: number;
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
@@ -107,6 +110,7 @@ export class EtcdStorage implements Storage {
     this.#client = new EtcdClient(options, timeout);
     this.#keys = new EtcdKeys(prefix);
     this.keyPairs = new EtcdKeyPairs(this.#client, prefix);
+    this.invites = new EtcdInvites(this.#client, prefix);
     this.#watches = new WatchSource(this.#known, this.kind, timeout, onError, (hub) => {
       const [client, keys, known] = [this.#client, this.#keys, this.#known];
       const feed = new EtcdFeed(client, keys, known, hub, { checkInterval, onError });

@@ -9,10 +9,12 @@ import {
 import { ignoreError, storageError, throwIfAborted } from "./failure.ts";
 import { RegistrationIndex } from "./registration_index.ts";
 import { createMatcher } from "./matcher.ts";
+import { MemoryInvites } from "./memory_invites.ts";
 import {
   DEFAULT_TIME_TO_LIVE,
   type DeleteOptions,
   type GetOptions,
+  type Invites,
   type KeyPair,
   type KeyPairs,
   type LossListener,
@@ -46,6 +48,7 @@ interface Entry extends Registration {
 export class MemoryStorage implements Storage {
   readonly kind = "memory";
   readonly keyPairs: KeyPairs = new MemoryKeyPairs();
+  readonly invites: Invites = new MemoryInvites();
   readonly #timeToLive: number;
   // Ordered by age, since a refresh moves an entry to the end.
   readonly #entries = new RegistrationIndex<Entry>();

@@ -18,6 +18,7 @@ import {
   toStamped,
 } from "./postgres_feed.ts";
 import { type PostgresConnection, PostgresServer } from "./postgres_route.ts";
+import { PostgresInvites } from "./postgres_invites.ts";
 import { PostgresKeyPairs } from "./postgres_key_pairs.ts";
 import { microseconds, NOW, setUpSchema } from "./postgres_schema.ts";
 import { Repeater } from "./repeater.ts";
@@ -26,6 +27,7 @@ import {
   DEFAULT_TIME_TO_LIVE,
   type DeleteOptions,
   type GetOptions,
+  type Invites,
   type KeyPairs,
   type LossListener,
   type OperationOptions,
@@ -101,6 +103,7 @@ const FOREIGN_KEY_VIOLATION = "23503";
 export class PostgresStorage implements Storage {
   readonly kind = "postgres";
   readonly keyPairs: KeyPairs;
+  readonly invites: Invites;
   readonly #timeToLive: number;
   readonly #server: PostgresServer;
   readonly #client: PostgresClient;
@@ -134,6 +137,7 @@ export class PostgresStorage implements Storage {
       return this.#feed = new PostgresFeed(this.#watchClient, known, hub, settings);
     });
     this.keyPairs = new PostgresKeyPairs((...args) => this.#query(...args));
+    this.invites = new PostgresInvites((...args) => this.#query(...args));
     this.#cleaner = new Repeater(cleanInterval, () => this.#clean(), onError);
   }
 

@@ -8,6 +8,7 @@ import { createMatcher, type Matcher } from "./matcher.ts";
 import { Repeater } from "./repeater.ts";
 import { SqliteClock } from "./sqlite_clock.ts";
 import { SqliteEvents } from "./sqlite_events.ts";
+import { SqliteInvites } from "./sqlite_invites.ts";
 import { SqliteKeyPairs } from "./sqlite_key_pairs.ts";
 import { SqliteRunner } from "./sqlite_runner.ts";
 import { DISTINCT_VERSIONS, selectedRegistration, selectStatement } from "./sqlite_schema.ts";
@@ -16,6 +17,7 @@ import {
   DEFAULT_TIME_TO_LIVE,
   type DeleteOptions,
   type GetOptions,
+  type Invites,
   type KeyPairs,
   type LossListener,
   type OperationOptions,
@@ -60,6 +62,7 @@ const REFRESH_BATCH = 500;
 export class SqliteStorage implements Storage {
   readonly kind = "sqlite";
   readonly keyPairs: KeyPairs;
+  readonly invites: Invites;
   readonly #owner: string = crypto.randomUUID();
   readonly #timeToLive: number;
   readonly #onError: (error: unknown) => void;
@@ -104,6 +107,7 @@ export class SqliteStorage implements Storage {
     );
     const { database } = this.#runner;
     this.keyPairs = new SqliteKeyPairs(this.#runner);
+    this.invites = new SqliteInvites(this.#runner);
     const clock = this.#clock = new SqliteClock(database);
     this.#events = new SqliteEvents(database, () => clock.now());
     this.#find = database.prepare("SELECT * FROM registration WHERE id = ?");

@@ -4,7 +4,7 @@ import { storageError } from "./failure.ts";
 import type { Registration } from "./storage.ts";
 
 /** The version of the schema below, stored in the file's `user_version`. */
-const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 3;
 
 // Any combination of username, environment and name is a prefix of one of the first three indexes.
 // Other processes read their watch events from `event`: every change, numbered without gaps, written
@@ -55,6 +55,15 @@ CREATE TABLE clock (
 ) STRICT;
 `;
 
+/** What version 3 adds. */
+const INVITES = `
+CREATE TABLE IF NOT EXISTS invite (
+  id TEXT PRIMARY KEY,
+  username TEXT NOT NULL,
+  expires_at REAL NOT NULL
+) STRICT;
+`;
+
 /** Enables the write-ahead log, and creates or migrates the schema. */
 export function setUpDatabase(database: SqliteDatabase, busyTimeout: number): void {
   // During setup, waiting inside SQLite blocks no other work.
@@ -79,6 +88,9 @@ export function setUpDatabase(database: SqliteDatabase, busyTimeout: number): vo
       database.execute(`INSERT INTO clock VALUES (1, ${now}, ${now})`);
       // After a jump of the wall clock, version 1 could leave times in the future.
       database.execute(`UPDATE registration SET updated_at = ${now} WHERE updated_at > ${now}`);
+    }
+    if (version < SCHEMA_VERSION) {
+      database.execute(INVITES);
       database.execute(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     }
     database.execute("COMMIT");

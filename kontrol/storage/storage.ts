@@ -116,6 +116,32 @@ export interface KeyPairs {
   byPublic(publicKey: string, options?: OperationOptions): Promise<StoredKeyPair | undefined>;
 }
 
+/** Leave for one registration of a machine, as the storage keeps it. */
+export interface Invite {
+  /** The SHA-256 hash of its code, hexadecimal. */
+  readonly id: string;
+  /** The username that may register with it; `""` for any. */
+  readonly username: string;
+  /** When it expires, milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** The invites, shared by every Kontrol on the same storage. */
+export interface Invites {
+  /**
+   * Adds an invite.
+   *
+   * @throws {KiteError} `limitError`: there are already 10,000 unused invites
+   */
+  add(invite: Invite, options?: OperationOptions): Promise<void>;
+  /**
+   * Removes an invite if it exists, has not expired, and is for this username.
+   *
+   * @returns true for exactly one of several concurrent calls, at any Kontrol
+   */
+  redeem(id: string, username: string, options?: OperationOptions): Promise<boolean>;
+}
+
 /**
  * Stores registrations and key pairs. Memory, SQLite, etcd and PostgreSQL storages behave alike.
  *
@@ -138,6 +164,8 @@ export interface Storage extends AsyncDisposable {
   readonly kind: "memory" | "sqlite" | "etcd" | "postgres";
   /** The key pairs. */
   readonly keyPairs: KeyPairs;
+  /** The invites. */
+  readonly invites: Invites;
   /**
    * Returns the live registrations that match. The query needs at least one field; `version` may be
    * a constraint. Expired registrations are never returned. The cost depends on the number of

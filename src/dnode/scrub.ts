@@ -1,5 +1,6 @@
 import { KiteError, messageOf } from "../protocol/errors.ts";
 import { hasToJson, isPlainInstance, isPlainObject, jsonValue, nameOf } from "./sendable.ts";
+import { isStreamSource, STREAM_PLACEHOLDER, type StreamSource } from "./stream.ts";
 
 /** A function that a remote may call, with plain values. Its return value is ignored. */
 // deno-lint-ignore no-explicit-any -- a user's callback may declare parameters of any type
@@ -8,10 +9,24 @@ export type Callback = (...args: any[]) => unknown;
 /** One step of a path into `arguments`: an array index or an object key. */
 export type Step = string | number;
 
+/** A stream that is on its way to a remote: the two functions that stand for it there. */
+export interface OpenedStream {
+  /** Allows more items; the first call also hands over the functions for the items and the end. */
+  readonly pull: Callback;
+  /** Ends the stream: the consumer has left. */
+  readonly cancel: Callback;
+  /** True once the consumer has asked for items. */
+  readonly isStarted: boolean;
+  /** Ends the stream, as when the message that should have brought it could not be sent. */
+  close(): void;
+}
+
 /** A function found inside a value, with its path. */
 export interface FoundFunction {
   readonly path: readonly Step[];
   readonly callback: Callback;
+  /** The stream that the function belongs to, if it does. */
+  readonly stream?: OpenedStream;
 }
 
 /** Replaces a function in the JSON text of a message (docs/protocol.md §2). */
@@ -25,6 +40,8 @@ export interface ScrubBounds {
   readonly nesting: number;
   /** The maximum number of values; the search stops at values that no message could hold. */
   readonly values: number;
+  /** Opens a stream for an iterable in the value; without it, iterables are refused. */
+  readonly openStream?: (source: StreamSource) => OpenedStream;
 }
 
 /**
@@ -36,6 +53,7 @@ export interface ScrubBounds {
  * | object with `toJSON` (`Date`, `URL`, …) | the result of `toJSON`; an invalid `Date` is refused |
  * | instance of another class | its own enumerable properties; refused when it has none |
  * | function | a callback; refused if it has properties, which would be lost |
+ * | async iterable, `ReadableStream` | a stream: an object of two functions |
  * | `Map`, `Set`, `RegExp`, `Error`, `Promise`, typed array, boxed primitive, … | refused |
  * | `NaN`, `Infinity`, bigint, symbol, cycle | refused |
  *
@@ -72,6 +90,7 @@ function isPlain(root: unknown, { nesting, values }: ScrubBounds): boolean {
         continue;
       }
       if (!isPlainObject(container) || hasToJson(container)) return false;
+      if (Symbol.asyncIterator in container) return false;
       const keys = Object.keys(container);
       if ((count += keys.length) > values) return false;
       for (const key of keys) {
@@ -111,7 +130,8 @@ interface Level {
 }
 
 /** The slow pass: visits values in order and keeps their path, one entry per level. */
-function locate(root: unknown, { nesting, values }: ScrubBounds): FoundFunction[] {
+function locate(root: unknown, bounds: ScrubBounds): FoundFunction[] {
+  const { nesting, values, openStream } = bounds;
   const found: FoundFunction[] = [];
   const levels: Level[] = [];
   const path: Step[] = [];
@@ -124,6 +144,10 @@ function locate(root: unknown, { nesting, values }: ScrubBounds): FoundFunction[
       found.push({ path: [...path], callback: value as Callback });
     } else if (typeof value !== "object" || value === null) {
       if (!isPlainLeaf(value)) throw unsendable(nameOf(value), path);
+    } else if (openStream !== undefined && isStreamSource(value)) {
+      const stream = openStream(value);
+      found.push({ path: [...path, "pull"], callback: stream.pull, stream });
+      found.push({ path: [...path, "cancel"], callback: stream.cancel, stream });
     } else {
       if (ancestors.has(value)) throw cyclic(path);
       if (levels.length >= nesting) throw tooDeep(path, nesting);
@@ -151,6 +175,7 @@ function locate(root: unknown, { nesting, values }: ScrubBounds): FoundFunction[
       visit((container as Record<Step, unknown>)[step]);
     }
   } catch (error) {
+    for (const { stream } of found) stream?.close();
     throw error instanceof KiteError ? error : unreadable(error, path);
   }
   return found;
@@ -216,5 +241,7 @@ export function stringify(value: unknown, found: readonly FoundFunction[]): stri
 }
 
 function placeFunctions(_key: string, value: unknown): unknown {
-  return typeof value === "function" ? FUNCTION_PLACEHOLDER : value;
+  if (typeof value === "function") return FUNCTION_PLACEHOLDER;
+  const isStream = typeof value === "object" && value !== null && isStreamSource(value);
+  return isStream ? STREAM_PLACEHOLDER : value;
 }

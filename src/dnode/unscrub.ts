@@ -7,6 +7,14 @@ export interface CallbackPlace {
   readonly path: readonly Step[];
 }
 
+/** Makes what stands for the functions and streams of a remote. */
+export interface RemoteValues {
+  /** The function that invokes callback `id` of the remote. */
+  callback(id: number): Callback;
+  /** The stream whose functions are these two callbacks of the remote. */
+  stream(pull: Callback, cancel: Callback): object;
+}
+
 const NO_PLACES: readonly CallbackPlace[] = Object.freeze([]);
 
 /**
@@ -39,8 +47,9 @@ function readId(text: string): number | undefined {
 }
 
 /**
- * Puts functions at their paths. Skips paths that do not exist, and members that JavaScript calls
- * implicitly, such as `then` (see {@linkcode isCalledImplicitly}); these keep the placeholder text.
+ * Puts functions at their paths, and streams in place of their objects. Skips paths that do not
+ * exist, and members that JavaScript calls implicitly, such as `then` (see
+ * {@linkcode isCalledImplicitly}); these keep the placeholder text.
  *
  * A kite.js server folds `arguments` into one `{error, result}` but does not change the paths. If a
  * path that begins with 0 or 1 does not exist, it is looked up in that object (docs/protocol.md §4).
@@ -48,18 +57,25 @@ function readId(text: string): number | undefined {
 export function placeCallbacks(
   args: unknown[],
   places: readonly CallbackPlace[],
-  make: (id: number) => Callback,
+  remote: RemoteValues,
 ): void {
+  /** The paths of objects that may be streams: those that got a function named `pull`. */
+  let streams: (readonly Step[])[] | undefined;
   for (const { id, path } of places) {
-    if (isCalledImplicitly(path[path.length - 1]!)) continue;
-    if (args.length === 1 && valueAt(args, path) === undefined) {
-      const folded = foldedPath(path);
-      if (folded !== undefined && valueAt(args, folded) !== undefined) {
-        putAt(args, folded, make(id));
-        continue;
-      }
+    const last = path[path.length - 1]!;
+    if (isCalledImplicitly(last)) continue;
+    const folded = args.length === 1 && valueAt(args, path) === undefined
+      ? foldedPath(path)
+      : undefined;
+    const target = folded !== undefined && valueAt(args, folded) !== undefined ? folded : path;
+    const isPlaced = putAt(args, target, remote.callback(id));
+    if (isPlaced && last === "pull" && target.length > 1) {
+      (streams ??= []).push(target.slice(0, -1));
     }
-    putAt(args, path, make(id));
+  }
+  for (const path of streams ?? []) {
+    const functions = streamFunctions(valueAt(args, path));
+    if (functions !== undefined) putAt(args, path, remote.stream(functions.pull, functions.cancel));
   }
 }
 
@@ -98,4 +114,14 @@ export function placeLinks(args: unknown[], links: unknown, most: number, nestin
 /** Compares steps as text, since kite.js writes array indices as strings. */
 function isAncestor(from: readonly Step[], to: readonly Step[]): boolean {
   return from.length < to.length && from.every((step, i) => String(step) === String(to[i]));
+}
+
+/** The functions of a stream that came in, if a value is one; see docs/protocol.md §9. */
+export function streamFunctions(value: unknown): { pull: Callback; cancel: Callback } | undefined {
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, "$stream")) {
+    return undefined;
+  }
+  const { $stream, pull, cancel } = value as { [name: string]: unknown };
+  if ($stream !== 1 || typeof pull !== "function" || typeof cancel !== "function") return undefined;
+  return { pull: pull as Callback, cancel: cancel as Callback };
 }

@@ -29,6 +29,25 @@ export interface Limits {
    */
   readonly callbacksPerSession: number;
   /**
+   * Open streams of one session, in both directions together. Further ones fail with `limitError`.
+   *
+   * @default 1_000
+   */
+  readonly streamsPerSession: number;
+  /**
+   * Items of one stream that are on their way or wait to be read. The producer waits.
+   *
+   * @default 1_024
+   */
+  readonly streamItems: number;
+  /**
+   * Bytes of one stream's items that wait to be read, and unsent bytes of a session at which the
+   * producers of its streams wait.
+   *
+   * @default 1_048_576
+   */
+  readonly streamBytes: number;
+  /**
    * Invocations of async callbacks waiting for their turn, per session. Close code 3008.
    *
    * @default 10_000
@@ -41,8 +60,9 @@ export interface Limits {
    */
   readonly inFlightRequests: number;
   /**
-   * Bytes of messages from one remote whose requests or callbacks are running or waiting. Further
-   * requests are answered `requestLimitError`; further callbacks end the session with 3008.
+   * Bytes of messages from one remote whose requests, callbacks or stream items are running or
+   * waiting. Further requests are answered `requestLimitError`; further callbacks end the session
+   * with 3008; streams with further items fail with `limitError`.
    *
    * @default 16_777_216
    */
@@ -127,6 +147,18 @@ export interface Limits {
    */
   readonly firstMessage: number;
   /**
+   * Entries of a call's metadata. The call is refused.
+   *
+   * @default 64
+   */
+  readonly metadataEntries: number;
+  /**
+   * Bytes of UTF-8 of all names and values in a call's metadata. The call is refused.
+   *
+   * @default 8_192
+   */
+  readonly metadataBytes: number;
+  /**
    * Characters of a method's name, and of each field of an identity.
    *
    * @default 256
@@ -140,6 +172,9 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   nesting: 512,
   callbacksPerMessage: 256,
   callbacksPerSession: 10_000,
+  streamsPerSession: 1_000,
+  streamItems: 1_024,
+  streamBytes: 1_048_576,
   queuedCallbacks: 10_000,
   inFlightRequests: 4_096,
   inFlightBytes: 16_777_216,
@@ -155,6 +190,8 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   connections: 20_000,
   sessionsPerAddress: 10_000,
   firstMessage: 300_000,
+  metadataEntries: 64,
+  metadataBytes: 8_192,
   nameLength: 256,
 });
 

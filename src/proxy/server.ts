@@ -5,6 +5,7 @@ import { Kite } from "../kite.ts";
 import type { KiteOptions } from "../kite_options.ts";
 import type { RegisterResult } from "../discovery/register_result.ts";
 import { KiteError } from "../protocol/errors.ts";
+import { VERSION } from "../protocol/package_version.ts";
 import { readTextFileSync } from "../runtime/files.ts";
 import { ForwardingServer } from "../runtime/forwarding/server.ts";
 import type { Decision, RequestHead, Upstream } from "../runtime/forwarding/types.ts";
@@ -49,7 +50,7 @@ export interface ProxyOptions {
   /**
    * The version under which the proxy is listed.
    *
-   * @default "0.0.1"
+   * @default the version of this package
    */
   readonly version?: string;
   /** Settings of the kite that the proxy is: kite.key, Kontrol, environment, logger, limits. */
@@ -92,7 +93,7 @@ export class ProxyServer {
     this.#options = options;
     this.#kind = kind;
     this.#tls = options.tls === undefined ? undefined : readTls(options.tls, readTextFileSync);
-    this.kite = new Kite(kind.name, options.version ?? "0.0.1", {
+    this.kite = new Kite(kind.name, options.version ?? VERSION, {
       ...options.kite,
       ip: "127.0.0.1",
       port: 0,

@@ -1,5 +1,5 @@
-import type { Callback } from "../dnode/scrub.ts";
 import { decodeBytes } from "../protocol/bytes.ts";
+import type { RemoteFunction } from "./remote_functions.ts";
 import { KiteError } from "../protocol/errors.ts";
 
 /**
@@ -90,8 +90,10 @@ export class Argument {
   }
 
   /** The function if it is one: calling it calls the function on the remote's side. */
-  function(): Callback {
-    return typeof this.value === "function" ? this.value as Callback : this.#refuse("a function");
+  function(): RemoteFunction {
+    return typeof this.value === "function"
+      ? this.value as RemoteFunction
+      : this.#refuse("a function");
   }
 
   #refuse(right: string): never {
@@ -198,8 +200,8 @@ export class Args implements Iterable<Argument> {
 }
 
 function argumentError(method: string, reason: string): KiteError {
-  const where = method === "" ? "" : ` (method ${method})`;
-  return new KiteError("argumentError", reason + where);
+  const action = method === "" ? "" : `Cannot call "${method}": `;
+  return new KiteError("argumentError", action + reason);
 }
 
 function kindOf(value: unknown): string {

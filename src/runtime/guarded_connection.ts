@@ -26,7 +26,7 @@ export interface GuardedConnectionEvents {
 /** One accepted HTTP connection. */
 export class GuardedConnection {
   /** `performance.now()` when the connection last became idle. */
-  idleSince = performance.now();
+  idleSince: number = performance.now();
   readonly #accepted: Deno.Conn | Deno.TlsConn;
   /** Undefined until the TLS handshake is done. */
   #http: HttpConnection | undefined;

@@ -6,7 +6,7 @@ import { connectTo, find, refused, startKontrol } from "../kontrol/support.ts";
 
 const URL = "http://127.0.0.1:3636/kite";
 
-Deno.test("register: all three ways give Kontrol's answer, and tell onRegister", async () => {
+Deno.test("register: all three ways return Kontrol's answer and call onRegister", async () => {
   await using kontrol = await startKontrol();
   const { client } = await connectTo(kontrol);
   for (const way of ["register", "registerOnce", "registerHttp"] as const) {
@@ -26,7 +26,7 @@ Deno.test("register: all three ways give Kontrol's answer, and tell onRegister",
   }
 });
 
-Deno.test("register: refused once and for all is told at once, in each way", async () => {
+Deno.test("register: a permanent refusal rejects immediately, in all three ways", async () => {
   await using kontrol = await startKontrol({ policy: { mayRegister: () => false } });
   const why = /the policy of this Kontrol does not allow it/;
   for (const way of ["register", "registerOnce", "registerHttp"] as const) {
@@ -36,7 +36,7 @@ Deno.test("register: refused once and for all is told at once, in each way", asy
   }
 });
 
-Deno.test("register: a URL that nobody can dial is refused here already", async () => {
+Deno.test("register: refuses a URL that cannot be dialled, without a request", async () => {
   await using kontrol = await startKontrol();
   const kite = await kontrol.newKite("math");
   for (const url of ["", "math", "ftp://h/kite", "http://", "localhost:3636/kite"]) {
@@ -50,7 +50,7 @@ Deno.test("register: a URL that nobody can dial is refused here already", async 
   }
 });
 
-Deno.test("discovery: without a Kontrol that is known, each way says so", async () => {
+Deno.test("discovery: without a configured Kontrol, every method reports it", async () => {
   await using kite = new Kite("math", "1.0.0", { kiteKey: "", kontrolUrl: [], logLevel: "FATAL" });
   const calls: (() => Promise<unknown>)[] = [
     () => kite.register(URL),
@@ -60,7 +60,7 @@ Deno.test("discovery: without a Kontrol that is known, each way says so", async 
     () => kite.getToken({ name: "x" }),
     () => kite.getKey(),
     () => kite.kontrolReady(),
-    () => kite.tellKontrol({}, "kite.ping"),
+    () => kite.tellKontrol("kite.ping"),
   ];
   for (const call of calls) {
     const error = await assertRejects(async () => await call(), KiteError);
@@ -71,7 +71,7 @@ Deno.test("discovery: without a Kontrol that is known, each way says so", async 
   }
 });
 
-Deno.test("discovery: a Kontrol that is not there yet is waited for, and given up in time", async () => {
+Deno.test("KontrolClient.ready: waits for a Kontrol that is not reachable yet, up to the timeout", async () => {
   const port = freePort();
   await using kite = new Kite("math", "1.0.0", {
     kiteKey: "",
@@ -88,11 +88,11 @@ Deno.test("discovery: a Kontrol that is not there yet is waited for, and given u
   const late = kite.kontrolReady({ timeout: 10_000 });
   await using kontrol = await startKontrol({ kite: { port } });
   await late;
-  assertEquals(await kite.tellKontrol({}, "kite.ping"), "pong");
+  assertEquals(await kite.tellKontrol("kite.ping"), "pong");
   assert(kontrol.url.includes(String(port)));
 });
 
-Deno.test("discovery: a call fails at once, with the cause, when no Kontrol can be reached at first", async () => {
+Deno.test("tellKontrol: fails immediately with the cause if Kontrol was never reachable", async () => {
   const urls = [`http://127.0.0.1:${freePort()}/kite`, `http://127.0.0.1:${freePort()}/kite`];
   await using kite = new Kite("math", "1.0.0", {
     kiteKey: "",
@@ -104,7 +104,7 @@ Deno.test("discovery: a call fails at once, with the cause, when no Kontrol can 
     ["getKites", () => kite.getKites({ name: "x" })],
     ["getToken", () => kite.getToken({ name: "x" })],
     ["getKey", () => kite.getKey()],
-    ["kite.ping", () => kite.tellKontrol({}, "kite.ping")],
+    ["kite.ping", () => kite.tellKontrol("kite.ping")],
   ];
   for (const [method, call] of calls) {
     const error = await assertRejects(call, KiteError) as KiteError;
@@ -114,7 +114,7 @@ Deno.test("discovery: a call fails at once, with the cause, when no Kontrol can 
   }
 });
 
-Deno.test("discovery: once it was connected, calls wait for a Kontrol that restarts", async () => {
+Deno.test("tellKontrol: after a connection, waits for a Kontrol that restarts", async () => {
   const port = freePort();
   const first = await startKontrol({ kite: { port } });
   await using kite = new Kite("math", "1.0.0", {
@@ -125,27 +125,30 @@ Deno.test("discovery: once it was connected, calls wait for a Kontrol that resta
   });
   await kite.kontrolReady();
   await first[Symbol.asyncDispose]();
-  await eventually(() => kite.kontrol.client.state === "redialling");
-  const call = kite.tellKontrol({}, "kite.ping");
+  await eventually(() => kite.kontrol.state === "redialling");
+  const call = kite.tellKontrol("kite.ping");
   await using _second = await startKontrol({ kite: { port } });
   assertEquals(await call, "pong");
 });
 
-Deno.test("tellKontrol: its own timeout and signal", async () => {
+Deno.test("tellKontrol: has its own timeout and signal", async () => {
   await using kontrol = await startKontrol();
   kontrol.kontrol.kite.handle("slow", () => new Promise(() => {}));
   const kite = await kontrol.newKite("math");
   await kite.kontrolReady();
   const start = performance.now();
-  const error = await assertRejects(() => kite.tellKontrol({ timeout: 100 }, "slow"), KiteError);
+  const error = await assertRejects(
+    () => kite.tellKontrolWith({ timeout: 100 }, "slow"),
+    KiteError,
+  );
   assertEquals(error.type, "timeout");
   assert(performance.now() - start < 1_000);
   const signal = AbortSignal.timeout(50);
-  const aborted = await assertRejects(() => kite.tellKontrol({ signal }, "slow"), KiteError);
+  const aborted = await assertRejects(() => kite.tellKontrolWith({ signal }, "slow"), KiteError);
   assertEquals(aborted.type, "aborted");
 });
 
-Deno.test("register: the first success is waited for across a storage that fails", async () => {
+Deno.test("register: waits for the first success while the storage of Kontrol fails", async () => {
   let failures = 2;
   await using kontrol = await startKontrol({
     policy: {
@@ -162,7 +165,7 @@ Deno.test("register: the first success is waited for across a storage that fails
   assertEquals((await http.registerHttp(URL)).url, URL);
 });
 
-Deno.test("register: given up when the kite closes", async () => {
+Deno.test("register: rejects when the kite closes", async () => {
   await using kite = new Kite("math", "1.0.0", {
     kiteKey: "",
     kontrolUrl: `http://127.0.0.1:${freePort()}/kite`,
@@ -178,7 +181,7 @@ Deno.test("register: given up when the kite closes", async () => {
   assertEquals(types, ["aborted", "aborted", "disconnect"]);
 });
 
-Deno.test("registerHttp: kept up with heartbeats, and registered again when forgotten", async () => {
+Deno.test("registerHttp: sends heartbeats, and registers again when Kontrol has forgotten the kite", async () => {
   await using kontrol = await startKontrol({
     liveness: { heartbeatInterval: 1_000, heartbeatGrace: 500 },
   });
@@ -201,7 +204,7 @@ Deno.test("registerHttp: kept up with heartbeats, and registered again when forg
   });
 });
 
-Deno.test("getKites and getToken: what Kontrol does not have", async () => {
+Deno.test("getKites and getToken: report kites that Kontrol does not have", async () => {
   await using kontrol = await startKontrol();
   const kite = await kontrol.newKite("caller");
   await refused(() => kite.getKites({ name: "nosuch" }), "genericError", "no kites availabile");

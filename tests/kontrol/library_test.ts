@@ -27,7 +27,7 @@ Deno.test("Kontrol: its kite accepts methods, authenticators, hooks and HTTP han
   await using kontrol = await startKontrol();
   const { kite } = kontrol.kontrol;
   kite.handle("motd", ({ username }) => `hello ${username}`);
-  kite.authenticator("badge", ({ key }) => {
+  kite.addAuthenticator("badge", ({ key }) => {
     if (key !== "gold") throw new Error("no such badge");
     return "alice";
   });

@@ -139,7 +139,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       await other.registerHttp("http://127.0.0.1:1/kite");
       await other.close();
     }
-    const calls = names.map((name) => kite.getTokenForce({ name }));
+    const calls = names.map((name) => kite.getToken({ name }, { force: true }));
     await Promise.race(calls);
     const code = program.stop(signal);
     for (const call of calls) {

@@ -9,8 +9,18 @@ function found(...functions: (Callback | undefined)[]) {
   return functions.map((callback, i) => ({ path: [i], callback: callback! }));
 }
 
-function tableOf(most: number, ids = new IdCounter(), warnings: string[] = []): CallbackTable {
-  return new CallbackTable(ids, most, (message) => void warnings.push(message));
+function tableOf(
+  most: number,
+  ids = new IdCounter(),
+  warnings: string[] = [],
+  revoked: number[] = [],
+): CallbackTable {
+  return new CallbackTable(
+    ids,
+    most,
+    (message) => void warnings.push(message),
+    (gone) => void revoked.push(...gone),
+  );
 }
 
 Deno.test("ids count up over all tables of one counter", () => {
@@ -80,7 +90,7 @@ Deno.test("what is left to the remote makes room, unused longest first", () => {
   const [d, e] = [() => "d", () => "e"];
   for (const one of [a, b, c]) {
     table.handOut(found(one));
-    table.leave(found(one));
+    table.leave(one!);
   }
   assertStrictEquals(table.get(0), a);
   assertEquals(table.handOut(found(d)), [3]);
@@ -89,7 +99,7 @@ Deno.test("what is left to the remote makes room, unused longest first", () => {
   table.handOut(found(e));
   assertEquals([table.get(0), table.get(2), table.get(3)], [a, undefined, d]);
   assertThrows(() => table.handOut(found(b)), KiteError, "the remote holds 3 functions already");
-  table.leave(found(a));
+  table.leave(a!);
   assertEquals(table.handOut(found(b)), [5]);
   assertEquals(table.size, 3);
 });
@@ -97,7 +107,7 @@ Deno.test("what is left to the remote makes room, unused longest first", () => {
 Deno.test("what was left to the remote once stays, although later calls take it back", () => {
   const table = tableOf(9);
   table.handOut(found(a));
-  table.leave(found(a));
+  table.leave(a!);
   table.handOut(found(a));
   table.takeBack(found(a));
   assertStrictEquals(table.get(0), a);
@@ -107,7 +117,7 @@ Deno.test("a message with more functions than there is room for leaves all as it
   const table = tableOf(3);
   table.handOut(found(a));
   table.handOut(found(b));
-  table.leave(found(b));
+  table.leave(b!);
   const [d, e] = [() => "d", () => "e"];
   assertThrows(() => table.handOut(found(b, c, d, e)), KiteError);
   assertStrictEquals(table.get(0), a);
@@ -132,7 +142,53 @@ Deno.test("a great many functions, each left in turn, take constant time and roo
   for (let i = 0; i < 200_000; i++) {
     const one = found(() => i);
     table.handOut(one);
-    table.leave(one);
+    table.leave(one[0]!.callback);
   }
   assertEquals(table.size, 1_000);
+});
+
+Deno.test("a remote gives a function back as often as it got it", () => {
+  const revoked: number[] = [];
+  const table = tableOf(9, undefined, undefined, revoked);
+  table.handOut(found(a));
+  table.handOut(found(a, b));
+  table.leave(a!);
+  assertEquals(table.giveBack(0), undefined, "it still has one");
+  assertStrictEquals(table.get(0), a);
+  assertStrictEquals(table.giveBack(0), a);
+  assertEquals([table.get(0), table.giveBack(0), table.size], [undefined, undefined, 1]);
+  table.handOut(found(b, b));
+  assertEquals([table.giveBack(1), table.giveBack(2), table.giveBack(1)], [
+    undefined,
+    undefined,
+    b,
+  ]);
+  assertEquals([table.size, revoked], [0, []], "what the remote gave back, it need not be told of");
+});
+
+Deno.test("what a message that was not sent hands out does not count", () => {
+  const table = tableOf(9);
+  table.handOut(found(a));
+  const ids = table.handOut(found(a, b));
+  table.undo(found(a, b), ids);
+  assertEquals(table.size, 1);
+  assertStrictEquals(table.giveBack(0), a);
+  assertEquals(table.size, 0);
+});
+
+Deno.test("functions that the table takes back are revoked, under all their ids", () => {
+  const revoked: number[] = [];
+  const table = tableOf(2, undefined, undefined, revoked);
+  table.handOut(found(a, a));
+  table.release(a!);
+  assertEquals(revoked.splice(0), [0, 1]);
+  table.handOut(found(b));
+  table.takeBack(found(b));
+  assertEquals(revoked.splice(0), [2]);
+  table.handOut(found(a, b));
+  table.leave(a!);
+  table.handOut(found(c));
+  assertEquals(revoked.splice(0), [3], "the one that made room");
+  table.forget(c!);
+  assertEquals(revoked, []);
 });

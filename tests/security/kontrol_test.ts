@@ -21,7 +21,7 @@ import { eventually } from "../support/eventually.ts";
 
 const URL = "http://127.0.0.1:3636/kite";
 
-Deno.test("register hands out the URL as it was parsed, and refuses what the parser drops", async () => {
+Deno.test("register: publishes the parsed URL, and refuses what the parser drops", async () => {
   await using kontrol = await startKontrol();
   const { kite, client } = await connectTo(kontrol);
   const refusals: [string, string][] = [
@@ -57,7 +57,7 @@ Deno.test("register hands out the URL as it was parsed, and refuses what the par
   }
 });
 
-Deno.test("a heartbeat token speaks for no user, whatever the audience rule of a kite", async () => {
+Deno.test("heartbeat token: authenticates no user, whatever the audience check of a kite", async () => {
   await using kontrol = await startKontrol();
   const victim = crypto.randomUUID();
   const body = { ...await httpRegistration(kontrol, { id: victim }), heartbeatToken: true };
@@ -100,7 +100,7 @@ async function tokenLine(kontrol: TestKontrol, key: string) {
   return client;
 }
 
-Deno.test("no token that a token gets from Kontrol outlives it", async () => {
+Deno.test("getToken: a token requested with a token does not outlive it", async () => {
   await using kontrol = await startKontrol({
     username: "kontrol",
     tokens: { timeToLive: 3_000, leeway: 0 },
@@ -136,7 +136,7 @@ Deno.test("no token that a token gets from Kontrol outlives it", async () => {
   assert((readTokenClaims(await client.tell<string>("getToken", { name: "math" })).exp ?? 0) > exp);
 });
 
-Deno.test("the id of a kite that has gone stays with its user, at every Kontrol of a storage", async () => {
+Deno.test("register: the id of a disconnected kite stays reserved for its user, at every Kontrol", async () => {
   const folder = await Deno.makeTempDir();
   const options = () => ({
     storage: new SqliteStorage({ path: `${folder}/kontrol.db`, pollInterval: 20 }),
@@ -179,7 +179,7 @@ Deno.test("the id of a kite that has gone stays with its user, at every Kontrol 
 const OWNERS: Policy = { mayCall: ({ username }, kite) => username === kite.username };
 
 for (const [name, policy] of [["strict", "strict"], ["of the owner's own", OWNERS]] as const) {
-  Deno.test(`kites of others do not displace one's own from an answer (policy ${name})`, async () => {
+  Deno.test(`getKites: kites of other users do not displace one's own (policy ${name})`, async () => {
     for (const storage of [new MemoryStorage(), new SqliteStorage({ path: ":memory:" })]) {
       await using kontrol = await startKontrol({ storage, policy, maxResults: 10 });
       const keyId = (await kontrol.kontrol.keys.own()).id;

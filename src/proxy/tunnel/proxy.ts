@@ -99,7 +99,7 @@ export class TunnelProxy implements AsyncDisposable {
     this.kite.handle("register", (request) => this.#register(request));
     this.#sockjs = new SockJsServer({
       prefix: "/proxy",
-      rawWebsocket: false,
+      rawWebSocket: false,
       heartbeat: options.heartbeat ?? DEFAULT_HEARTBEAT,
       limits: { ...this.kite.config.limits, sessions: this.#limits.tunnels },
       onSession: (session, request) => this.#acceptSession(session, request),

@@ -73,8 +73,8 @@ export class QueryLoop implements AsyncDisposable {
 
   async #ask(): Promise<void> {
     try {
-      const found = await this.#kite.kontrol.findKites(this.#query);
-      const ids = new Set(found.map(({ kite }) => kite.id));
+      const found = await this.#kite.getKites(this.#query);
+      const ids = new Set(found.map(({ identity }) => identity!.id));
       if (this.#expected.every((id) => ids.has(id))) this.#succeed();
       else this.incomplete++;
     } catch (error) {

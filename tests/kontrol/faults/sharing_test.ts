@@ -67,7 +67,7 @@ async function moveAway([first, second, third]: Three, witness: WatchRecorder): 
   await math[Symbol.asyncDispose]();
   await new Promise((resolve) => setTimeout(resolve, BEYOND_GRACE));
   await using seeker = kiteOf([third], "seeker");
-  const found = await seeker.kontrol.findKites({ name: "math" });
+  const found = await seeker.getKites({ name: "math" });
   assertEquals(found.map(({ url }) => url), [moved.url]);
   assertEquals(witness.of(math), "REGISTER,REGISTER");
   await moved[Symbol.asyncDispose]();
@@ -90,8 +90,8 @@ async function heartbeatElsewhere([first, second, third]: Three): Promise<void> 
     assertEquals(await (await fetch(heartbeat)).text(), "registeragain", "its id is not enough");
   }
   await using seeker = kiteOf([second], "seeker");
-  const found = await seeker.kontrol.findKites({ name: "http" });
-  assertEquals(found.map((each) => [each.kite.id, each.url]), [[kite.id, url]]);
+  const found = await seeker.getKites({ name: "http" });
+  assertEquals(found.map((each) => [each.identity?.id, each.url]), [[kite.id, url]]);
 }
 
 Deno.test({

@@ -64,16 +64,18 @@ Deno.test("faults: Kontrol is killed amid registrations, and its SQLite file is 
     const begin = performance.now();
     await kontrol.restart();
     await using seeker = kiteOf([kontrol], "seeker");
-    const found = await seeker.kontrol.findKites({ name: "crowd" });
+    const found = await seeker.getKites({ name: "crowd" });
     const took = performance.now() - begin;
-    const ids = new Set(found.map(({ kite }) => kite.id));
+    const ids = new Set(found.map(({ identity }) => identity!.id));
     assertEquals([...registered].filter((id) => !ids.has(id)), [], "each that was told yes");
     // What was under way may have been done without an answer.
     assert(ids.size <= registered.size + (round + 1) * AT_ONCE, `${ids.size}`);
-    for (const { kite, url } of found) assertEquals(url, `http://127.0.0.1:1/${kite.id}`);
+    for (const { identity, url } of found) {
+      assertEquals(url, `http://127.0.0.1:1/${identity!.id}`);
+    }
     for (const id of ids) registered.add(id);
-    assertEquals(found.filter(({ token }) => token === ""), []);
-    assertEquals((await seeker.kontrol.findKites({ name: "math" }))[0]?.kite.id, math.id);
+    assertEquals(found.filter(({ authentication }) => !authentication?.key), []);
+    assertEquals((await seeker.getKites({ name: "math" }))[0]?.identity?.id, math.id);
     tell(`killed after ${confirmed.length} registrations; all found again after ${ms(took)}`);
   }
 });

@@ -1,0 +1,83 @@
+import { KiteError } from "../src/protocol/errors.ts";
+import type { Invites } from "./storage/storage.ts";
+
+/** The default of {@linkcode InviteOptions.lifetime}. */
+export const DEFAULT_INVITE_LIFETIME: number = 15 * 60_000;
+
+/** The maximum of {@linkcode InviteOptions.lifetime}. */
+export const LONGEST_INVITE_LIFETIME: number = 7 * 24 * 3_600_000;
+
+/** The options of {@linkcode createInvite}. */
+export interface InviteOptions {
+  /**
+   * The username that may register with the invite.
+   *
+   * @default any except Kontrol's own
+   */
+  readonly username?: string;
+  /**
+   * Milliseconds until it expires, at most a week.
+   *
+   * @default 900_000 (15 minutes)
+   */
+  readonly lifetime?: number;
+}
+
+/** A new invite. */
+export interface NewInvite {
+  /** The code that the invited user enters. The storage contains only its hash. */
+  readonly code: string;
+  /** When it expires, milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** Without I, L, O and U, which are easily confused with other characters. */
+const LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/** Letters of a code, with 5 random bits each. */
+const CODE_LENGTH = 20;
+const GROUP = /.{5}(?=.)/g;
+
+/**
+ * Creates an invite, which allows one call of `registerMachine`.
+ *
+ * @throws {KiteError} `argumentError`: the lifetime is not valid; or an error of the storage
+ */
+export async function createInvite(
+  invites: Invites,
+  { username = "", lifetime = DEFAULT_INVITE_LIFETIME }: InviteOptions = {},
+): Promise<NewInvite> {
+  if (!(lifetime >= 1_000 && lifetime <= LONGEST_INVITE_LIFETIME)) {
+    throw new KiteError(
+      "argumentError",
+      `Cannot use lifetime ${lifetime}: must be from 1 second to 7 days, in milliseconds`,
+    );
+  }
+  const bytes = crypto.getRandomValues(new Uint8Array(CODE_LENGTH));
+  const letters = Array.from(bytes, (byte) => LETTERS[byte % LETTERS.length]).join("");
+  const expiresAt = Date.now() + lifetime;
+  await invites.add({ id: await hash(letters), username, expiresAt });
+  return { code: letters.replace(GROUP, "$&-"), expiresAt };
+}
+
+/**
+ * Redeems an invite.
+ *
+ * @returns false if the code is unknown, used, expired, or for another username
+ */
+export async function redeemInvite(
+  invites: Invites,
+  code: string,
+  username: string,
+): Promise<boolean> {
+  const letters = code.toUpperCase().replace(/[\s-]/g, "");
+  // Reject malformed codes without asking the storage.
+  if (letters.length !== CODE_LENGTH || [...letters].some((each) => !LETTERS.includes(each))) {
+    return false;
+  }
+  return await invites.redeem(await hash(letters), username);
+}
+
+async function hash(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return new Uint8Array(digest).toHex();
+}
