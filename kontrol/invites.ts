@@ -5,7 +5,7 @@ import type { Invites } from "./storage/storage.ts";
 export const DEFAULT_INVITE_LIFETIME: number = 15 * 60_000;
 
 /** The maximum of {@linkcode InviteOptions.lifetime}. */
-export const LONGEST_INVITE_LIFETIME: number = 7 * 24 * 3_600_000;
+export const MAX_INVITE_LIFETIME: number = 7 * 24 * 3_600_000;
 
 /** The options of {@linkcode createInvite}. */
 export interface InviteOptions {
@@ -46,7 +46,7 @@ export async function createInvite(
   invites: Invites,
   { username = "", lifetime = DEFAULT_INVITE_LIFETIME }: InviteOptions = {},
 ): Promise<NewInvite> {
-  if (!(lifetime >= 1_000 && lifetime <= LONGEST_INVITE_LIFETIME)) {
+  if (!(lifetime >= 1_000 && lifetime <= MAX_INVITE_LIFETIME)) {
     throw new KiteError(
       "argumentError",
       `Cannot use lifetime ${lifetime}: must be from 1 second to 7 days, in milliseconds`,
