@@ -35,6 +35,7 @@ export type { CloseInfo, TransportName } from "./src/transport/session.ts";
 // Calls and methods.
 export type { Metadata } from "./src/rpc/metadata.ts";
 export type { ApiOptions, CallScope, RemoteKite, TellOptions } from "./src/rpc/remote.ts";
+export type { RemoteFunction } from "./src/rpc/remote_functions.ts";
 export type { RemoteStream } from "./src/rpc/remote_stream.ts";
 export { type Tracked, tracked } from "./src/rpc/tracked.ts";
 export type { KiteRequest } from "./src/rpc/request.ts";

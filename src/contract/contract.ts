@@ -162,21 +162,23 @@ export function type<Value>(): Schema<Value> {
  * ```
  */
 export function callback<Args extends readonly unknown[] = []>(): Schema<
-  (...args: Args) => unknown
+  (...args: Args) => unknown,
+  ((...args: Args) => unknown) & Disposable
 > {
-  return standard<(...args: Args) => unknown>(
+  type Remote = ((...args: Args) => unknown) & Disposable;
+  return standard<(...args: Args) => unknown, Remote>(
     (value) =>
       typeof value === "function"
-        ? { value: value as (...args: Args) => unknown }
+        ? { value: value as Remote }
         : { issues: [{ message: "must be a function" }] },
     { [FUNCTION_KEYWORD]: true },
   );
 }
 
-function standard<Value>(
-  validate: (value: unknown) => StandardSchemaV1.Result<Value>,
+function standard<Input, Output = Input>(
+  validate: (value: unknown) => StandardSchemaV1.Result<Output>,
   described: Record<string, unknown> = {},
-): Schema<Value> {
+): Schema<Input, Output> {
   const describe = (): Record<string, unknown> => ({ ...described });
   const jsonSchema: StandardJSONSchemaV1.Converter = { input: describe, output: describe };
   const properties = { version: 1, vendor: "kite", validate, jsonSchema } as const;

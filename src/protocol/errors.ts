@@ -16,6 +16,7 @@ export type KiteErrorType =
   | "sendError"
   | "invalidResponse"
   | "limitError"
+  | "released"
   | "protocolError"
   | "configError";
 

@@ -1,5 +1,5 @@
-import type { Callback } from "../dnode/scrub.ts";
 import { decodeBytes } from "../protocol/bytes.ts";
+import type { RemoteFunction } from "./remote_functions.ts";
 import { KiteError } from "../protocol/errors.ts";
 
 /**
@@ -90,8 +90,10 @@ export class Argument {
   }
 
   /** Returns the value as a function. Calling it calls the function of the remote. */
-  function(): Callback {
-    return typeof this.value === "function" ? this.value as Callback : this.#refuse("a function");
+  function(): RemoteFunction {
+    return typeof this.value === "function"
+      ? this.value as RemoteFunction
+      : this.#refuse("a function");
   }
 
   #refuse(right: string): never {

@@ -16,8 +16,8 @@ export interface StreamsHost {
   readonly unsentBytes: number;
   /** Characters of all messages that were sent. */
   readonly sentLength: number;
-  /** Forgets a function that the remote may call. */
-  release(callback: Callback): unknown;
+  /** Forgets a function that the remote does not need any more. */
+  forget(callback: Callback): void;
 }
 
 type Receiver = (args: unknown[], bytes: number) => void;
@@ -135,7 +135,7 @@ export class Streams {
     this.#functions.delete(stream);
     for (const each of functions) {
       this.#receivers.delete(each);
-      this.#host.release(each);
+      this.#host.forget(each);
     }
   }
 }
