@@ -1,6 +1,6 @@
 /**
- * Kontrol as a library: the registry and authority of kites, with methods, authenticators, a policy
- * and a storage of your own.
+ * Kontrol as a library: the registry of kites, which issues their keys and tokens. You choose the
+ * storage and the policy, and can add methods and authenticators.
  *
  * @example
  * ```ts
