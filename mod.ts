@@ -19,7 +19,8 @@
 // Kites, and the connections between them.
 export { Kite } from "./src/kite.ts";
 export type { CloseOptions, KiteOptions } from "./src/kite_options.ts";
-export type { Config, ConfigOptions, TlsFiles, TlsPair } from "./src/config.ts";
+export type { Config, ConfigOptions } from "./src/config_options.ts";
+export type { TlsFiles, TlsPair } from "./src/config_files.ts";
 export { DEFAULT_LIMITS, type Limits } from "./src/protocol/limits.ts";
 export type { KiteIdentity } from "./src/protocol/identity.ts";
 export type { Server } from "./src/server.ts";

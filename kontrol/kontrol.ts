@@ -95,7 +95,7 @@ const VERIFY_TTL = 5_000;
 const SELF_INTERVAL = 30_000;
 
 /**
- * A Kontrol: the registry of kites and issuer of their keys.
+ * A Kontrol: the registry of kites, which issues their keys and tokens.
  *
  * @example A Kontrol for tests, in memory
  * ```ts

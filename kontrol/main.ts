@@ -13,7 +13,7 @@ import { describeStorage } from "./program/open_storage.ts";
 import { readProgramSettings, SETTINGS, type Settings } from "./program/settings.ts";
 import { initializeKontrol, startKontrol } from "./program/start.ts";
 
-const HELP = `Kontrol ${VERSION}: the registry of kites and issuer of their keys.
+const HELP = `Kontrol ${VERSION}: the registry of kites, which issues their keys and tokens.
 
 Usage: kontrol [-flag=value ...]
 

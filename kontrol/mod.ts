@@ -1,6 +1,6 @@
 /**
- * Kontrol as a library: the registry of kites and issuer of their keys, with your own methods,
- * authenticators, policy and storage.
+ * Kontrol as a library: the registry of kites, which issues their keys and tokens. You choose the
+ * storage and the policy, and can add methods and authenticators.
  *
  * @example
  * ```ts

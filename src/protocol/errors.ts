@@ -76,6 +76,8 @@ export class KiteError extends Error {
   declare readonly url?: string;
 
   /**
+   * Creates an error, to throw in a handler.
+   *
    * @param type what kind of error it is
    * @param message what is wrong, and what is accepted
    */

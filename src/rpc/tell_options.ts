@@ -10,7 +10,7 @@ type Rule = readonly [accepts: (value: unknown) => boolean, rule: string];
 const RULES: { readonly [Name in keyof Required<TellOptions>]: Rule } = {
   timeout: [
     (value) => typeof value === "number" && value >= 0,
-    "must be a number of milliseconds, or 0 for no bound",
+    "must be a number of milliseconds, or 0 for no limit",
   ],
   signal: [(value) => value instanceof AbortSignal, "must be an AbortSignal"],
   within: [isScope, "must be a request"],
