@@ -1,7 +1,8 @@
 import { Trust } from "./auth/trust.ts";
 import { Builtins } from "./builtins/mod.ts";
 import { CallingCore } from "./calling_core.ts";
-import { type Config, configWarnings } from "./config.ts";
+import { configWarnings } from "./config.ts";
+import type { Config } from "./config_options.ts";
 import type { Connection } from "./connection.ts";
 import { describeMethods } from "./contract/describe.ts";
 import { KontrolClient } from "./discovery/kontrol_client.ts";

@@ -7,15 +7,15 @@ import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Authentication } from "../rpc/codec.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 
-/** What finding kites needs from the kite. */
+/** The parts of a kite that finding kites uses. */
 export interface FinderHost {
-  /** Kontrol's URLs; any of them will do. */
+  /** Kontrol's URLs; all are equivalent. */
   readonly kontrolUrls: readonly string[];
-  /** Milliseconds to wait for an answer of Kontrol, or of a proxy. */
+  /** Milliseconds to wait for an answer from Kontrol or a proxy. */
   readonly timeout: number;
-  /** What the kite shows to Kontrol. */
+  /** Returns what the kite shows to Kontrol. */
   credentials(): Authentication | undefined;
-  /** Makes a client of the kite. */
+  /** Creates a client of the kite. */
   newClient(
     url: string | readonly string[],
     options: ClientOptions,
@@ -25,31 +25,38 @@ export interface FinderHost {
   report(what: string, error?: unknown): void;
 }
 
-/** What registering needs from the kite. */
+/** The parts of a kite that registering uses. */
 export interface DiscoveryHost extends FinderHost {
   readonly identity: KiteIdentity;
   readonly trust: Trust;
   /** Kontrol's username, if it is known. */
   readonly kontrolUser: string | undefined;
-  /** The proxy to register to, instead of one that Kontrol knows. */
+  /** The proxy to register at, instead of one found through Kontrol. */
   readonly proxyUrl: string | undefined;
   /** Certificates of private authorities, PEM. */
   readonly ca: readonly string[];
-  /** The kite was registered. */
+  /** Called when the kite has been registered. */
   registered(url: string): void;
 }
 
 /** The connection to Kontrol. */
 export interface KontrolConnection {
-  /** The client, which is dialled when it is first needed. */
+  /** The client, which is dialled on first use. */
   readonly client: Client;
   /** Calls a method of Kontrol. */
   tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
-  /** The same, with the type of the result. It is an assertion and not checked. */
+  /** Calls a method of Kontrol. The type of the result is an assertion and not checked. */
   tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
 }
 
-/** The error for what needs a Kontrol while no URL of one is known. */
+/** True for errors of a registration that a further attempt would not fix. */
+export function isPermanent(error: unknown): boolean {
+  return error instanceof KiteError &&
+    (error.type === "authenticationError" || error.type === "argumentError" ||
+      error.type === "configError" || error.type === "notAllowed");
+}
+
+/** Creates the error for operations that need a Kontrol when none is configured. */
 export function noKontrol(): KiteError {
   return new KiteError(
     "configError",

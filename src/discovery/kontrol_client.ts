@@ -12,10 +12,10 @@ import { Proxies } from "./proxies.ts";
 import { explainRefusedKey } from "./refused_key.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
 
-/** Milliseconds that the question for Kontrol's key may take while a caller waits for it. */
+/** Timeout of a request for Kontrol's key while a caller waits for it, milliseconds. */
 const KEY_TIMEOUT = 5_000;
 
-/** Milliseconds between two questions of a key renewer, at least. */
+/** Minimum interval of a key renewer, milliseconds. */
 const SHORTEST_INTERVAL = 100;
 
 /** The connection to Kontrol of a kite that also registers and keeps the trusted key up to date. */
@@ -26,7 +26,7 @@ export class KontrolClient extends KontrolFinder {
   #kept: KeptRegistration | undefined;
   #http: HttpRegistration | undefined;
   readonly #renewers = new Set<() => void>();
-  /** The key that was refused last, so that each is reported once. */
+  /** The last key that was not trusted, so that each one is reported once. */
   #refusedKey: string | undefined;
 
   constructor(host: DiscoveryHost) {
@@ -46,7 +46,7 @@ export class KontrolClient extends KontrolFinder {
     }
   }
 
-  /** Registers once, and takes over the keys that Kontrol hands out. */
+  /** Registers once, and adopts new keys from Kontrol. */
   async registerOnce(url: string): Promise<RegisterResult> {
     checkUrl(url);
     const { kontrolKey } = this.#host.trust;
@@ -54,7 +54,7 @@ export class KontrolClient extends KontrolFinder {
     return await this.#adopt(readRegisterResult(await this.tell({}, "register", argument)));
   }
 
-  /** Registers, and again after every reconnection; resolves after the first time. */
+  /** Registers now and after every reconnection. Resolves after the first registration. */
   async register(url: string): Promise<RegisterResult> {
     checkUrl(url);
     this.#kept?.stop();
@@ -66,7 +66,7 @@ export class KontrolClient extends KontrolFinder {
     return await this.#kept.first;
   }
 
-  /** Registers over HTTP and keeps it up with heartbeats; resolves after the first time. */
+  /** Registers over HTTP and sends heartbeats. Resolves after the first registration. */
   async registerHttp(url: string): Promise<RegisterResult> {
     checkUrl(url);
     this.#http?.stop();
@@ -75,11 +75,11 @@ export class KontrolClient extends KontrolFinder {
   }
 
   /**
-   * Asks Kontrol for the public key to trust now, and adopts it if the present key vouches for it
-   * (docs/kontrol-protocol.md §6). After a change, a registered kite registers again, for its new
+   * Requests Kontrol's current public key, and adopts it if the trusted key has signed a handover to
+   * it (docs/kontrol-protocol.md §6). After a change, a registered kite registers again to get a new
    * kite.key.
    *
-   * @throws {KiteError} `authenticationError` when nothing vouches for the key.
+   * @throws {KiteError} `authenticationError` if the key cannot be verified
    */
   async getKey(options: TellOptions = {}): Promise<string> {
     const { trust } = this.#host;
@@ -93,10 +93,10 @@ export class KontrolClient extends KontrolFinder {
   }
 
   /**
-   * Asks for the key to trust at intervals, so that a retired one is replaced before a call fails.
+   * Requests Kontrol's key at intervals, so that a new key is adopted before a call fails.
    *
    * @param interval Milliseconds between two requests, at least 100.
-   * @returns A function that ends it; it ends with the kite as well.
+   * @returns A function that stops the renewer. Closing the kite stops it, too.
    */
   keyRenewer(interval: number): () => void {
     if (!(typeof interval === "number" && interval >= SHORTEST_INTERVAL)) {
@@ -121,6 +121,7 @@ export class KontrolClient extends KontrolFinder {
     return stop;
   }
 
+  /** Stops everything except the kite's clients, which the kite closes. */
   override close(): void {
     this.#host.trust.source = undefined;
     this.proxies.close();
@@ -130,7 +131,7 @@ export class KontrolClient extends KontrolFinder {
     super.close();
   }
 
-  /** Completes a registration, which stands whether its keys can be trusted or not. */
+  /** Completes a registration, which is valid even if its keys cannot be trusted. */
   async #adopt(result: RegisterResult): Promise<RegisterResult> {
     const key = result.publicKey ?? result.kiteKey ?? "";
     await this.#trusting(key, trustUpdateOf(result)).catch(() => {}); // reported
@@ -150,7 +151,7 @@ export class KontrolClient extends KontrolFinder {
   }
 }
 
-/** The answer to `getKey`: the key alone, or with its handover. */
+/** Reads the answer to `getKey`: a key, or a key with its handover. */
 function readKeyAnswer(answer: unknown): { publicKey: string; keyHandover: string | undefined } {
   const { publicKey, keyHandover } = typeof answer === "string"
     ? { publicKey: answer, keyHandover: undefined }

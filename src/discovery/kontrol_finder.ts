@@ -7,7 +7,7 @@ import type { Contract } from "../rpc/contract_types.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 import { WaitingCalls } from "../waiting_calls.ts";
 import { type FinderHost, type KontrolConnection, noKontrol } from "./discovery_host.ts";
-import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
+import { type FoundKite, isNotFound, notFound, readGetKitesResult } from "./found_kites.ts";
 import type {
   GetTokenOptions,
   TypedClient,
@@ -15,13 +15,13 @@ import type {
   WaitOptions,
   WithContract,
 } from "./options.ts";
-import { TokenRenewer } from "./token_renewer.ts";
+import { createRenewingClient } from "./renewing_client.ts";
 import { type KiteEvent, type KiteWatch, KontrolWatch } from "./watch.ts";
 
-/** Milliseconds between two tries to reach Kontrol, at most. */
+/** Maximum delay between two attempts to reach Kontrol, milliseconds. */
 const LONGEST_REDIAL = 3_000;
 
-/** The connection to Kontrol, for finding kites. It is dialled on first use and kept from then on. */
+/** The connection to Kontrol, for finding kites. It is dialled on first use and then kept open. */
 export class KontrolFinder implements KontrolConnection {
   readonly #host: FinderHost;
   #client: DiallingClient | undefined;
@@ -35,7 +35,7 @@ export class KontrolFinder implements KontrolConnection {
   /**
    * The connection to Kontrol.
    *
-   * @throws {KiteError} `configError` when no Kontrol is known
+   * @throws {KiteError} `configError` if no Kontrol is configured
    */
   get client(): DiallingClient {
     if (this.#client !== undefined) return this.#client;
@@ -49,7 +49,7 @@ export class KontrolFinder implements KontrolConnection {
       concurrentCallbacks: false,
     });
     this.#client = client;
-    // Reported once for each outage, not for each try.
+    // Reported once per outage, not for every attempt.
     client.onDialError(({ error, attempt }) => {
       if (attempt === 1) this.#host.report("Cannot reach Kontrol, trying again", error);
     });
@@ -60,8 +60,7 @@ export class KontrolFinder implements KontrolConnection {
   }
 
   /**
-   * Resolves when there is a connection to Kontrol. Unlike a call, it waits for a Kontrol that cannot
-   * be reached yet.
+   * Resolves when Kontrol is connected. Unlike a call, it also waits if Kontrol cannot be reached yet.
    *
    * @throws {KiteError} `timeout`, `aborted`
    */
@@ -111,33 +110,19 @@ export class KontrolFinder implements KontrolConnection {
   async #findKites(query: KontrolQuery, options: WaitOptions): Promise<readonly FoundKite[]> {
     const argument = { query: readQueryFields(query), watchCallback: null, who: null };
     const { kites } = readGetKitesResult(await this.tell(options, "getKites", argument));
-    // The misspelling is Go's: its peers match on it.
+    // Go's misspelling, which peers match on.
     if (kites.length === 0) throw notFound("no kites availabile");
     return kites;
   }
 
-  /** Makes a client of a kite. It renews its token. */
-  #clientFor({ kite, url, token }: FoundKite): Client {
-    const options = { authentication: { type: "token", key: token }, identity: kite } as const;
-    const client: Client = this.#host.newClient(url, options, {
-      beforeCall: () => renewer.due(),
+  /** Creates a client for a found kite. The client renews its token. */
+  #clientFor(found: FoundKite): Client {
+    return createRenewingClient(found, {
+      newClient: (url, options, hooks) => this.#host.newClient(url, options, hooks),
+      getToken: (query) => this.getToken(query, { force: true }),
+      findKites: (query) => this.#findKites(query, {}),
+      report: (what, error) => this.#host.report(what, error),
     });
-    let last = kite;
-    const fetchToken = async (): Promise<string> => {
-      try {
-        return await this.getToken(last, { force: true });
-      } catch (error) {
-        if (!isNoneFound(error)) throw error;
-      }
-      // The kite has restarted with a new id. A token is valid for every kite of that name.
-      const { username, environment, name } = last;
-      const found = await this.#findKites({ username, environment, name }, {});
-      last = (found.find((each) => each.url === url) ?? found[0]!).kite;
-      return await this.getToken(last, { force: true });
-    };
-    const report = (what: string, error?: unknown): void => this.#host.report(what, error);
-    const renewer = new TokenRenewer(client, fetchToken, report);
-    return client;
   }
 
   /** Returns a token for the one kite that matches. */
@@ -150,10 +135,10 @@ export class KontrolFinder implements KontrolConnection {
     try {
       token = await this.tell(options, "getToken", argument);
     } catch (error) {
-      throw isNoneFound(error) ? notFound(error.message, error) : error;
+      throw isNotFound(error) ? notFound(error.message, error) : error;
     }
     if (typeof token === "string" && token !== "") return token;
-    throw new KiteError("invalidResponse", "Kontrol answered getToken with something else");
+    throw new KiteError("invalidResponse", "Cannot read the answer to getToken: must be a token");
   }
 
   /** Follows the matching kites: first the registered ones, then every change. */
@@ -185,24 +170,10 @@ export class KontrolFinder implements KontrolConnection {
     return watch;
   }
 
-  /** Stops everything; the kite's clients are closed by the kite. */
+  /** Stops everything. The kite closes its clients itself. */
   close(): void {
     for (const watch of this.#watches) void watch.close();
     void this.#client?.close();
     for (const ready of this.#readies) ready.rejectAll();
   }
-}
-
-/** The error if no kite matches a query. */
-function notFound(message: string, cause?: KiteError): KiteError {
-  return new KiteError("genericError", message, {
-    code: "kitesNotFound",
-    id: cause?.id ?? "",
-    cause,
-  });
-}
-
-/** True for the answer of a Kontrol at which no matching kite is registered. */
-function isNoneFound(error: unknown): error is KiteError {
-  return error instanceof KiteError && error.message.includes("no kites found");
 }

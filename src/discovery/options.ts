@@ -3,7 +3,7 @@ import type { Api, Contract } from "../rpc/contract_types.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 import type { KiteEvent } from "./watch.ts";
 
-/** How long to wait for an answer of Kontrol. */
+/** Timeout and signal of a request to Kontrol. */
 export type WaitOptions = Pick<TellOptions, "timeout" | "signal">;
 
 /** Options of {@linkcode Kite.getToken}. */

@@ -181,7 +181,11 @@ Deno.test("a URL without a kite says so, with a word on the path, over every tra
         "the server answered with HTTP status 404",
       ) as KiteError;
       assertEquals(error.type, "sendError");
-      assertEquals(error.message.startsWith(`No kite at ${origin}/`), true, error.message);
+      assertEquals(
+        error.message.startsWith(`Cannot find a kite at ${origin}/`),
+        true,
+        error.message,
+      );
       const hints = error.message.includes(`usually /kite, as in ${origin}/kite`);
       assertEquals(hints, path !== "/kite/kite/", path);
       assertEquals(error.message.includes("secret"), false);

@@ -179,7 +179,7 @@ Deno.test("registerToProxy: without a proxy it keeps looking until the kite is c
   const givenUp = assertRejects(
     () => kite.registerToProxy("http://127.0.0.1:9/kite"),
     KiteError,
-    "given up",
+    "the registration was stopped",
   );
   await new Promise((resolve) => setTimeout(resolve, 700));
   await kite.close();

@@ -108,7 +108,7 @@ Deno.test("a dial that fails, is aborted or takes too long says why", async () =
   assert((await failure(nowhere.dial())).startsWith("sendError: Cannot reach 127.0.0.1:"));
   using deaf = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${deaf.addr.port}/kite`;
-  const message = `No session with ${url} within 40 ms`;
+  const message = `Cannot reach ${url}: no session within 40 ms`;
   await assertRejects(() => kite.newClient(url).dial({ timeout: 40 }), KiteError, message);
   const controller = new AbortController();
   const dialling = kite.newClient(url).dial({ signal: controller.signal });

@@ -35,7 +35,7 @@ Deno.test("the built-ins that reach the terminal or the network are refused unle
     for (const [method, args] of RISKY) {
       assertEquals(
         await failure(client.tell(method, ...args)),
-        `notAllowed: ${method} is not enabled here for this caller`,
+        `notAllowed: Cannot call ${method}: not enabled for this caller`,
       );
     }
   }));
@@ -49,7 +49,7 @@ Deno.test("a permission may look at the request", () =>
     );
     assertEquals(
       await failure(client.tell("kite.getPass", "x")),
-      "notAllowed: kite.getPass is not enabled here for this caller",
+      "notAllowed: Cannot call kite.getPass: not enabled for this caller",
     );
     assert((await failure(client.tell("kite.prompt", "x"))).startsWith("notAllowed: "));
   }, {
@@ -124,7 +124,7 @@ Deno.test("kite.heartbeat refuses intervals that would flood or never come", () 
     for (const seconds of [0, 0.1, -1, 86_401, 1e300]) {
       assertEquals(
         await failure(client.tell("kite.heartbeat", seconds, () => {})),
-        `argumentError: heartbeat interval must be 1 to 86400 seconds, got ${seconds}`,
+        `argumentError: Cannot use heartbeat interval ${seconds}: must be a number of seconds from 1 to 86400`,
       );
     }
     assertEquals(
@@ -186,6 +186,6 @@ Deno.test("a connection cannot take over an id that another user's kite has", ()
     await one.tell("kite.handleWebRTC", message);
     assertEquals(
       await failure(two.tell("kite.handleWebRTC", message)),
-      "genericError: src belongs to another user",
+      "genericError: Cannot forward the message: src belongs to another user",
     );
   }, { webrtc: true }));

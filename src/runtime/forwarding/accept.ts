@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { AcceptedSocket, AcceptedSocketHandler } from "./types.ts";
 
-/** The part of a socket of npm `ws` that is used here. */
+/** The used part of a socket of npm `ws`. */
 interface WsSocket {
   readonly bufferedAmount: number;
   readonly readyState: number;
@@ -19,7 +19,7 @@ interface WsSocket {
 
 const OPEN = 1;
 
-/** Accepts WebSockets on bare sockets. */
+/** Accepts WebSockets on TCP or TLS sockets. */
 export class WebSocketAcceptor {
   readonly #server: {
     handleUpgrade(
@@ -30,7 +30,7 @@ export class WebSocketAcceptor {
     ): void;
   };
 
-  /** @param maxPayload bytes of one message; a longer one ends its socket with 1009 */
+  /** @param maxPayload maximum bytes of a message; a longer one closes its socket with 1009 */
   constructor(maxPayload: number) {
     this.#server = new WebSocketServer({
       noServer: true,
@@ -41,7 +41,7 @@ export class WebSocketAcceptor {
     });
   }
 
-  /** Answers the handshake, and gives the open socket to `accept`. A bad handshake is answered 400. */
+  /** Answers the handshake and passes the open socket to `accept`. Answers 400 to a bad handshake. */
   accept(
     request: IncomingMessage,
     socket: Duplex,
@@ -49,7 +49,7 @@ export class WebSocketAcceptor {
     accept: (socket: AcceptedSocket) => AcceptedSocketHandler,
   ): void {
     this.#server.handleUpgrade(request, socket, early, (accepted) => {
-      const handler = accept(new Accepted(accepted));
+      const handler = accept(new ServerSocket(accepted));
       const decoder = new TextDecoder();
       accepted.on("message", (data) => handler.onText(decoder.decode(data)));
       accepted.on("pong", () => handler.onPong());
@@ -59,7 +59,7 @@ export class WebSocketAcceptor {
   }
 }
 
-class Accepted implements AcceptedSocket {
+class ServerSocket implements AcceptedSocket {
   readonly #socket: WsSocket;
 
   constructor(socket: WsSocket) {

@@ -24,12 +24,12 @@ const PRIVATE_NETWORKS: readonly (readonly [string, number])[] = [
 ];
 const IPV4_IN_IPV6 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
-/** True for an IP address that is private, local, or reserved. Host names are not: they are looked up. */
+/** True for an IP address that is private, local, or reserved; false for host names. */
 export function isPrivateAddress(address: string): boolean {
   const plain = IPV4_IN_IPV6.exec(address)?.[1] ?? address;
   if (isIP(plain) === 0) return false;
   const family = isIPv6(plain) ? "ipv6" : "ipv4";
-  // An IPv4 address in hexadecimal IPv6 form would slip past the list of IPv4 networks.
+  // The list of IPv4 networks does not match IPv4 addresses in hexadecimal IPv6 form.
   if (family === "ipv6" && /^::(ffff:)?[\da-f]{1,4}:[\da-f]{1,4}$/i.test(plain)) return true;
   const networks = new BlockList();
   for (const [network, bits] of PRIVATE_NETWORKS) {
@@ -40,8 +40,8 @@ export function isPrivateAddress(address: string): boolean {
 }
 
 /**
- * Looks a name up for a connection and fails when any of its addresses is private. The connection
- * then uses the very addresses that were checked.
+ * Resolves the host name of a connection. Fails if any of its addresses is private. The connection
+ * uses the checked addresses.
  */
 export const publicLookup: LookupFunction = (hostname, options, callback) => {
   lookupAll(hostname, { ...options, all: true }, (error, addresses) => {

@@ -1,10 +1,10 @@
 import { type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 
-/** Milliseconds for a client to take a refusal. */
+/** Milliseconds for a client to read a refusal. */
 const REFUSAL_TIMEOUT = 2_000;
 
-/** Answers a request with a short text, and ends its connection: an unread body may still follow. */
+/** Answers a request with a short text, and ends its connection, since an unread body may follow. */
 export function answer(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, [
     ...["content-type", "text/plain; charset=UTF-8"],
@@ -14,7 +14,7 @@ export function answer(response: ServerResponse, status: number, text: string): 
   response.end(text);
 }
 
-/** Answers on a bare socket, and ends it. */
+/** Writes an HTTP answer to a socket, and ends it. */
 export function answerSocket(socket: Duplex, status: number, text: string): void {
   const length = new TextEncoder().encode(text).length;
   socket.on("error", () => socket.destroy());

@@ -5,8 +5,8 @@ import type { Decision, ForwardingOptions } from "./types.ts";
 import type { Upstreams } from "./upstream.ts";
 
 /**
- * Sends a request on and its answer back, each as a stream: a side that reads slowly makes the other
- * one wait.
+ * Forwards a request to an upstream and streams its answer back. If one side reads slowly, the other
+ * one is paused.
  */
 export function forward(
   request: IncomingMessage,
@@ -16,7 +16,7 @@ export function forward(
   { limits, answerHeaders }: ForwardingOptions,
 ): void {
   const leave = decision.enter === undefined ? () => {} : decision.enter();
-  if (leave === undefined) return answer(response, 503, "The proxy has no room for this request\n");
+  if (leave === undefined) return answer(response, 503, "The proxy is busy\n");
   let upstream: ClientRequest;
   try {
     upstream = upstreams.open(decision, request.method ?? "GET");
@@ -33,11 +33,11 @@ export function forward(
     leave();
     if (!response.headersSent) answer(response, status, text);
     else if (!response.writableFinished) response.destroy();
-    // A connection whose answer is complete is kept for the next request.
+    // After a complete answer, the connection is kept for the next request.
     if (!answered?.complete) upstream.destroy();
   };
   const connecting = setTimeout(
-    () => end(504, "The kite did not take the connection in time\n"),
+    () => end(504, "The kite did not accept the connection in time\n"),
     limits.connectTimeout,
   );
   upstream.on("socket", (socket) => {

@@ -10,14 +10,14 @@ import { splice } from "./splice.ts";
 import type { Decision, ForwardingOptions, RequestHead } from "./types.ts";
 import { Upstreams } from "./upstream.ts";
 
-/** Milliseconds that an idle client connection is kept. */
+/** Milliseconds until an idle client connection is closed. */
 const KEEP_ALIVE = 5_000;
-/** How often slow requests are looked for, at most, milliseconds. */
+/** Maximum interval of checks for slow requests, milliseconds. */
 const LONGEST_CHECK = 5_000;
 
 /**
- * An HTTP server that forwards what comes in, streaming both ways. It reads requests strictly
- * (llhttp), so that what it forwards means the same to everyone, and bounds what a client can hold.
+ * An HTTP server that forwards requests and streams both ways. It parses requests strictly (llhttp),
+ * so that all servers interpret them in the same way, and limits the resources of each client.
  */
 export class ForwardingServer {
   readonly #server: Server;
@@ -26,7 +26,7 @@ export class ForwardingServer {
   readonly #acceptor: WebSocketAcceptor;
   /** Every TCP connection. */
   readonly #connections = new Set<Socket>();
-  /** The connections that requests come on, with what runs on each; with TLS, these are others. */
+  /** The number of running requests per connection. With TLS, these are not the TCP connections. */
   readonly #running = new Map<Duplex, number>();
   #isClosing = false;
 
@@ -55,7 +55,7 @@ export class ForwardingServer {
   }
 
   /**
-   * Listens.
+   * Starts a server.
    *
    * @throws {KiteError} `configError` when the address and port cannot be listened on, or the
    * certificate is no good
@@ -95,17 +95,17 @@ export class ForwardingServer {
     }
   }
 
-  /** The port that it listens on. */
+  /** The port it listens on. */
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Connections of clients that are open. */
+  /** The number of open client connections. */
   get connections(): number {
     return this.#connections.size;
   }
 
-  /** Stops listening and ends every connection, those with a running exchange after `deadline` ms. */
+  /** Stops listening and closes all connections, those with a running request after `deadline` ms. */
   async close(deadline: number): Promise<void> {
     this.#isClosing = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));

@@ -6,10 +6,10 @@ import type { Decision, ForwardingOptions } from "./types.ts";
 import type { Upstreams } from "./upstream.ts";
 
 /**
- * Sends a WebSocket handshake on. Once the upstream has accepted it, bytes are copied both ways,
- * unread; a side that reads slowly makes the other one wait.
+ * Forwards a WebSocket handshake. After the upstream has accepted it, bytes are copied both ways
+ * without parsing. If one side reads slowly, the other one is paused.
  *
- * @param early what the client sent after its handshake
+ * @param early bytes that the client sent after its handshake
  */
 export function splice(
   client: Duplex,
@@ -19,7 +19,7 @@ export function splice(
   { limits, answerHeaders }: ForwardingOptions,
 ): void {
   const leave = decision.enter === undefined ? () => {} : decision.enter();
-  if (leave === undefined) return answerSocket(client, 503, "The proxy has no room for this\n");
+  if (leave === undefined) return answerSocket(client, 503, "The proxy is busy\n");
   let isSettled = false;
   const refuse = (status: number, text: string): void => {
     if (isSettled) return;
@@ -74,7 +74,7 @@ function switching(
   return head + "\r\n";
 }
 
-/** Copies both ways until one side ends, or nothing comes from either for too long. */
+/** Copies both ways until one side ends, or both are silent for too long. */
 function join(client: Socket, server: Socket, idleTimeout: number, over: () => void): void {
   let isOver = false;
   let last = performance.now();
@@ -82,7 +82,7 @@ function join(client: Socket, server: Socket, idleTimeout: number, over: () => v
     if (isOver) return;
     isOver = true;
     clearInterval(sweeper);
-    // What was accepted is still written; a peer that does not take it is dropped.
+    // Pending bytes are still written, unless the peer does not read them.
     for (const socket of [client, server]) {
       socket.end();
       const timer = setTimeout(() => socket.destroy(), LINGER);
@@ -90,7 +90,7 @@ function join(client: Socket, server: Socket, idleTimeout: number, over: () => v
     }
     over();
   };
-  // One coarse timer a connection: one that is set anew with every message costs more than the copy.
+  // One interval per connection: resetting a timer for every message would cost more than the copy.
   const sweeper = setInterval(() => {
     if (performance.now() - last >= idleTimeout) end();
   }, Math.max(10, idleTimeout / 4));
@@ -112,5 +112,5 @@ function join(client: Socket, server: Socket, idleTimeout: number, over: () => v
   copy(server, client);
 }
 
-/** Milliseconds for a peer to take the last bytes. */
+/** Milliseconds for a peer to read the last bytes. */
 const LINGER = 2_000;

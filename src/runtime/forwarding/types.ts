@@ -13,18 +13,18 @@ export interface RequestHead {
   readonly isSecure: boolean;
 }
 
-/** Where a request is sent. */
+/** The server that a request is forwarded to. */
 export interface Upstream {
   /** A host name or address; IPv6 without brackets. */
   readonly hostname: string;
   readonly port: number;
   /** True for TLS. */
   readonly secure: boolean;
-  /** Refuse to connect to private addresses, also when a name resolves to one. */
+  /** Refuse to connect to private addresses, also if a name resolves to one. */
   readonly publicOnly: boolean;
 }
 
-/** What becomes of a request. */
+/** How a request is handled. */
 export type Decision =
   | { readonly kind: "answer"; readonly status: number; readonly text: string }
   | {
@@ -40,7 +40,7 @@ export type Decision =
 
 /** A WebSocket that this server accepted. */
 export interface AcceptedSocket {
-  /** Bytes given to `send` that the network has not taken yet. */
+  /** Bytes passed to `send` that the network has not accepted yet. */
   readonly bufferedAmount: number;
   /**
    * Sends one text message.
@@ -48,15 +48,15 @@ export interface AcceptedSocket {
    * @param sent called once the network has taken it, or the socket ended
    */
   send(text: string, sent?: () => void): void;
-  /** Stops reading, so that the peer has to wait. */
+  /** Pauses reading, so that the peer has to wait. */
   pause(): void;
-  /** Reads again. */
+  /** Resumes reading. */
   resume(): void;
-  /** Asks for a sign of life. */
+  /** Sends a ping. */
   ping(): void;
   /** Starts the closing handshake. */
   close(code: number, reason: string): void;
-  /** Drops the connection at once. */
+  /** Closes the connection immediately. */
   terminate(): void;
 }
 
@@ -65,13 +65,13 @@ export interface AcceptedSocketHandler {
   onText(text: string): void;
   /** The peer answered a ping. */
   onPong(): void;
-  /** The end, once. */
+  /** Called once, when the socket has closed. */
   onClose(): void;
 }
 
-/** The bounds of a front. */
+/** The limits of a {@linkcode ForwardingServer}. */
 export interface ForwardingLimits {
-  /** Connections of clients at once. Further ones are closed at once. */
+  /** Concurrent client connections. Further ones are closed immediately. */
   readonly connections: number;
   /** Bytes of a request's head. A longer one is answered 431. */
   readonly headerBytes: number;
@@ -83,22 +83,22 @@ export interface ForwardingLimits {
   readonly idleTimeout: number;
   /** Milliseconds to connect to an upstream. */
   readonly connectTimeout: number;
-  /** Bytes of one WebSocket message that the front itself accepts. Close code 1009. */
+  /** Bytes of one message on an accepted WebSocket. Close code 1009. */
   readonly webSocketBytes: number;
 }
 
-/** How to listen. */
+/** Options of a {@linkcode ForwardingServer}. */
 export interface ForwardingOptions {
   readonly hostname: string;
   readonly port: number;
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** Certificates of private authorities, PEM, trusted for upstreams beside the public ones. */
+  /** Certificates of private authorities, PEM, trusted for upstreams in addition to public ones. */
   readonly ca: readonly string[];
   readonly limits: ForwardingLimits;
-  /** Chooses what becomes of a request. */
+  /** Decides how to handle a request. */
   readonly decide: (head: RequestHead) => Decision | Promise<Decision>;
-  /** The headers of an upstream's answer that go on to the client, names and values in turn. */
+  /** Selects the headers of an upstream's answer for the client, names and values in turn. */
   readonly answerHeaders: (rawHeaders: readonly string[]) => string[];
-  /** Called with what failed inside the front. */
+  /** Called with unexpected errors. */
   readonly onError: (error: unknown) => void;
 }

@@ -3,7 +3,7 @@ import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import { isPrivateAddress, publicLookup } from "./addresses.ts";
 import type { Decision, Upstream } from "./types.ts";
 
-/** Milliseconds that an idle connection is kept for the next request: less than any server keeps it. */
+/** Milliseconds until an idle connection is closed; shorter than the keep-alive of servers. */
 const KEPT_FOR = 4_000;
 const MOST_KEPT = 256;
 
@@ -23,10 +23,10 @@ export class Upstreams {
   }
 
   /**
-   * Opens a request; the caller ends it. Errors come as its `error` event.
+   * Opens a request, which the caller must end. It emits errors as `error` events.
    *
    * @param method such as "POST"; `undefined` for a WebSocket handshake, which gets its own connection
-   * @throws {Error} when the upstream is a private address and must not be one
+   * @throws {Error} if the upstream must be public but has a private address
    */
   open(decision: Decision & { kind: "forward" }, method: string | undefined): ClientRequest {
     const { upstream, target, headers } = decision;
@@ -47,7 +47,7 @@ export class Upstreams {
     return tlsRequest({ ...options, ...ca, ...serverName(upstream) });
   }
 
-  /** Drops the connections that are kept. */
+  /** Closes the idle connections. */
   close(): void {
     this.#plain.destroy();
     this.#tls.destroy();

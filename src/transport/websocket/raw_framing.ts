@@ -1,6 +1,6 @@
 import type { Framing } from "./session.ts";
 
-/** A WebSocket without SockJS: one message per text, as kite.js' WebSocket servers want it. */
+/** The framing of WebSockets without SockJS, for kite.js servers: one message per text. */
 export const RAW_FRAMING: Framing = {
   transport: "rawWebSocket",
   opensAtOnce: true,

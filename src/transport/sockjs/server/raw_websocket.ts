@@ -1,7 +1,7 @@
 import type { TransportName } from "../../session.ts";
 import { SocketSession } from "./socket_session.ts";
 
-/** A WebSocket without SockJS' frames: one text message each. Liveness is left to WebSocket pings. */
+/** A session over a WebSocket without SockJS: one message per text. WebSocket pings detect silent peers. */
 export class RawWebSocketServerSession extends SocketSession {
   readonly transport: TransportName = "rawWebSocket";
 

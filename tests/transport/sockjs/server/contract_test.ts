@@ -6,10 +6,10 @@ import type { Session } from "../../../../src/transport/session.ts";
 import { eventually } from "../../../support/eventually.ts";
 import {
   assertAnswer,
+  performHandshake,
   post,
   RawConnection,
   Recorder,
-  shakeHands,
   TestServer,
   TestSocket,
 } from "./support.ts";
@@ -61,11 +61,15 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
     assertEquals(recorder.messages, ["a", "b", "c"]);
     await peer.send(["d"]);
     await eventually(() => recorder.messages.length === 4);
-    assertThrows(() => session.attach(recorder), KiteError, "attach only once");
+    assertThrows(
+      () => session.attach(recorder),
+      KiteError,
+      "Cannot attach a handler: the session already has one",
+    );
     await peer.leave();
   });
 
-  Deno.test(`${name}: close is idempotent, onClose comes once, no message after`, async () => {
+  Deno.test(`${name}: close is idempotent, onClose is called once, and no message follows`, async () => {
     const recorder = new Recorder();
     await using server = new TestServer({
       disconnectDelay: 200,
@@ -131,7 +135,7 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
     await peer.leave();
   });
 
-  Deno.test(`${name}: attach after the end still tells of it`, async () => {
+  Deno.test(`${name}: attach after the end reports the end`, async () => {
     await using server = new TestServer({ onSession: (session) => session.close(4000, "early") });
     const peer = await open(server);
     await eventually(() => server.sockjs.sessionCount === 0);
@@ -169,7 +173,7 @@ Deno.test("websocket: a connection that is lost ends its session with 1006", asy
   assertEquals(server.sockjs.sessionCount, 0);
 });
 
-Deno.test("websocket: a silent peer does not hold the server's close back", async () => {
+Deno.test("websocket: a silent peer does not delay the server's close", async () => {
   const recorder = new Recorder();
   await using server = new TestServer({ onSession: (session) => session.attach(recorder) });
   using _silent = await silentPeer(server);
@@ -182,18 +186,22 @@ Deno.test("websocket: a silent peer does not hold the server's close back", asyn
   assertEquals(recorder.ends, [{ code: 3000, reason: "Go away!" }]);
 });
 
-Deno.test("close: refuses a code that cannot be sent, and the session goes on", async () => {
+Deno.test("close: refuses a code that cannot be sent, and the session continues", async () => {
   await using server = new TestServer();
   const url = server.session();
   await post(url + "/xhr");
   for (const code of [0, 999, 1005, 1006, 1015, 2999, 5000, NaN, 1000.5]) {
-    assertThrows(() => server.sessions[0]?.close(code), KiteError, "cannot be closed with code");
+    assertThrows(
+      () => server.sessions[0]?.close(code),
+      KiteError,
+      `Cannot use close code ${code}: must be 1000`,
+    );
   }
   await post(url + "/xhr_send", '["a"]');
   assertAnswer(await post(url + "/xhr"), 200, 'a["a"]\n');
 });
 
-Deno.test("options: what makes no sense is refused by name", () => {
+Deno.test("options: an invalid option is refused by name", () => {
   const base = { limits: DEFAULT_LIMITS, onSession: () => {} };
   const wrong = [
     { prefix: "kite" },
@@ -213,6 +221,6 @@ Deno.test("options: what makes no sense is refused by name", () => {
 /** A WebSocket that has shaken hands and never says anything again, not even to a close. */
 async function silentPeer(server: TestServer): Promise<RawConnection> {
   const connection = await RawConnection.open(server.port);
-  await shakeHands(connection, "/echo/000/a/websocket");
+  await performHandshake(connection, "/echo/000/a/websocket");
   return connection;
 }
