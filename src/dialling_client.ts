@@ -222,14 +222,16 @@ export class DiallingClient implements Client {
     const isDialling = this.#state === "connecting" || this.#state === "redialling";
     const canWait = due !== undefined || (isDialling && this.#options.whileDown !== "fail");
     const wrong = checkTell(options, method) ?? (canWait ? undefined : this.whyNotConnected());
-    if (wrong !== undefined) return await this.#fail(wrong, method);
+    if (wrong !== undefined) {
+      return await failedCall(wrong, { method: String(method), url: this.url });
+    }
     if (due === undefined) this.#dialler.hurry();
     else due.finally(() => this.#waiting.resolveAll()).catch(() => {});
     let timeout = options.timeout ?? this.#host.timeout;
     try {
       timeout = await this.#waiting.wait(method, timeout, options.signal);
     } catch (error) {
-      return await this.#fail(error as KiteError, method);
+      return await failedCall(error as KiteError, { method: String(method), url: this.url });
     }
     return await this.#tellOnce({ ...options, timeout }, method, args);
   }
@@ -251,10 +253,6 @@ export class DiallingClient implements Client {
         if (!mayRepeat) throw error;
       }
     }
-  }
-
-  #fail(error: KiteError, method: string): Promise<never> {
-    return failedCall(error, { method: String(method), url: this.url });
   }
 
   /** The error of whatever needs a connection while there is none. */
