@@ -61,6 +61,7 @@ export type {
   ImplementArguments,
   Implementation,
   ImplementOf,
+  Items,
 } from "./src/contract/contract.ts";
 export type { ImplementedMethods, ImplementOptions } from "./src/contract/implement.ts";
 export type { Description, JsonSchema, MethodDescription } from "./src/contract/describe.ts";

@@ -197,7 +197,7 @@ export class DiallingClient implements Client {
     if (options === NO_OPTIONS) return this.#tellOnce(options, method, args);
     // Callers without types may pass anything.
     const wrong = checkTell(options, method);
-    if (wrong !== undefined) return this.#fail(wrong, method);
+    if (wrong !== undefined) return failedCall(wrong, { method: String(method), url: this.url });
     const resolved = resolveWithin(options, this.#host.timeout);
     return resolved.idempotent === true
       ? this.#tellRepeatedly(resolved, method, args)

@@ -6,6 +6,7 @@ import type { Authentication, RequestHead } from "./codec.ts";
 import { disconnected } from "./disconnected.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
 import type { Line } from "./line.ts";
+import { LAST_ID } from "./tracked.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
 import { readMetadata } from "./metadata.ts";
 import type { TellOptions } from "./remote.ts";
@@ -108,8 +109,9 @@ export class CallsOut {
       const wrong = checkTell(options, method);
       if (wrong !== undefined) return wrong;
     }
-    const { timeout = this.#host.timeout, signal, callbacks: lifetime, meta: given } =
+    const { timeout = this.#host.timeout, signal, callbacks: lifetime, meta, lastId } =
       resolveWithin(options, this.#host.timeout);
+    const given = lastId === undefined ? meta : { ...meta, [LAST_ID]: lastId };
     const line = this.#line;
     if (!line.isOpen) return disconnected();
     if (signal?.aborted) return abortedError(method, signal);
@@ -121,7 +123,7 @@ export class CallsOut {
     const responseId = line.ids.take();
     let functions: readonly FoundFunction[];
     try {
-      const meta = given === undefined ? undefined : readMetadata(given, line.limits);
+      const metadata = given === undefined ? undefined : readMetadata(given, line.limits);
       functions = line.functionsIn(args);
       const head = this.#requestHead();
       const can = line.extensions.forRequest;
@@ -136,7 +138,7 @@ export class CallsOut {
             functions,
             ids,
             timeout,
-            meta,
+            meta: metadata,
             can,
           }),
       );

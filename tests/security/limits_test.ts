@@ -55,7 +55,7 @@ Deno.test("messageBytes: a longer outgoing message is refused before it is sent"
     const reason = "limitError: a message of more than 1000 bytes (limit: messageBytes)";
     assertEquals(await failure(client.tell("echo", "x".repeat(1_000))), reason);
     assertEquals(await failure(client.tell("echo", "€".repeat(300), () => {})), reason);
-    assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, waiting: 0 });
+    assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, streams: 0, waiting: 0 });
     assertEquals(await client.tell("square", 3), 9);
   }));
 
