@@ -29,6 +29,9 @@ interface Extra {
   readonly meta?: unknown;
 }
 
+/** Levels that a plain message puts around arguments and results, and a compact one does not. */
+const LEVELS_SAVED = 2;
+
 const NO_EXTRA: Extra = Object.freeze({});
 
 /** Compact messages between kites of this library (docs/protocol.md §8). */
@@ -220,6 +223,11 @@ export class CompactCodec implements Codec {
     placeCallbacks(message, within, remote);
     return undefined;
   }
+}
+
+/** How many levels a message has less than a plain one that says the same. */
+export function levelsSaved(message: readonly unknown[]): number {
+  return message[0] === KIND.invoke ? 0 : LEVELS_SAVED;
 }
 
 function readExtra(value: unknown): Extra {

@@ -11,6 +11,7 @@ import { CallsIn } from "./calls_in.ts";
 import { CallsOut } from "./calls_out.ts";
 import { readError } from "./answer.ts";
 import type { Authentication, Incoming, IncomingBroken, IncomingInvoke } from "./codec.ts";
+import { levelsSaved } from "./compact_codec.ts";
 import type { DnodeCodec } from "./dnode_codec.ts";
 import { Extensions, offeredExtensions } from "./extensions.ts";
 import { type ConversationHost, disconnected } from "./host.ts";
@@ -176,7 +177,9 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   onMessage(message: Message): void {
     this.#line.hadMessage = true;
     const { nesting } = this.#host.limits;
-    const size = sizeOf(message, nesting);
+    const size = typeof message === "string"
+      ? message.length
+      : sizeOf(message, nesting - levelsSaved(message));
     if (size < 0) {
       const reason = `message nested deeper than ${nesting} (limit: nesting)`;
       return this.#refuse(this.#line.compact.refused(message, "limitError", reason));
