@@ -1,3 +1,4 @@
+import type { FoundFunction, OpenedStream } from "../dnode/scrub.ts";
 import { isStreamSource } from "../dnode/stream.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
@@ -172,7 +173,7 @@ export class CallsIn {
   }
 
   #answer(
-    request: KiteRequest,
+    request: IncomingCall,
     responseId: number | undefined,
     result: unknown,
     startedAt: number,
@@ -187,6 +188,7 @@ export class CallsIn {
       else {
         const codec = can === undefined ? line.codec : line.plain;
         const functions = line.functionsIn(result);
+        if (functions.length > 0) followStreams(functions, request);
         line.send(functions, (ids) => codec.result(responseId, result, functions, ids, can));
       }
       if (can !== undefined) line.extensions.announced();
@@ -226,6 +228,25 @@ export class CallsIn {
     const listeners = this.#onIdle ?? [];
     this.#onIdle = undefined;
     for (const listener of listeners) listener();
+  }
+}
+
+/** Aborts the signal of a request when its caller leaves the streams in the answer. */
+function followStreams(functions: readonly FoundFunction[], request: IncomingCall): void {
+  const streams = new Set<OpenedStream>();
+  for (const { stream } of functions) if (stream !== undefined) streams.add(stream);
+  if (streams.size === 0) return;
+  const life = IncomingCall.lifeOf(request);
+  life.end();
+  let isComplete = true;
+  for (const stream of streams) {
+    stream.onEnd = (isWhole) => {
+      isComplete &&= isWhole;
+      streams.delete(stream);
+      if (streams.size > 0) return;
+      if (isComplete) life.close();
+      else life.leave();
+    };
   }
 }
 

@@ -16,7 +16,16 @@ import { type Head, readAuthentication, readTimeout } from "./head.ts";
 import { type Metadata, readOutcome } from "./metadata.ts";
 
 /** The first element of a compact message (docs/protocol.md §8). */
-const KIND = Object.freeze({ head: 0, request: 1, result: 2, error: 3, invoke: 4, cancel: 5 });
+const KIND = Object.freeze({
+  head: 0,
+  request: 1,
+  result: 2,
+  error: 3,
+  invoke: 4,
+  cancel: 5,
+  release: 6,
+  revoke: 7,
+});
 
 /** Where the value that may hold functions stands in a request, and in other messages. */
 const ARGS_AT = 3;
@@ -102,6 +111,14 @@ export class CompactCodec implements Codec {
     return `[${KIND.cancel},${responseId}]`;
   }
 
+  release(ids: readonly number[]): string {
+    return `[${KIND.release},[${ids}]]`;
+  }
+
+  revoke(ids: readonly number[]): string {
+    return `[${KIND.revoke},[${ids}]]`;
+  }
+
   invoke(
     id: number,
     args: readonly unknown[],
@@ -139,6 +156,14 @@ export class CompactCodec implements Codec {
       }
       case KIND.cancel:
         return isId(id) ? { kind: "cancel", id } : broken("no call to cancel is named");
+      case KIND.release:
+        return Array.isArray(id)
+          ? { kind: "release", ids: id.filter(isId) }
+          : broken("no functions to release are named");
+      case KIND.revoke:
+        return Array.isArray(id)
+          ? { kind: "revoke", ids: id.filter(isId) }
+          : broken("no functions to revoke are named");
       case KIND.head:
         return this.#readHead(id);
       default:

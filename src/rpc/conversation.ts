@@ -208,6 +208,10 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
         return this.#invoked(incoming, typeof message === "string", size);
       case "cancel":
         return this.#in?.cancel(incoming.id);
+      case "release":
+        return this.#line.givenBack(incoming.ids);
+      case "revoke":
+        return this.#line.remoteFunctions.revokedByRemote(incoming.ids);
       case "broken":
         return this.#refuse(incoming);
     }
@@ -293,12 +297,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
 
   /** What stands for the functions and streams of the remote. */
   readonly #remoteValues: RemoteValues = {
-    callback: (id) => (...args: unknown[]): void => {
-      const line = this.#line;
-      if (!line.isOpen) return;
-      const functions = line.functionsInArguments(args);
-      line.send(functions, (ids) => line.codec.invoke(id, args, functions, ids));
-    },
+    callback: (id) => this.#line.remoteFunctions.make(id),
     stream: (pull, cancel) => this.#line.streams.receive(pull, cancel),
   };
 }

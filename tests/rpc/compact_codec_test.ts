@@ -43,6 +43,7 @@ Deno.test("CompactCodec: writes each kind of message as short as it can be", () 
   assertEquals(codec.error(7, { type: "t" }), '[3,7,{"type":"t"}]');
   assertEquals(codec.invoke(8, [1, "x"], [], []), '[4,8,[1,"x"]]');
   assertEquals(codec.cancel(9), "[5,9]");
+  assertEquals([codec.release([1, 2]), codec.revoke([3])], ["[6,[1,2]]", "[7,[3]]"]);
 });
 
 Deno.test("CompactCodec: gives the places of functions from the message on", () => {
@@ -135,6 +136,9 @@ for (
     [5, "5"],
     [0],
     [0, null],
+    [6],
+    [6, 1],
+    [7, {}],
     [0, 5],
     [6.5, 1],
     [99, 1],
@@ -146,6 +150,12 @@ for (
     assertEquals(ofKind("broken", decode(message)).responseId, undefined);
   });
 }
+
+Deno.test("CompactCodec: reads the ids of functions that are released or revoked", () => {
+  const ids = [1, "2", -3, 4.5, null, 6];
+  assertEquals(decode([6, ids]), { kind: "release", ids: [1, 6] });
+  assertEquals(decode([7, ids]), { kind: "revoke", ids: [1, 6] });
+});
 
 Deno.test("CompactCodec: says whom a message that it refuses concerns", () => {
   for (const message of [[1, 7, 5, []], [1, 7, "m", {}], [1, 7, "m"], [1, 7, null, []]]) {
