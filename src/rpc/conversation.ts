@@ -14,7 +14,8 @@ import type { Authentication, Incoming, IncomingBroken, IncomingInvoke } from ".
 import { levelsSaved } from "./compact_codec.ts";
 import type { DnodeCodec } from "./dnode_codec.ts";
 import { Extensions, offeredExtensions } from "./extensions.ts";
-import { type ConversationHost, disconnected } from "./host.ts";
+import { disconnected } from "./disconnected.ts";
+import type { ConversationHost } from "./host.ts";
 import { InFlight } from "./in_flight.ts";
 import { Line } from "./line.ts";
 import type { RemoteKite, TellOptions } from "./remote.ts";
