@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { KiteError } from "../../src/protocol/errors.ts";
+import type { KiteError } from "../../src/protocol/errors.ts";
 import type { KiteRequest } from "../../src/rpc/request.ts";
 import { converse, type Side, turn } from "./support.ts";
 
