@@ -1,5 +1,5 @@
 import type { Limits } from "../../protocol/limits.ts";
-import { exceedsBytes } from "../byte_length.ts";
+import { hasLongMessage, type Message } from "../message.ts";
 import type { Frame } from "../sockjs/frames.ts";
 import { Outbox } from "../outbox.ts";
 import type { CloseInfo, Session, SessionHandler, TransportName } from "../session.ts";
@@ -176,7 +176,7 @@ class WebSocketClientSession implements Session, ClientSocketHandler {
         return;
       case "messages":
         this.#begin();
-        return this.#deliver(incoming.messages);
+        return this.#deliver(text, incoming.messages);
     }
   }
 
@@ -202,11 +202,11 @@ class WebSocketClientSession implements Session, ClientSocketHandler {
     this.#opened.resolve(undefined);
   }
 
-  #deliver(messages: readonly string[]): void {
+  #deliver(frame: string, messages: readonly Message[]): void {
+    if (hasLongMessage(frame, messages, this.#messageBytes)) {
+      return this.close(1009, "message too long");
+    }
     for (const message of messages) {
-      if (exceedsBytes(message, this.#messageBytes)) {
-        return this.close(1009, "message too long");
-      }
       this.#inbox.deliver(message);
       if (this.#end !== undefined) return;
     }

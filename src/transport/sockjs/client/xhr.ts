@@ -3,7 +3,7 @@ import { Timer } from "../../../runtime/timer.ts";
 import { pause } from "../../../runtime/turn.ts";
 import type { HttpClient } from "../../../runtime/http_client.ts";
 import type { Limits } from "../../../protocol/limits.ts";
-import { exceedsBytes } from "../../byte_length.ts";
+import { hasLongMessage, type Message } from "../../message.ts";
 import { decodeFrame } from "../frames.ts";
 import { Outbox } from "../../outbox.ts";
 import type { CloseInfo, Session, SessionHandler } from "../../session.ts";
@@ -240,16 +240,16 @@ class XhrSession implements Session {
           this.#finish({ code: frame.code, reason: frame.reason });
           return this.#fetches.abort();
         case "messages":
-          this.#deliver(frame.messages);
+          this.#deliver(text, frame.messages);
       }
     }
   }
 
-  #deliver(messages: readonly string[]): void {
+  #deliver(frame: string, messages: readonly Message[]): void {
+    if (hasLongMessage(frame, messages, this.#dial.limits.messageBytes)) {
+      return this.close(1009, "message too long");
+    }
     for (const message of messages) {
-      if (exceedsBytes(message, this.#dial.limits.messageBytes)) {
-        return this.close(1009, "message too long");
-      }
       this.#inbox.deliver(message);
       if (this.#end !== undefined) return;
     }
