@@ -31,7 +31,8 @@ export type { ClientOptions, ClientState, DialOptions } from "./src/client_optio
 export type { BackoffOptions } from "./src/backoff.ts";
 export type { Connection } from "./src/connection.ts";
 export type { ClientTransport } from "./src/transport/dial.ts";
-export type { CloseInfo, TransportName } from "./src/transport/session.ts";
+export type { Connect } from "./src/transport/custom.ts";
+export type { CloseInfo, Session, SessionHandler, TransportName } from "./src/transport/session.ts";
 
 // Calls and methods.
 export type { Metadata } from "./src/rpc/metadata.ts";

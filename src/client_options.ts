@@ -2,6 +2,7 @@ import { type BackoffOptions, checkBackoff } from "./backoff.ts";
 import {
   checkAnyObject,
   checkBoolean,
+  checkFunction,
   checkNames,
   checkOptions,
   checkPems,
@@ -12,6 +13,7 @@ import {
 } from "./config_values.ts";
 import type { KiteIdentity } from "./protocol/identity.ts";
 import type { Authentication } from "./rpc/codec.ts";
+import type { Connect } from "./transport/custom.ts";
 import { CLIENT_TRANSPORTS, type ClientTransport } from "./transport/dial.ts";
 
 /** Options of a client. */
@@ -29,6 +31,13 @@ export interface ClientOptions {
    * @default the kite's `transport`, "auto"
    */
   readonly transport?: ClientTransport;
+  /**
+   * Opens each session in place of `transport`: over a connection that exists already, or over a
+   * transport of your own.
+   *
+   * @default none: the client dials its URL
+   */
+  readonly connect?: Connect;
   /**
    * Maximum duration of one attempt to connect, milliseconds.
    *
@@ -118,6 +127,7 @@ export interface DialOptions {
 const CHECKS: Checks<ClientOptions> = Object.freeze({
   authentication: checkAuthentication,
   transport: checkWord(CLIENT_TRANSPORTS),
+  connect: checkFunction,
   handshakeTimeout: checkWait,
   idleTimeout: checkWait,
   reconnect: checkReconnect,
