@@ -1,5 +1,8 @@
+import { METHOD_NAME_ALL } from "hono/router";
+import { PatternRouter } from "hono/router/pattern-router";
 import { Connection, type ConnectionHost, type ConnectionOptions } from "./connection.ts";
 import { SockJsServer, type SockJsServerOptions } from "./transport/sockjs/server/mod.ts";
+import type { Upgrade } from "./runtime/upgrade.ts";
 import type { Session } from "./transport/session.ts";
 
 /** Settings of a kite's SockJS side. */
@@ -14,6 +17,8 @@ export interface RequestInfo {
   readonly remoteAddress?: string;
   /** Sets what is called when the peer leaves before its response is complete. */
   onGone?(listener: () => void): void;
+  /** Turns the request into a WebSocket, on runtimes whose `Request` cannot do that. */
+  upgrade?(): Upgrade;
 }
 
 /** What an endpoint needs from its kite. */
@@ -38,7 +43,8 @@ export class Endpoint {
   readonly #connections = new Set<Connection>();
   /** Connections that have not had a message yet, oldest first, with the time they came. */
   readonly #silent = new Map<Connection, number>();
-  readonly #routes: { pattern: URLPattern; handler: HttpHandler }[] = [];
+  readonly #routes = new PatternRouter<HttpHandler>();
+  #hasRoutes = false;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
 
   constructor(host: EndpointHost, options: SockJsOptions) {
@@ -58,7 +64,8 @@ export class Endpoint {
 
   /** Serves a path beside the kite's own. */
   addRoute(pathname: string, handler: HttpHandler): void {
-    this.#routes.push({ pattern: new URLPattern({ pathname }), handler });
+    this.#hasRoutes = true;
+    this.#routes.add(METHOD_NAME_ALL, pathname, handler);
   }
 
   /** Answers an HTTP request: SockJS, an own route, or 404. */
@@ -67,10 +74,9 @@ export class Endpoint {
     if (!isHost(request.headers.get("host"))) {
       return new Response("Bad Request: Host is not a host\n", { status: 400 });
     }
-    if (this.#routes.length > 0) {
-      for (const { pattern, handler } of this.#routes) {
-        if (pattern.test(request.url)) return handler(request);
-      }
+    if (this.#hasRoutes) {
+      const [[route]] = this.#routes.match(METHOD_NAME_ALL, new URL(request.url).pathname);
+      if (route !== undefined) return route[0](request);
     }
     return this.#sockjs.fetch(request, info);
   }

@@ -46,6 +46,7 @@ import { hostname } from "./runtime/env.ts";
 import { exit, isFirst, onInterrupt, printLine } from "./runtime/process.ts";
 import { Server } from "./server.ts";
 import { dialSession } from "./transport/dial.ts";
+import { frameLimit } from "./transport/sockjs/server/session.ts";
 
 const DEFAULT_DEADLINE = 5_000;
 
@@ -257,7 +258,11 @@ export class Kite implements AsyncDisposable {
     return this.#methods.authenticators.delete(type);
   }
 
-  /** Serves a path of HTTP beside the kite's own; `pathname` as in `URLPattern`, such as "/files/*". */
+  /**
+   * Serves a path of HTTP beside the kite's own.
+   *
+   * @param pathname such as "/health"; "/files/:name" takes any one segment, "/files/*" all paths below
+   */
   handleHttp(pathname: string, handler: HttpHandler): this {
     this.#routes.push([pathname, handler]);
     this.#endpoint?.addRoute(pathname, handler);
@@ -495,6 +500,7 @@ export class Kite implements AsyncDisposable {
       ...(tls === undefined ? {} : { tls }),
       idleTimeout: this.config.handshakeTimeout,
       connections: this.config.limits.connections,
+      webSocketBytes: frameLimit(this.config.limits),
       fetch: this.fetch,
       onError: (error) => this.#report("an HTTP request failed", error),
       close: (options) => this.close(options),

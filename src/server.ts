@@ -15,6 +15,8 @@ export interface ServerInit {
   readonly idleTimeout: number;
   /** Connections that are open at once, without WebSockets. */
   readonly connections: number;
+  /** Bytes of a WebSocket message. */
+  readonly webSocketBytes: number;
   readonly fetch: (request: Request, info: RequestInfo) => Response | Promise<Response>;
   readonly onError: (error: unknown) => void;
   /** Closes the kite, and this server with it. */
@@ -33,12 +35,13 @@ export class Server implements AsyncDisposable {
 
   /** Begins to listen; see {@linkcode Kite.listen}. */
   static async listen(init: ServerInit): Promise<Server> {
-    const { hostname, port, tls, idleTimeout, connections, fetch, onError } = init;
+    const { hostname, port, tls, idleTimeout, connections, webSocketBytes, fetch, onError } = init;
     const running = await serve(fetch, {
       hostname,
       port,
       idleTimeout,
       connections,
+      webSocketBytes,
       onError,
       ...(tls === undefined ? {} : { tls }),
     });

@@ -1,3 +1,5 @@
+import type { BunNamespace } from "./bun/types.ts";
+
 /** The part of `process` (Node, Bun, Deno) that is used here. */
 interface ProcessLike {
   getBuiltinModule?: NodeJS.Process["getBuiltinModule"];
@@ -5,12 +7,18 @@ interface ProcessLike {
 
 interface HostScope {
   readonly Deno?: typeof Deno;
+  readonly Bun?: BunNamespace;
   readonly process?: ProcessLike;
 }
 
 /** Deno's namespace, or `undefined` on every other runtime. */
 export function denoNamespace(): typeof Deno | undefined {
   return (globalThis as HostScope).Deno;
+}
+
+/** Bun's namespace, or `undefined` on every other runtime. */
+export function bunNamespace(): BunNamespace | undefined {
+  return (globalThis as HostScope).Bun;
 }
 
 /** Looks up a module that the runtime itself carries; `undefined` in browsers. */

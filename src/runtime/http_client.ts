@@ -1,5 +1,6 @@
 import { KiteError } from "../protocol/errors.ts";
 import { denoNamespace } from "./host.ts";
+import { createNodeClient } from "./node/http_client.ts";
 
 /** What {@linkcode createHttpClient} takes, all of it PEM text. */
 export interface HttpClientOptions {
@@ -11,6 +12,9 @@ export interface HttpClientOptions {
   readonly key?: string;
 }
 
+/** {@linkcode HttpClientOptions} with every member present. */
+export type TlsOptions = { readonly [Name in keyof HttpClientOptions]-?: string | undefined };
+
 /** A `fetch` with a connection pool of its own. */
 export interface HttpClient {
   /** As the global `fetch`. */
@@ -20,8 +24,8 @@ export interface HttpClient {
 }
 
 /**
- * Creates an HTTP/1.1 client with its own connection pool. Where the runtime is not Deno, the pool
- * is that of the global `fetch`.
+ * Creates an HTTP/1.1 client with its own connection pool; without options outside Deno, the pool is
+ * that of the global `fetch`.
  *
  * @throws {KiteError} `configError`: a certificate or key cannot be used, or not on this runtime.
  */
@@ -30,12 +34,7 @@ export function createHttpClient({ ca, cert, key }: HttpClientOptions): HttpClie
     throw new KiteError("configError", "Cannot use TLS options: cert and key need each other");
   }
   const deno = denoNamespace();
-  if (deno === undefined) {
-    if (ca !== undefined || cert !== undefined) {
-      throw new KiteError("configError", "Cannot use TLS options ca, cert and key: they need Deno");
-    }
-    return { fetch: (url, init) => fetch(url, init), close: () => {} };
-  }
+  if (deno === undefined) return createNodeClient({ ca, cert, key });
   const pem = cert === undefined || key === undefined ? {} : { cert, key };
   const caCerts = ca === undefined ? {} : { caCerts: [ca] };
   const client = openClient(deno, { ...caCerts, ...pem });

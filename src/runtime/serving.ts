@@ -1,9 +1,28 @@
+import type { Upgrade } from "./upgrade.ts";
+
+/** {@linkcode ServeOptions}, complete. */
+export interface ListenOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly idleTimeout: number;
+  readonly connections: number;
+  readonly webSocketBytes: number;
+  readonly onError: (error: unknown) => void;
+}
+
 /** Who sent a request. */
 export interface RequestPeer {
   /** `host:port` of the peer. */
   readonly remoteAddress: string;
   /** Sets what is called when the peer leaves before its response is complete; for long responses. */
   onGone?(listener: () => void): void;
+  /**
+   * Turns the request into a WebSocket, on runtimes whose `Request` cannot do that.
+   *
+   * @throws {KiteError} `protocolError` when the request is no WebSocket handshake
+   */
+  upgrade?(): Upgrade;
 }
 
 /** A server that listens. */

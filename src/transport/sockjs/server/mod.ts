@@ -1,5 +1,6 @@
 import type { Limits } from "../../../protocol/limits.ts";
 import { cannotUse } from "../../../protocol/refusal.ts";
+import type { Upgrade } from "../../../runtime/upgrade.ts";
 import type { Session } from "../../session.ts";
 import {
   callbackOf,
@@ -101,6 +102,8 @@ export interface RequestInfo {
   readonly remoteAddress?: string;
   /** Sets what is called when the peer leaves before its response is complete. */
   onGone?(listener: () => void): void;
+  /** Turns the request into a WebSocket, on runtimes whose `Request` cannot do that. */
+  upgrade?(): Upgrade;
 }
 
 /** The options of {@linkcode SockJsServer.close}. */
@@ -198,7 +201,6 @@ export class SockJsServer {
       return new Response(null, { status: 405, headers: { allow: methods.join(", ") } });
     }
     if (request.method === "OPTIONS") return preflight(request, methods.join(", "));
-    const remoteAddress = requestInfo.remoteAddress ?? "";
     switch (route.name) {
       case "root":
         return greeting();
@@ -208,7 +210,7 @@ export class SockJsServer {
         return this.#iframe.answer(request);
       case "websocket":
       case "rawWebsocket":
-        return this.#upgrade(request, route.name, remoteAddress);
+        return this.#upgrade(request, route.name, requestInfo);
       case "xhr_send":
       case "jsonp_send":
         return this.#accept(request, route.name, route.session);
@@ -261,10 +263,11 @@ export class SockJsServer {
   #upgrade(
     request: Request,
     transport: "websocket" | "rawWebsocket",
-    remoteAddress: string,
+    requestInfo: RequestInfo,
   ): Response {
+    const remoteAddress = requestInfo.remoteAddress ?? "";
     if (!this.#admits(remoteAddress)) return tooMany();
-    const upgrade = shakeHands(request);
+    const upgrade = shakeHands(request, requestInfo);
     if (upgrade instanceof Response) return upgrade;
     const Transport = transport === "websocket" ? WebSocketSession : RawWebSocketSession;
     const session = this.#table.add((host) => new Transport(host, remoteAddress, upgrade.socket));
