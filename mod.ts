@@ -71,6 +71,8 @@ export type { HttpHandler, RequestInfo, SockJsOptions } from "./src/endpoint.ts"
 export { createLogger, KiteLogger, type Logger, type LoggerOptions } from "./src/log.ts";
 export type { LogLevel } from "./src/log_level.ts";
 
+export type { ServerSocket, SocketEvent, Upgrade } from "./src/runtime/upgrade.ts";
+
 export { decodeBytes, encodeBytes } from "./src/protocol/bytes.ts";
 export {
   type AnyErrorType,

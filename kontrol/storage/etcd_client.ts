@@ -9,6 +9,7 @@ import {
   type EtcdMember,
 } from "./etcd_member.ts";
 import { bounded, messageOf, storageError, throwIfAborted } from "./failure.ts";
+import { loadOptional } from "./load_optional.ts";
 import type { OperationOptions } from "./storage.ts";
 
 /** Some keys, and the revision at which they were read. */
@@ -147,7 +148,7 @@ export class EtcdClient {
     const endpoint = this.#endpoints[this.#turn % this.#endpoints.length] ?? "";
     if (this.#connection.protocol === "grpc") {
       // The driver reads files as soon as it is imported, so it is imported only when it is wanted.
-      const { EtcdGrpc } = await import("./etcd_grpc.ts");
+      const { EtcdGrpc } = await loadOptional("etcd3", () => import("./etcd_grpc.ts"));
       if (this.#closed) throw closedError(what);
       return this.#member ??= new EtcdGrpc(endpoint, this.#connection);
     }

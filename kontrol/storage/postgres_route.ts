@@ -1,7 +1,8 @@
-import postgres from "postgres";
+import type postgres from "postgres";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { isAllowed } from "../../src/runtime/host.ts";
 import { bounded } from "./failure.ts";
+import { loadOptional } from "./load_optional.ts";
 
 /** How to reach a PostgreSQL server. Go's names for these are `KONTROL_POSTGRES_HOST` and so on. */
 export interface PostgresConnection {
@@ -64,8 +65,12 @@ interface PostgresRoute {
 /** Seconds between the end of a connection and the next attempt to open it. */
 const RECONNECT_PAUSE = 0.05;
 
-/** Creates connections, none of which is opened before the first statement. */
-function connect(connection: PostgresConnection, options: ConnectOptions): Sql {
+/**
+ * Creates connections, none of which is opened before the first statement. The driver is loaded on
+ * demand: other storages work without it.
+ */
+async function connect(connection: PostgresConnection, options: ConnectOptions): Promise<Sql> {
+  const { default: postgres } = await loadOptional("postgres", () => import("postgres"));
   const { host = "localhost", port = 5432, username, password = "", database } = connection;
   const { tls = "disable" } = connection;
   const { connections, timeout, route, onNotify, onClose } = options;
@@ -150,7 +155,7 @@ export class PostgresServer {
   /** Creates connections as the way to the server allows them. */
   async connect(options: Omit<ConnectOptions, "route" | "timeout">): Promise<Sql> {
     const route = this.#route ?? await this.#find();
-    return connect(this.connection, { ...options, timeout: this.#timeout, route });
+    return await connect(this.connection, { ...options, timeout: this.#timeout, route });
   }
 
   #find(): Promise<PostgresRoute> {
@@ -166,7 +171,7 @@ async function findRoute(
   connection: PostgresConnection,
   timeout: number,
 ): Promise<PostgresRoute> {
-  const sql = connect(connection, { connections: 1, timeout });
+  const sql = await connect(connection, { connections: 1, timeout });
   const end = (): Promise<void> => sql.end({ timeout: 0 });
   const giveUp = (): void => void end().catch(() => {});
   const bound = { kind: "postgres", what: "open a connection", timeout, giveUp } as const;

@@ -1,27 +1,9 @@
 import { KiteError } from "../protocol/errors.ts";
 import { denoNamespace } from "./host.ts";
+import type { HttpClient, HttpClientOptions } from "./http_types.ts";
 import { createNodeClient } from "./node/http_client.ts";
 
-/** What {@linkcode createHttpClient} takes, all of it PEM text. */
-export interface HttpClientOptions {
-  /** Certificates of authorities to trust, beside those that the runtime trusts already. */
-  readonly ca?: string;
-  /** The client's own certificate, for a server that asks for one; needs `key`. */
-  readonly cert?: string;
-  /** The private key of `cert`. */
-  readonly key?: string;
-}
-
-/** {@linkcode HttpClientOptions} with every member present. */
-export type TlsOptions = { readonly [Name in keyof HttpClientOptions]-?: string | undefined };
-
-/** A `fetch` with a connection pool of its own. */
-export interface HttpClient {
-  /** As the global `fetch`. */
-  fetch(url: string | URL, init: RequestInit): Promise<Response>;
-  /** Gives the pool up: its idle connections close. Call it once. */
-  close(): void;
-}
+export type { HttpClient, HttpClientOptions } from "./http_types.ts";
 
 /**
  * Creates an HTTP/1.1 client with its own connection pool; without options outside Deno, the pool is
@@ -29,12 +11,13 @@ export interface HttpClient {
  *
  * @throws {KiteError} `configError`: a certificate or key cannot be used, or not on this runtime.
  */
-export function createHttpClient({ ca, cert, key }: HttpClientOptions): HttpClient {
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  const { ca, cert, key } = options;
   if ((cert === undefined) !== (key === undefined)) {
     throw new KiteError("configError", "Cannot use TLS options: cert and key need each other");
   }
   const deno = denoNamespace();
-  if (deno === undefined) return createNodeClient({ ca, cert, key });
+  if (deno === undefined) return createNodeClient(options);
   const pem = cert === undefined || key === undefined ? {} : { cert, key };
   const caCerts = ca === undefined ? {} : { caCerts: [ca] };
   const client = openClient(deno, { ...caCerts, ...pem });

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestOptions } from "node:http";
 import { KiteError } from "../../protocol/errors.ts";
 import { builtinModule } from "../host.ts";
-import type { HttpClient, TlsOptions } from "../http_client.ts";
+import type { HttpClient, HttpClientOptions } from "../http_types.ts";
 
 /**
  * Creates an HTTP client for Node and Bun. Their `fetch` takes neither private authorities nor client
@@ -9,7 +9,7 @@ import type { HttpClient, TlsOptions } from "../http_client.ts";
  *
  * @throws {KiteError} `configError`: a certificate or key cannot be used, or not on this runtime.
  */
-export function createNodeClient({ ca, cert, key }: TlsOptions): HttpClient {
+export function createNodeClient({ ca, cert, key }: HttpClientOptions): HttpClient {
   if (ca === undefined && cert === undefined) {
     return { fetch: (url, init) => fetch(url, init), close: () => {} };
   }
