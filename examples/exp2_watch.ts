@@ -11,8 +11,8 @@ if (!(most >= 1)) {
 }
 
 await using exp2 = new Kite("exp2", "1.0.0");
-using watch = exp2.watchKites({ name: "math" });
-Deno.addSignalListener("SIGINT", () => watch.stop());
+await using watch = exp2.watchKites({ name: "math" });
+Deno.addSignalListener("SIGINT", () => void watch.close());
 
 let events = 0;
 for await (const { action, kite, url } of watch) {

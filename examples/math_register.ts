@@ -16,7 +16,7 @@ math.handle("square", ({ args, username }) => {
 
 math.onRegister((url) => math.log.info(`registered at Kontrol as ${url}`));
 
-math.on("listen", async ({ server }) => {
+math.onListen(async (server) => {
   try {
     await math.register(Deno.args[0] ?? server.url);
   } catch (error) {

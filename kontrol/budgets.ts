@@ -1,7 +1,7 @@
 import { KiteError } from "../src/protocol/errors.ts";
 import type { CounterName, Metrics } from "./metrics.ts";
 import { RoundRobin } from "./round_robin.ts";
-import { Turns } from "./turns.ts";
+import { FairScheduler } from "./fair_scheduler.ts";
 
 /** What one user may use of a Kontrol at the same time. Further requests are refused. */
 export interface BudgetOptions {
@@ -157,7 +157,7 @@ export class Budgets {
   readonly lists: Allowance;
   readonly signatures: Allowance;
   /** The work of calls, in short steps. */
-  readonly turns: Turns = new Turns();
+  readonly turns: FairScheduler = new FairScheduler();
   /** The signatures of tokens. */
   readonly signing: TaskQueue;
 

@@ -18,7 +18,7 @@ const TOKENS_STEP = 50;
 const ENVELOPE = 1_024;
 
 /** What a {@linkcode Finder} works on. */
-export interface FinderParts {
+export interface FinderOptions {
   readonly storage: Storage;
   readonly tokens: TokenIssuer;
   readonly policy: Policy;
@@ -46,13 +46,13 @@ export interface KitesText {
  * together from texts that are encoded once per registration.
  */
 export class Finder {
-  readonly #parts: FinderParts;
+  readonly #options: FinderOptions;
   readonly #texts = new RegistrationTexts();
   readonly #reads = new SharedReads<readonly Registration[]>();
   readonly #answers = new SharedReads<string>();
 
-  constructor(parts: FinderParts) {
-    this.#parts = parts;
+  constructor(options: FinderOptions) {
+    this.#options = options;
   }
 
   /**
@@ -60,7 +60,7 @@ export class Finder {
    * `{"kites":[…]}` as it stands inside of a JSON string. As many as one message carries.
    */
   async find(caller: Caller, query: unknown): Promise<string> {
-    const { budgets, metrics, policy } = this.#parts;
+    const { budgets, metrics, policy } = this.#options;
     const { username } = caller;
     metrics.count("queries");
     const read = await budgets.turns.run(username, () => readQuery(query));
@@ -71,14 +71,14 @@ export class Finder {
   }
 
   async #find(caller: Caller, query: KontrolQuery): Promise<string> {
-    const found = await this.matching(caller, query, this.#parts.maxResults);
+    const found = await this.matching(caller, query, this.#options.maxResults);
     const { escaped } = await this.describe(caller, found);
     return `{\\"kites\\":${escaped}}`;
   }
 
   /** Registrations that match and that the caller may call, in random order, at most `limit`. */
   async matching(caller: Caller, query: KontrolQuery, limit: number): Promise<Registration[]> {
-    const { budgets: { turns }, policy, storage } = this.#parts;
+    const { budgets: { turns }, policy, storage } = this.#options;
     const { username } = caller;
     const scoped = inScope(policy, caller, query);
     if (scoped === undefined) return [];
@@ -98,7 +98,7 @@ export class Finder {
     registrations: readonly Registration[],
     limit: number,
   ): Promise<Registration[]> {
-    const { budgets: { turns }, policy } = this.#parts;
+    const { budgets: { turns }, policy } = this.#options;
     if (policy.mayCall === undefined) return registrations.slice(0, limit);
     const callable: Registration[] = [];
     for (let start = 0; start < registrations.length && callable.length < limit; start += STEP) {
@@ -114,8 +114,8 @@ export class Finder {
 
   /** Registrations with tokens for the caller, as many of them as one message carries. */
   async describe(caller: Caller, registrations: readonly Registration[]): Promise<KitesText> {
-    const { turns } = this.#parts.budgets;
-    const most = this.#parts.messageBytes - ENVELOPE;
+    const { turns } = this.#options.budgets;
+    const most = this.#options.messageBytes - ENVELOPE;
     const entries: RegistrationText[] = [];
     let bytes = 0;
     for (let start = 0; start < registrations.length && bytes < most; start += STEP) {
@@ -141,7 +141,7 @@ export class Finder {
 
   /** A token for the one kite that matches. */
   async token(caller: Caller, value: unknown, force: boolean): Promise<string> {
-    const { turns } = this.#parts.budgets;
+    const { turns } = this.#options.budgets;
     const query = await turns.run(caller.username, () => readQuery(value));
     const found = await this.matching(caller, query, 2);
     if (found.length === 0) throw new KiteError("genericError", "no kites found");
@@ -161,7 +161,7 @@ export class Finder {
     caller: Caller,
     entries: readonly RegistrationText[],
   ): Promise<ReadonlyMap<string, string>> {
-    const { turns } = this.#parts.budgets;
+    const { turns } = this.#options.budgets;
     const byName = new Map<string, RegistrationText>();
     for (const entry of entries) byName.set(entry.tokenName, entry);
     const distinct = [...byName.values()];
@@ -182,8 +182,8 @@ export class Finder {
   }
 
   #issue(caller: Caller, entry: RegistrationText, force: boolean): Promise<string> {
-    this.#parts.metrics.count("tokens");
-    return this.#parts.tokens.issue({
+    this.#options.metrics.count("tokens");
+    return this.#options.tokens.issue({
       audience: entry.audience,
       username: caller.username,
       keyId: entry.registration.keyId,

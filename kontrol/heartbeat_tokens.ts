@@ -2,7 +2,7 @@ import { SharedCache } from "../src/auth/cache.ts";
 import { checkTimes, isRefusal, parseToken, signToken } from "../src/auth/jwt.ts";
 import { KEY_ALGORITHMS } from "../src/auth/keys.ts";
 import { isUuid } from "../src/protocol/identity.ts";
-import type { KeyRing } from "./keypairs.ts";
+import type { KeyRing } from "./key_ring.ts";
 import type { Registry } from "./registry.ts";
 import type { Storage } from "./storage/storage.ts";
 

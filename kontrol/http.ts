@@ -6,7 +6,7 @@ import type { HeartbeatTokens } from "./heartbeat_tokens.ts";
 import { createJwks } from "./jwks.ts";
 import { largest } from "./metrics.ts";
 import type { KontrolService } from "./service.ts";
-import type { Watchers } from "./watchers.ts";
+import type { CallerWatches } from "./caller_watches.ts";
 
 /** Bytes of a registration, at most. */
 const BODY_BYTES = 65_536;
@@ -24,7 +24,7 @@ const REFUSALS = Object.freeze({
 /** The HTTP side of a Kontrol (docs/kontrol-protocol.md §3): the paths beside the kite's own. */
 export function createHttp(
   service: KontrolService,
-  watchers: Watchers,
+  watchers: CallerWatches,
   heartbeats: HeartbeatTokens,
   onError: (what: string, error: unknown) => void,
 ): Hono {

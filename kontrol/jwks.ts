@@ -1,5 +1,5 @@
 import { importPublicKey, type KeyAlgorithm } from "../src/auth/keys.ts";
-import { isValid } from "./keypairs.ts";
+import { isValid } from "./key_ring.ts";
 import type { StoredKeyPair } from "./storage/storage.ts";
 
 /** One public key as JSON (RFC 7517); `kid` is the key pair's id, as in the tokens' headers. */

@@ -4,13 +4,15 @@ import { Kite } from "../src/kite.ts";
 import type { CloseOptions, KiteOptions } from "../src/kite_options.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import { formatIdentity } from "../src/protocol/identity.ts";
+import { VERSION } from "../src/protocol/package_version.ts";
 import type { Server } from "../src/server.ts";
+import { admit, type RegisterMode } from "./admission.ts";
 import { type BudgetOptions, Budgets } from "./budgets.ts";
-import { CachedKeyPairs } from "./cached_keypairs.ts";
+import { CachedKeyPairs } from "./cached_key_pairs.ts";
 import { Finder } from "./finder.ts";
 import { HeartbeatTokens } from "./heartbeat_tokens.ts";
 import { createHttp, HTTP_PATHS } from "./http.ts";
-import { KeyRing } from "./keypairs.ts";
+import { KeyRing } from "./key_ring.ts";
 import { MeasuredStorage } from "./measured_storage.ts";
 import { addMethods, type MachineOptions } from "./methods.ts";
 import { Metrics } from "./metrics.ts";
@@ -21,10 +23,7 @@ import { KontrolService } from "./service.ts";
 import { SparseLog } from "./sparse_log.ts";
 import type { Registration, Storage } from "./storage/storage.ts";
 import { TokenIssuer, type TokenIssuerOptions } from "./tokens.ts";
-import { Watchers } from "./watchers.ts";
-
-/** Kontrol's version, as it says of itself. */
-export const KONTROL_VERSION = "1.0.0";
+import { CallerWatches } from "./caller_watches.ts";
 
 /** The default port of a Kontrol. */
 export const DEFAULT_PORT = 4000;
@@ -38,7 +37,7 @@ export interface KontrolOptions extends MachineOptions {
   /**
    * The version under which Kontrol lists itself.
    *
-   * @default "1.0.0"
+   * @default the version of this package
    */
   readonly version?: string;
   /**
@@ -62,6 +61,12 @@ export interface KontrolOptions extends MachineOptions {
    * @default "compatible"
    */
   readonly policy?: PolicyName | Policy;
+  /**
+   * Who gets a kite.key from `registerMachine`, where `machineAuthenticate` does not decide it.
+   *
+   * @default "closed"
+   */
+  readonly register?: RegisterMode;
   /** How long kites are kept. */
   readonly liveness?: LivenessOptions;
   /** How long tokens are good, and how many are remembered. */
@@ -108,7 +113,7 @@ export class Kontrol implements AsyncDisposable {
   readonly metrics: Metrics = new Metrics();
   readonly #storage: Storage;
   readonly #registry: Registry;
-  readonly #watchers: Watchers;
+  readonly #watchers: CallerWatches;
   readonly #refusals: SparseLog;
   readonly #registerUrl: string | undefined;
   #kontrolUrl: string;
@@ -136,7 +141,7 @@ export class Kontrol implements AsyncDisposable {
       this.metrics,
       () => this.#registry.recheck(),
     );
-    this.kite = new Kite("kontrol", options.version ?? KONTROL_VERSION, {
+    this.kite = new Kite("kontrol", options.version ?? VERSION, {
       port: DEFAULT_PORT,
       ...options.kite,
       username,
@@ -194,12 +199,16 @@ export class Kontrol implements AsyncDisposable {
         log.info("registered {kite} at {url}, kept by {keeper}", { ...about(added), keeper }),
       onRefused: (who, { message }) => this.#refusals.say(`refused ${who}: ${message}`),
     });
-    this.kite.authenticator("kiteKey", async ({ key }, { kite, client }) => {
+    this.kite.addAuthenticator("kiteKey", async ({ key }, { kite, client }) => {
       const who = (): string => `${formatIdentity(kite)} at ${client.remoteAddress}`;
       return (await service.verify(key, who)).username;
     });
-    this.#watchers = new Watchers(service, (error) => report("a watcher could not be told", error));
-    addMethods(this.kite, service, this.#watchers, options);
+    this.#watchers = new CallerWatches(
+      service,
+      (error) => report("a watcher could not be told", error),
+    );
+    const machines = admit(options, () => storage.invites, username);
+    addMethods(this.kite, service, this.#watchers, machines);
     const heartbeats = new HeartbeatTokens({ registry: this.#registry, storage, keys: this.keys });
     const http = createHttp(service, this.#watchers, heartbeats, report);
     for (const path of HTTP_PATHS) {

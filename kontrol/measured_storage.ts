@@ -3,6 +3,7 @@ import type { Metrics } from "./metrics.ts";
 import type {
   DeleteOptions,
   GetOptions,
+  Invites,
   KeyPairs,
   LossListener,
   OperationOptions,
@@ -35,6 +36,10 @@ export class MeasuredStorage implements Storage {
 
   get keyPairs(): KeyPairs {
     return this.#storage.keyPairs;
+  }
+
+  get invites(): Invites {
+    return this.#storage.invites;
   }
 
   get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]> {

@@ -5,12 +5,12 @@ import type { Kite } from "../src/kite.ts";
 import type { Callback } from "../src/dnode/scrub.ts";
 import type { KiteRequest } from "../src/rpc/request.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
-import { AnswerPace } from "./answer_pace.ts";
+import { AnswerThrottle } from "./answer_throttle.ts";
 import type { Caller } from "./policy.ts";
 import type { LifeSign, Registry } from "./registry.ts";
 import type { KontrolService } from "./service.ts";
 import type { StoredKeyPair } from "./storage/storage.ts";
-import type { Watchers } from "./watchers.ts";
+import type { CallerWatches } from "./caller_watches.ts";
 
 /** Someone who asks for a kite.key of their own. */
 export interface MachineRequest {
@@ -18,6 +18,8 @@ export interface MachineRequest {
   readonly authType: string;
   /** Whom the kite.key would speak for. */
   readonly username: string;
+  /** The code of an invite; `""` when none was given. */
+  readonly invite: string;
   /** The call itself, to ask back through: `request.client.tell("kite.getPass", "Password: ")`. */
   readonly request: KiteRequest;
 }
@@ -43,7 +45,7 @@ const HEARTBEAT_TIMEOUT = 15_000;
 const MOST_KITES = 10_000;
 
 /** What one connection keeps known. */
-interface Kept {
+interface KeptKites {
   readonly ids: Set<string>;
   readonly life: LifeSign;
   /** The function for its heartbeats that was handed out last. */
@@ -52,10 +54,10 @@ interface Kept {
 }
 
 /** Which kites each connection keeps known: its heartbeats count for all of them, and its end. */
-class Keepers {
+class ConnectionKites {
   readonly #registry: Registry;
   readonly #onHeartbeat: () => void;
-  readonly #byRemote = new WeakMap<RemoteKite, Kept>();
+  readonly #byRemote = new WeakMap<RemoteKite, KeptKites>();
 
   constructor(registry: Registry, onHeartbeat: () => void) {
     this.#registry = registry;
@@ -90,10 +92,10 @@ class Keepers {
     };
   }
 
-  #of(remote: RemoteKite): Kept {
+  #of(remote: RemoteKite): KeptKites {
     const known = this.#byRemote.get(remote);
     if (known !== undefined) return known;
-    const kept: Kept = { ids: new Set(), life: {}, ping: undefined, hasEnded: false };
+    const kept: KeptKites = { ids: new Set(), life: {}, ping: undefined, hasEnded: false };
     this.#byRemote.set(remote, kept);
     remote.onDisconnect(() => {
       kept.hasEnded = true;
@@ -107,12 +109,12 @@ class Keepers {
 export function addMethods(
   kite: Kite,
   service: KontrolService,
-  watchers: Watchers,
+  watchers: CallerWatches,
   machines: MachineOptions,
 ): void {
   const { registry, metrics } = service.parts;
-  const pace = new AnswerPace();
-  const keepers = new Keepers(registry, () => metrics.count("heartbeats"));
+  const pace = new AnswerThrottle();
+  const keepers = new ConnectionKites(registry, () => metrics.count("heartbeats"));
   kite.handle("register", (request) => register(kite, service, keepers, request));
   kite.handle("registerMachine", (request) => registerMachine(service, machines, request))
     .disableAuthentication();
@@ -150,7 +152,7 @@ export function addMethods(
 async function register(
   kite: Kite,
   service: KontrolService,
-  keepers: Keepers,
+  keepers: ConnectionKites,
   request: KiteRequest,
 ): Promise<unknown> {
   const argument = request.args.one();
@@ -195,8 +197,14 @@ async function registerMachine(
   if (machineAuthenticate === undefined) {
     throw new KiteError("authenticationError", "no valid authentication key found");
   }
-  const authType = isName || argument.isNull ? "" : authTypeOf(argument.object().value);
-  const machine: MachineRequest = { authType, username, request };
+  const fields = isName || argument.isNull ? {} : argument.object().value;
+  const { invite } = fields;
+  const machine: MachineRequest = {
+    authType: authTypeOf(fields),
+    username,
+    invite: typeof invite === "string" ? invite : "",
+    request,
+  };
   try {
     await machineAuthenticate(machine);
   } catch (error) {

@@ -22,13 +22,15 @@
  * @module
  */
 export { createKontrol, type CreateKontrolOptions } from "./create.ts";
-export { DEFAULT_PORT, Kontrol, KONTROL_VERSION, type KontrolOptions } from "./kontrol.ts";
+export { DEFAULT_PORT, Kontrol, type KontrolOptions } from "./kontrol.ts";
 export type { MachineOptions, MachineRequest } from "./methods.ts";
 export type { Caller, Policy, PolicyName } from "./policy.ts";
+export type { RegisterMode } from "./admission.ts";
+export { createInvite, type InviteOptions, type NewInvite } from "./invites.ts";
 export type { BudgetOptions } from "./budgets.ts";
 export type { LivenessOptions } from "./liveness.ts";
 export type { TokenIssuerOptions } from "./tokens.ts";
-export { KeyRing, type KeyRingOptions, type NewKeyPair } from "./keypairs.ts";
+export { KeyRing, type KeyRingOptions, type NewKeyPair } from "./key_ring.ts";
 export { type CounterName, type Gauge, Metrics } from "./metrics.ts";
 export { MemoryStorage } from "./storage/memory.ts";
 export { SqliteStorage, type SqliteStorageOptions } from "./storage/sqlite.ts";
@@ -39,6 +41,8 @@ export { PostgresStorage, type PostgresStorageOptions } from "./storage/postgres
 export type {
   DeleteOptions,
   GetOptions,
+  Invite,
+  Invites,
   KeyPair,
   KeyPairs,
   LossListener,

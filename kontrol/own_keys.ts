@@ -7,7 +7,7 @@ import {
 import { canonicalPublicKey, generateKeyPair, importPrivateKey } from "../src/auth/keys.ts";
 import { KiteError, messageOf } from "../src/protocol/errors.ts";
 import { createFile, makeDirectory, readTextFile, writeFileAtomic } from "../src/runtime/files.ts";
-import { addKeyPair, checkNewPair, isValid } from "./keypairs.ts";
+import { addKeyPair, checkNewPair, isValid } from "./key_ring.ts";
 import type { KeyPairs } from "./storage/storage.ts";
 
 /** Kontrol's user when none is named: the same on every machine, so that many Kontrols agree. */

@@ -3,7 +3,7 @@ import { KiteError } from "../src/protocol/errors.ts";
 import type { Budgets } from "./budgets.ts";
 import { checkComplete, checkUrl } from "./checks.ts";
 import type { Finder } from "./finder.ts";
-import type { KeyRing } from "./keypairs.ts";
+import type { KeyRing } from "./key_ring.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Caller, Policy } from "./policy.ts";
 import type { Keeper, LifeSign, Registry } from "./registry.ts";
@@ -38,7 +38,7 @@ export interface RegistrationAnswer {
 }
 
 /** What the service works on. */
-export interface ServiceParts {
+export interface KontrolServiceOptions {
   readonly storage: Storage;
   readonly registry: Registry;
   readonly keys: KeyRing;
@@ -56,9 +56,9 @@ export interface ServiceParts {
 
 /** What Kontrol does, whichever way it is asked (docs/kontrol-protocol.md). */
 export class KontrolService {
-  readonly parts: ServiceParts;
+  readonly parts: KontrolServiceOptions;
 
-  constructor(parts: ServiceParts) {
+  constructor(parts: KontrolServiceOptions) {
     this.parts = parts;
   }
 

@@ -2,7 +2,7 @@ import { type Remembered, SharedCache } from "../src/auth/cache.ts";
 import { signToken } from "../src/auth/jwt.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import type { Allowance, TaskQueue } from "./budgets.ts";
-import type { KeyRing } from "./keypairs.ts";
+import type { KeyRing } from "./key_ring.ts";
 import type { StoredKeyPair } from "./storage/storage.ts";
 
 /** Which token is asked for. */

@@ -10,11 +10,9 @@ import {
   checkWait,
   checkWord,
 } from "./config_values.ts";
-import type { KiteError } from "./protocol/errors.ts";
 import type { KiteIdentity } from "./protocol/identity.ts";
 import type { Authentication } from "./rpc/codec.ts";
 import { CLIENT_TRANSPORTS, type ClientTransport } from "./transport/dial.ts";
-import type { CloseInfo, TransportName } from "./transport/session.ts";
 
 /** How a client connects, what it shows, and what it does when the connection goes. */
 export interface ClientOptions {
@@ -79,22 +77,6 @@ export interface ClientOptions {
    * @default false
    */
   readonly authenticateRemote?: boolean;
-}
-
-/** What a client tells its listeners. */
-export interface ClientEvents {
-  /** There is a connection. */
-  connect: { readonly transport: TransportName };
-  /** The connection is gone. `willRedial` says whether another try follows. */
-  disconnect: CloseInfo & { readonly willRedial: boolean };
-  /** One try to connect failed. */
-  dialError: { readonly error: KiteError; readonly attempt: number };
-  /** The last try allowed by `maxAttempts` failed. */
-  giveUp: { readonly attempts: number };
-  /** The remote answered that our token is expired. */
-  tokenExpire: { readonly error: KiteError };
-  /** `authentication` was replaced. */
-  tokenRenew: { readonly authentication: Authentication };
 }
 
 /** Where a client stands. */

@@ -26,13 +26,11 @@ import { defaultLimits, type Limits } from "./protocol/limits.ts";
 import { descriptorLimit } from "./runtime/descriptors.ts";
 import { env, environmentNames, homeDirectory } from "./runtime/env.ts";
 import { readTextFileSync } from "./runtime/files.ts";
-
-/** How a kite's clients reach others: `auto` is a WebSocket, or XHR polling where that is refused. */
-export type TransportChoice = "auto" | "WebSocket" | "XHRPolling";
+import type { ClientTransport } from "./transport/dial.ts";
 
 export type { TlsFiles, TlsPair };
 
-const TRANSPORTS: readonly TransportChoice[] = Object.freeze(["auto", "WebSocket", "XHRPolling"]);
+const TRANSPORTS: readonly Config["transport"][] = ["auto", "WebSocket", "XHRPolling"];
 
 /**
  * The settings of a kite. What is not given comes from the environment variable named here, else
@@ -116,7 +114,7 @@ export interface ConfigOptions {
    *
    * @default "auto"
    */
-  readonly transport?: TransportChoice;
+  readonly transport?: Exclude<ClientTransport, "rawWebSocket">;
   /**
    * Milliseconds to wait for an answer of Kontrol, a proxy, a poll. `KITE_TIMEOUT`.
    *
@@ -184,7 +182,7 @@ export interface Config {
   /** The directory of `kite.key`; `""` where no home directory is known. */
   readonly kiteHome: string;
   /** How to reach others. */
-  readonly transport: TransportChoice;
+  readonly transport: Exclude<ClientTransport, "rawWebSocket">;
   /** Milliseconds to wait for an answer of Kontrol, a proxy, a poll. */
   readonly timeout: number;
   /** Milliseconds to wait for a connection. */

@@ -4,7 +4,7 @@ import { IdCounter } from "./rpc/callback_table.ts";
 import { Conversation } from "./rpc/conversation.ts";
 import type { ConversationHost } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
-import { Events } from "./events.ts";
+import { Events, type Listener } from "./events.ts";
 import { createApi } from "./rpc/api.ts";
 import type { Api, Contract } from "./rpc/contract_types.ts";
 import type { ApiOptions, RemoteKite, TellOptions } from "./rpc/remote.ts";
@@ -12,30 +12,55 @@ import { NO_OPTIONS } from "./rpc/tell_options.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
 
-/** Who hears of the life of connections: the kite that was dialled. */
+/** What a connection needs from the kite that was dialled. */
 export interface ConnectionHost extends ConversationHost {
-  /** Start callbacks without waiting for an async one before them to finish. */
+  /** Starts callbacks before earlier asynchronous ones have finished. */
   readonly concurrentCallbacks: boolean;
-  /** The first request came. */
-  connectionHadRequest(connection: Connection, request: KiteRequest): void;
-  /** The connection is gone. */
-  connectionClosed(connection: Connection, info: CloseInfo): void;
+  /** Called with the first request. */
+  connectionHadRequest(connection: IncomingConnection, request: KiteRequest): void;
+  /** Called when the connection has ended. */
+  connectionClosed(connection: IncomingConnection, info: CloseInfo): void;
 }
 
 /** How a connection differs from others of its kite. */
 export interface ConnectionOptions {
   /**
-   * Offer compact messages where the kite does. Not through a tunnel: a Go proxy would read SockJS
-   * frames on the way, and refuse those that are not arrays of strings.
+   * Offer compact messages if the kite does. Not through a tunnel: a Go proxy reads SockJS frames on the
+   * way, and refuses those that are not arrays of strings.
    *
    * @default true
    */
   readonly compact?: boolean;
 }
 
-/** A remote kite that dialled us: its calls are authenticated, and we may call it back. */
-export class Connection implements RemoteKite {
-  /** What carries it. */
+/** A connection of a remote kite that dialled this one. Its methods can be called back. */
+export interface Connection extends RemoteKite {
+  /** The transport of the connection. */
+  readonly transport: TransportName;
+  /** Bytes (estimated) that were sent and that the network has not accepted yet. */
+  readonly unsentBytes: number;
+  /** Sizes of the connection's tables, to detect leaks. */
+  readonly load: {
+    /** Calls that wait for an answer. */
+    readonly pending: number;
+    /** Functions that the remote can call. */
+    readonly callbacks: number;
+    /** Requests of the remote that are being served. */
+    readonly running: number;
+    /** Open streams, in both directions. */
+    readonly streams: number;
+  };
+  /**
+   * Ends the connection. Resolves when it has ended. Further calls have no effect.
+   *
+   * @param code a WebSocket close code: 1000 or 3000–4999; default: 3000
+   * @param reason text for the remote; default: "Go away!"
+   */
+  close(code?: number, reason?: string): Promise<void>;
+}
+
+/** The implementation of {@linkcode Connection}: authenticates the remote's calls. */
+export class IncomingConnection implements Connection {
   readonly transport: TransportName;
   readonly #host: ConnectionHost;
   readonly #session: Session;
@@ -43,7 +68,6 @@ export class Connection implements RemoteKite {
   #events: Events<{ disconnect: CloseInfo }> | undefined;
   #end: CloseInfo | undefined;
 
-  /** Made for each session that comes in. */
   constructor(host: ConnectionHost, session: Session, { compact = true }: ConnectionOptions = {}) {
     this.#host = host;
     this.#session = session;
@@ -70,22 +94,20 @@ export class Connection implements RemoteKite {
     return this.#session.remoteAddress;
   }
 
-  /** Bytes (estimated) that were sent and that the network has not taken yet. */
   get unsentBytes(): number {
     return this.#conversation.unsentBytes;
   }
 
-  /** Sizes of the connection's tables, for those who watch for leaks. */
-  get load(): { pending: number; callbacks: number; running: number } {
+  get load(): Connection["load"] {
     return this.#conversation.load;
   }
 
-  /** True once a message has come or gone. */
+  /** True if a message was received or sent. */
   get hadMessage(): boolean {
     return this.#conversation.hadMessage;
   }
 
-  /** Begins to hear of messages. */
+  /** Begins to receive messages. */
   start(): void {
     this.#conversation.start();
   }
@@ -110,22 +132,25 @@ export class Connection implements RemoteKite {
     return this.#conversation.release(callback);
   }
 
-  onDisconnect(listener: () => unknown): () => void {
+  onDisconnect(listener: Listener<CloseInfo>): () => void {
     this.#events ??= new Events((_event, error) =>
-      this.#host.report("a listener of a connection's end failed", error)
+      this.#host.report("A listener for the end of a connection failed", error)
     );
     const remove = this.#events.on("disconnect", listener);
-    // A handler that awaits may ask after the end: it hears of it all the same.
+    // A handler may add a listener after the connection has ended. It is called as well.
     const end = this.#end;
     if (end !== undefined) queueMicrotask(() => this.#tellEnd(end));
     return remove;
   }
 
-  close(code?: number, reason?: string): void {
+  async close(code?: number, reason?: string): Promise<void> {
+    if (this.#end !== undefined) return;
+    const ended = new Promise<void>((resolve) => this.onDisconnect(() => resolve()));
     this.#conversation.close(code, reason);
+    await ended;
   }
 
-  /** Resolves when none of its requests runs, or after `deadline` milliseconds. */
+  /** Resolves when none of its requests is being served, or after `deadline` milliseconds. */
   idle(deadline: number): Promise<void> {
     return this.#conversation.idle(deadline);
   }
@@ -143,7 +168,7 @@ export class Connection implements RemoteKite {
   }
 }
 
-/** A kite that dialled us is never shown credentials of ours (docs/protocol.md §3). */
+/** A kite never sends its credentials to one that dialled it (docs/protocol.md §3). */
 function noCredentials(): undefined {
   return undefined;
 }

@@ -1,25 +1,20 @@
 import { METHOD_NAME_ALL } from "hono/router";
 import { PatternRouter } from "hono/router/pattern-router";
-import { Connection, type ConnectionHost, type ConnectionOptions } from "./connection.ts";
-import { SockJsServer, type SockJsServerOptions } from "./transport/sockjs/server/mod.ts";
-import type { Upgrade } from "./runtime/upgrade.ts";
+import {
+  type Connection,
+  type ConnectionHost,
+  type ConnectionOptions,
+  IncomingConnection,
+} from "./connection.ts";
+import {
+  type RequestInfo,
+  type SockJsOptions,
+  SockJsServer,
+} from "./transport/sockjs/server/mod.ts";
 import type { Session } from "./transport/session.ts";
-
-/** Settings of a kite's SockJS side. */
-export type SockJsOptions = Omit<SockJsServerOptions, "limits" | "onSession" | "onError">;
 
 /** Serves a path beside the kite's own. */
 export type HttpHandler = (request: Request) => Response | Promise<Response>;
-
-/** What is known of a request beside the request itself. */
-export interface RequestInfo {
-  /** The peer's `host:port`. */
-  readonly remoteAddress?: string;
-  /** Sets what is called when the peer leaves before its response is complete. */
-  onGone?(listener: () => void): void;
-  /** Turns the request into a WebSocket, on runtimes whose `Request` cannot do that. */
-  upgrade?(): Upgrade;
-}
 
 /** What an endpoint needs from its kite. */
 export interface EndpointHost extends ConnectionHost {
@@ -40,9 +35,9 @@ const HOST = /^(?:[\w.-]{1,253}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i;
 export class Endpoint {
   readonly #host: EndpointHost;
   readonly #sockjs: SockJsServer;
-  readonly #connections = new Set<Connection>();
+  readonly #connections = new Set<IncomingConnection>();
   /** Connections that have not had a message yet, oldest first, with the time they came. */
-  readonly #silent = new Map<Connection, number>();
+  readonly #silent = new Map<IncomingConnection, number>();
   readonly #routes = new PatternRouter<HttpHandler>();
   #hasRoutes = false;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
@@ -83,7 +78,7 @@ export class Endpoint {
 
   /** Takes a session in, as if it had been dialled. */
   accept(session: Session, options: ConnectionOptions = {}): Connection {
-    const connection = new Connection(this.#host, session, options);
+    const connection = new IncomingConnection(this.#host, session, options);
     this.#connections.add(connection);
     if (this.#host.limits.firstMessage > 0) {
       this.#silent.set(connection, performance.now());
@@ -95,7 +90,7 @@ export class Endpoint {
   }
 
   /** Forgets a connection that has ended. */
-  forget(connection: Connection): void {
+  forget(connection: IncomingConnection): void {
     this.#connections.delete(connection);
     this.#silent.delete(connection);
   }
@@ -112,7 +107,7 @@ export class Endpoint {
     this.#sweeper = undefined;
     this.#silent.clear();
     await this.#sockjs.close();
-    for (const connection of this.#connections) connection.close();
+    for (const connection of this.#connections) void connection.close();
   }
 
   #accept(session: Session): void {
@@ -133,7 +128,7 @@ export class Endpoint {
       if (connection.hadMessage) this.#silent.delete(connection);
       else if (now - since >= firstMessage) {
         this.#silent.delete(connection);
-        connection.close(3008, `no message within ${firstMessage} ms (limit: firstMessage)`);
+        void connection.close(3008, `no message within ${firstMessage} ms (limit: firstMessage)`);
       }
     }
     if (this.#silent.size > 0) this.#armSweeper();

@@ -1,59 +1,45 @@
-import { Trust } from "./auth/trust.ts";
-import { addVerifiers, type Authenticator } from "./rpc/authenticators.ts";
-import { Builtins } from "./builtins/mod.ts";
-import { Client, type ClientHost } from "./client.ts";
+import type { Client } from "./client.ts";
 import type { ClientOptions } from "./client_options.ts";
-import { type Config, configWarnings, isVersionRequested } from "./config.ts";
+import { type Config, isVersionRequested } from "./config.ts";
 import type { Connection } from "./connection.ts";
-import { type GetTokenOptions, KontrolClient } from "./discovery/kontrol_client.ts";
-import type { ProxyRegistrationOptions } from "./discovery/proxy_registration.ts";
-import type { RegisterResult } from "./discovery/register_result.ts";
-import type { KiteWatch } from "./discovery/watch.ts";
-import {
-  Endpoint,
-  type EndpointHost,
-  type HttpHandler,
-  KITE_PATH,
-  type RequestInfo,
-} from "./endpoint.ts";
-import {
-  checkCloseOptions,
-  type CloseOptions,
-  type KiteEvents,
-  type KiteOptions,
-  resolveOptions,
-} from "./kite_options.ts";
-import { OperatorLog } from "./operator_log.ts";
-import { createLogger, KiteLogger, type Logger, toggleDebugOnSignal } from "./log.ts";
-import { KiteError } from "./protocol/errors.ts";
-import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
-import { Methods } from "./rpc/methods.ts";
-import { Events, type Listener } from "./events.ts";
 import type { Implementation, ImplementOf } from "./contract/contract.ts";
-import { describeMethods } from "./contract/describe.ts";
 import {
   implementContract,
   type ImplementedMethods,
   type ImplementOptions,
   schemaHandler,
 } from "./contract/implement.ts";
+import type {
+  GetTokenOptions,
+  TypedClient,
+  TypedKiteEvent,
+  WaitOptions,
+  WithContract,
+} from "./discovery/options.ts";
+import type { ProxyRegistrationOptions } from "./discovery/proxy_registration.ts";
+import type { RegisterResult } from "./discovery/register_result.ts";
+import type { KiteWatch } from "./discovery/watch.ts";
+import type { HttpHandler } from "./endpoint.ts";
+import { KiteCore } from "./kite_core.ts";
+import type { CloseOptions, KiteOptions } from "./kite_options.ts";
+import { KiteLogger, type Logger, toggleDebugOnSignal } from "./log.ts";
+import { KiteError } from "./protocol/errors.ts";
+import type { KiteIdentity } from "./protocol/identity.ts";
+import type { KontrolQuery } from "./protocol/query.ts";
+import type { Authenticator } from "./rpc/authenticators.ts";
 import type { Contract, MethodSchemas } from "./rpc/contract_types.ts";
 import type { FinalHandler, Handler, Method } from "./rpc/method.ts";
-import type { KontrolQuery } from "./protocol/query.ts";
-import type { RemoteKite, TellOptions } from "./rpc/remote.ts";
+import type { TellOptions } from "./rpc/remote.ts";
 import type { KiteRequest } from "./rpc/request.ts";
-import { hostname } from "./runtime/env.ts";
-import { exit, isFirst, onInterrupt, printLine } from "./runtime/process.ts";
-import { Server } from "./server.ts";
-import { dialSession } from "./transport/dial.ts";
-import { frameLimit } from "./transport/sockjs/server/session.ts";
-
-const DEFAULT_DEADLINE = 5_000;
+import { exit, onInterrupt, printLine } from "./runtime/process.ts";
+import type { Server } from "./server.ts";
+import type { CloseInfo } from "./transport/session.ts";
+import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
 
 /**
- * A kite: methods that others call, and clients that call others.
+ * A kite: it serves methods to other kites, and calls methods of other kites.
  *
- * @example A kite that squares numbers for everyone
+ * @example A kite that squares numbers, and one that calls it
  * ```ts
  * import { Kite } from "@kite/kite";
  *
@@ -67,105 +53,52 @@ const DEFAULT_DEADLINE = 5_000;
  * ```
  */
 export class Kite implements AsyncDisposable {
-  /** The kite's settings, complete. */
+  /** All settings, including defaults and those from environment variables and the kite.key. */
   readonly config: Config;
-  /** Where the kite's messages go. */
+  /** The logger of the kite. */
   readonly log: Logger;
-  readonly #identity: KiteIdentity;
-  readonly #trust: Trust;
-  readonly #options: KiteOptions;
-  readonly #methods: Methods;
-  readonly #events: Events<KiteEvents>;
-  readonly #builtins: Builtins;
-  readonly #clients = new Set<Client>();
-  readonly #operatorLog: OperatorLog;
-  readonly #routes: [string, HttpHandler][] = [];
-  /** The face of this kite toward its clients and connections. */
-  readonly #host: ClientHost & EndpointHost;
-  #kontrol: KontrolClient | undefined;
-  #endpoint: Endpoint | undefined;
-  #closing: Promise<void> | undefined;
-  #isClosed = false;
-  #server: Server | undefined;
+  /**
+   * Answers an HTTP request. A kite can be mounted in any server that takes a function from `Request`
+   * to `Response`. A closed kite answers 503 until it listens again.
+   */
+  readonly fetch: (request: Request, info?: RequestInfo) => Response | Promise<Response>;
+  readonly #core: KiteCore;
 
   /**
-   * A kite that neither listens nor calls yet.
+   * Creates a kite. It does not listen or connect yet.
    *
-   * @param name what others find it by
+   * @param name the name by which others find the kite
    * @param version three numbers, such as "1.0.0"
-   * @throws {KiteError} `configError` that names what is wrong and what would be right
+   * @throws {KiteError} `configError` for a name, version, option, variable or file that cannot be used
    */
   constructor(name: string, version: string, options: KiteOptions = {}) {
-    const warnings: string[] = [];
-    const { config, own } = resolveOptions(options, (warning) => warnings.push(warning));
-    this.#options = own;
-    this.config = config;
-    const { username, environment, region } = this.config;
-    const id = own.id ?? crypto.randomUUID();
-    this.#identity = ownIdentity(
-      { username, environment, name, version, region, hostname: hostname(), id },
-      this.config.limits.nameLength,
-    );
-    this.log = own.logger ?? createLogger(name, this.config);
-    for (const warning of [...warnings, ...configWarnings()].filter(isFirst)) {
-      this.log.warning("{warning}", { warning });
-    }
-    this.#operatorLog = new OperatorLog(this.log, {
-      logConnections: this.#options.logConnections ?? false,
-      isDebug: this.config.logLevel === "DEBUG",
-    });
-    this.#events = new Events((event, error) =>
-      this.#report(`a listener of the kite's "${event}" event failed`, error)
-    );
-    const { kiteKey, kontrolKey, kontrolUser } = this.config;
-    this.#trust = new Trust({
-      kiteKey,
-      kontrolKey,
-      kontrolUser,
-      keyOverlap: own.keyOverlap,
-      requireKeyHandover: own.requireKeyHandover,
-    });
-    this.#trust.onChange((formerKiteKey) => {
-      this.#methods.authenticators.trustChanged();
-      this.#showKiteKey(formerKiteKey);
-    });
-    this.#methods = new Methods({
-      handling: own.methodHandling ?? "method",
-      authenticates: !(own.disableAuthentication ?? false),
-      nameLength: this.config.limits.nameLength,
-    });
-    this.#host = this.#makeHost();
-    addVerifiers(this.#methods.authenticators, this.#trust, this.#identity, {
-      ...own,
-      verifyTtl: this.config.verifyTtl,
-    });
-    this.#builtins = new Builtins({
-      handle: (method, handler) => this.handle(method, handler),
-      describe: (request) => describeMethods(this.#methods, request),
-      permissions: own.builtins ?? {},
-      webrtc: own.webrtc ?? false,
-      logRemote: (from, message) => this.#operatorLog.remote(from, message),
-      tunnel: (url) => this.#tunnel(url),
-      mayTunnel: (remote) => this.#kontrol?.proxies.isTunnelProxy(remote) ?? false,
-    });
+    this.#core = new KiteCore(name, version, options);
+    this.config = this.#core.config;
+    this.log = this.#core.log;
+    this.fetch = this.#core.fetch;
   }
 
-  /** What the kite says of itself in every call. */
+  /** The identity that the kite sends with every call. */
   get identity(): KiteIdentity {
-    return this.#identity;
+    return this.#core.identity;
   }
 
-  /** The kite's id: a UUID, new at each start. */
+  /** The kite's id, a UUID. Unless the option `id` is set, it changes with each start. */
   get id(): string {
-    return this.#identity.id;
+    return this.#core.identity.id;
   }
 
-  /** The connections of those that dialled us. */
+  /** The open connections of remotes that dialled this kite. */
   get connections(): ReadonlySet<Connection> {
-    return this.#endpoint?.connections ?? new Set();
+    return this.#core.connections;
   }
 
-  /** Adds a method. It replaces a method of the same name. */
+  /**
+   * Adds a method. It replaces a method of the same name.
+   *
+   * @returns the method, to set its hooks, throttling and authentication
+   * @throws {KiteError} `configError` for a name or handler that cannot be used
+   */
   handle(name: string, handler: Handler): Method;
   /**
    * Adds a method whose arguments are checked before it runs.
@@ -190,276 +123,294 @@ export class Kite implements AsyncDisposable {
     given: Handler | MethodSchemas,
     implementation?: (...args: never[]) => unknown,
   ): Method {
-    if (implementation === undefined) return this.#methods.handle(name, given as Handler);
+    const { methods } = this.#core;
+    if (implementation === undefined) return methods.handle(name, given as Handler);
     const schemas = given as MethodSchemas;
-    return this.#methods.handle(name, schemaHandler(name, schemas, implementation), schemas);
+    return methods.handle(name, schemaHandler(name, schemas, implementation), schemas);
+  }
+
+  /**
+   * Removes a method.
+   *
+   * @returns whether there was one
+   */
+  unhandle(name: string): boolean {
+    return this.#core.methods.unhandle(name);
   }
 
   /**
    * Adds every method of a contract.
    *
    * @param implementation a function for each method
-   * @returns the methods, to set hooks, throttling and authentication
-   * @throws {KiteError} `configError` if a function is missing, or one is not in the contract
+   * @returns the methods, to set their hooks, throttling and authentication
+   * @throws {KiteError} `configError` if a function is missing or is not in the contract
    */
   implement<C extends Contract>(
     contract: C,
     implementation: Implementation<C>,
     options: ImplementOptions = {},
   ): ImplementedMethods<C> {
-    return implementContract(this.#methods, contract, implementation, options);
+    return implementContract(this.#core.methods, contract, implementation, options);
   }
 
-  /**
-   * Stops serving a method.
-   *
-   * @returns whether there was one
-   */
-  unhandle(name: string): boolean {
-    return this.#methods.unhandle(name);
-  }
-
-  /** Adds a handler that runs before that of every method. */
+  /** Adds a hook that runs before the handler of every method. */
   preHandle(handler: Handler): this {
-    this.#methods.hooks.pre.push(handler);
+    this.#core.methods.hooks.pre.push(handler);
     return this;
   }
 
-  /** Adds a handler that runs after that of every method, unless there was an error. */
+  /** Adds a hook that runs after the handler of every method, unless there was an error. */
   postHandle(handler: Handler): this {
-    this.#methods.hooks.post.push(handler);
+    this.#core.methods.hooks.post.push(handler);
     return this;
   }
 
-  /** Adds a function that runs last for every method, also after an error. */
+  /** Adds a hook that runs last for every method, also after an error. */
   finalFunc(handler: FinalHandler): this {
-    this.#methods.hooks.final.push(handler);
+    this.#core.methods.hooks.final.push(handler);
     return this;
   }
 
   /** Lets anyone call every method. */
   disableAuthentication(): this {
-    this.#methods.authenticates = false;
-    return this;
-  }
-
-  /** Takes callers that show an authentication of this type; replaces `token` and `kiteKey` too. */
-  authenticator(type: string, authenticator: Authenticator): this {
-    this.#methods.authenticators.set(type, authenticator);
+    this.#core.methods.authenticates = false;
     return this;
   }
 
   /**
-   * Takes no callers of this type any more.
+   * Adds an authenticator for callers that send an authentication of this type. It replaces one of the
+   * same type, also the built-in ones for `token` and `kiteKey`.
+   */
+  addAuthenticator(type: string, authenticator: Authenticator): this {
+    this.#core.methods.authenticators.set(type, authenticator);
+    return this;
+  }
+
+  /**
+   * Removes an authenticator. Callers with an authentication of this type are refused from now on.
    *
-   * @returns whether it did
+   * @returns whether there was one
    */
   removeAuthenticator(type: string): boolean {
-    return this.#methods.authenticators.delete(type);
+    return this.#core.methods.authenticators.delete(type);
   }
 
   /**
-   * Serves a path of HTTP beside the kite's own.
+   * Serves HTTP requests for another path than the kite's own.
    *
-   * @param pathname such as "/health"; "/files/:name" takes any one segment, "/files/*" all paths below
+   * @param pathname such as "/health"; "/files/:name" matches one more segment, "/files/*" all paths below
    */
   handleHttp(pathname: string, handler: HttpHandler): this {
-    this.#routes.push([pathname, handler]);
-    this.#endpoint?.addRoute(pathname, handler);
+    this.#core.handleHttp(pathname, handler);
     return this;
   }
 
   /**
-   * Hears of an event.
+   * Adds a listener for each connection of a remote that dials this kite.
    *
    * @returns a function that removes the listener
    */
-  on<Name extends keyof KiteEvents>(
-    name: Name,
-    listener: Listener<KiteEvents[Name]>,
-  ): () => void {
-    return this.#events.on(name, listener);
+  onConnect(listener: (connection: Connection) => unknown): () => void {
+    return this.#core.events.on("connect", listener);
   }
 
   /**
-   * Hears of each remote that dials us.
-   *
-   * @returns a function that removes the listener
-   */
-  onConnect(listener: (client: RemoteKite) => unknown): () => void {
-    return this.on("connect", ({ client }) => listener(client));
-  }
-
-  /**
-   * Hears of the first call on each connection.
+   * Adds a listener for the first call on each connection.
    *
    * @returns a function that removes the listener
    */
   onFirstRequest(listener: (request: KiteRequest) => unknown): () => void {
-    return this.on("firstRequest", ({ request }) => listener(request));
+    return this.#core.events.on("firstRequest", listener);
   }
 
   /**
-   * Hears of the end of each connection.
+   * Adds a listener for the end of each connection of a remote that dialled this kite.
    *
    * @returns a function that removes the listener
    */
-  onDisconnect(listener: (client: RemoteKite) => unknown): () => void {
-    return this.on("disconnect", ({ client }) => listener(client));
+  onDisconnect(listener: (connection: Connection, info: CloseInfo) => unknown): () => void {
+    return this.#core.events.on("disconnect", ({ connection, info }) => listener(connection, info));
   }
 
   /**
-   * A client for the kite at a URL, not dialled yet.
+   * Adds a listener for each registration at Kontrol. Its argument is the registered URL.
    *
-   * @param url such as "http://localhost:3636/kite"; of several, the next is tried when one fails
+   * @returns a function that removes the listener
+   */
+  onRegister(listener: (url: string) => unknown): () => void {
+    return this.#core.events.on("register", listener);
+  }
+
+  /**
+   * Adds a listener that is called when the kite begins to listen.
+   *
+   * @returns a function that removes the listener
+   */
+  onListen(listener: (server: Server) => unknown): () => void {
+    return this.#core.events.on("listen", listener);
+  }
+
+  /**
+   * Adds a listener that is called when the kite has stopped listening.
+   *
+   * @returns a function that removes the listener
+   */
+  onClose(listener: () => unknown): () => void {
+    return this.#core.events.on("close", listener);
+  }
+
+  /**
+   * Creates a client of a remote kite. It is not connected yet.
+   *
+   * @param url such as "http://localhost:3636/kite". If there are several, the next one is used after
+   * each failure.
+   * @throws {KiteError} `configError` for an option that cannot be used
    */
   newClient(url: string | URL | readonly string[], options: ClientOptions = {}): Client {
-    return new Client(this.#host, url, options);
-  }
-
-  /** The line to Kontrol, dialled when it is first needed. */
-  get kontrol(): KontrolClient {
-    return this.#kontrol ??= new KontrolClient({
-      identity: this.#identity,
-      trust: this.#trust,
-      kontrolUrls: this.config.kontrolUrls,
-      kontrolUser: this.config.kontrolUser,
-      proxyUrl: this.config.proxyUrl,
-      ca: this.config.ca,
-      timeout: this.config.timeout,
-      newClient: (url, options, hooks) => new Client(this.#host, url, options, hooks),
-      report: (what, error) => this.#report(what, error),
-      registered: (url) => this.#events.emit("register", { url }),
-    });
+    return this.#core.newClient(url, options);
   }
 
   /**
-   * Resolves when there is a connection to Kontrol.
+   * The connection to Kontrol, which is dialled on first use.
    *
-   * @throws {KiteError} `timeout`
+   * @throws {KiteError} `configError` if no URL of Kontrol is known
    */
-  async kontrolReady(options: TellOptions = {}): Promise<void> {
-    return await this.kontrol.ready(options);
-  }
-
-  /** Calls a method of Kontrol. */
-  tellKontrol(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
-  /** The same, with the type of the result. It is an assertion and not checked. */
-  tellKontrol<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
-  async tellKontrol(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
-    return await this.kontrol.tell(options, method, ...args);
+  get kontrol(): Client {
+    return this.#core.kontrol.client;
   }
 
   /**
-   * Registers at Kontrol, so that others find this kite, and keeps it up: again after every
-   * reconnection, for as long as the kite runs.
+   * Waits for the connection to Kontrol.
    *
-   * @param url where others reach this kite, such as "http://host:3636/kite"
-   * @returns what Kontrol answered the first time
-   * @throws {KiteError} what Kontrol refused with; `configError` when no Kontrol is known
+   * @throws {KiteError} `timeout`, `aborted`; `configError` if no URL of Kontrol is known
+   */
+  async kontrolReady(options: WaitOptions = {}): Promise<void> {
+    await this.#core.kontrol.ready(options);
+  }
+
+  /** Calls a method of Kontrol, see {@linkcode RemoteKite.tell}. */
+  tellKontrol(method: string, ...args: unknown[]): Promise<unknown>;
+  /** Calls a method of Kontrol, and asserts the type of the result. The type is not checked. */
+  tellKontrol<Result>(method: string, ...args: unknown[]): Promise<Result>;
+  async tellKontrol(method: string, ...args: unknown[]): Promise<unknown> {
+    return await this.#core.kontrol.tell({}, method, ...args);
+  }
+
+  /** Calls a method of Kontrol with options. */
+  tellKontrolWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  /** Calls a method of Kontrol with options, and asserts the type of the result. */
+  tellKontrolWith<R>(options: TellOptions, method: string, ...args: unknown[]): Promise<R>;
+  async tellKontrolWith(
+    options: TellOptions,
+    method: string,
+    ...args: unknown[]
+  ): Promise<unknown> {
+    return await this.#core.kontrol.tell(options, method, ...args);
+  }
+
+  /**
+   * Registers at Kontrol, so that others find this kite. The kite registers again after every
+   * reconnection to Kontrol, until it is closed.
+   *
+   * @param url the URL under which others reach this kite, such as "http://host:3636/kite"
+   * @returns Kontrol's first answer
+   * @throws {KiteError} the error of a Kontrol that refuses; `configError` if no Kontrol is known
    */
   async register(url: string): Promise<RegisterResult> {
-    return await this.kontrol.register(url);
+    return await this.#core.kontrol.register(url);
   }
 
-  /**
-   * A URL of this kite that others can dial, for {@linkcode Kite.register}: see
-   * {@linkcode Server.registerUrl}.
-   *
-   * @throws {KiteError} `configError` when the kite does not listen
-   */
-  registerUrl(host?: string): string {
-    if (this.#server !== undefined) return this.#server.registerUrl(host);
-    throw new KiteError("configError", "Cannot make a URL to register: the kite does not listen");
-  }
-
-  /** Registers once: the kite is forgotten when the connection to Kontrol goes. */
+  /** Registers once. The registration ends with the connection to Kontrol. */
   async registerOnce(url: string): Promise<RegisterResult> {
-    return await this.kontrol.registerOnce(url);
+    return await this.#core.kontrol.registerOnce(url);
   }
 
-  /** Registers over HTTP, and keeps it up with heartbeats. */
+  /** Registers over HTTP, and sends heartbeats until the kite is closed. */
   async registerHttp(url: string): Promise<RegisterResult> {
-    return await this.kontrol.registerHttp(url);
+    return await this.#core.kontrol.registerHttp(url);
   }
 
   /**
-   * Registers to a reverse proxy, and at Kontrol with the URL that it gives; and again, with any
-   * proxy there is, whenever the proxy goes. Ends with the kite.
+   * Registers at a reverse proxy, and at Kontrol with the URL that the proxy returns. If the connection
+   * to the proxy is lost, the kite registers again at any proxy, until it is closed.
    *
-   * @param url where the proxy reaches this kite, such as "http://host:3636/kite"
-   * @returns the URL under which others reach this kite, after the first success
-   * @throws {KiteError} what the proxy or Kontrol refused with; `aborted` when the kite is closed
+   * @param url the URL under which the proxy reaches this kite, such as "http://host:3636/kite"
+   * @returns the URL under which others reach this kite
+   * @throws {KiteError} the error of a proxy or Kontrol that refuses; `aborted` if the kite is closed
    * @example
    * ```ts ignore
    * await kite.registerToProxy(kite.registerUrl());
    * ```
    */
   async registerToProxy(url: string, options: ProxyRegistrationOptions = {}): Promise<string> {
-    return await this.kontrol.proxies.registerToProxy(url, options);
+    return await this.#core.kontrol.proxies.registerToProxy(url, options);
   }
 
   /**
-   * Registers to a tunnel proxy, through which others reach this kite although it does not listen;
-   * otherwise like {@linkcode Kite.registerToProxy}.
+   * Registers at a tunnel proxy, through which others reach this kite although it does not listen.
+   * Otherwise the same as {@linkcode Kite.registerToProxy}.
    *
-   * @returns the URL under which others reach this kite, after the first success
-   * @throws {KiteError} what the proxy or Kontrol refused with; `aborted` when the kite is closed
+   * @returns the URL under which others reach this kite
+   * @throws {KiteError} the error of a proxy or Kontrol that refuses; `aborted` if the kite is closed
    * @example
    * ```ts ignore
    * await kite.registerToTunnel({ proxyUrl: "http://proxy.example.com:3999/kite" });
    * ```
    */
   async registerToTunnel(options: ProxyRegistrationOptions = {}): Promise<string> {
-    return await this.kontrol.proxies.registerToTunnel(options);
+    return await this.#core.kontrol.proxies.registerToTunnel(options);
   }
 
   /**
-   * Hears of each registration that Kontrol took.
+   * Returns a URL of this kite to register, see {@linkcode Server.registerUrl}.
    *
-   * @returns a function that removes the listener
+   * @throws {KiteError} `configError` if the kite does not listen
    */
-  onRegister(listener: (url: string) => unknown): () => void {
-    return this.on("register", ({ url }) => listener(url));
+  registerUrl(host?: string): string {
+    const { server } = this.#core;
+    if (server !== undefined) return server.registerUrl(host);
+    throw new KiteError("configError", "Cannot make a URL to register: the kite does not listen");
   }
 
   /**
-   * Clients for the kites that match, not dialled yet, with tokens that are kept fresh.
+   * Finds kites. Returns a client of each, which is not connected yet and renews its token.
    *
-   * @param query any fields of an identity, at least one; `version` may be a constraint: ">= 1.2"
-   * @throws {KiteError} `genericError` "no kites availabile" when there is none
+   * @param query at least one field of an identity. `version` can be a constraint such as ">= 1.2".
+   * @throws {KiteError} `genericError` with the code `kitesNotFound` if no kite matches
+   * @example
+   * ```ts
+   * import { startTestKontrol } from "@kite/kite/testing";
+   *
+   * await using kontrol = await startTestKontrol();
+   * const math = await kontrol.newKite("math");
+   * await math.register((await math.listen()).url);
+   *
+   * const exp2 = await kontrol.newKite("exp2");
+   * const [client] = await exp2.getKites({ name: "math" });
+   * await client!.dial();
+   * ```
    */
-  async getKites(query: KontrolQuery): Promise<Client[]> {
-    return await this.kontrol.getKites(query);
-  }
-
-  /** A token for the one kite that matches. */
-  async getToken(query: KontrolQuery, options: GetTokenOptions = {}): Promise<string> {
-    return await this.kontrol.getToken(query, options);
-  }
-
-  /** A token signed anew for the one kite that matches. */
-  async getTokenForce(query: KontrolQuery): Promise<string> {
-    return await this.kontrol.getToken(query, { force: true });
-  }
-
-  /** Asks Kontrol for the public key to trust now, and takes it over. */
-  async getKey(): Promise<string> {
-    return await this.kontrol.getKey();
-  }
-
-  /**
-   * Asks Kontrol for the key to trust every `interval` milliseconds, and takes it over.
-   *
-   * @returns a function that ends it; it ends with the kite as well
-   */
-  keyRenewer(interval: number): () => void {
-    return this.kontrol.keyRenewer(interval);
+  getKites(query: KontrolQuery, options?: WaitOptions): Promise<Client[]>;
+  /** Finds kites that implement a contract. Returns a client of each and its typed functions. */
+  getKites<C extends Contract>(
+    query: KontrolQuery,
+    options: WaitOptions & WithContract<C>,
+  ): Promise<TypedClient<C>[]>;
+  async getKites(
+    query: KontrolQuery,
+    options: WaitOptions & Partial<WithContract<Contract>> = {},
+  ): Promise<Client[] | TypedClient<Contract>[]> {
+    const { contract, ...waitOptions } = options;
+    const { kontrol } = this.#core;
+    return contract === undefined
+      ? await kontrol.getKites(query, waitOptions)
+      : await kontrol.getTypedKites(query, { ...waitOptions, contract });
   }
 
   /**
-   * Follows the kites that match: a `REGISTER` for each that is there, then every change.
+   * Follows the kites that match a query: a `REGISTER` for each that is registered, then every change.
    *
+   * @param query see {@linkcode Kite.getKites}
    * @example
    * ```ts ignore
    * for await (const { action, kite, url } of exp2.watchKites({ name: "math" })) {
@@ -467,61 +418,63 @@ export class Kite implements AsyncDisposable {
    * }
    * ```
    */
-  watchKites(query: KontrolQuery): KiteWatch {
-    return this.kontrol.watchKites(query);
+  watchKites(query: KontrolQuery): KiteWatch;
+  /** Follows kites that implement a contract. A `REGISTER` has a client and its typed functions. */
+  watchKites<C extends Contract>(
+    query: KontrolQuery,
+    options: WithContract<C>,
+  ): KiteWatch<TypedKiteEvent<C>>;
+  watchKites(query: KontrolQuery, options?: WithContract<Contract>): KiteWatch {
+    const { kontrol } = this.#core;
+    return options === undefined
+      ? kontrol.watchKites(query)
+      : kontrol.watchTypedKites(query, options);
   }
 
   /**
-   * Answers an HTTP request, so that the kite may be mounted in any server that speaks
-   * `(Request) => Response`: the kite's own path is `/kite`. A kite that was closed answers 503 until
-   * it listens again.
+   * Returns a token for calls to the one kite that matches.
+   *
+   * @throws {KiteError} `genericError` if several kites match, and with the code `kitesNotFound` if none
    */
-  readonly fetch = (request: Request, info: RequestInfo = {}): Response | Promise<Response> =>
-    this.#isClosed
-      ? new Response("the kite is closed\n", { status: 503 })
-      : this.#openEndpoint().fetch(request, info);
+  async getToken(query: KontrolQuery, options: GetTokenOptions = {}): Promise<string> {
+    return await this.#core.kontrol.getToken(query, options);
+  }
+
+  /** Requests the public key of Kontrol, and trusts it from now on if the current key permits it. */
+  async getKey(options: WaitOptions = {}): Promise<string> {
+    return await this.#core.kontrol.getKey(options);
+  }
+
+  /**
+   * Requests the public key of Kontrol at intervals, see {@linkcode Kite.getKey}.
+   *
+   * @param interval milliseconds between two requests, at least 100
+   * @returns a function that stops it; closing the kite stops it as well
+   */
+  keyRenewer(interval: number): () => void {
+    return this.#core.kontrol.keyRenewer(interval);
+  }
 
   /**
    * Listens on the configured address and port.
    *
-   * @throws {KiteError} `configError` when the port is taken, or the kite listens already
+   * @throws {KiteError} `configError` if the port is in use or the kite listens already
    */
   async listen(): Promise<Server> {
-    if (this.#server !== undefined) {
-      throw new KiteError("configError", `the kite listens already, at ${this.#server.url}`);
-    }
-    const { ip, port, tls } = this.config;
-    await this.#closing;
-    this.#isClosed = false;
-    const server = await Server.listen({
-      hostname: ip,
-      port,
-      path: this.#options.sockjs?.prefix ?? KITE_PATH,
-      ...(tls === undefined ? {} : { tls }),
-      idleTimeout: this.config.handshakeTimeout,
-      connections: this.config.limits.connections,
-      webSocketBytes: frameLimit(this.config.limits),
-      fetch: this.fetch,
-      onError: (error) => this.#report("an HTTP request failed", error),
-      close: (options) => this.close(options),
-    });
-    this.#server = server;
-    this.log.debug(`${this.#identity.name} listens at ${server.url}`);
-    this.#events.emit("listen", { server });
-    return server;
+    return await this.#core.listen();
   }
 
   /**
-   * Listens until the process is told to stop (Ctrl-C, SIGTERM), then closes.
-   * With `KITE_VERSION` set it prints the version and exits instead.
+   * Listens until the process gets a signal to stop (Ctrl-C, SIGTERM), then closes the kite. If the
+   * variable `KITE_VERSION` is set, it prints the kite's version and exits instead.
    */
   async run(): Promise<void> {
     if (isVersionRequested()) {
-      printLine(this.#identity.version);
+      printLine(this.identity.version);
       exit(0);
     }
-    const server = await this.listen();
-    this.log.info(`${this.#identity.name} listens at ${server.url}`);
+    const server = await this.#core.listen();
+    this.log.info(`${this.identity.name} listens at ${server.url}`);
     const closed = Promise.withResolvers<void>();
     const releases = [onInterrupt(() => server.close().then(closed.resolve, closed.reject))];
     if (this.log instanceof KiteLogger) releases.push(toggleDebugOnSignal(this.log));
@@ -532,122 +485,16 @@ export class Kite implements AsyncDisposable {
     }
   }
 
-  /** Refuses new calls, lets running ones finish, then ends every session, client and the server. */
+  /**
+   * Refuses new calls, waits for running ones, then closes all connections, clients and the server. The
+   * kite can listen again afterwards.
+   */
   async close(options: CloseOptions = {}): Promise<void> {
-    const { deadline = DEFAULT_DEADLINE } = checkCloseOptions(options);
-    this.#closing ??= this.#close(deadline).finally(() => this.#closing = undefined);
-    await this.#closing;
+    await this.#core.close(options);
   }
 
-  async #close(deadline: number): Promise<void> {
-    this.#methods.isClosing = true;
-    this.#kontrol?.close();
-    this.#kontrol = undefined;
-    // A server that stops ends its WebSockets at once: what runs on them has to end before.
-    await this.#endpoint?.close(deadline);
-    this.#isClosed = true;
-    this.#endpoint = undefined;
-    const server = this.#server;
-    this.#server = undefined;
-    const stopped = server?.stop();
-    await Promise.all([...this.#clients].map((client) => client[Symbol.asyncDispose]()));
-    this.#builtins.stop();
-    await stopped;
-    this.#methods.isClosing = false;
-    this.#operatorLog.flush();
-    if (server !== undefined) this.#events.emit("close", {});
-  }
-
-  /** Closes, see {@linkcode Kite.close}. */
+  /** Closes the kite, see {@linkcode Kite.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #openEndpoint(): Endpoint {
-    if (this.#endpoint !== undefined) return this.#endpoint;
-    const endpoint = new Endpoint(this.#host, {
-      bodyTimeout: this.config.handshakeTimeout,
-      ...this.#options.sockjs,
-    });
-    for (const [pathname, handler] of this.#routes) endpoint.addRoute(pathname, handler);
-    return this.#endpoint = endpoint;
-  }
-
-  /** Has the clients that show our former kite.key show the one that Kontrol gave us in its place. */
-  #showKiteKey(former: string | undefined): void {
-    const { kiteKey } = this.#trust;
-    if (former === undefined || kiteKey === undefined || kiteKey === former) return;
-    for (const client of this.#clients) {
-      const { type, key } = client.authentication ?? {};
-      if (type === "kiteKey" && key === former) client.authentication = { type, key: kiteKey };
-    }
-  }
-
-  /** Dials a proxy's tunnel. Its session counts as dialled by the remote (docs/protocol.md §5). */
-  async #tunnel(url: string): Promise<void> {
-    const { handshakeTimeout, limits } = this.config;
-    const { ca } = this.config;
-    const endpoint = this.#openEndpoint();
-    if (endpoint.connections.size >= limits.sessions) {
-      throw new KiteError(
-        "limitError",
-        `Cannot open a tunnel: there are ${limits.sessions} sessions (limit: sessions)`,
-      );
-    }
-    const session = await dialSession(url, { isSessionUrl: true, ca, handshakeTimeout, limits });
-    if (this.#endpoint === endpoint) return void endpoint.accept(session, { compact: false });
-    session.close();
-    throw new KiteError("aborted", "Cannot open a tunnel: the kite was closed");
-  }
-
-  #report(what: string, error?: unknown): void {
-    this.#operatorLog.report(what, error);
-  }
-
-  /** Tells what was not logged when nobody is left who could cause more of it. */
-  #flushLog(): void {
-    if (this.#clients.size + this.connections.size === 0) this.#operatorLog.flush();
-  }
-
-  #makeHost(): ClientHost & EndpointHost {
-    const { config } = this;
-    return {
-      identity: this.#identity,
-      limits: config.limits,
-      timeout: config.timeout,
-      concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
-      compact: this.#options.compact ?? true,
-      clientDefaults: config,
-      serve: (request) => this.#methods.serve(request),
-      report: (what, error) => this.#report(what, error),
-      inFlight: { bytes: 0 },
-      callLog: this.#operatorLog,
-      clientOpened: (client) => void this.#clients.add(client),
-      clientClosed: (client) => {
-        this.#clients.delete(client);
-        this.#flushLog();
-      },
-      connectionOpened: (client) => {
-        this.#operatorLog.opened(client);
-        this.#events.emit("connect", { client });
-      },
-      connectionHadRequest: (_client, request) => this.#events.emit("firstRequest", { request }),
-      connectionClosed: (client, info) => {
-        this.#endpoint?.forget(client);
-        this.#operatorLog.closed(client, info);
-        this.#flushLog();
-        this.#events.emit("disconnect", { ...info, client });
-      },
-    };
-  }
-}
-
-/** @throws {KiteError} `configError`: here the fields are settings, not what a caller sent */
-function ownIdentity(identity: KiteIdentity, nameLength: number): KiteIdentity {
-  try {
-    return checkIdentity(identity, nameLength);
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new KiteError("configError", message, { cause });
   }
 }

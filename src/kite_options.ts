@@ -17,14 +17,10 @@ import {
   checkWait,
   checkWord,
 } from "./config_values.ts";
-import type { Connection } from "./connection.ts";
-import type { SockJsOptions } from "./endpoint.ts";
+import type { SockJsOptions } from "./transport/sockjs/server/mod.ts";
 import type { Logger } from "./log.ts";
 import { cannotUse } from "./protocol/refusal.ts";
 import type { MethodHandling } from "./rpc/method.ts";
-import type { KiteRequest } from "./rpc/request.ts";
-import type { Server } from "./server.ts";
-import type { CloseInfo } from "./transport/session.ts";
 
 /** The settings of a kite: where and as whom it runs, whom it trusts, how it serves. */
 export interface KiteOptions extends ConfigOptions {
@@ -127,22 +123,6 @@ export interface KiteOptions extends ConfigOptions {
   readonly logger?: Logger;
 }
 
-/** What a kite tells its listeners. */
-export interface KiteEvents {
-  /** A remote dialled us. */
-  connect: { readonly client: Connection };
-  /** A remote made its first call on a connection. */
-  firstRequest: { readonly request: KiteRequest };
-  /** A remote that dialled us is gone. */
-  disconnect: CloseInfo & { readonly client: Connection };
-  /** Kontrol took our registration, under this URL. */
-  register: { readonly url: string };
-  /** The kite listens. */
-  listen: { readonly server: Server };
-  /** The kite has stopped listening. */
-  close: Record<never, never>;
-}
-
 /** How {@linkcode Kite.close} ends what is running. */
 export interface CloseOptions {
   /**
@@ -165,13 +145,13 @@ const BUILTIN_CHECKS: Checks<BuiltinPermissions> = Object.freeze({
 
 const SOCKJS_CHECKS: Checks<SockJsOptions> = Object.freeze({
   prefix: checkPrefix,
-  rawWebsocket: checkBoolean,
+  rawWebSocket: checkBoolean,
   heartbeat: checkTimeout,
   disconnectDelay: checkWait,
   bodyTimeout: checkWait,
   responseLimit: checkRange(1, Infinity),
   cookies: checkBoolean,
-  websocket: checkBoolean,
+  webSocket: checkBoolean,
   clientUrl: checkUrl,
 });
 

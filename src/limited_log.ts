@@ -32,7 +32,7 @@ export class LimitedLog {
   /**
    * @param period milliseconds; default: 10_000
    */
-  constructor(log: Logger, period = PERIOD) {
+  constructor(log: Logger, period: number = PERIOD) {
     this.#log = log;
     this.#period = period;
   }
@@ -48,7 +48,7 @@ export class LimitedLog {
     kind: string,
     message: string,
     details: Record<string, unknown>,
-    burst = BURST,
+    burst: number = BURST,
   ): void {
     const now = performance.now();
     let count = this.#counts.get(kind);

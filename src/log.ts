@@ -7,7 +7,7 @@ import {
 import { KiteError } from "./protocol/errors.ts";
 import { LOG_LEVELS, type LogLevel } from "./log_level.ts";
 import { redact, redactText } from "./redact.ts";
-import { env, platform } from "./runtime/env.ts";
+import { env, operatingSystem } from "./runtime/env.ts";
 import { onSignals } from "./runtime/process.ts";
 import { isErrorTerminal, writeError } from "./runtime/terminal.ts";
 
@@ -162,11 +162,6 @@ export class KiteLogger implements Logger {
   }
 }
 
-/** Makes the logger of a kite; see {@linkcode KiteLogger}. */
-export function createLogger(name: string, options: LoggerOptions = {}): KiteLogger {
-  return new KiteLogger(name, options);
-}
-
 /**
  * Lets SIGUSR2 switch a logger to DEBUG, and the next one back to the level that it had. There is no
  * such signal on Windows and in browsers: nothing happens there.
@@ -174,7 +169,7 @@ export function createLogger(name: string, options: LoggerOptions = {}): KiteLog
  * @returns a function that stops listening
  */
 export function toggleDebugOnSignal(logger: KiteLogger): () => void {
-  const system = platform();
+  const system = operatingSystem();
   if (system === "windows" || system === "") return () => {};
   let before: LogLevel | undefined;
   return onSignals(["SIGUSR2"], () => {

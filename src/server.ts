@@ -1,10 +1,11 @@
 import { cannotUse } from "./protocol/refusal.ts";
-import type { RequestInfo } from "./endpoint.ts";
+import type { CloseOptions } from "./kite_options.ts";
 import { outsideAddresses } from "./runtime/network.ts";
 import { serve } from "./runtime/serve.ts";
 import type { RunningServer } from "./runtime/serving.ts";
+import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
 
-/** What a server is made from. */
+/** What a server needs to listen. */
 export interface ServerInit {
   readonly hostname: string;
   readonly port: number;
@@ -13,18 +14,53 @@ export interface ServerInit {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Milliseconds that a connection may stay open without a complete request. */
   readonly idleTimeout: number;
-  /** Connections that are open at once, without WebSockets. */
+  /** Maximum number of open connections, without WebSockets. */
   readonly connections: number;
-  /** Bytes of a WebSocket message. */
+  /** Maximum bytes of a WebSocket message. */
   readonly webSocketBytes: number;
   readonly fetch: (request: Request, info: RequestInfo) => Response | Promise<Response>;
   readonly onError: (error: unknown) => void;
   /** Closes the kite, and this server with it. */
-  readonly close: (options: { deadline?: number }) => Promise<void>;
+  readonly close: (options: CloseOptions) => Promise<void>;
 }
 
-/** A kite that listens. */
-export class Server implements AsyncDisposable {
+/**
+ * A kite that listens, see {@linkcode Kite.listen}.
+ *
+ * @example
+ * ```ts
+ * import { Kite } from "@kite/kite";
+ *
+ * const kite = new Kite("math", "1.0.0", { ip: "127.0.0.1" });
+ * await using server = await kite.listen();
+ * console.assert(server.url === `http://127.0.0.1:${server.port}/kite`);
+ * ```
+ */
+export interface Server extends AsyncDisposable {
+  /** The address that the kite listens on. */
+  readonly hostname: string;
+  /** The port that the kite listens on. */
+  readonly port: number;
+  /** The kite's URL for clients on this machine. */
+  readonly url: string;
+  /** Resolves when the kite no longer listens. */
+  readonly finished: Promise<void>;
+  /**
+   * Returns the kite's URL for clients on other machines. It contains the address that the kite
+   * listens on. If the kite listens on all addresses, it contains one of this machine's addresses that
+   * others can reach.
+   *
+   * @param host replaces the address: a name or an address, with or without a port, such as
+   * "kites.example.com:8443" or "[2001:db8::1]"
+   * @throws {KiteError} `argumentError` for any other host
+   */
+  registerUrl(host?: string): string;
+  /** Closes the kite, see {@linkcode Kite.close}. */
+  close(options?: CloseOptions): Promise<void>;
+}
+
+/** The implementation of {@linkcode Server}. */
+export class ListeningServer implements Server {
   readonly #init: ServerInit;
   readonly #running: RunningServer;
 
@@ -33,8 +69,8 @@ export class Server implements AsyncDisposable {
     this.#running = running;
   }
 
-  /** Begins to listen; see {@linkcode Kite.listen}. */
-  static async listen(init: ServerInit): Promise<Server> {
+  /** Begins to listen. */
+  static async listen(init: ServerInit): Promise<ListeningServer> {
     const { hostname, port, tls, idleTimeout, connections, webSocketBytes, fetch, onError } = init;
     const running = await serve(fetch, {
       hostname,
@@ -45,33 +81,26 @@ export class Server implements AsyncDisposable {
       onError,
       ...(tls === undefined ? {} : { tls }),
     });
-    return new Server(init, running);
+    return new ListeningServer(init, running);
   }
 
-  /** The address that is listened on. */
   get hostname(): string {
     return this.#running.hostname;
   }
 
-  /** The port that is listened on. */
   get port(): number {
     return this.#running.port;
   }
 
-  /** The kite's URL, as this machine reaches it. */
   get url(): string {
     const scheme = this.#init.tls === undefined ? "http" : "https";
     return `${scheme}://${reachable(this.hostname)}:${this.port}${this.#init.path}`;
   }
 
-  /**
-   * The kite's URL as others reach it: with the address that is listened on, or, when that is every
-   * address, with one of this machine's own that others can reach.
-   *
-   * @param host replaces the address: a name or an address, with a port or without, such as
-   * "kites.example.com:8443" or "[2001:db8::1]"
-   * @throws {KiteError} `argumentError` for anything else
-   */
+  get finished(): Promise<void> {
+    return this.#running.finished;
+  }
+
   registerUrl(host?: string): string {
     const { hostname } = this;
     const isEvery = hostname === "0.0.0.0" || hostname === "::";
@@ -83,35 +112,28 @@ export class Server implements AsyncDisposable {
     const authority = isIPv6(host) ? `[${host}]` : host;
     const text = `http://${authority}`;
     if (typeof host !== "string" || !HOST.test(authority) || !URL.canParse(text)) {
-      const rule = "must be a name or an address, with a port or without";
+      const rule = "must be a name or an address, with or without a port";
       throw cannotUse("host", rule, { value: host, type: "argumentError" });
     }
     const url = new URL(this.url);
-    // Setting `host` would ignore what it cannot use, and keep the former port.
+    // The setter of `host` would ignore an invalid value and keep the old port.
     url.hostname = new URL(text).hostname;
     const port = /:(\d+)$/.exec(authority.replace(/^\[.*\]/, ""))?.[1];
     if (port !== undefined) url.port = port;
     return url.href;
   }
 
-  /** Resolves when the server has stopped. */
-  get finished(): Promise<void> {
-    return this.#running.finished;
+  async close(options: CloseOptions = {}): Promise<void> {
+    await this.#init.close(options);
   }
 
-  /** Closes the kite gracefully; see {@linkcode Kite.close}. */
-  close(options: { deadline?: number } = {}): Promise<void> {
-    return this.#init.close(options);
-  }
-
-  /** Stops listening; resolves when the last request has ended. */
-  stop(): Promise<void> {
-    return this.#running.close();
-  }
-
-  /** Closes, see {@linkcode Server.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Stops listening. Resolves when the last request has ended. */
+  async stopListening(): Promise<void> {
+    await this.#running.close();
   }
 }
 

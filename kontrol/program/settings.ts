@@ -10,8 +10,10 @@ import {
 } from "../../src/config_values.ts";
 import { kiteHome } from "../../src/auth/kite_key.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
+import { VERSION } from "../../src/protocol/package_version.ts";
 import { cannotUse } from "../../src/protocol/refusal.ts";
-import { DEFAULT_PORT, KONTROL_VERSION } from "../kontrol.ts";
+import { REGISTER_MODES, type RegisterMode } from "../admission.ts";
+import { DEFAULT_PORT } from "../kontrol.ts";
 import type { PolicyName } from "../policy.ts";
 import type { PostgresConnection } from "../storage/postgres_route.ts";
 import { type GivenSettings, readSettings, type SettingRow } from "../../src/flags.ts";
@@ -38,6 +40,7 @@ export interface Settings {
   readonly machines: readonly string[];
   readonly postgres: PostgresConnection & { readonly connectTimeout: number };
   readonly policy: PolicyName;
+  readonly register: RegisterMode;
   readonly initial: boolean;
   /** Where Kontrol's state is. */
   readonly home: string;
@@ -81,6 +84,12 @@ export const SETTINGS: readonly SettingRow[] = Object.freeze([
   row("tlscertfile", "TLSCERTFILE", "PATH", "serve TLS with this certificate, PEM"),
   row("tlskeyfile", "TLSKEYFILE", "PATH", "the certificate's key, PEM"),
   row("policy", "POLICY", "NAME", "compatible: any user may call any kite; strict: its own only"),
+  row(
+    "register",
+    "REGISTER",
+    "MODE",
+    "who gets a kite.key: closed: nobody; token: whoever has an invite; open: everybody",
+  ),
   row("home", "HOME", "DIR", "where Kontrol's state is; kontrol in the kite.key's directory"),
   row("version", "VERSION", "X.Y.Z", "the version under which Kontrol lists itself"),
   row("initial", "INITIAL", "", "make the key pair and the first kite.key, then exit"),
@@ -110,7 +119,7 @@ export function readProgramSettings(
     port: read(given, "port", readPort) ?? DEFAULT_PORT,
     ip: read(given, "ip", checkHost) ?? "0.0.0.0",
     username: read(given, "username", checkName),
-    version: read(given, "version", checkName) ?? KONTROL_VERSION,
+    version: read(given, "version", checkName) ?? VERSION,
     kontrolUrl: read(given, "kontrolurl", checkUrl),
     registerUrl: read(given, "registerurl", checkUrl),
     publicKeyFile: read(given, "publickeyfile", checkPath),
@@ -123,6 +132,7 @@ export function readProgramSettings(
       ["http://127.0.0.1:2379"],
     postgres: readPostgres(given),
     policy: read(given, "policy", checkWord<PolicyName>(["compatible", "strict"])) ?? "compatible",
+    register: read(given, "register", checkWord(REGISTER_MODES)) ?? "closed",
     initial: readSwitch(given, "initial"),
     home,
     kiteHome: userHome,

@@ -1,25 +1,31 @@
 import { KiteError } from "../../src/protocol/errors.ts";
 import { IDENTITY_FIELDS, isUuid, validateField } from "../../src/protocol/identity.ts";
 import { quote } from "../../src/protocol/quote.ts";
+import { cannotUse } from "../../src/protocol/refusal.ts";
 import type { KeyPair, Registration, StoredKeyPair } from "./storage.ts";
 
 const MAX_URL_LENGTH = 8_192;
 
-/** The form in which ids are kept and compared: PostgreSQL gives UUIDs in lower case. */
+/** The stored form of an ID: lower case, as PostgreSQL returns UUIDs. */
 export function canonicalId(id: string): string {
   return id.toLowerCase();
 }
 
-/** A checked copy of `registration`, its ids canonical. Throws an `argumentError` naming the field. */
+/**
+ * Checks a registration.
+ *
+ * @returns a copy with canonical IDs
+ * @throws {KiteError} `argumentError` that names the field
+ */
 export function checkRegistration(registration: Registration): Registration {
   const { kite, url, keyId } = registration;
   for (const field of IDENTITY_FIELDS) {
     validateField(field, kite[field]);
     checkStorable(field, kite[field]);
   }
-  if (typeof url !== "string" || url === "") throw argumentError("url is empty; it needs a value");
-  if (url.length > MAX_URL_LENGTH) {
-    throw argumentError(`url has ${url.length} characters; at most ${MAX_URL_LENGTH} are right`);
+  if (typeof url !== "string" || url === "" || url.length > MAX_URL_LENGTH) {
+    const rule = `must be text of 1 to ${MAX_URL_LENGTH} characters`;
+    throw cannotUse("url", rule, { value: url, type: "argumentError" });
   }
   checkStorable("url", url);
   const { username, environment, name, version, region, hostname } = kite;
@@ -31,47 +37,67 @@ export function checkRegistration(registration: Registration): Registration {
   };
 }
 
-/** A checked copy of `pair`: id canonical, keys without the white space around them. */
+/** Checks a key pair; the copy has a canonical ID and keys without surrounding white space. */
 export function checkKeyPair(pair: KeyPair): KeyPair {
-  const id = checkId("the key pair's id", pair.id);
+  const id = checkId("key pair id", pair.id);
   const checked = { id, public: pair.public.trim(), private: pair.private.trim() };
-  if (checked.public === "") throw argumentError(`the key pair ${id} has no public key`);
-  if (checked.private === "") throw argumentError(`the key pair ${id} has no private key`);
-  checkStorable("the public key", checked.public);
-  checkStorable("the private key", checked.private);
+  for (const half of ["public", "private"] as const) {
+    if (checked[half] === "") throw argumentError(`Cannot add key pair ${id}: no ${half} key`);
+    checkStorable(`the ${half} key`, checked[half]);
+  }
   return checked;
 }
 
-/** The error for an id under which a kite of another user lives. */
+/** The error for the ID of a kite of another user. */
 export function idTakenError(id: string): KiteError {
-  return argumentError(`the id ${id} belongs to a kite of another user`, "idTaken");
+  return argumentError(
+    `Cannot use id ${quote(id)}: it belongs to a kite of another user`,
+    "idTaken",
+  );
 }
 
-/** The error for a registration under a key pair that the storage does not have. */
+/** The error for a registration whose key pair is not in the storage. */
 export function missingKeyPairError(keyId: string): KiteError {
-  return argumentError(`keyId: there is no key pair ${keyId}; add it first`, "noKeyPair");
+  return argumentError(`Cannot use keyId ${quote(keyId)}: no such key pair`, "noKeyPair");
 }
 
-/** What is there already when `pair` is added: the same public key, or the id of another pair. */
+/**
+ * Resolves a conflict on adding a key pair.
+ *
+ * @param known the stored pair with the same public key, private key or ID
+ * @returns `known`, if it has the same public key
+ * @throws {KiteError} `argumentError` otherwise
+ */
 export function checkKnownPair(pair: KeyPair, known: StoredKeyPair | undefined): StoredKeyPair {
   if (known?.public === pair.public) return known;
-  throw argumentError(`the id or the private key of the key pair ${pair.id} is another pair's`);
+  throw argumentError(
+    `Cannot add key pair ${pair.id}: its id or private key belongs to another pair`,
+  );
+}
+
+/** Invites that wait to be redeemed, at most. */
+export const MOST_INVITES = 10_000;
+
+/** The error for one more invite than a storage keeps. */
+export function tooManyInvites(): KiteError {
+  const message =
+    `Cannot add an invite: ${MOST_INVITES} are waiting already, the most there may be`;
+  return new KiteError("limitError", message);
 }
 
 function checkId(field: string, id: string): string {
-  if (!isUuid(id)) throw argumentError(`${field}: ${quote(id)} is not right; it takes a UUID`);
+  if (!isUuid(id)) throw cannotUse(field, "must be a UUID", { value: id, type: "argumentError" });
   return canonicalId(id);
 }
 
-/** PostgreSQL keeps no NUL, and none of them keeps half a surrogate pair. */
+/** False for text with NUL, which PostgreSQL rejects, or a lone surrogate, which all storages do. */
 export function isStorable(text: string): boolean {
   return !text.includes("\0") && text.isWellFormed();
 }
 
 function checkStorable(field: string, text: string): void {
-  if (!isStorable(text)) {
-    throw argumentError(`${field} holds a character that cannot be stored (NUL, half a surrogate)`);
-  }
+  if (isStorable(text)) return;
+  throw argumentError(`Cannot use ${field}: must not contain NUL or a lone surrogate`);
 }
 
 function argumentError(message: string, code = ""): KiteError {

@@ -3,18 +3,20 @@ import type { KontrolQuery } from "../../src/protocol/query.ts";
 import { canonicalId, checkRegistration, idTakenError } from "./check.ts";
 import { endOf, EtcdClient } from "./etcd_client.ts";
 import { EtcdFeed, type LeasedRegistration } from "./etcd_feed.ts";
+import { EtcdInvites } from "./etcd_invites.ts";
 import { EtcdKeyPairs } from "./etcd_key_pairs.ts";
 import { EtcdKeys } from "./etcd_keys.ts";
 import type { EtcdConnection, EtcdEntry, EtcdStep } from "./etcd_member.ts";
 import { EtcdReplica } from "./etcd_replica.ts";
-import { storageError } from "./failure.ts";
-import { RegistrationIndex } from "./index.ts";
+import { ignoreError, storageError } from "./failure.ts";
+import { RegistrationIndex } from "./registration_index.ts";
 import { createMatcher, type Matcher } from "./matcher.ts";
 import {
   DEFAULT_OPERATION_TIMEOUT,
   DEFAULT_TIME_TO_LIVE,
   type DeleteOptions,
   type GetOptions,
+  type Invites,
   type KeyPairs,
   type LossListener,
   type OperationOptions,
@@ -24,27 +26,27 @@ import {
   type StorageOptions,
   type Watch,
 } from "./storage.ts";
-import { Owned } from "./owned.ts";
+import { OwnedIds } from "./owned_ids.ts";
 import { plain } from "./watch_hub.ts";
 import { WatchSource } from "./watch_source.ts";
 
-/** What {@linkcode EtcdStorage} takes. The time to live is rounded up to whole seconds. */
+/** The options of {@linkcode EtcdStorage}. The time to live is rounded up to whole seconds. */
 export interface EtcdStorageOptions extends StorageOptions, EtcdConnection {
   /**
-   * What the keys begin with, without a "/" at the end.
+   * The prefix of all keys, without a trailing "/".
    *
    * @default "/kites"
    */
   readonly prefix?: string;
   /**
-   * Milliseconds between two looks whether the watch still lives.
+   * Milliseconds between two checks that the watch stream is alive.
    *
    * @default 5_000
    */
   readonly checkInterval?: number;
   /**
-   * Milliseconds by which an answer may lack what another Kontrol has just done. Within them, queries
-   * are answered from memory without asking etcd; 0 asks it each time.
+   * Milliseconds by which query results may lag behind changes of other Kontrols. During this time,
+   * queries are answered from memory without asking etcd for its revision; with 0, every query asks.
    *
    * @default 10
    */
@@ -55,22 +57,34 @@ const DEFAULT_FRESHNESS = 10;
 
 const DEFAULT_CHECK_INTERVAL = 5_000;
 
-/** Ids looked up in one transaction; etcd allows 128 requests. */
+/** IDs looked up in one transaction; etcd allows 128 operations. */
 const READ_BATCH = 100;
 
-/** Leases kept alive by one call. */
+/** Leases renewed by one call. */
 const REFRESH_BATCH = 1_000;
 
-/** Attempts at a change that others keep changing meanwhile. */
+/** Attempts at a transaction that conflicts with changes of others. */
 const ATTEMPTS = 10;
 
+const CONFLICT = `others changed it during all ${ATTEMPTS} attempts`;
+
 /**
- * Registrations and key pairs in etcd, by its v3 API. Every registration lives by a lease of its own,
- * granted when a kite is added: whoever added it last is who owns it.
+ * A storage in etcd, by its v3 API. Each registration has its own lease, granted when the kite is
+ * added. The Kontrol that granted the current lease owns the registration.
+ *
+ * @example
+ * ```ts
+ * import { EtcdStorage } from "@kite/kite/kontrol";
+ *
+ * // Connects on the first operation.
+ * await using storage = new EtcdStorage({ endpoints: ["http://127.0.0.1:2379"] });
+ * console.assert(storage.kind === "etcd");
+ * ```
  */
 export class EtcdStorage implements Storage {
   readonly kind = "etcd";
   readonly keyPairs: KeyPairs;
+  readonly invites: Invites;
   readonly #seconds: number;
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
@@ -78,20 +92,25 @@ export class EtcdStorage implements Storage {
   readonly #known = new RegistrationIndex<LeasedRegistration>();
   #feed: EtcdFeed | undefined;
   #replica: EtcdReplica | undefined;
-  /** By id, the lease that we granted. */
-  readonly #ours: Owned;
+  /** By ID, the leases granted by this storage object. */
+  readonly #ours: OwnedIds;
 
-  /** Nothing is opened before the first operation. */
+  /**
+   * Connects on the first operation.
+   *
+   * @throws {KiteError} `configError`: an endpoint is not valid
+   */
   constructor(options: EtcdStorageOptions = {}) {
     const { prefix = "/kites", checkInterval = DEFAULT_CHECK_INTERVAL } = options;
     const { freshness = DEFAULT_FRESHNESS } = options;
     const onError = options.onError ?? ignoreError;
     const timeout = options.operationTimeout ?? DEFAULT_OPERATION_TIMEOUT;
     this.#seconds = Math.ceil((options.timeToLive ?? DEFAULT_TIME_TO_LIVE) / 1_000);
-    this.#ours = new Owned(this.#seconds * 1_000);
+    this.#ours = new OwnedIds(this.#seconds * 1_000);
     this.#client = new EtcdClient(options, timeout);
     this.#keys = new EtcdKeys(prefix);
     this.keyPairs = new EtcdKeyPairs(this.#client, prefix);
+    this.invites = new EtcdInvites(this.#client, prefix);
     this.#watches = new WatchSource(this.#known, this.kind, timeout, onError, (hub) => {
       const [client, keys, known] = [this.#client, this.#keys, this.#known];
       const feed = new EtcdFeed(client, keys, known, hub, { checkInterval, onError });
@@ -120,7 +139,7 @@ export class EtcdStorage implements Storage {
     const lease = await this.#client.run(what, options, (member, call) => {
       return member.grantLease(this.#seconds, call);
     });
-    // A kite that is new, the usual case, needs no look at what was there before.
+    // The first attempt assumes that the kite is new, which saves a read in the usual case.
     let known: EtcdEntry | undefined;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const before = known && this.#keys.registrationOf(known)?.kite;
@@ -141,7 +160,7 @@ export class EtcdStorage implements Storage {
       }
       known = found;
     }
-    throw storageError(this.kind, "failed", `could not ${what}: others keep changing it`);
+    throw storageError(this.kind, "failed", what, CONFLICT);
   }
 
   async refresh(ids: readonly string[], options?: OperationOptions): Promise<string[]> {
@@ -171,7 +190,7 @@ export class EtcdStorage implements Storage {
       }
       known = found;
     }
-    throw storageError(this.kind, "failed", `could not ${what}: others keep changing it`);
+    throw storageError(this.kind, "failed", what, CONFLICT);
   }
 
   async watch(
@@ -224,14 +243,15 @@ export class EtcdStorage implements Storage {
       const range = { key: this.#keys.id(matcher.equal.id) };
       return (await this.#client.range(what, range, options)).entries;
     }
-    const { prefix, isExact } = this.#keys.place(matcher);
+    const { prefix, isExact } = this.#keys.searchPrefix(matcher);
     const range = { key: prefix, end: endOf(prefix), ...(isExact && { limit }) };
     return (await this.#client.range(what, range, options)).entries;
   }
 
   /**
-   * Makes a change if what is there under an id is still `known`.
-   * @returns True, or what is there instead.
+   * Runs `steps` if the entry of an ID is still `known`.
+   *
+   * @returns true, or the current entry
    */
   async #change(
     what: string,
@@ -252,7 +272,7 @@ export class EtcdStorage implements Storage {
         }, call),
     );
     if (!succeeded) return read[0]?.[0];
-    this.#feed?.wrote(revision);
+    this.#feed?.noteOwnChange(revision);
     return true;
   }
 
@@ -275,7 +295,7 @@ export class EtcdStorage implements Storage {
     });
   }
 
-  /** The lease of each of these ids; from memory where that knows everything. */
+  /** The lease of each ID, from memory if the replica is current. */
   async #leases(
     what: string,
     ids: readonly string[],
@@ -302,11 +322,7 @@ export class EtcdStorage implements Storage {
   }
 }
 
-/** A key that lives by no lease has "0"; there is nothing to refresh. */
+/** False for "0", which means that a key has no lease. */
 function isLease(lease: string | undefined): lease is string {
   return lease !== undefined && lease !== "0";
-}
-
-function ignoreError(): void {
-  // Whoever wants to hear of it gives onError.
 }

@@ -1,5 +1,5 @@
 import { KiteError } from "../../src/protocol/errors.ts";
-import { quote } from "../../src/protocol/quote.ts";
+import { cannotUse } from "../../src/protocol/refusal.ts";
 import { EtcdGateway } from "./etcd_gateway.ts";
 import {
   type EtcdCall,
@@ -8,36 +8,37 @@ import {
   EtcdFailure,
   type EtcdMember,
 } from "./etcd_member.ts";
-import { bounded, messageOf, storageError, throwIfAborted } from "./failure.ts";
+import { bounded, reasonOf, storageError, throwIfAborted } from "./failure.ts";
 import { loadOptional } from "./load_optional.ts";
 import type { OperationOptions } from "./storage.ts";
 
-/** Some keys, and the revision at which they were read. */
+/** The entries of a range, and the revision at which they were read. */
 export interface EtcdRange {
   readonly entries: EtcdEntry[];
   readonly revision: string;
 }
 
-/** Keys read at once. */
+/** Keys read by one call. */
 const PAGE = 1_000;
 
-/** Milliseconds before the next attempt. */
+/** Milliseconds between two attempts. */
 const RETRY_PAUSE = 50;
 
-/** The part of the bound that has to be left for another attempt. */
+/** The fraction of the timeout that must remain for another attempt. */
 const SHORTEST_ATTEMPT = 0.1;
 
 /**
- * The members of an etcd cluster, one of them in use. A member that fails is left, its connections
- * thrown away, and the next one tried: no operation waits for a connection to come back to life.
+ * A client for an etcd cluster. It uses one member at a time. When that member fails, the client
+ * closes its connections and switches to the next one, so that no operation waits for a broken
+ * connection to recover.
  */
 export class EtcdClient {
   readonly #connection: EtcdConnection;
   readonly #endpoints: readonly string[];
   readonly #timeout: number;
-  #turn = 0;
+  #memberIndex = 0;
   #member: EtcdMember | undefined;
-  /** True once any member has answered: from then on, an outage is waited out. */
+  /** True once any member has answered. From then on, operations retry until their timeout. */
   #hasAnswered = false;
   #closed = false;
 
@@ -46,7 +47,7 @@ export class EtcdClient {
     this.#endpoints = (connection.endpoints ?? ["http://127.0.0.1:2379"]).map(checkEndpoint);
     this.#timeout = timeout;
     if (this.#endpoints.length === 0) {
-      throw new KiteError("configError", "Cannot use endpoints []: it takes an etcd member's URL");
+      throw cannotUse("endpoints", "must hold the URL of at least one etcd member");
     }
   }
 
@@ -55,7 +56,7 @@ export class EtcdClient {
     return this.#closed;
   }
 
-  /** Reads the keys from `key` up to, not including, `end`; one key without it. Sorted by key. */
+  /** Reads the keys from `key` up to but excluding `end`, in key order; without `end`, only `key`. */
   async range(
     what: string,
     request: { key: string; end?: string; limit?: number; keysOnly?: boolean },
@@ -71,7 +72,7 @@ export class EtcdClient {
           ...request,
           key,
           limit: Math.min(limit - entries.length, PAGE),
-          // Every page shows the state that the first one did.
+          // All pages are read at the revision of the first one.
           revision,
         }, call));
       if (revision === "0") revision = page.revision;
@@ -85,8 +86,11 @@ export class EtcdClient {
   }
 
   /**
-   * Runs `work` on a member, and on the next one while there is time and it might help. Until the
-   * first answer of any member, it gives up as soon as each of them has refused the connection.
+   * Runs `work` on a member. After a temporary failure, retries on the next member until the
+   * timeout. Before the first answer from any member, gives up as soon as every member has refused
+   * the connection.
+   *
+   * @param what the operation, for errors: `read the registrations`
    */
   async run<T>(
     what: string,
@@ -98,7 +102,7 @@ export class EtcdClient {
     const longest = this.#timeout / Math.min(this.#endpoints.length + 1, 3);
     const refusals: string[] = [];
     for (;;) {
-      const member = await this.#inUse(what);
+      const member = await this.#currentMember(what);
       const timeout = Math.ceil(Math.min(longest, end - performance.now()));
       try {
         const bound = { kind: "etcd", what, timeout, options } as const;
@@ -107,12 +111,12 @@ export class EtcdClient {
         return answer;
       } catch (error) {
         if (this.#closed) throw closedError(what);
-        if (!isPassing(error)) throw this.failure(what, error);
+        if (!isTemporary(error)) throw this.failure(what, error);
         this.leave(member);
         if (error instanceof EtcdFailure && error.isRefused) refusals.push(error.message);
         if (!this.#hasAnswered && refusals.length >= this.#endpoints.length) {
-          const reason = `no member of etcd answers (${refusals.join("; ")})`;
-          throw storageError("etcd", "unreachable", `could not ${what}: ${reason}`, error);
+          const reason = `no etcd member answers (${refusals.join("; ")})`;
+          throw storageError("etcd", "unreachable", what, reason, error);
         }
         if (end - performance.now() < this.#timeout * SHORTEST_ATTEMPT) {
           throw this.failure(what, error);
@@ -122,10 +126,10 @@ export class EtcdClient {
     }
   }
 
-  /** Leaves the member that is in use, if it is still this one. */
+  /** Switches to the next member, if `member` is still the current one. */
   leave(member: EtcdMember): void {
     if (member !== this.#member) return;
-    this.#turn++;
+    this.#memberIndex++;
     this.#member = undefined;
     member.close();
   }
@@ -137,17 +141,17 @@ export class EtcdClient {
     this.#member = undefined;
   }
 
-  /** Whatever was thrown, as an error of the storage. */
+  /** Converts anything that was thrown into a storage error. */
   failure(what: string, error: unknown): KiteError {
     if (error instanceof KiteError) return error;
     const code = error instanceof EtcdFailure ? error.code : "failed";
-    return storageError("etcd", code, `could not ${what}: ${messageOf(error)}`, error);
+    return storageError("etcd", code, what, reasonOf(error), error);
   }
 
-  async #inUse(what: string): Promise<EtcdMember> {
-    const endpoint = this.#endpoints[this.#turn % this.#endpoints.length] ?? "";
+  async #currentMember(what: string): Promise<EtcdMember> {
+    const endpoint = this.#endpoints[this.#memberIndex % this.#endpoints.length] ?? "";
     if (this.#connection.protocol === "grpc") {
-      // The driver reads files as soon as it is imported, so it is imported only when it is wanted.
+      // Imported on demand, since the driver reads files when it is imported.
       const { EtcdGrpc } = await loadOptional("etcd3", () => import("./etcd_grpc.ts"));
       if (this.#closed) throw closedError(what);
       return this.#member ??= new EtcdGrpc(endpoint, this.#connection);
@@ -157,35 +161,32 @@ export class EtcdClient {
   }
 }
 
-/** The first key after all that begin with `prefix`, which ends with "/". */
+/** The end of the range of all keys that begin with `prefix`, which must end with "/". */
 export function endOf(prefix: string): string {
   return `${prefix.slice(0, -1)}0`;
 }
 
-function isPassing(error: unknown): boolean {
+function isTemporary(error: unknown): boolean {
   if (error instanceof KiteError) return error.code === "timeout";
   return error instanceof EtcdFailure && error.code !== "failed";
 }
 
-/** @throws {KiteError} `configError`; a password in the URL is not repeated. */
+/** @throws {KiteError} `configError`, without any password in the URL */
 function checkEndpoint(endpoint: string): string {
-  const accepted = "it takes http://host:port or https://host:port";
+  const rule = "must be http://host:port or https://host:port";
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (url?.username || url?.password) {
-    throw new KiteError(
-      "configError",
-      `Cannot use an etcd endpoint with credentials: ${accepted}, and username and password apart`,
+    throw cannotUse(
+      "etcd endpoint with credentials",
+      `${rule}; use the options username and password`,
     );
   }
-  const isRight = url !== undefined && ["http:", "https:"].includes(url.protocol) &&
+  const isValid = url !== undefined && ["http:", "https:"].includes(url.protocol) &&
     url.pathname === "/" && url.search === "" && url.hash === "";
-  if (isRight) return url.origin;
-  throw new KiteError(
-    "configError",
-    `Cannot use the etcd endpoint ${quote(endpoint)}: ${accepted}`,
-  );
+  if (isValid) return url.origin;
+  throw cannotUse("etcd endpoint", rule, { value: endpoint });
 }
 
 function closedError(what: string): KiteError {
-  return storageError("etcd", "closed", `could not ${what}: it is closed`);
+  return storageError("etcd", "closed", what, "the storage is closed");
 }

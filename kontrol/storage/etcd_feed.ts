@@ -9,48 +9,48 @@ import {
   type EtcdWatch,
 } from "./etcd_member.ts";
 import { bounded, storageError } from "./failure.ts";
-import type { RegistrationIndex } from "./index.ts";
+import type { RegistrationIndex } from "./registration_index.ts";
 import { Repeater } from "./repeater.ts";
 import type { Registration } from "./storage.ts";
 import type { WatchHub } from "./watch_hub.ts";
 import type { Feed } from "./watch_source.ts";
 
-/** A registration, and the lease that its keys live by. */
+/** A registration, and the ID of the lease attached to its keys. */
 export interface LeasedRegistration extends Registration {
   readonly lease: string;
 }
 
-/** What {@linkcode EtcdFeed} takes. */
+/** The options of {@linkcode EtcdFeed}. */
 export interface EtcdFeedOptions {
-  /** Milliseconds between two looks whether the stream of changes still lives. */
+  /** Milliseconds between two checks that the stream of changes is alive. */
   readonly checkInterval: number;
   readonly onError: (error: unknown) => void;
 }
 
-/** A watch of a member. */
+/** The stream of changes from one member. */
 interface Stream {
   readonly member: EtcdMember;
   watch: EtcdWatch | undefined;
-  /** True between its first answer and its end. */
+  /** True between its first message and its end. */
   isOpen: boolean;
   hasEnded: boolean;
 }
 
-/** Milliseconds between the loss of a stream and the attempt to open the next one. */
+/** Milliseconds between the loss of a stream and the next attempt to open one. */
 const RESTART_PAUSE = 50;
 
-/** Attempts to open a stream after reading everything, until it is an error. */
+/** Attempts to open a stream before the feed reports an error. */
 const OPEN_ATTEMPTS = 5;
 
-/** Milliseconds by which a stream is given up before the member. */
+/** Milliseconds by which opening a stream times out before the call that opens it. */
 const MARGIN = 20;
 
 const WHAT = "watch the registrations";
 
 /**
- * Follows the keys of registrations: reads them all at one revision, then hears every change after it.
- * A stream that has ended, or was silent for long, is replaced by one that begins after the last
- * change that was heard; when etcd has forgotten that far back, everything is read anew.
+ * Keeps a hub in sync with the registrations in etcd: reads all of them at one revision, then receives
+ * the changes after it. A stream that ended or was silent for too long is replaced by one that
+ * continues after the last received change. If etcd has compacted those changes, everything is reread.
  */
 export class EtcdFeed implements Feed {
   readonly #client: EtcdClient;
@@ -59,9 +59,9 @@ export class EtcdFeed implements Feed {
   readonly #hub: WatchHub<LeasedRegistration>;
   readonly #options: EtcdFeedOptions;
   readonly #checker: Repeater;
-  /** The revision up to which everything was heard; 0 before the first reading. */
+  /** The revision up to which all changes were received; 0 before the first read. */
   #revision = 0;
-  /** The revision that the last of our own changes made. */
+  /** The revision of the last change made by this storage object. */
   #ownRevision = 0;
   #current: Stream | undefined;
   #starting: Promise<void> | undefined;
@@ -100,22 +100,22 @@ export class EtcdFeed implements Feed {
     this.#wake(Infinity);
   }
 
-  /** True while every change is heard. */
+  /** True while the feed receives changes. */
   get isLive(): boolean {
     return this.#revision > 0 && this.#current?.isOpen === true;
   }
 
-  /** True if every change of our own was heard. */
-  get hasHeardOwn(): boolean {
+  /** True if the feed has received all changes made by this storage object. */
+  get hasOwnChanges(): boolean {
     return this.#revision >= this.#ownRevision;
   }
 
   /**
-   * Waits until everything up to a revision was heard, at most `timeout` ms.
+   * Waits up to `timeout` milliseconds for all changes up to a revision.
    *
-   * @returns whether it was
+   * @returns true if they were received
    */
-  async reached(revision: number, timeout: number): Promise<boolean> {
+  async waitFor(revision: number, timeout: number): Promise<boolean> {
     if (this.isLive && this.#revision >= revision) return true;
     await new Promise<void>((resolve) => {
       const done = (): void => {
@@ -130,13 +130,13 @@ export class EtcdFeed implements Feed {
     return this.isLive && this.#revision >= revision;
   }
 
-  /** Reads everything anew, beside the stream: what that brings of older changes does not count. */
+  /** Rereads everything while the stream stays open; older changes on the stream are ignored. */
   async reread(): Promise<void> {
     if (this.isLive) await this.#readAll();
   }
 
-  /** A change of our own was made at this revision: a later `sync` waits until it was heard. */
-  wrote(revision: string): void {
+  /** Records the revision of a change by this storage object; a later `sync` waits for it. */
+  noteOwnChange(revision: string): void {
     this.#ownRevision = Math.max(this.#ownRevision, Number(revision));
   }
 
@@ -154,36 +154,37 @@ export class EtcdFeed implements Feed {
       });
       if (problem === undefined) return;
     }
-    throw storageError("etcd", "failed", `could not ${WHAT}: ${problem}`);
+    throw storageError("etcd", "failed", WHAT, problem ?? "no stream could be opened");
   }
 
   /**
-   * Opens a stream and waits for its first answer; then it replaces the one before.
-   * @returns Why everything has to be read anew before there can be a stream.
+   * Opens a stream, waits for its first message, and then replaces the current stream.
+   *
+   * @returns the reason, if everything must be reread before a stream can be opened
    */
   async #connect(member: EtcdMember, timeout: number): Promise<string | undefined> {
     const next: Stream = { member, watch: undefined, isOpen: false, hasEnded: false };
     const opened = Promise.withResolvers<string | undefined>();
-    // It may fail before anybody waits for it.
+    // It may be rejected before it is awaited.
     opened.promise.catch(() => {});
-    const heard = (changes: EtcdChanges): void => {
+    const onChanges = (changes: EtcdChanges): void => {
       if (next.hasEnded) return;
       if (!next.isOpen && !this.#replaceBy(next)) {
-        return opened.resolve("the reading began anew");
+        return opened.resolve("the feed was restarted");
       }
-      const problem = this.#hear(changes);
+      const problem = this.#receive(changes);
       opened.resolve(problem);
       if (problem !== undefined) this.#lost(next, new EtcdFailure("failed", problem));
     };
-    const lost = (error: unknown): void => {
+    const onLost = (error: unknown): void => {
       opened.reject(error);
       this.#lost(next, error);
     };
     const prefix = this.#keys.kites;
-    const place = { key: prefix, end: endOf(prefix), since: this.#revision + 1 };
-    next.watch = await member.watch(place, { heard, lost });
+    const range = { key: prefix, end: endOf(prefix), since: this.#revision + 1 };
+    next.watch = await member.watch(range, { onChanges, onLost });
     try {
-      // The member in use has to answer before it is left itself.
+      // Must time out before the surrounding call does, which would switch to another member.
       const bound = Math.max(timeout - MARGIN, MARGIN);
       return await bounded(
         { kind: "etcd", what: WHAT, timeout: bound, options: undefined },
@@ -194,7 +195,7 @@ export class EtcdFeed implements Feed {
     }
   }
 
-  /** Takes a stream that has answered into use; false when the feed was stopped meanwhile. */
+  /** Replaces the current stream; returns false if the feed was stopped meanwhile. */
   #replaceBy(next: Stream): boolean {
     if (this.#revision === 0) return false;
     const before = this.#current;
@@ -208,30 +209,30 @@ export class EtcdFeed implements Feed {
     const prefix = this.#keys.kites;
     const range = { key: prefix, end: endOf(prefix) };
     const { entries, revision } = await this.#client.range(WHAT, range, undefined);
-    // The stream may have brought newer changes meanwhile, and a stop may have made an end.
+    // Meanwhile the stream may have delivered newer changes, or the feed may have been stopped.
     if (this.#revision > Number(revision) || !this.#checker.isRunning) return;
     const paths = entries.filter(({ key }) => this.#keys.kiteOf(key) !== undefined);
     this.#hub.reset(paths.map((entry) => this.#registrationOf(entry)).filter(isThere));
-    // What was read is the newest there is: our own changes are in it, whatever their revisions.
+    // The read includes our own changes, even if a restored cluster has lower revisions.
     this.#revision = Number(revision);
     this.#ownRevision = Math.min(this.#ownRevision, this.#revision);
     this.#wake(Infinity);
   }
 
-  /** Takes an answer of the stream; gives why the stream is of no use any more. */
-  #hear({ revision, changes, cancelled }: EtcdChanges): string | undefined {
+  /** Applies a message of the stream; returns the reason if the stream is no longer usable. */
+  #receive({ revision, changes, cancelled }: EtcdChanges): string | undefined {
     this.#hasAnswered = true;
     if (cancelled !== undefined) {
-      // Usually what was asked for is too long ago.
+      // Usually because etcd has compacted the requested revision.
       this.#revision = 0;
       return `the watch was cancelled: ${cancelled}`;
     }
     if (Number(revision) < this.#revision) {
-      // A cluster that began anew, or a member that lags behind: it would stay silent for long.
+      // The cluster was restored, or the member lags behind and would send nothing for a long time.
       this.#revision = 0;
-      return "the member knows less than was heard before";
+      return "the member's revision is older than changes that were already received";
     }
-    // All changes of one revision are in one answer. An older one was read, or another stream told it.
+    // All changes of one revision are in one message; older ones were already received.
     const known = this.#revision;
     for (const { isDeletion, entry } of changes) {
       if (Number(entry.revision) > known) this.#apply(isDeletion, entry);
@@ -245,7 +246,7 @@ export class EtcdFeed implements Feed {
       const registration = this.#registrationOf(entry);
       if (registration !== undefined) this.#hub.put(registration);
     } else if (kite !== undefined) {
-      // Under its id there may be another path by now.
+      // Another path of the same kite may have replaced this one.
       const known = this.#known.get(kite.id);
       if (known !== undefined && formatIdentity(known.kite) === formatIdentity(kite)) {
         this.#hub.remove(kite.id);
@@ -273,11 +274,11 @@ export class EtcdFeed implements Feed {
 
   #lost(lost: Stream, error: unknown): void {
     end(lost);
-    // One that never was in use has somebody waiting for it, who is told.
+    // If the stream was never in use, its opener receives the error.
     if (this.#current !== lost) return;
     this.#current = undefined;
     this.#hub.suspectLoss();
-    this.#options.onError(this.#client.failure("keep watching, so a new watch begins", error));
+    this.#options.onError(this.#client.failure("continue the watch, will reopen it", error));
     this.#restart = setTimeout(() => this.#start().catch(this.#options.onError), RESTART_PAUSE);
   }
 
@@ -286,7 +287,7 @@ export class EtcdFeed implements Feed {
     this.#current = undefined;
   }
 
-  /** Replaces a stream that brought nothing since the last check: it may be dead. */
+  /** Replaces the stream if it was silent since the last check, since it may be dead. */
   async #check(): Promise<void> {
     const current = this.#current;
     if (current === undefined) return await this.#start();
@@ -297,7 +298,7 @@ export class EtcdFeed implements Feed {
     try {
       await this.#connect(current.member, this.#options.checkInterval);
     } catch {
-      // Why does not matter: another member is asked, and that tells what fails there.
+      // The next member is tried, and its error is the one to report.
       if (this.#current !== current) return;
       this.#drop();
       this.#client.leave(current.member);

@@ -17,30 +17,29 @@ import {
   type EtcdRangeRequest,
   type EtcdTransaction,
   type EtcdWatch,
-  type EtcdWatcher,
+  type EtcdWatchListener,
   failureCode,
 } from "./etcd_member.ts";
-import { messageOf } from "./failure.ts";
-import { readLines } from "./read_lines.ts";
+import { reasonOf } from "./failure.ts";
 
-/** The status of gRPC for a token that is missing or has expired. */
+/** The gRPC status for a missing or expired token. */
 const UNAUTHENTICATED = 16;
 
-/** What etcd says, with other statuses, of a token issued before the users or roles changed. */
+/** etcd's messages, with other statuses, for a token issued before users or roles changed. */
 const OLD_TOKEN = /auth store is old|user name is empty/;
 
-/** A call that etcd may accept with a new token. */
+/** The failure of a call that may succeed with a new token. */
 class StaleTokenFailure extends EtcdFailure {}
 
 /**
- * A member, by etcd's HTTP/JSON gateway: one POST per call. A watch is an answer that does not end.
- * A user's token is fetched when it is needed, and again when etcd no longer accepts it.
+ * A client for one member by etcd's HTTP/JSON gateway: one POST per call. A watch is a response that
+ * does not end. The user's token is fetched on demand, and again when etcd no longer accepts it.
  */
 export class EtcdGateway implements EtcdMember {
   readonly #endpoint: string;
   readonly #user: { readonly name: string; readonly password: string } | undefined;
   readonly #http: HttpClient;
-  /** Requests and watches under way. */
+  /** Running requests and watches. */
   readonly #running = new Set<AbortController>();
   #token: Promise<string> | undefined;
   #isClosed = false;
@@ -74,8 +73,8 @@ export class EtcdGateway implements EtcdMember {
   async keepAlive(leases: readonly string[], call: EtcdCall): Promise<Set<string>> {
     const gone = new Set<string>();
     const waiting = new Set(leases);
-    // etcd answers once per lease. Over HTTP/1.1 it may lose the end of a body that it has not read
-    // by the time it begins to answer: what got no answer is asked again.
+    // etcd answers once per lease. Over HTTP/1.1 it may lose the part of the request body that it has
+    // not read when it starts to answer, so leases without an answer are sent again.
     while (waiting.size > 0) {
       const before = waiting.size;
       const body = Array.from(waiting, (ID) => JSON.stringify({ ID })).join("\n");
@@ -91,24 +90,24 @@ export class EtcdGateway implements EtcdMember {
           }),
       );
       if (waiting.size === before) {
-        throw new EtcdFailure("unreachable", `${this.#endpoint} does not answer for every lease`);
+        throw new EtcdFailure("unreachable", `${this.#endpoint} did not answer for every lease`);
       }
     }
     return gone;
   }
 
   async watch(
-    place: { key: string; end: string; since: number },
-    watcher: EtcdWatcher,
+    range: { key: string; end: string; since: number },
+    listener: EtcdWatchListener,
   ): Promise<EtcdWatch> {
     const token = await this.#authorization();
     const controller = this.#begin();
     let isStopped = false;
     const follow = async (): Promise<never> => {
-      const body = JSON.stringify(watchBody(place));
+      const body = JSON.stringify(watchBody(range));
       const response = await this.#send("watch", body, token, controller.signal);
       await readLines(response, (line) => {
-        if (!isStopped) watcher.heard(readChanges(readResult(line)));
+        if (!isStopped) listener.onChanges(readChanges(readResult(line)));
       });
       throw new EtcdFailure("unreachable", `${this.#endpoint} ended the stream of changes`);
     };
@@ -116,7 +115,7 @@ export class EtcdGateway implements EtcdMember {
       this.#end(controller);
       if (isStopped) return;
       isStopped = true;
-      watcher.lost(this.#failure(error));
+      listener.onLost(this.#failure(error));
     });
     const stop = (): void => {
       isStopped = true;
@@ -136,7 +135,7 @@ export class EtcdGateway implements EtcdMember {
     return this.#request(path, JSON.stringify(body), call, (response) => response.json());
   }
 
-  /** Sends a request and has its answer read; once more when the token was no longer accepted. */
+  /** Sends a request and reads the response; retries once if the token was no longer accepted. */
   async #request<Answer>(
     path: string,
     body: string,
@@ -159,7 +158,7 @@ export class EtcdGateway implements EtcdMember {
         }
       }
     } catch (error) {
-      if (isLate) throw new EtcdFailure("timeout", `${this.#endpoint} does not answer`);
+      if (isLate) throw new EtcdFailure("timeout", `${this.#endpoint} did not answer in time`);
       throw this.#failure(error);
     } finally {
       clearTimeout(timer);
@@ -167,7 +166,12 @@ export class EtcdGateway implements EtcdMember {
     }
   }
 
-  /** @returns An answer of status 200; any other is thrown. */
+  /**
+   * Sends a request.
+   *
+   * @returns a response with status 200
+   * @throws {EtcdFailure} for any other status
+   */
   async #send(path: string, body: string, token: string, signal: AbortSignal): Promise<Response> {
     const headers: HeadersInit = token === "" ? {} : { authorization: token };
     const url = `${this.#endpoint}/v3/${path}`;
@@ -178,7 +182,7 @@ export class EtcdGateway implements EtcdMember {
     if (response.status === HTTP_NOT_FOUND) {
       throw new EtcdFailure(
         "failed",
-        `${this.#endpoint} has no HTTP gateway: it takes etcd 3.4 or newer, without --enable-grpc-gateway=false`,
+        `${this.#endpoint} has no HTTP gateway; use etcd 3.4 or later without --enable-grpc-gateway=false`,
       );
     }
     const { message, status } = readProblem(text) ??
@@ -193,7 +197,7 @@ export class EtcdGateway implements EtcdMember {
     throw new EtcdFailure(failureCode(status), message);
   }
 
-  /** The user's token; `""` without a user. Calls at the same time share one request for it. */
+  /** The user's token; `""` without a user. Concurrent calls share one request for it. */
   #authorization(): Promise<string> | string {
     if (this.#user === undefined) return "";
     return this.#token ??= this.#authenticate(this.#user).catch((error: unknown) => {
@@ -222,19 +226,21 @@ export class EtcdGateway implements EtcdMember {
 
   #failure(error: unknown): EtcdFailure {
     if (error instanceof EtcdFailure) return error;
-    if (this.#isClosed) return new EtcdFailure("unreachable", `${this.#endpoint} is not in use`);
+    if (this.#isClosed) {
+      return new EtcdFailure("unreachable", `the client for ${this.#endpoint} is closed`);
+    }
     if (error instanceof SyntaxError) {
-      return new EtcdFailure("failed", `${this.#endpoint} does not answer as etcd does`);
+      return new EtcdFailure("failed", `${this.#endpoint} sent a response that is not etcd's`);
     }
     const { cause = error } = error as { cause?: unknown };
-    const text = messageOf(cause).replace(/^error sending request for url \(.*?\): /, "");
+    const text = reasonOf(cause).replace(/^error sending request for url \(.*?\): /, "");
     const reason = text.replace(CONNECT, "");
     const isRefused = CONNECT.test(text);
     return new EtcdFailure("unreachable", `${this.#endpoint}: ${reason}`, isRefused);
   }
 }
 
-/** How Deno begins to say that no connection came about. */
+/** The prefix of Deno's error messages for connections that could not be established. */
 const CONNECT = /^client error \(Connect\): (tcp connect error: )?/;
 
 const AUTHENTICATE = "auth/authenticate";
@@ -242,7 +248,26 @@ const AUTHENTICATE_TIMEOUT = 5_000;
 const HTTP_NOT_FOUND = 404;
 const UNKNOWN = 2;
 
-/** A line of a stream: `{"result": …}`, or why it has ended. */
+/** Passes each line of a response to `onLine`, without line ends and empty lines. */
+async function readLines(response: Response, onLine: (line: string) => void): Promise<void> {
+  const decoder = new TextDecoder();
+  // The pieces of an incomplete line are joined once, however many there are.
+  let pieces: string[] = [];
+  const add = (text: string): void => {
+    const lines = text.split("\n");
+    const rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const whole = pieces.join("") + line;
+      pieces = [];
+      if (whole !== "") onLine(whole);
+    }
+    if (rest !== "") pieces.push(rest);
+  };
+  for await (const chunk of response.body ?? []) add(decoder.decode(chunk, { stream: true }));
+  add(`${decoder.decode()}\n`);
+}
+
+/** Parses a line of a stream: `{"result": …}`, or the error that ended the stream. */
 function readResult(line: string): object {
   const { result, error } = JSON.parse(line);
   if (result !== undefined) return result;

@@ -1,6 +1,6 @@
 import * as etcd from "etcd3";
 import { noop } from "cockatiel";
-import { builtinModule } from "../../src/runtime/host.ts";
+import { builtinModule } from "../../src/runtime/platform.ts";
 import {
   type EtcdCall,
   type EtcdChanges,
@@ -14,14 +14,14 @@ import {
   type EtcdStep,
   type EtcdTransaction,
   type EtcdWatch,
-  type EtcdWatcher,
+  type EtcdWatchListener,
 } from "./etcd_member.ts";
-import { messageOf } from "./failure.ts";
+import { reasonOf } from "./failure.ts";
 
 type WatchStream = Awaited<ReturnType<etcd.WatchClient["watch"]>>;
 type Bytes = NonNullable<etcd.IRangeRequest["key"]>;
 
-/** A member, by gRPC and the npm package etcd3. */
+/** A client for one member by gRPC, through the npm package etcd3. */
 export class EtcdGrpc implements EtcdMember {
   readonly #client: etcd.Etcd3;
   readonly #watches = new Set<WatchStream>();
@@ -30,7 +30,7 @@ export class EtcdGrpc implements EtcdMember {
     const { username, password = "", ca, cert, key } = connection;
     this.#client = new etcd.Etcd3({
       hosts: endpoint,
-      // What to do about a fault is decided here, not in the driver.
+      // EtcdClient handles failures, so the driver must not.
       faultHandling: { host: () => noop, global: noop },
       grpcOptions: {
         "grpc.max_receive_message_length": -1,
@@ -111,7 +111,7 @@ export class EtcdGrpc implements EtcdMember {
 
   async watch(
     { key, end, since }: { key: string; end: string; since: number },
-    watcher: EtcdWatcher,
+    listener: EtcdWatchListener,
   ): Promise<EtcdWatch> {
     const stream = await attempt(this.#client.watchClient.watch());
     this.#watches.add(stream);
@@ -120,16 +120,16 @@ export class EtcdGrpc implements EtcdMember {
       if (isStopped) return;
       isStopped = true;
       this.#watches.delete(stream);
-      watcher.lost(toFailure(error));
+      listener.onLost(toFailure(error));
     };
-    // An error that follows a stop has nobody to hear of it.
+    // Also handles errors after a stop, which would otherwise be uncaught.
     stream.on("error", lost);
     stream.on("end", () => lost(new Error("the stream of changes ended")));
     stream.on("data", (answer) => {
-      if (!isStopped) watcher.heard(toChanges(answer));
+      if (!isStopped) listener.onChanges(toChanges(answer));
     });
-    const place = { key: bytes(key), range_end: bytes(end), start_revision: since };
-    stream.write({ create_request: place });
+    const range = { key: bytes(key), range_end: bytes(end), start_revision: since };
+    stream.write({ create_request: range });
     const stop = (): void => {
       isStopped = true;
       if (this.#watches.delete(stream)) cancel(stream);
@@ -144,7 +144,7 @@ export class EtcdGrpc implements EtcdMember {
   }
 }
 
-/** Ended before it is cancelled, the driver does not take the member for broken. */
+/** Ends the stream first; otherwise the driver would mark the member as broken. */
 function cancel(stream: WatchStream): void {
   stream.end();
   stream.cancel();
@@ -155,11 +155,11 @@ function options({ timeout }: EtcdCall): { deadline: number } {
 }
 
 function bytes(text: string): Bytes {
-  // The driver takes any bytes, its types ask for Node's own.
+  // The driver accepts any bytes, although its types ask for a Buffer.
   return new TextEncoder().encode(text) as Bytes;
 }
 
-/** Certificates have to be Node's own kind of bytes. */
+/** Certificates must be a Node.js Buffer. */
 function buffer(text: string): Bytes {
   const { Buffer } = builtinModule("node:buffer") ?? {};
   if (Buffer === undefined) throw new EtcdFailure("failed", "this runtime has no node:buffer");
@@ -199,18 +199,18 @@ async function attempt<T>(call: Promise<T>): Promise<T> {
 }
 
 function toFailure(error: unknown): EtcdFailure {
-  const message = messageOf(error);
+  const message = reasonOf(error);
   if (error instanceof etcd.GRPCDeadlineExceededError) return new EtcdFailure("timeout", message);
-  const isPassing = PASSING.some((type) => error instanceof type);
+  const isTemporary = TEMPORARY.some((type) => error instanceof type);
   return new EtcdFailure(
-    isPassing ? "unreachable" : "failed",
+    isTemporary ? "unreachable" : "failed",
     message,
     /ECONNREFUSED/.test(message),
   );
 }
 
-/** What may pass by itself: another member, or the same one a moment later, may well do it. */
-const PASSING = [
+/** Errors after which a retry may succeed, at this member or another. */
+const TEMPORARY = [
   etcd.GRPCUnavailableError,
   etcd.GRPCCancelledError,
   etcd.GRPCInternalError,

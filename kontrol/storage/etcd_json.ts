@@ -9,7 +9,7 @@ import type {
   EtcdTransaction,
 } from "./etcd_member.ts";
 
-// What the gateway answers: 64-bit numbers are text, bytes are base64, and zeros are left out.
+// The gateway's JSON has 64-bit numbers as strings, bytes in base64, and leaves zero values out.
 interface JsonKeyValue {
   readonly key?: string;
   readonly value?: string;
@@ -41,7 +41,7 @@ interface JsonWatch {
   readonly events?: readonly { readonly type?: string; readonly kv?: JsonKeyValue }[];
 }
 
-/** The body that asks for keys. */
+/** The request body of a range. */
 export function rangeBody(request: EtcdRangeRequest): object {
   const { key, end, limit = 0, keysOnly = false, revision = "0", newestFirst = false } = request;
   return {
@@ -59,7 +59,7 @@ export function readPage({ header, kvs = [], more = false }: JsonRange): EtcdPag
   return { entries: kvs.map(readEntry), more, revision: readRevision(header) };
 }
 
-/** The body that asks for a transaction. */
+/** The request body of a transaction. */
 export function transactionBody(transaction: EtcdTransaction): object {
   const { conditions = [], steps, otherwise = [] } = transaction;
   return {
@@ -76,9 +76,9 @@ export function readOutcome(answer: JsonOutcome): EtcdOutcome {
   return { succeeded, read, revision: readRevision(header) };
 }
 
-/** The body that begins a watch. */
-export function watchBody(place: { key: string; end: string; since: number }): object {
-  const { key, end, since } = place;
+/** The request body that starts a watch. */
+export function watchBody(range: { key: string; end: string; since: number }): object {
+  const { key, end, since } = range;
   return {
     create_request: {
       key: encode(key),
@@ -88,7 +88,7 @@ export function watchBody(place: { key: string; end: string; since: number }): o
   };
 }
 
-/** One answer of a watch. */
+/** One message of a watch. */
 export function readChanges(answer: JsonWatch): EtcdChanges {
   const { header, canceled, cancel_reason, compact_revision, events = [] } = answer;
   const changes = events.map(({ type, kv = {} }) => {
@@ -124,9 +124,9 @@ function readRevision(header: JsonHeader | undefined): string {
   return header?.revision ?? "0";
 }
 
-/** Base64 of a text's bytes in UTF-8. */
+/** Base64 of the UTF-8 bytes of a text. */
 function encode(text: string): string {
-  // Nearly every key is ASCII, which needs no detour.
+  // Nearly all keys are ASCII, for which btoa suffices.
   if (ASCII.test(text)) return btoa(text);
   return btoa(
     Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""),
@@ -139,5 +139,5 @@ function decode(base64: string): string {
   return new TextDecoder().decode(Uint8Array.from(binary, (character) => character.charCodeAt(0)));
 }
 
-// deno-lint-ignore no-control-regex -- every character of ASCII counts
+// deno-lint-ignore no-control-regex -- control characters are ASCII too
 const ASCII = /^[\x00-\x7f]*$/;

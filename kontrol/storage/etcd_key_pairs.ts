@@ -5,18 +5,18 @@ import type { EtcdEntry } from "./etcd_member.ts";
 import { storageError } from "./failure.ts";
 import type { KeyPair, KeyPairs, OperationOptions, StoredKeyPair } from "./storage.ts";
 
-/** Attempts at a change that others keep changing meanwhile. */
+/** Attempts at a transaction that conflicts with changes of others. */
 const ATTEMPTS = 10;
 
 /**
- * The key pairs of an etcd storage: `/kites.keys/id/<id>` holds a pair, `/kites.keys/public/<hash>`
- * and `/kites.keys/private/<hash>` the id of the pair with that key.
+ * The key pairs in etcd. `/kites.keys/id/<id>` holds a pair; `/kites.keys/public/<hash>` and
+ * `/kites.keys/private/<hash>` hold the ID of the pair with that key.
  */
 export class EtcdKeyPairs implements KeyPairs {
   readonly #client: EtcdClient;
   readonly #prefix: string;
 
-  /** @param prefix "/kites" */
+  /** @param prefix the prefix of all keys, such as `/kites` */
   constructor(client: EtcdClient, prefix: string) {
     this.#client = client;
     this.#prefix = `${prefix}.keys/`;
@@ -62,7 +62,12 @@ export class EtcdKeyPairs implements KeyPairs {
         }, call));
       if (answer.succeeded) return true;
     }
-    throw storageError("etcd", "failed", `could not ${what}: others keep changing it`);
+    throw storageError(
+      "etcd",
+      "failed",
+      what,
+      `others changed it during all ${ATTEMPTS} attempts`,
+    );
   }
 
   async list(options?: OperationOptions): Promise<StoredKeyPair[]> {

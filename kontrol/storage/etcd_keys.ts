@@ -3,15 +3,15 @@ import type { EtcdEntry } from "./etcd_member.ts";
 import type { Matcher } from "./matcher.ts";
 import type { Registration } from "./storage.ts";
 
-/** Where a query finds what it asks for. */
-export interface EtcdPlace {
-  /** Everything under this prefix may match. */
+/** The keys to read for a query. */
+export interface SearchPrefix {
+  /** All matching kites have keys with this prefix. */
   readonly prefix: string;
-  /** True if all of it does. */
+  /** True if all keys with the prefix match. */
   readonly isExact: boolean;
 }
 
-/** The orders in which a kite's path is filed, beside the usual one; the first field names the file. */
+/** The field orders of the index keys; the first field is also the name of the index. */
 const ORDERS: readonly (readonly (keyof KiteIdentity)[])[] = [
   ["name", "username", "environment", "version", "region", "hostname", "id"],
   ["environment", "name", "username", "version", "region", "hostname", "id"],
@@ -21,34 +21,34 @@ const ORDERS: readonly (readonly (keyof KiteIdentity)[])[] = [
 ];
 
 /**
- * The keys of registrations: `/kites/<seven fields>` and `/kites/<id>`, as the Go Kontrol lays them
- * out, and `/kites.index/<field>/…` for queries with gaps, in which another field comes first.
+ * The keys of registrations: `/kites/<seven fields>` and `/kites/<id>`, as in the Go Kontrol, and
+ * `/kites.index/<field>/…`, with the fields in another order, for queries that leave fields out.
  */
 export class EtcdKeys {
-  /** What the paths of all kites begin with. */
+  /** The prefix of all keys that the Go Kontrol also uses. */
   readonly kites: string;
   readonly #index: string;
 
-  /** @param prefix "/kites" */
+  /** @param prefix the prefix of all keys, such as `/kites` */
   constructor(prefix: string) {
     this.kites = `${prefix}/`;
     this.#index = `${prefix}.index/`;
   }
 
-  /** The key by which an id is found. */
+  /** The key of an ID. */
   id(id: string): string {
     return `${this.kites}${id}`;
   }
 
-  /** Every key of a kite but that of its id. */
+  /** All keys of a kite except {@linkcode EtcdKeys.id}. */
   paths(kite: KiteIdentity): string[] {
-    const file = (order: readonly (keyof KiteIdentity)[]): string => {
+    const indexKey = (order: readonly (keyof KiteIdentity)[]): string => {
       return `${this.#index}${order[0]}/${order.map((field) => kite[field]).join("/")}`;
     };
-    return [this.kites.slice(0, -1) + formatIdentity(kite), ...ORDERS.map(file)];
+    return [this.kites.slice(0, -1) + formatIdentity(kite), ...ORDERS.map(indexKey)];
   }
 
-  /** The kite of a key that {@linkcode EtcdKeys.paths} gave, or undefined. */
+  /** The kite of a key from {@linkcode EtcdKeys.paths}; undefined for any other key. */
   kiteOf(key: string): KiteIdentity | undefined {
     if (key.startsWith(this.kites)) return readPath(key.slice(this.kites.length), IDENTITY_FIELDS);
     if (!key.startsWith(this.#index)) return undefined;
@@ -57,15 +57,15 @@ export class EtcdKeys {
     return order && readPath(rest.slice(rest.indexOf("/") + 1), order);
   }
 
-  /** Where the keys of one environment after the other are. */
+  /** The prefix of the index by environment, which holds each kite once. */
   get environments(): string {
     return `${this.#index}environment/`;
   }
 
-  /** The smallest place that holds all that match; not for a query with an id. */
-  place({ equal, fitsVersion }: Matcher): EtcdPlace {
+  /** The longest prefix for a query without an ID. */
+  searchPrefix({ equal, fitsVersion }: Matcher): SearchPrefix {
     const wanted = Object.keys(equal).length;
-    // Beside the paths there are ids under the usual prefix: for everything, another file is read.
+    // The main prefix also contains the ID keys, so a full scan reads an index instead.
     let best = { prefix: this.environments, depth: 0 };
     const consider = (start: string, order: readonly (keyof KiteIdentity)[]): void => {
       let prefix = start;
@@ -83,17 +83,17 @@ export class EtcdKeys {
     return { prefix: best.prefix, isExact: best.depth === wanted && fitsVersion === undefined };
   }
 
-  /** The value under a kite's paths; Go's has the same two fields. */
+  /** The value of a kite's paths, with the same two fields as in the Go Kontrol. */
   pathValue({ url, keyId }: Registration): string {
     return JSON.stringify({ url, key_id: keyId });
   }
 
-  /** The value under a kite's id, which leads to the kite. */
+  /** The value of a kite's ID key, which also holds the kite's path. */
   idValue({ kite, url, keyId }: Registration): string {
     return JSON.stringify({ url, key_id: keyId, kite: formatIdentity(kite) });
   }
 
-  /** The registration of a key and its value; undefined for what is none of ours. */
+  /** The registration of an entry; undefined if it is not one of Kontrol's. */
   registrationOf({ key, value }: EtcdEntry): Registration | undefined {
     const fields = readValue(value);
     if (fields === undefined) return undefined;

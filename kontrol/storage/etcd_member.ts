@@ -3,25 +3,30 @@ import type { StorageErrorCode } from "./failure.ts";
 /** How to reach an etcd cluster. */
 export interface EtcdConnection {
   /**
-   * The members, as `http://host:port` or `https://host:port`.
+   * The URLs of the members: `http://host:port` or `https://host:port`.
    *
    * @default ["http://127.0.0.1:2379"]
    */
   readonly endpoints?: readonly string[];
-  /** A user of etcd, where it asks for one. */
+  /** The etcd user, if the cluster has authentication enabled. */
   readonly username?: string;
-  /** That user's password. */
+  /**
+   * The password of that user.
+   *
+   * @default ""
+   */
   readonly password?: string;
-  /** The certificates of authorities to trust beside the system's, PEM text. */
+  /** CA certificates to trust in addition to the system's, as PEM text. */
   readonly ca?: string;
-  /** The client certificate for an etcd that asks for one, PEM text; needs `key`. */
+  /** The client certificate, as PEM text, if the cluster requires one. Needs `key`. */
   readonly cert?: string;
-  /** The private key of `cert`, PEM text. */
+  /** The private key of `cert`, as PEM text. */
   readonly key?: string;
   /**
-   * How to talk to etcd: `"http"` is its HTTP/JSON gateway, which every etcd from 3.4 on serves unless
-   * it runs with `--enable-grpc-gateway=false`; `"grpc"` is the npm package etcd3, under which an
+   * The protocol. `"http"` is etcd's HTTP/JSON gateway, which etcd 3.4 and later serve unless
+   * started with `--enable-grpc-gateway=false`. `"grpc"` uses the npm package etcd3, with which an
    * ordinary restart of etcd can crash a Deno process.
+   *
    * @default "http"
    */
   readonly protocol?: "http" | "grpc";
@@ -31,43 +36,27 @@ export interface EtcdConnection {
 export interface EtcdEntry {
   readonly key: string;
   readonly value: string;
-  /** The lease that the key lives by, `"0"` for none. */
+  /** The ID of the lease attached to the key; `"0"` for none. */
   readonly lease: string;
   /** The revision of its last change. */
   readonly revision: string;
 }
 
-/** Keys to read: from `key` up to, not including, `end`; one key without it. Sorted by key. */
+/** The keys from `key` up to but excluding `end`, in key order; without `end`, only `key`. */
 export interface EtcdRangeRequest {
   readonly key: string;
   readonly end?: string;
-  /**
-   * At most so many; 0 for all.
-   *
-   * @default 0
-   */
+  /** Maximum number of keys; 0 (the default) means all. */
   readonly limit?: number;
-  /**
-   * Without the values.
-   *
-   * @default false
-   */
+  /** Leave out the values. */
   readonly keysOnly?: boolean;
-  /**
-   * The revision to read at.
-   *
-   * @default "0" the present one
-   */
+  /** The revision to read at; `"0"` (the default) means the latest. */
   readonly revision?: string;
-  /**
-   * The key created last comes first.
-   *
-   * @default false
-   */
+  /** Return the most recently created keys first. */
   readonly newestFirst?: boolean;
 }
 
-/** Some keys, whether there are more, and the revision at which they were read. */
+/** One page of a range, and the revision at which it was read. */
 export interface EtcdPage {
   readonly entries: EtcdEntry[];
   readonly more: boolean;
@@ -80,85 +69,85 @@ export type EtcdStep =
   | { readonly delete: string }
   | { readonly read: string; readonly keysOnly?: boolean };
 
-/** A condition of a transaction: when a key was last changed, or created; `"0"` for never. */
+/** A condition of a transaction: the revision of a key's last change or creation; `"0"` for never. */
 export type EtcdCondition =
   | { readonly key: string; readonly changedAt: string }
   | { readonly key: string; readonly createdAt: string };
 
-/** Steps that happen together, or not at all. */
+/** Steps that etcd runs atomically. */
 export interface EtcdTransaction {
-  /** All of them have to hold. */
+  /** `steps` run if all of these hold. */
   readonly conditions?: readonly EtcdCondition[];
   readonly steps: readonly EtcdStep[];
-  /** What to do if a condition does not hold. */
+  /** The steps to run if a condition does not hold. */
   readonly otherwise?: readonly EtcdStep[];
 }
 
-/** What a transaction came to. */
+/** The result of a transaction. */
 export interface EtcdOutcome {
   /** Whether every condition held. */
   readonly succeeded: boolean;
-  /** What each step read, in order; empty for a step that reads nothing. */
+  /** The entries read by each step, in order; empty for a step that reads nothing. */
   readonly read: readonly (readonly EtcdEntry[])[];
   readonly revision: string;
 }
 
-/** Changes that a watch brings, in order. */
+/** One message of a watch: changes in order. */
 export interface EtcdChanges {
   /** The member's revision. */
   readonly revision: string;
-  /** Why the watch has ended, where it has. */
+  /** The reason, if etcd has cancelled the watch. */
   readonly cancelled?: string;
   readonly changes: readonly { readonly isDeletion: boolean; readonly entry: EtcdEntry }[];
 }
 
-/** Who follows a watch. Neither method should throw. */
-export interface EtcdWatcher {
-  /** Called with each answer; the first one says that the watch has begun. */
-  heard(changes: EtcdChanges): void;
-  /** Called once when the watch has ended, unless it was stopped. */
-  lost(error: unknown): void;
+/** Receives the messages of a watch. Neither method may throw. */
+export interface EtcdWatchListener {
+  /** Called with each message; the first one confirms that the watch has started. */
+  onChanges(changes: EtcdChanges): void;
+  /** Called once when the watch ends for any reason other than `stop`. */
+  onLost(error: unknown): void;
 }
 
 /** A running watch. */
 export interface EtcdWatch {
-  /** Ends it, at etcd too. Harmless when it has ended. */
+  /** Cancels the watch, at etcd too. Idempotent. */
   stop(): void;
 }
 
-/** What a call of a member takes. */
+/** The options of one call. */
 export interface EtcdCall {
-  /** Milliseconds until the call has failed. */
+  /** Milliseconds after which the call fails. */
   readonly timeout: number;
 }
 
-/** One member of a cluster, by whichever protocol. Failures are {@linkcode EtcdFailure}s. */
+/** A client for one member of a cluster. Calls fail with an {@linkcode EtcdFailure}. */
 export interface EtcdMember {
   range(request: EtcdRangeRequest, call: EtcdCall): Promise<EtcdPage>;
   transact(transaction: EtcdTransaction, call: EtcdCall): Promise<EtcdOutcome>;
-  /** Grants a lease of so many seconds and gives its id. */
+  /** Grants a lease and returns its ID. */
   grantLease(seconds: number, call: EtcdCall): Promise<string>;
   /**
-   * Starts the time of all these leases anew.
+   * Renews leases.
    *
-   * @returns The ids of those that are gone.
+   * @returns the IDs of the leases that have expired
    */
   keepAlive(leases: readonly string[], call: EtcdCall): Promise<Set<string>>;
-  /** Begins to watch the keys from `key` to `end`, for changes from revision `since` on. */
+  /** Watches the keys from `key` up to `end` for changes, beginning at revision `since`. */
   watch(
-    place: { readonly key: string; readonly end: string; readonly since: number },
-    watcher: EtcdWatcher,
+    range: { readonly key: string; readonly end: string; readonly since: number },
+    listener: EtcdWatchListener,
   ): Promise<EtcdWatch>;
-  /** Ends every call and watch, and closes the connections. Harmless when it is closed. */
+  /** Ends every call and watch, and closes the connections. Idempotent. */
   close(): void;
 }
 
 /** Why a call of a member failed. */
 export class EtcdFailure extends Error {
   override readonly name = "EtcdFailure";
-  /** `unreachable` and `timeout`: another member, or the same one later, may do it. */
+  /** After `unreachable` and `timeout`, a retry may succeed, at this member or another. */
   readonly code: Exclude<StorageErrorCode, "closed">;
-  /** True if no connection came about: nothing was sent. */
+  /** True if no connection was established, so that nothing was sent. */
   readonly isRefused: boolean;
 
   constructor(code: EtcdFailure["code"], message: string, isRefused = false) {
@@ -168,13 +157,13 @@ export class EtcdFailure extends Error {
   }
 }
 
-/** Codes of gRPC that may pass by themselves: cancelled, unknown, aborted, internal, unavailable. */
-const PASSING_CODES: readonly number[] = [1, 2, 10, 13, 14];
+/** gRPC status codes of temporary failures: cancelled, unknown, aborted, internal, unavailable. */
+const TEMPORARY_CODES: readonly number[] = [1, 2, 10, 13, 14];
 
 const DEADLINE_EXCEEDED = 4;
 
-/** What a status of gRPC means here. */
+/** The failure code for a gRPC status. */
 export function failureCode(status: number): EtcdFailure["code"] {
   if (status === DEADLINE_EXCEEDED) return "timeout";
-  return PASSING_CODES.includes(status) ? "unreachable" : "failed";
+  return TEMPORARY_CODES.includes(status) ? "unreachable" : "failed";
 }

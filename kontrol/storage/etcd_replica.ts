@@ -1,59 +1,60 @@
+import { SharedReads } from "../shared_reads.ts";
 import type { EtcdClient } from "./etcd_client.ts";
 import type { EtcdFeed } from "./etcd_feed.ts";
 import type { EtcdKeys } from "./etcd_keys.ts";
 import type { OperationOptions } from "./storage.ts";
 
-/** Milliseconds that the stream of changes is given to bring what etcd has already done. */
-const LAG = 20;
+/** Milliseconds to wait for the feed to receive changes that etcd has already made. */
+const MAX_LAG = 20;
 
-/** Milliseconds without the replica, after it could not be brought up to date; doubled each time. */
+/** Milliseconds for which the replica is not used after it fell behind; doubled each time. */
 const SHORTEST_REST = 2_000;
 const LONGEST_REST = 60_000;
 
-/** What a replica works on. */
-export interface EtcdReplicaParts {
+/** The dependencies of a replica. */
+export interface EtcdReplicaOptions {
   readonly client: EtcdClient;
   readonly keys: EtcdKeys;
   readonly feed: EtcdFeed;
-  /** Starts the feed, and keeps it for as long as the storage is open. */
+  /** Starts the feed and keeps it running until the storage is closed. */
   readonly start: () => Promise<void>;
   readonly onError: (error: unknown) => void;
-  /** Milliseconds for which one look at etcd's revision counts; 0: each question has its own. */
+  /** Milliseconds for which one check of etcd's revision is valid; with 0, every query checks. */
   readonly freshness: number;
 }
 
 /**
- * Tells whether what the feed knows is all that etcd knows, so that a query can be answered from
- * memory. It asks etcd for its revision, one small read that all who ask at the same time share, and
- * waits until the feed has heard of everything up to it. Such a look counts for some milliseconds:
- * an answer lacks nothing that was done longer ago than that, and nothing that this storage did.
+ * Decides whether the feed is up to date, so that a query can be answered from memory. It reads
+ * etcd's revision, a small request that concurrent queries share, and waits until the feed has
+ * reached it. The result is valid for `freshness` milliseconds, and only while the feed has received
+ * all changes made by this storage object.
  *
- * Where others write to the same etcd, its revision runs ahead of what the feed can hear of. Then
- * everything is read anew at times, and queries go to etcd in between.
+ * If other programs write to the same etcd, its revision increases without changes that the feed
+ * could receive. The feed then rereads everything from time to time, and queries go to etcd meanwhile.
  */
 export class EtcdReplica {
-  readonly #parts: EtcdReplicaParts;
+  readonly #options: EtcdReplicaOptions;
   #starting: Promise<void> | undefined;
   #rereading: Promise<void> | undefined;
-  #check: { readonly running: Promise<number>; next: Promise<number> | undefined } | undefined;
-  /** When the latest look began that found the feed to know everything. */
+  readonly #revisions = new SharedReads<number>();
+  /** The start of the latest check that found the feed up to date. */
   #currentAt = -Infinity;
   #restsUntil = -Infinity;
   #rest = SHORTEST_REST;
 
-  constructor(parts: EtcdReplicaParts) {
-    this.#parts = parts;
+  constructor(options: EtcdReplicaOptions) {
+    this.#options = options;
   }
 
-  /** True if the feed knows enough, see above; false when etcd has to be asked. */
+  /** True if the feed is up to date; false if the query must go to etcd. */
   isCurrent(options: OperationOptions | undefined): boolean | Promise<boolean> {
-    const { feed, freshness } = this.#parts;
+    const { feed, freshness } = this.#options;
     const isFresh = performance.now() - this.#currentAt < freshness;
-    return isFresh && feed.isLive && feed.hasHeardOwn ? true : this.#look(options);
+    return isFresh && feed.isLive && feed.hasOwnChanges ? true : this.#check(options);
   }
 
-  async #look(options: OperationOptions | undefined): Promise<boolean> {
-    const { feed, onError } = this.#parts;
+  async #check(options: OperationOptions | undefined): Promise<boolean> {
+    const { feed, onError } = this.#options;
     const began = performance.now();
     if (began < this.#restsUntil) return false;
     if (!feed.isLive) {
@@ -62,7 +63,7 @@ export class EtcdReplica {
     }
     const revision = await this.#revision();
     options?.signal?.throwIfAborted();
-    if (await feed.reached(revision, LAG)) {
+    if (await feed.waitFor(revision, MAX_LAG)) {
       this.#rest = SHORTEST_REST;
       this.#currentAt = Math.max(this.#currentAt, began);
       return true;
@@ -74,14 +75,14 @@ export class EtcdReplica {
     return false;
   }
 
-  /** Ends; resolves when nothing of it runs any more. The client has to be closed before. */
+  /** Waits for background work to end. Close the client first. */
   async end(): Promise<void> {
     this.#restsUntil = Infinity;
     await Promise.all([this.#starting, this.#rereading]);
   }
 
   #start(): void {
-    const { start, onError } = this.#parts;
+    const { start, onError } = this.#options;
     this.#starting ??= start().catch((error: unknown) => {
       if (this.#restsUntil === Infinity) return;
       this.#restsUntil = performance.now() + SHORTEST_REST;
@@ -89,25 +90,12 @@ export class EtcdReplica {
     }).finally(() => this.#starting = undefined);
   }
 
-  /** etcd's revision, asked for after this call began. */
+  /** etcd's revision, read after this call began. */
   #revision(): Promise<number> {
-    const check = this.#check;
-    if (check === undefined) return this.#ask();
-    const ask = (): Promise<number> => this.#ask();
-    return check.next ??= check.running.then(ask, ask);
-  }
-
-  #ask(): Promise<number> {
-    const { client, keys } = this.#parts;
+    const { client, keys } = this.#options;
     const request = { key: keys.kites, limit: 1, keysOnly: true };
-    const running = client.range("read the registrations", request, undefined)
-      .then(({ revision }) => Number(revision));
-    const check = { running, next: undefined };
-    this.#check = check;
-    const end = (): void => {
-      if (this.#check === check) this.#check = undefined;
-    };
-    running.then(end, end);
-    return running;
+    return this.#revisions.get("", async () => {
+      return Number((await client.range("read the registrations", request, undefined)).revision);
+    });
   }
 }

@@ -1,45 +1,62 @@
-import { KiteError } from "../../src/protocol/errors.ts";
+import { KiteError, messageOf } from "../../src/protocol/errors.ts";
 import type { OperationOptions, Storage } from "./storage.ts";
 
 /**
- * What went wrong in a storage: the server is not there, did not answer in time, answered with an
- * error, or the storage object was closed before.
+ * The `code` of a storage error: no connection to the server, no answer in time, an error from the
+ * server, or an operation after `close`.
  */
 export type StorageErrorCode = "unreachable" | "timeout" | "failed" | "closed";
 
-/** An error of type `storageError`: `message` names the storage and what it could not do. */
+/**
+ * Creates an error of type `storageError`.
+ *
+ * @param what the operation: `read the registrations`
+ * @param reason why it failed
+ */
 export function storageError(
   kind: Storage["kind"],
   code: StorageErrorCode,
   what: string,
+  reason: string,
   cause?: unknown,
 ): KiteError {
-  return new KiteError("storageError", `${kind} storage: ${what}`, { code, cause });
+  return new KiteError("storageError", `Cannot ${what} (${kind} storage): ${reason}`, {
+    code,
+    cause,
+  });
 }
 
-/** A message for people, of whatever was thrown. */
-export function messageOf(error: unknown): string {
+/** The error for an operation that got no answer within `timeout` milliseconds. */
+export function timeoutError(kind: Storage["kind"], what: string, timeout: number): KiteError {
+  return storageError(kind, "timeout", what, `no answer within ${timeout} ms`);
+}
+
+/** The message of what was thrown; of an AggregateError without one, the messages of its errors. */
+export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") {
-    return error.errors.map(messageOf).join(", ");
+    return error.errors.map(reasonOf).join(", ");
   }
-  return error instanceof Error && error.message !== "" ? error.message : String(error);
+  return messageOf(error);
 }
 
-/** What {@linkcode bounded} needs to know of the operation. */
+/** The default of {@linkcode StorageOptions.onError}. */
+export function ignoreError(): void {}
+
+/** An operation that {@linkcode bounded} waits for. */
 export interface Bound {
-  /** Whose operation it is. */
+  /** The storage that runs it. */
   readonly kind: Storage["kind"];
-  /** What it does, to name it in the error: "read the registrations". */
+  /** What it does, for errors: `read the registrations`. */
   readonly what: string;
   /** Milliseconds. */
   readonly timeout: number;
-  /** What the caller gave. */
+  /** The caller's options. */
   readonly options: OperationOptions | undefined;
-  /** Called once the wait is over without an answer, to give up what is under way. */
+  /** Called after a timeout or an abort, to cancel the operation. */
   readonly giveUp?: () => void;
 }
 
-/** Waits for `operation`, at most as long as `bound` says. */
+/** Waits for `operation` until its timeout, or until the caller aborts it. */
 export function bounded<T>(bound: Bound, operation: Promise<T>): Promise<T> {
   const signal = bound.options?.signal;
   return new Promise((resolve, reject) => {
@@ -47,15 +64,14 @@ export function bounded<T>(bound: Bound, operation: Promise<T>): Promise<T> {
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
     };
-    const leave = (error: KiteError): void => {
+    const fail = (error: KiteError): void => {
       settle();
       reject(error);
       bound.giveUp?.();
     };
-    const onAbort = (): void => leave(abortedError(bound.what));
+    const onAbort = (): void => fail(abortedError(bound.what));
     const timer = setTimeout(() => {
-      const what = `could not ${bound.what} within ${bound.timeout} ms`;
-      leave(storageError(bound.kind, "timeout", what));
+      fail(timeoutError(bound.kind, bound.what, bound.timeout));
     }, bound.timeout);
     operation.then((value) => {
       settle();
@@ -69,11 +85,11 @@ export function bounded<T>(bound: Bound, operation: Promise<T>): Promise<T> {
   });
 }
 
-/** Throws when the caller has given up already. */
+/** @throws {KiteError} `aborted`, if the caller's signal is already aborted */
 export function throwIfAborted(options: OperationOptions | undefined, what: string): void {
   if (options?.signal?.aborted) throw abortedError(what);
 }
 
 function abortedError(what: string): KiteError {
-  return new KiteError("aborted", `the wait was given up: ${what}`);
+  return new KiteError("aborted", `Cannot ${what}: the caller aborted it`);
 }

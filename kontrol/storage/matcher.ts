@@ -9,25 +9,25 @@ import {
 } from "../../src/protocol/query.ts";
 import { canonicalId, isStorable } from "./check.ts";
 
-/** A query, taken apart once for many kites. */
+/** A parsed query, to match against many kites. */
 export interface Matcher {
-  /** The fields that a kite has to have exactly; what a storage may look up. */
+  /** The fields that must be equal; a storage can look them up in an index. */
   readonly equal: Partial<KiteIdentity>;
   /**
-   * What {@linkcode Matcher.equal} leaves out: the constraint that the version has to fit, if any. Kites
-   * are many and versions few, so a storage looks for the versions that fit first.
+   * The version constraint, if the query has one. Since there are few distinct versions, a storage
+   * first finds those that satisfy it.
    */
   readonly fitsVersion: ((version: string) => boolean) | undefined;
-  /** False if no kite can match: an id that is no UUID, a character that is never stored. */
+  /** False if no kite can match: the ID is not a UUID, or a field contains text that is never stored. */
   readonly canMatch: boolean;
-  /** The whole check. */
+  /** True if a kite matches the whole query. */
   accepts(kite: KiteIdentity): boolean;
 }
 
 /**
- * Takes a query apart.
+ * Parses a query.
  *
- * @throws {KiteError} `argumentError`: no field is set, or the version is malformed.
+ * @throws {KiteError} `argumentError`: no field is set, or the version is malformed
  */
 export function createMatcher(query: KontrolQuery): Matcher {
   if (isEmptyQuery(query)) throw new KiteError("argumentError", "all query fields are empty");

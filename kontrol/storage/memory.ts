@@ -1,4 +1,4 @@
-// deno-lint-ignore-file require-await -- the interface is that of storages with a server: what is thrown has to arrive as a rejection
+// deno-lint-ignore-file require-await -- errors must be rejections, as in the storages with a server
 import {
   canonicalId,
   checkKeyPair,
@@ -6,13 +6,15 @@ import {
   checkRegistration,
   idTakenError,
 } from "./check.ts";
-import { storageError, throwIfAborted } from "./failure.ts";
-import { RegistrationIndex } from "./index.ts";
+import { ignoreError, storageError, throwIfAborted } from "./failure.ts";
+import { RegistrationIndex } from "./registration_index.ts";
 import { createMatcher } from "./matcher.ts";
+import { MemoryInvites } from "./memory_invites.ts";
 import {
   DEFAULT_TIME_TO_LIVE,
   type DeleteOptions,
   type GetOptions,
+  type Invites,
   type KeyPair,
   type KeyPairs,
   type LossListener,
@@ -32,20 +34,29 @@ interface Entry extends Registration {
 }
 
 /**
- * Registrations and key pairs of one process, forgotten when it ends. For tests, and for a Kontrol
- * whose kites may register again after its restart.
+ * A storage in memory. Its data is lost when the process ends, after which kites register again. For
+ * tests and small setups.
+ *
+ * @example
+ * ```ts
+ * import { MemoryStorage } from "@kite/kite/kontrol";
+ *
+ * await using storage = new MemoryStorage({ timeToLive: 60_000 });
+ * console.assert((await storage.get({ name: "math" })).length === 0);
+ * ```
  */
 export class MemoryStorage implements Storage {
   readonly kind = "memory";
   readonly keyPairs: KeyPairs = new MemoryKeyPairs();
+  readonly invites: Invites = new MemoryInvites();
   readonly #timeToLive: number;
-  // Ordered by age: what is refreshed moves to the end.
+  // Ordered by age, since a refresh moves an entry to the end.
   readonly #entries = new RegistrationIndex<Entry>();
   readonly #hub: WatchHub<Entry>;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  /** An empty storage. */
+  /** Creates an empty storage. */
   constructor(options: StorageOptions = {}) {
     this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
     this.#hub = new WatchHub(this.#entries, { onError: options.onError ?? ignoreError });
@@ -109,10 +120,10 @@ export class MemoryStorage implements Storage {
   }
 
   async ready(options?: OperationOptions): Promise<void> {
-    this.#begin("answer", options);
+    this.#begin("check the readiness", options);
   }
 
-  /** Forgets everything; running watches end. */
+  /** Closes the storage; running watches end. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#sweeper);
@@ -121,10 +132,10 @@ export class MemoryStorage implements Storage {
 
   #begin(what: string, options: OperationOptions | undefined): void {
     throwIfAborted(options, what);
-    if (this.#closed) throw storageError(this.kind, "closed", `could not ${what}: it is closed`);
+    if (this.#closed) throw storageError(this.kind, "closed", what, "the storage is closed");
   }
 
-  /** Removes what has outlived its time. */
+  /** Removes expired registrations. */
   #sweep(): void {
     const oldest = now() - this.#timeToLive;
     for (const entry of this.#entries.values()) {
@@ -145,7 +156,7 @@ export class MemoryStorage implements Storage {
   }
 }
 
-/** Milliseconds between two sweeps, at the least. */
+/** Minimum number of milliseconds between two sweeps. */
 const SHORTEST_SWEEP = 10;
 
 class MemoryKeyPairs implements KeyPairs {
@@ -191,11 +202,7 @@ class MemoryKeyPairs implements KeyPairs {
   }
 }
 
-/** Milliseconds since 1970 by a clock that nobody sets: a kite must not outlive or miss its time. */
+/** Milliseconds since 1970, by a monotonic clock: changes of the wall clock must not affect expiry. */
 function now(): number {
   return performance.timeOrigin + performance.now();
-}
-
-function ignoreError(): void {
-  // Whoever wants to hear of it gives onError.
 }

@@ -1,7 +1,8 @@
 import { isUuid } from "../../src/protocol/identity.ts";
 import type { KontrolQuery } from "../../src/protocol/query.ts";
 import { canonicalId, checkRegistration, idTakenError, missingKeyPairError } from "./check.ts";
-import { RegistrationIndex } from "./index.ts";
+import { ignoreError } from "./failure.ts";
+import { RegistrationIndex } from "./registration_index.ts";
 import { createMatcher, type Matcher } from "./matcher.ts";
 import {
   PostgresClient,
@@ -17,6 +18,7 @@ import {
   toStamped,
 } from "./postgres_feed.ts";
 import { type PostgresConnection, PostgresServer } from "./postgres_route.ts";
+import { PostgresInvites } from "./postgres_invites.ts";
 import { PostgresKeyPairs } from "./postgres_key_pairs.ts";
 import { microseconds, NOW, setUpSchema } from "./postgres_schema.ts";
 import { Repeater } from "./repeater.ts";
@@ -25,6 +27,7 @@ import {
   DEFAULT_TIME_TO_LIVE,
   type DeleteOptions,
   type GetOptions,
+  type Invites,
   type KeyPairs,
   type LossListener,
   type OperationOptions,
@@ -34,34 +37,35 @@ import {
   type StorageOptions,
   type Watch,
 } from "./storage.ts";
-import { Owned } from "./owned.ts";
+import { OwnedIds } from "./owned_ids.ts";
 import { plain } from "./watch_hub.ts";
 import { WatchSource } from "./watch_source.ts";
 
-/** What {@linkcode PostgresStorage} takes. */
+/** The options of {@linkcode PostgresStorage}. */
 export interface PostgresStorageOptions extends StorageOptions, PostgresConnection {
   /**
-   * Connections at the same time, beside the one that watches.
+   * Maximum number of connections, in addition to the one for watches.
    *
    * @default 10
    */
   readonly connections?: number;
   /**
-   * Milliseconds between two looks for what Go Kontrols changed and what has outlived its time; only
-   * while somebody watches. Behind a pooler such as PgBouncer, where PostgreSQL cannot tell of changes,
-   * it is at most 1_000: what other Kontrols change is heard of that much later, and two changes of one
-   * kite in between as one.
+   * Milliseconds between two polls for changes of Go Kontrols and for expired registrations. Polling
+   * runs only while there are watches or loss listeners. Behind a pooler such as PgBouncer, which
+   * passes no notifications, the interval is at most 1_000: changes of other Kontrols arrive with that
+   * delay, and several changes of one kite within an interval arrive as one.
+   *
    * @default 2_000
    */
   readonly pollInterval?: number;
   /**
-   * Milliseconds between two readings of the whole table, likewise.
+   * Milliseconds between two full reads of the table, while polling runs.
    *
    * @default 30_000
    */
   readonly fullInterval?: number;
   /**
-   * Milliseconds between two removals of rows that have outlived their time.
+   * Milliseconds between two deletions of expired rows.
    *
    * @default 120_000
    */
@@ -78,44 +82,54 @@ const DEFAULTS = {
 /** Rows refreshed by one statement. */
 const REFRESH_BATCH = 1_000;
 
-/** Bytes that a notification may have, at the most (PostgreSQL refuses 8,000). */
+/** Maximum number of bytes of a notification; PostgreSQL's limit is 8,000. */
 const MAX_PAYLOAD = 7_900;
 
 const FOREIGN_KEY_VIOLATION = "23503";
 
 /**
- * Registrations and key pairs in PostgreSQL, in the very tables that a Go Kontrol uses; both kinds of
- * Kontrol may use them at once. The schema is made when it is not there.
+ * A storage in PostgreSQL, in the same tables as the Go Kontrol; both can use a database at the same
+ * time. Creates the schema if it does not exist.
+ *
+ * @example
+ * ```ts
+ * import { PostgresStorage } from "@kite/kite/kontrol";
+ *
+ * // Connects on the first operation.
+ * await using storage = new PostgresStorage({ username: "kontrol", database: "kontrol" });
+ * console.assert(storage.kind === "postgres");
+ * ```
  */
 export class PostgresStorage implements Storage {
   readonly kind = "postgres";
   readonly keyPairs: KeyPairs;
+  readonly invites: Invites;
   readonly #timeToLive: number;
   readonly #server: PostgresServer;
   readonly #client: PostgresClient;
   readonly #watchClient: PostgresClient;
   readonly #watches: WatchSource<StampedRegistration>;
   readonly #cleaner: Repeater;
-  /** By id, the `updated_at` that we wrote last: who finds another one there was not alone. */
-  readonly #ours: Owned;
+  /** By ID, the `updated_at` that this storage object last wrote; others write another value. */
+  readonly #ours: OwnedIds;
   #feed: PostgresFeed | undefined;
   #setUp: Promise<void> | undefined;
 
-  /** Nothing is opened before the first operation. */
+  /** Connects on the first operation. */
   constructor(options: PostgresStorageOptions) {
     const { connections, pollInterval, fullInterval, cleanInterval } = { ...DEFAULTS, ...options };
     const onError = options.onError ?? ignoreError;
     const timeout = options.operationTimeout ?? DEFAULT_OPERATION_TIMEOUT;
     const timeToLive = this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
-    this.#ours = new Owned(timeToLive);
+    this.#ours = new OwnedIds(timeToLive);
     const server = this.#server = new PostgresServer(options, timeout);
     this.#client = new PostgresClient(server, { connections, timeout });
     const known = new RegistrationIndex<StampedRegistration>();
     this.#watchClient = new PostgresClient(server, {
       connections: 1,
       timeout,
-      onNotify: (payload) => this.#feed?.hear(payload),
-      onClose: () => this.#feed?.lost(),
+      onNotify: (payload) => this.#feed?.receive(payload),
+      onClose: () => this.#feed?.connectionLost(),
     });
     this.#watches = new WatchSource(known, this.kind, timeout, onError, (hub) => {
       const ready = (): Promise<void> => this.#ready();
@@ -123,6 +137,7 @@ export class PostgresStorage implements Storage {
       return this.#feed = new PostgresFeed(this.#watchClient, known, hub, settings);
     });
     this.keyPairs = new PostgresKeyPairs((...args) => this.#query(...args));
+    this.invites = new PostgresInvites((...args) => this.#query(...args));
     this.#cleaner = new Repeater(cleanInterval, () => this.#clean(), onError);
   }
 
@@ -157,7 +172,7 @@ export class PostgresStorage implements Storage {
     }
     if (row === undefined) throw idTakenError(kite.id);
     this.#ours.set(kite.id, String(row.stamp));
-    this.#tell(`R${row.stamp}:${payload}`);
+    this.#notifyOwnFeed(`R${row.stamp}:${payload}`);
   }
 
   async refresh(ids: readonly string[], options?: OperationOptions): Promise<string[]> {
@@ -183,7 +198,7 @@ export class PostgresStorage implements Storage {
     const values = [isUuid(id) ? canonical : null, stamp, this.#timeToLive * 1_000];
     const [row] = await this.#query("delete a registration", DELETE, values, options);
     this.#ours.delete(canonical);
-    if (row !== undefined) this.#tell(`D${row.stamp}:${canonical}`);
+    if (row !== undefined) this.#notifyOwnFeed(`D${row.stamp}:${canonical}`);
     return row?.is_live === true;
   }
 
@@ -216,9 +231,9 @@ export class PostgresStorage implements Storage {
     await Promise.all([this.#client.close(), this.#watchClient.close()]);
   }
 
-  /** Tells our own watchers of our own change, where no notification will. */
-  #tell(payload: string): void {
-    if (!this.#server.canListen) this.#feed?.hear(payload);
+  /** Passes a change to this storage's own watches if no notification will arrive. */
+  #notifyOwnFeed(payload: string): void {
+    if (!this.#server.canListen) this.#feed?.receive(payload);
   }
 
   async #query(
@@ -231,7 +246,7 @@ export class PostgresStorage implements Storage {
     return await this.#client.query(what, statement, values, options);
   }
 
-  /** Sees to the schema, once it works. */
+  /** Creates the schema on first use; retries after a failure. */
   #ready(): Promise<void> {
     return this.#setUp ??= setUpSchema(this.#client).then(() => this.#cleaner.start(), (error) => {
       this.#setUp = undefined;
@@ -245,16 +260,17 @@ export class PostgresStorage implements Storage {
     limit: number,
   ): { statement: string; values: PostgresValue[] } {
     const values: PostgresValue[] = [this.#timeToLive * 1_000];
-    let statement = `select ${COLUMNS} from kite.kite k where ${liveSince("$1")}`;
+    let statement = `select ${COLUMNS} from kite.kite k where ${isLive("$1")}`;
     if (!matcher.canMatch) return { statement: `${statement} and false`, values };
     for (const [field, value] of Object.entries(matcher.equal)) {
-      const place = `$${values.push(value)}`;
+      const parameter = `$${values.push(value)}`;
       const column = field === "name" ? "kitename" : field;
-      statement += ` and k.${column} = ${place}${field === "id" ? "::uuid" : ""}`;
+      statement += ` and k.${column} = ${parameter}${field === "id" ? "::uuid" : ""}`;
     }
     if (versions !== undefined) {
-      const place = `$${values.push(JSON.stringify(versions))}`;
-      statement += ` and k.version in (select jsonb_array_elements_text(${place}::text::jsonb))`;
+      const parameter = `$${values.push(JSON.stringify(versions))}`;
+      statement +=
+        ` and k.version in (select jsonb_array_elements_text(${parameter}::text::jsonb))`;
     }
     if (Number.isFinite(limit)) {
       statement += ` limit $${values.push(Math.max(Math.trunc(limit), 0))}`;
@@ -262,7 +278,7 @@ export class PostgresStorage implements Storage {
     return { statement, values };
   }
 
-  /** A refresh keeps a kite ours unless somebody else had written to its row since we did. */
+  /** After a refresh, keeps a kite as ours unless another Kontrol has written its row since. */
   #keepOurs(id: string, row: PostgresRow | undefined): void {
     const stamp = this.#ours.get(id);
     if (stamp === undefined) return;
@@ -271,18 +287,18 @@ export class PostgresStorage implements Storage {
   }
 
   async #clean(): Promise<void> {
-    await this.#client.query("remove what is too old", CLEAN, [this.#timeToLive * 1_000]);
+    await this.#client.query("remove expired rows", CLEAN, [this.#timeToLive * 1_000]);
   }
 }
 
-/** The condition for a row that has not outlived its time; `place` holds it in microseconds. */
-function liveSince(place: string, table = "k"): string {
-  return `${table}.updated_at > ${NOW} - ${place}::bigint * interval '1 microsecond'`;
+/** The condition for rows that have not expired; `parameter` is the time to live in microseconds. */
+function isLive(parameter: string): string {
+  return `k.updated_at > ${NOW} - ${parameter}::bigint * interval '1 microsecond'`;
 }
 
 const STAMP = microseconds("updated_at");
 
-// A live row of another user stays as it is, and no row comes back.
+// Returns no row if the ID belongs to a live row of another user, which stays unchanged.
 const UPSERT = `with put as (
   insert into kite.kite as k (username, environment, kitename, version, region, hostname, id, url,
     created_at, updated_at, key_id)
@@ -290,13 +306,13 @@ const UPSERT = `with put as (
   on conflict (id) do update set username = excluded.username, environment = excluded.environment,
     kitename = excluded.kitename, version = excluded.version, region = excluded.region,
     hostname = excluded.hostname, url = excluded.url, key_id = excluded.key_id, updated_at = ${NOW}
-  where k.username = excluded.username or not (${liveSince("$10")})
+  where k.username = excluded.username or not (${isLive("$10")})
   returning ${STAMP} as stamp)
 select stamp, pg_notify('${CHANNEL}', coalesce('R' || stamp || ':' || $11::text, '?')) from put`;
 
-// The rows are locked in one order, so that two refreshes at once do not wait for each other in turn.
+// Locks rows in a fixed order, so that concurrent refreshes do not deadlock.
 const REFRESH = `update kite.kite k set updated_at = ${NOW} from (
-  select id, updated_at from kite.kite k where id = any ($1::text::uuid[]) and ${liveSince("$2")}
+  select id, updated_at from kite.kite k where id = any ($1::text::uuid[]) and ${isLive("$2")}
   order by id for update) old
 where k.id = old.id
 returning k.id::text as id, ${microseconds("old.updated_at")} as old_stamp,
@@ -304,19 +320,15 @@ returning k.id::text as id, ${microseconds("old.updated_at")} as old_stamp,
 
 const DELETE = `with gone as (
   delete from kite.kite k where id = $1::uuid and ($2::bigint is null or ${STAMP} = $2::bigint)
-  returning id, ${STAMP} as stamp, ${liveSince("$3")} as is_live)
+  returning id, ${STAMP} as stamp, ${isLive("$3")} as is_live)
 select is_live, stamp, pg_notify('${CHANNEL}', 'D' || stamp || ':' || id) from gone`;
 
 const VERSIONS = "select distinct version from kite.kite";
 
 const COUNT = `select environment, count(*) as kites from kite.kite k
-  where ${liveSince("$1")} group by environment`;
+  where ${isLive("$1")} group by environment`;
 
-const CLEAN = `delete from kite.kite k where not (${liveSince("$1")})`;
+const CLEAN = `delete from kite.kite k where not (${isLive("$1")})`;
 
 const READY = `select (select count(*) from (select from kite.kite limit 1) k),
   (select count(*) from (select from kite.key limit 1) k)`;
-
-function ignoreError(): void {
-  // Whoever wants to hear of it gives onError.
-}

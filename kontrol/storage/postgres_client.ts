@@ -1,31 +1,31 @@
 import { KiteError } from "../../src/protocol/errors.ts";
-import { bounded, messageOf, storageError, throwIfAborted } from "./failure.ts";
+import { bounded, reasonOf, storageError, throwIfAborted, timeoutError } from "./failure.ts";
 import type { PostgresServer, Sql } from "./postgres_route.ts";
 import type { OperationOptions } from "./storage.ts";
 
-/** A row of an answer, by the names of its columns. Numbers of 64 bits come as text. */
+/** A row of a result, by column name. 64-bit numbers are strings. */
 export type PostgresRow = Readonly<Record<string, unknown>>;
 
-/** A value for one `$n` of a statement. */
+/** A parameter (`$n`) of a statement. */
 export type PostgresValue = string | number | boolean | null;
 
-/** What {@linkcode PostgresClient} takes beside where the server is. */
+/** The options of {@linkcode PostgresClient}. */
 export interface PostgresClientOptions {
-  /** Connections at the same time. */
+  /** Maximum number of connections. */
   readonly connections: number;
-  /** Milliseconds after which an operation has failed. */
+  /** Milliseconds after which a statement fails. */
   readonly timeout: number;
-  /** Hears `NOTIFY`, once a connection said `LISTEN`. */
+  /** Receives notifications after a `LISTEN`. */
   readonly onNotify?: (payload: string) => void;
-  /** Called when a connection has closed, for whatever reason. */
+  /** Called when a connection has closed, whatever the cause. */
   readonly onClose?: () => void;
 }
 
 /** SQLSTATE classes: connection exception, insufficient resources, operator intervention. */
 const UNREACHABLE_CLASSES: readonly string[] = ["08", "53", "57"];
 
-/** No connection came about. */
-const ABSENT_CODES: readonly string[] = ["ECONNREFUSED", "ENOTFOUND", "ENOENT"];
+/** Codes of connections that could not be established. */
+const NO_SERVER_CODES: readonly string[] = ["ECONNREFUSED", "ENOTFOUND", "ENOENT"];
 
 const UNREACHABLE_CODES: readonly string[] = [
   "ECONNRESET",
@@ -36,9 +36,9 @@ const UNREACHABLE_CODES: readonly string[] = [
 ];
 
 /**
- * Connections to a PostgreSQL server, opened when needed. Every statement ends within the bound. When
- * one got no answer and nothing else did since it began, the connections are taken for dead and given
- * up: the next statement opens new ones.
+ * Connections to a PostgreSQL server, opened on demand. Every statement ends within the timeout. If
+ * a statement timed out and no other statement was answered since it began, the connections are
+ * considered dead, and the next statement opens new ones.
  */
 export class PostgresClient {
   readonly #server: PostgresServer;
@@ -52,14 +52,15 @@ export class PostgresClient {
     this.#options = options;
   }
 
-  /** True if the sessions are ours alone, as `LISTEN` needs; false before the first answer. */
+  /** True if there is no pooler, so that `LISTEN` works; false before the first connection. */
   get canListen(): boolean {
     return this.#server.canListen;
   }
 
   /**
    * Runs one statement.
-   * @param what it does, for the error: "read the registrations".
+   *
+   * @param what what it does, for errors: `read the registrations`
    */
   async query(
     what: string,
@@ -94,7 +95,7 @@ export class PostgresClient {
   reconnect(): void {
     const sql = this.#sql;
     this.#sql = undefined;
-    // What is still waiting on them is rejected; the drivers' own goodbye may fail like anything else.
+    // Pending statements are rejected. The driver's own disconnect may fail, too.
     sql?.end({ timeout: 0 }).catch(() => {});
   }
 
@@ -106,9 +107,9 @@ export class PostgresClient {
   async #open(): Promise<Sql> {
     const sql = await this.#server.connect(this.#options);
     if (this.#sql === undefined && !this.#closed) return this.#sql = sql;
-    // Another statement was faster; nothing was opened yet.
+    // Another statement was faster, or the client was closed; no connection is open yet.
     await sql.end({ timeout: 0 });
-    if (this.#sql === undefined) throw new Error("it is closed");
+    if (this.#sql === undefined) throw new Error("the client is closed");
     return this.#sql;
   }
 
@@ -116,34 +117,28 @@ export class PostgresClient {
     if (error instanceof KiteError) return error;
     const { code, severity } = error as { code?: unknown; severity?: unknown };
     const text = typeof code === "string" ? code : "";
-    // The driver's error holds the values of the statement, and so may hold a private key: what goes
-    // on is its message alone.
-    const reason = messageOf(error);
+    // The driver's error contains the parameters of the statement, possibly a private key, so only its
+    // message is passed on.
+    const reason = reasonOf(error);
     const isUnreachable = UNREACHABLE_CODES.includes(text) ||
       (severity !== undefined && UNREACHABLE_CLASSES.includes(text.slice(0, 2)));
     if (text === "CONNECT_TIMEOUT" || text === STATEMENT_TIMEOUT) {
-      return storageError(
-        "postgres",
-        "timeout",
-        `could not ${what} within ${this.#options.timeout} ms`,
-      );
+      return timeoutError("postgres", what, this.#options.timeout);
     }
     const cause = { code: text };
-    if (ABSENT_CODES.includes(text)) {
+    if (NO_SERVER_CODES.includes(text)) {
       const { host = "localhost", port = 5432 } = this.#server.connection;
-      const absent = `no PostgreSQL server answers at ${host}:${port} (${reason})`;
-      return storageError("postgres", "unreachable", `could not ${what}: ${absent}`, cause);
+      const noServer = `no PostgreSQL server answers at ${host}:${port} (${reason})`;
+      return storageError("postgres", "unreachable", what, noServer, cause);
     }
-    return isUnreachable
-      ? storageError("postgres", "unreachable", `could not ${what}: ${reason}`, cause)
-      : storageError("postgres", "failed", `could not ${what}: ${reason}`, cause);
+    return storageError("postgres", isUnreachable ? "unreachable" : "failed", what, reason, cause);
   }
 }
 
-/** The server's answer to a statement that ran longer than its `statement_timeout`. */
+/** The SQLSTATE of a statement that exceeded `statement_timeout`. */
 const STATEMENT_TIMEOUT = "57014";
 
-/** The SQLSTATE of an error that {@linkcode PostgresClient.query} threw, or `""`. */
+/** The SQLSTATE of an error from {@linkcode PostgresClient.query}, or `""`. */
 export function sqlStateOf(error: unknown): string {
   const cause = error instanceof KiteError ? error.cause : undefined;
   const code = (cause as { code?: unknown } | undefined)?.code;
@@ -151,5 +146,5 @@ export function sqlStateOf(error: unknown): string {
 }
 
 function closedError(what: string): KiteError {
-  return storageError("postgres", "closed", `could not ${what}: it is closed`);
+  return storageError("postgres", "closed", what, "the storage is closed");
 }

@@ -1,4 +1,5 @@
-import type { RegistrationIndex } from "./index.ts";
+import { SharedReads } from "../shared_reads.ts";
+import type { RegistrationIndex } from "./registration_index.ts";
 import type { PostgresClient, PostgresRow } from "./postgres_client.ts";
 import { milliseconds } from "./postgres_key_pairs.ts";
 import { microseconds, NOW } from "./postgres_schema.ts";
@@ -7,13 +8,13 @@ import type { Registration } from "./storage.ts";
 import type { WatchHub } from "./watch_hub.ts";
 import type { Feed } from "./watch_source.ts";
 
-/** A registration, and its `updated_at` in microseconds, by which news and old news are told apart. */
+/** A registration, and its `updated_at` in microseconds, by which outdated changes are detected. */
 export interface StampedRegistration extends Registration {
   updatedAt: number;
   stamp: number;
 }
 
-/** Where our own Kontrols tell each other of changes. */
+/** The notification channel of these Kontrols; Go Kontrols do not use it. */
 export const CHANNEL = "kite_registrations";
 
 /** The columns of a registration. */
@@ -21,30 +22,30 @@ export const COLUMNS: string =
   `k.username, k.environment, k.kitename, k.version, k.region, k.hostname,
   k.id::text as id, k.url, k.key_id::text as key_id, ${microseconds("k.updated_at")} as stamp`;
 
-/** What {@linkcode PostgresFeed} takes. */
+/** The options of {@linkcode PostgresFeed}. */
 export interface PostgresFeedOptions {
-  /** Milliseconds between two looks at what no one told of. */
+  /** Milliseconds between two polls for changes without a notification. */
   readonly pollInterval: number;
-  /** Milliseconds between two readings of the whole table. */
+  /** Milliseconds between two full reads of the table. */
   readonly fullInterval: number;
   /** Milliseconds. */
   readonly timeToLive: number;
-  /** Sees to the schema. */
+  /** Resolves once the schema exists. */
   readonly ready: () => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
 
-/** Milliseconds between two looks where there is no `LISTEN`, at the most. */
-const DEAF_INTERVAL = 1_000;
+/** Maximum number of milliseconds between two polls without notifications. */
+const MAX_INTERVAL_WITHOUT_LISTEN = 1_000;
 
-/** Microseconds by which a row may become visible after the moment in its `updated_at`. */
-const LATENESS = 5_000_000;
+/** Microseconds between a row's `updated_at` and the commit that makes it visible, at most. */
+const MAX_COMMIT_DELAY = 5_000_000;
 
 /**
- * Follows the table of registrations: what our own Kontrols do arrives as notifications, in the order
- * of their commits; what a Go Kontrol does, and what outlives its time, is found by polling. Both run
- * on one connection, which listens anew and reads everything anew whenever it was lost. Behind a
- * pooler, which passes no notifications on, polling finds it all.
+ * Keeps a hub in sync with the table of registrations. Changes of these Kontrols arrive as
+ * notifications, in commit order; polling finds changes of Go Kontrols and expired rows. Both use one
+ * connection; after it was lost, the feed listens again and rereads everything. Behind a pooler, which
+ * passes no notifications, polling finds all changes.
  */
 export class PostgresFeed implements Feed {
   readonly #client: PostgresClient;
@@ -55,10 +56,9 @@ export class PostgresFeed implements Feed {
   #isListening = false;
   #fullAt = 0;
   #polledAt = 0;
-  /** The ids that notifications told of while a poll was under way: they know better. */
+  /** IDs with notifications during the current poll, which are newer than its result. */
   #touched: Set<string> | undefined;
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  readonly #polls = new SharedReads<void>();
 
   constructor(
     client: PostgresClient,
@@ -73,15 +73,9 @@ export class PostgresFeed implements Feed {
     this.#repeater = new Repeater(() => this.#pause(), () => this.sync(), options.onError);
   }
 
-  /** Several calls at once share a poll, but never one that began before them. */
   sync(): Promise<void> {
     this.#repeater.start();
-    if (this.#running === undefined) return this.#begin();
-    this.#next ??= this.#running.catch(() => {}).then(() => {
-      this.#next = undefined;
-      return this.#begin();
-    });
-    return this.#next;
+    return this.#polls.get("", () => this.#poll());
   }
 
   stop(): void {
@@ -91,16 +85,20 @@ export class PostgresFeed implements Feed {
     this.#fullAt = 0;
   }
 
-  /** The connection was lost, and every notification since then with it. */
-  lost(): void {
+  /** Call it when the connection was lost, since notifications may have been missed. */
+  connectionLost(): void {
     if (!this.#repeater.isRunning) return;
     this.#isListening = false;
     this.#fullAt = 0;
     this.#hub.suspectLoss();
   }
 
-  /** Takes one notification: `R<stamp>:<registration>`, `D<stamp>:<id>` or `?`, see the writers. */
-  hear(payload: string): void {
+  /**
+   * Applies a notification.
+   *
+   * @param payload `R<stamp>:<registration>`, `D<stamp>:<id>`, or `?` if the registration was too long
+   */
+  receive(payload: string): void {
     if (!this.#repeater.isRunning) return;
     const colon = payload.indexOf(":");
     const stamp = Number(payload.slice(1, colon));
@@ -115,17 +113,13 @@ export class PostgresFeed implements Feed {
 
   #pause(): number {
     const { pollInterval } = this.#options;
-    return this.#isListening ? pollInterval : Math.min(pollInterval, DEAF_INTERVAL);
-  }
-
-  #begin(): Promise<void> {
-    return this.#running = this.#poll().finally(() => this.#running = undefined);
+    return this.#isListening ? pollInterval : Math.min(pollInterval, MAX_INTERVAL_WITHOUT_LISTEN);
   }
 
   async #poll(): Promise<void> {
     await this.#options.ready();
     if (!this.#isListening && this.#client.canListen) {
-      // Set before the answer: should the connection be lost right after it, `lost` has the last word.
+      // Set before the query, so that a `connectionLost` right after it is not overwritten.
       this.#isListening = true;
       this.#fullAt = 0;
       await this.#client.query("listen for changes", `listen ${CHANNEL}`).catch((error) => {
@@ -143,9 +137,9 @@ export class PostgresFeed implements Feed {
     }
   }
 
-  /** Reads what is young; false when there must be more to know than that. */
+  /** Reads recently changed rows; returns false if the known state is still incomplete. */
   async #readChanges(): Promise<boolean> {
-    const since = (performance.now() - this.#polledAt) * 1_000 + LATENESS;
+    const since = (performance.now() - this.#polledAt) * 1_000 + MAX_COMMIT_DELAY;
     const begin = performance.now();
     const rows = await this.#client.query("read the changes", READ_CHANGES, [
       Math.ceil(since),
@@ -178,9 +172,9 @@ export class PostgresFeed implements Feed {
     }
   }
 
-  #put(entry: StampedRegistration, isTold: boolean): void {
+  #put(entry: StampedRegistration, isNotification: boolean): void {
     const known = this.#known.get(entry.kite.id);
-    if (isTold) this.#touched?.add(entry.kite.id);
+    if (isNotification) this.#touched?.add(entry.kite.id);
     else if (this.#touched?.has(entry.kite.id)) return;
     if (known !== undefined && known.stamp >= entry.stamp) return;
     this.#hub.put(entry);

@@ -4,7 +4,7 @@ import type { PostgresRow, PostgresValue } from "./postgres_client.ts";
 import { microseconds, NOW, PLACEHOLDER_KEY } from "./postgres_schema.ts";
 import type { KeyPair, KeyPairs, OperationOptions, StoredKeyPair } from "./storage.ts";
 
-/** Runs one statement, once the schema is there. */
+/** Runs one statement after creating the schema if needed. */
 export type PostgresQuery = (
   what: string,
   statement: string,
@@ -16,7 +16,7 @@ const COLUMNS = `id, public, private, ${microseconds("created_at")} as created,
   ${microseconds("deleted_at")} as deleted`;
 const SELECT = `select ${COLUMNS} from kite.key where public <> '${PLACEHOLDER_KEY}'`;
 
-/** The key pairs of a PostgreSQL storage, which a Go Kontrol may share. */
+/** The key pairs in PostgreSQL, in the table of the Go Kontrol. */
 export class PostgresKeyPairs implements KeyPairs {
   readonly #query: PostgresQuery;
 
@@ -91,7 +91,7 @@ function toKeyPair(row: PostgresRow): StoredKeyPair {
   return row.deleted === null ? pair : { ...pair, deletedAt: milliseconds(row.deleted) };
 }
 
-/** Milliseconds since 1970 of what `microseconds` gave. */
+/** Converts the result of `microseconds` to milliseconds since 1970. */
 export function milliseconds(value: unknown): number {
   return Math.floor(Number(value) / 1_000);
 }

@@ -1,86 +1,88 @@
 import type postgres from "postgres";
 import { KiteError } from "../../src/protocol/errors.ts";
-import { isAllowed } from "../../src/runtime/host.ts";
+import { isAllowed } from "../../src/runtime/platform.ts";
 import { bounded } from "./failure.ts";
 import { loadOptional } from "./load_optional.ts";
 
-/** How to reach a PostgreSQL server. Go's names for these are `KONTROL_POSTGRES_HOST` and so on. */
+/** How to reach a PostgreSQL server. */
 export interface PostgresConnection {
   /**
-   * The server's name or address, or the directory of its Unix socket, such as
-   * `/var/run/postgresql`. It may be a PgBouncer, in any of its pool modes.
+   * The host name or address of the server, or the directory of its Unix socket, such as
+   * `/var/run/postgresql`. The server may be a PgBouncer, in any pool mode.
+   *
    * @default "localhost"
    */
   readonly host?: string;
   /**
-   * The server's port.
+   * The port of the server.
    *
    * @default 5432
    */
   readonly port?: number;
-  /** The role. */
+  /** The role to log in as. */
   readonly username: string;
   /**
-   * Its password.
+   * The password of the role.
    *
    * @default ""
    */
   readonly password?: string;
-  /** The database. */
+  /** The name of the database. */
   readonly database: string;
   /**
-   * Whether to encrypt: not at all, without a look at the certificate, or with a certificate that is
-   * valid for the host.
+   * The encryption: none, TLS without verification of the certificate, or TLS with a certificate that
+   * must be valid for the host.
+   *
    * @default "disable"
    */
   readonly tls?: "disable" | "require" | "verify-full";
 }
 
-/** Connections of the driver. */
+/** The driver's connection pool. */
 export type Sql = ReturnType<typeof postgres>;
 
-/** What {@linkcode connect} takes beside where the server is. */
+/** The options of {@linkcode connect}. */
 interface ConnectOptions {
-  /** Connections at the same time. */
+  /** Maximum number of connections. */
   readonly connections: number;
   /** Milliseconds. */
   readonly timeout: number;
-  /** Undefined while nothing is known: then only what every server accepts is asked for. */
+  /** Without it, only settings that every server and pooler accepts are used. */
   readonly route?: PostgresRoute;
   readonly onNotify?: (payload: string) => void;
   readonly onClose?: () => void;
 }
 
-/** What is known of the way to a server. */
+/** The detected properties of the connection to a server. */
 interface PostgresRoute {
   /**
-   * True if a pooler such as PgBouncer is in between. Two statements may then reach different server
-   * sessions: there are no prepared statements, no settings of the session, and no LISTEN.
+   * True if there is a pooler such as PgBouncer. Statements may then run in different server sessions,
+   * so prepared statements, session settings and LISTEN do not work.
    */
   readonly isPooled: boolean;
   /** The time zone of every session, see {@linkcode ROUTE}. */
   readonly timeZone: string;
 }
 
-/** Seconds between the end of a connection and the next attempt to open it. */
+/** Seconds before a reconnect. */
 const RECONNECT_PAUSE = 0.05;
 
 /**
- * Creates connections, none of which is opened before the first statement. The driver is loaded on
- * demand: other storages work without it.
+ * Creates a connection pool; connections open on the first statement. The driver is loaded on demand,
+ * since the other storages work without it.
  */
 async function connect(connection: PostgresConnection, options: ConnectOptions): Promise<Sql> {
   const { default: postgres } = await loadOptional("postgres", () => import("postgres"));
   const { host = "localhost", port = 5432, username, password = "", database } = connection;
   const { tls = "disable" } = connection;
   const { connections, timeout, route, onNotify, onClose } = options;
-  // Every setting that may be given is, so that the driver does not look for it in the environment
-  // (two it always looks for: PGAPPNAME and PGTARGETSESSIONATTRS).
+  // All settings are given, since the driver reads missing ones from the environment (and always reads
+  // PGAPPNAME and PGTARGETSESSIONATTRS).
   const settings = {
     host,
     port,
     username,
-    // A function, as for an empty text the driver would look elsewhere.
+    // A function, since the driver would replace an empty string by one from the environment.
     password: () => password,
     database,
     target_session_attrs: undefined,
@@ -103,16 +105,16 @@ async function connect(connection: PostgresConnection, options: ConnectOptions):
     connection: {
       application_name: "kontrol",
       ...(route !== undefined && { TimeZone: route.timeZone }),
-      // A pooler refuses what it cannot keep apart for its clients.
+      // A pooler rejects settings that it cannot track per client.
       ...(route?.isPooled === false && { statement_timeout: timeout }),
     },
   };
   return postgres(settings);
 }
 
-// The schema's timestamps mean the same to those sessions only that have the same time zone. That is
-// the one of the database or server, which a Go Kontrol has too, and not one that a role or a pooler
-// brings: behind those, the server's own is hidden, and that of its log stands for it.
+// The schema's timestamps depend on the time zone of the session, so all sessions must use the same
+// one: that of the database or server, as a Go Kontrol does, not one set by a role or a pooler. If such
+// a setting hides the server's own time zone, log_timezone is used instead.
 const ROUTE = `select pg_catalog.pg_backend_pid() as pid, coalesce(
   (select substr(entry, strpos(entry, '=') + 1)
     from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) entry
@@ -123,7 +125,7 @@ const ROUTE = `select pg_catalog.pg_backend_pid() as pid, coalesce(
     then current_setting('log_timezone') else setting end) as zone
   from pg_catalog.pg_settings where name = 'TimeZone'`;
 
-/** The driver would throw where nobody can catch it. */
+/** Checks the permission first, since the driver would throw an error that cannot be caught. */
 function checkSocketPermission({ host = "", port = 5432 }: PostgresConnection): void {
   const path = `${host}/.s.PGSQL.${port}`;
   if (!host.startsWith("/") || isAllowed({ name: "net", host: `unix:${path}` })) return;
@@ -133,26 +135,26 @@ function checkSocketPermission({ host = "", port = 5432 }: PostgresConnection): 
   );
 }
 
-/** A server, and the way to it, which is found out once. */
+/** A server. On first use, detects whether there is a pooler. */
 export class PostgresServer {
-  /** Where it is. */
+  /** How to reach the server. */
   readonly connection: PostgresConnection;
   readonly #timeout: number;
   #route: PostgresRoute | undefined;
   #finding: Promise<PostgresRoute> | undefined;
 
-  /** @param timeout milliseconds that an operation may take */
+  /** @param timeout milliseconds after which an operation fails */
   constructor(connection: PostgresConnection, timeout: number) {
     this.connection = connection;
     this.#timeout = timeout;
   }
 
-  /** True if sessions are ours alone, as `LISTEN` needs; false while that is not known. */
+  /** True if there is no pooler, so that `LISTEN` works; false before the first connection. */
   get canListen(): boolean {
     return this.#route?.isPooled === false;
   }
 
-  /** Creates connections as the way to the server allows them. */
+  /** Creates a connection pool with the settings that the server or pooler supports. */
   async connect(options: Omit<ConnectOptions, "route" | "timeout">): Promise<Sql> {
     const route = this.#route ?? await this.#find();
     return await connect(this.connection, { ...options, timeout: this.#timeout, route });
@@ -166,7 +168,7 @@ export class PostgresServer {
   }
 }
 
-/** Finds out what is on the way to the server, by a connection of its own. */
+/** Detects the properties of a server by a temporary connection. */
 async function findRoute(
   connection: PostgresConnection,
   timeout: number,
@@ -177,7 +179,7 @@ async function findRoute(
   const bound = { kind: "postgres", what: "open a connection", timeout, giveUp } as const;
   try {
     const rows = await bounded({ ...bound, options: undefined }, sql.unsafe(ROUTE));
-    // A pooler names itself when a connection begins; what answers the statement is the server.
+    // The startup message has the pooler's process ID, if there is one; the statement has the server's.
     const { pid } = rows.state as { pid: number };
     return { isPooled: pid !== Number(rows[0]?.pid), timeZone: String(rows[0]?.zone) };
   } finally {

@@ -1,25 +1,24 @@
 import type { PostgresClient } from "./postgres_client.ts";
 
-/** The current time, as every timestamp of this schema is written (docs/kontrol-protocol.md §7). */
+/** The current time, as written to all timestamps of this schema (docs/kontrol-protocol.md §7). */
 export const NOW = "(now() at time zone 'utc')";
 
-/** Microseconds since 1970, as text, of an expression that was written by way of {@linkcode NOW}. */
+/** The SQL for the microseconds since 1970 of a timestamp that was written with {@linkcode NOW}. */
 export function microseconds(expression: string): string {
   return `(extract(epoch from ${expression}::timestamp) * 1000000)::bigint`;
 }
 
-/** The row that a Go Kontrol without a key pair of its own leaves behind; it holds no key. */
+/** The public key in the placeholder row that a Go Kontrol without its own key pair inserts. */
 export const PLACEHOLDER_KEY = "kontrol-self";
 
-const IS_THERE = `select 1 from pg_catalog.pg_class c
+const EXISTS = `select 1 from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where n.nspname = 'kite' and c.relname in ('kite', 'key') and c.relkind in ('r', 'p')
   having count(*) = 2`;
 
-// Tables and constraints have the names and columns that the Go Kontrol knows; it reads all columns
-// of kite.kite by position, so there can be no further one. The indexes are ours: any mix of username,
-// environment and kitename is a prefix of one of the first three. The lock keeps two Kontrols that
-// start at once from making the same thing.
+// Tables, columns and constraints are those of the Go Kontrol. It reads the columns of kite.kite by
+// position, so none can be added. The indexes are ours: any combination of username, environment and
+// kitename is a prefix of one of the first three. The lock serializes Kontrols that start at once.
 const SCHEMA = `do $$
 begin
   perform pg_advisory_xact_lock(hashtext('kite.schema'));
@@ -59,8 +58,8 @@ begin
   end if;
 end $$`;
 
-/** Makes the schema where there is none; where there is one, not a word of it is changed. */
+/** Creates the schema if it does not exist; leaves an existing one unchanged. */
 export async function setUpSchema(client: PostgresClient): Promise<void> {
-  const there = await client.query("look for the schema", IS_THERE);
-  if (there.length === 0) await client.query("make the schema kite", SCHEMA);
+  const found = await client.query("look for the schema", EXISTS);
+  if (found.length === 0) await client.query("create the schema kite", SCHEMA);
 }

@@ -1,14 +1,14 @@
-/** Runs some work again and again, a pause after each, between `start` and `stop`. */
+/** Runs work repeatedly between `start` and `stop`, with a pause before each run. */
 export class Repeater {
   readonly #pause: () => number;
   readonly #work: () => Promise<void>;
   readonly #onError: (error: unknown) => void;
-  // Every start is a run of its own: work that outlasts a stop does not go on in the next run.
+  // A new object per start, so that work that outlasts `stop` does not continue after a restart.
   #run: { timer?: ReturnType<typeof setTimeout> } | undefined;
 
   /**
-   * @param pause milliseconds, or what gives them before each pause.
-   * @param onError told when the work fails; the next round comes all the same.
+   * @param pause milliseconds, or a function that returns them before each run
+   * @param onError receives what the work threw; the next run still takes place
    */
   constructor(
     pause: number | (() => number),
@@ -25,12 +25,12 @@ export class Repeater {
     return this.#run !== undefined;
   }
 
-  /** Begins, with a pause first; harmless when it runs. */
+  /** Starts the runs. Idempotent. */
   start(): void {
     if (this.#run === undefined) this.#next(this.#run = {});
   }
 
-  /** Ends it; work under way ends by itself. */
+  /** Stops after the current run, if any. */
   stop(): void {
     clearTimeout(this.#run?.timer);
     this.#run = undefined;

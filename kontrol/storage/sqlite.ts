@@ -2,11 +2,13 @@ import type { KontrolQuery } from "../../src/protocol/query.ts";
 import type { SqliteQuery, SqliteRow, SqliteStatement } from "../../src/runtime/sqlite.ts";
 import { afterTurn } from "../../src/runtime/turn.ts";
 import { canonicalId, checkRegistration, idTakenError } from "./check.ts";
-import { RegistrationIndex } from "./index.ts";
+import { ignoreError } from "./failure.ts";
+import { RegistrationIndex } from "./registration_index.ts";
 import { createMatcher, type Matcher } from "./matcher.ts";
 import { Repeater } from "./repeater.ts";
 import { SqliteClock } from "./sqlite_clock.ts";
 import { SqliteEvents } from "./sqlite_events.ts";
+import { SqliteInvites } from "./sqlite_invites.ts";
 import { SqliteKeyPairs } from "./sqlite_key_pairs.ts";
 import { SqliteRunner } from "./sqlite_runner.ts";
 import { DISTINCT_VERSIONS, selectedRegistration, selectStatement } from "./sqlite_schema.ts";
@@ -15,6 +17,7 @@ import {
   DEFAULT_TIME_TO_LIVE,
   type DeleteOptions,
   type GetOptions,
+  type Invites,
   type KeyPairs,
   type LossListener,
   type OperationOptions,
@@ -26,13 +29,14 @@ import {
 } from "./storage.ts";
 import { isSameKite, WatchHub } from "./watch_hub.ts";
 
-/** What {@linkcode SqliteStorage} takes. */
+/** The options of {@linkcode SqliteStorage}. */
 export interface SqliteStorageOptions extends StorageOptions {
-  /** A file, which other Kontrols on this machine may share, or `":memory:"`. */
+  /** The database file, or `":memory:"`. Several Kontrols on one machine may share a file. */
   readonly path: string;
   /**
-   * Milliseconds between two looks for what other processes changed and what has outlived its time;
-   * only while somebody watches.
+   * Milliseconds between two polls for changes of other processes and for expired registrations.
+   * Polling runs only while there are watches or loss listeners.
+   *
    * @default 250
    */
   readonly pollInterval?: number;
@@ -40,16 +44,25 @@ export interface SqliteStorageOptions extends StorageOptions {
 
 const DEFAULT_POLL_INTERVAL = 250;
 
-/** Rows refreshed in one transaction; between two of them, others have their turn. */
+/** Rows refreshed in one transaction. Other work runs between two transactions. */
 const REFRESH_BATCH = 500;
 
 /**
- * Registrations and key pairs in an SQLite database: the storage that needs no server. Several
- * Kontrols on one machine may share the file.
+ * A storage in an SQLite database, which needs no server. Several Kontrols on one machine may share
+ * the file.
+ *
+ * @example
+ * ```ts
+ * import { SqliteStorage } from "@kite/kite/kontrol";
+ *
+ * await using storage = new SqliteStorage({ path: ":memory:" });
+ * await storage.ready();
+ * ```
  */
 export class SqliteStorage implements Storage {
   readonly kind = "sqlite";
   readonly keyPairs: KeyPairs;
+  readonly invites: Invites;
   readonly #owner: string = crypto.randomUUID();
   readonly #timeToLive: number;
   readonly #onError: (error: unknown) => void;
@@ -67,17 +80,17 @@ export class SqliteStorage implements Storage {
   readonly #versions: SqliteStatement;
   readonly #all: SqliteStatement;
   readonly #total: SqliteStatement;
-  readonly #outlived: SqliteStatement;
-  readonly #anyOutlived: SqliteStatement;
+  readonly #expired: SqliteStatement;
+  readonly #anyExpired: SqliteStatement;
   readonly #poller: Repeater;
   #sweptAt = 0;
-  /** True once the hub knows all there is. */
+  /** True while the hub knows every registration. */
   #isFollowing = false;
 
   /**
-   * Opens the database, and sets it up where it is new.
+   * Opens the database and creates its tables if needed.
    *
-   * @throws {KiteError} `configError` or `storageError`: the file cannot be opened or set up.
+   * @throws {KiteError} `configError` or `storageError`: the file cannot be opened or set up
    */
   constructor(options: SqliteStorageOptions) {
     this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
@@ -94,6 +107,7 @@ export class SqliteStorage implements Storage {
     );
     const { database } = this.#runner;
     this.keyPairs = new SqliteKeyPairs(this.#runner);
+    this.invites = new SqliteInvites(this.#runner);
     const clock = this.#clock = new SqliteClock(database);
     this.#events = new SqliteEvents(database, () => clock.now());
     this.#find = database.prepare("SELECT * FROM registration WHERE id = ?");
@@ -106,8 +120,8 @@ export class SqliteStorage implements Storage {
     this.#remove = database.prepare("DELETE FROM registration WHERE id = ?");
     this.#all = database.prepare("SELECT * FROM registration");
     this.#total = database.prepare("SELECT count(*) AS kites FROM registration");
-    this.#outlived = database.prepare("SELECT * FROM registration WHERE updated_at <= ?");
-    this.#anyOutlived = database.prepare(
+    this.#expired = database.prepare("SELECT * FROM registration WHERE updated_at <= ?");
+    this.#anyExpired = database.prepare(
       "SELECT 1 FROM registration WHERE updated_at <= ? LIMIT 1",
     );
     this.#versions = database.prepare(DISTINCT_VERSIONS);
@@ -126,7 +140,7 @@ export class SqliteStorage implements Storage {
   async upsert(registration: Registration, options?: OperationOptions): Promise<void> {
     const checked = checkRegistration(registration);
     await this.#runner.write("add a registration", options, () => {
-      this.#sweepNowAndThen();
+      this.#sweepIfDue();
       this.#upsert(checked);
     });
     this.#readEvents();
@@ -142,7 +156,7 @@ export class SqliteStorage implements Storage {
       if (start > 0) await new Promise<void>(afterTurn);
       const batch = ids.slice(start, start + REFRESH_BATCH);
       const gone = await this.#runner.write("refresh the registrations", options, () => {
-        this.#sweepNowAndThen();
+        this.#sweepIfDue();
         return batch.filter((id) => !touch(id));
       });
       missing.push(...gone);
@@ -169,7 +183,7 @@ export class SqliteStorage implements Storage {
     options?: OperationOptions,
   ): Promise<Watch> {
     const matcher = createMatcher(query);
-    await this.#runner.write("remove what is too old", options, () => this.#sweep());
+    await this.#runner.write("remove expired registrations", options, () => this.#sweep());
     return await this.#runner.write("watch the registrations", options, () => {
       if (!this.#isFollowing || !this.#events.readInto(this.#hub)) this.#readEverything();
       this.#poller.start();
@@ -194,7 +208,7 @@ export class SqliteStorage implements Storage {
   }
 
   /** Closes the database; running watches end. */
-  // deno-lint-ignore require-await -- the interface is that of storages with a server
+  // deno-lint-ignore require-await -- the interface requires a promise
   async [Symbol.asyncDispose](): Promise<void> {
     this.#hub.close();
     this.#stopPolling();
@@ -224,47 +238,47 @@ export class SqliteStorage implements Storage {
   #upsert(registration: Registration): void {
     const { kite, url, keyId } = registration;
     const row = this.#find.get(kite.id);
-    let isNews = true;
+    let isChange = true;
     if (row !== undefined) {
       const known = toRegistration(row);
       const isLive = this.#isLive(row);
       if (isLive && known.kite.username !== kite.username) throw idTakenError(kite.id);
-      if (isLive && isSameKite(known, registration)) isNews = known.url !== url;
+      if (isLive && isSameKite(known, registration)) isChange = known.url !== url;
       else this.#forget(known);
     }
     const time = this.#clock.now();
     const fields = [kite.username, kite.environment, kite.name, kite.version, kite.region];
     this.#put.run(kite.id, ...fields, kite.hostname, url, keyId, this.#owner, time);
-    if (isNews) this.#events.write("REGISTER", { ...registration, updatedAt: time });
+    if (isChange) this.#events.write("REGISTER", { ...registration, updatedAt: time });
   }
 
-  /** Removes a row and says so to every watcher, here and elsewhere. */
+  /** Removes a row and records the event for the watches of all processes. */
   #forget(registration: Registration): void {
     this.#remove.run(registration.kite.id);
     this.#events.write("DEREGISTER", registration);
   }
 
-  /** Tells the hub all there is. Inside a transaction only. */
+  /** Gives the hub every registration. Call it inside a transaction. */
   #readEverything(): void {
     this.#hub.reset(this.#all.all().map(toRegistration));
     this.#events.skip();
     this.#isFollowing = true;
   }
 
-  /** Removes what has outlived its time. Inside a transaction only. */
+  /** Removes expired registrations. Call it inside a transaction. */
   #sweep(): void {
     this.#clock.publish();
     this.#sweptAt = this.#clock.now();
-    for (const row of this.#outlived.all(this.#oldest())) this.#forget(toRegistration(row));
+    for (const row of this.#expired.all(this.#oldest())) this.#forget(toRegistration(row));
     this.#events.prune();
   }
 
-  #sweepNowAndThen(): void {
+  #sweepIfDue(): void {
     this.#clock.publish();
     if (this.#clock.now() - this.#sweptAt > this.#timeToLive) this.#sweep();
   }
 
-  /** What was just done is done: should reading it back fail, the next poll reads it. */
+  /** Delivers new events. A failure is only reported, since the next poll reads them again. */
   #readEvents(): void {
     if (!this.#isFollowing) return;
     try {
@@ -276,11 +290,11 @@ export class SqliteStorage implements Storage {
 
   async #poll(): Promise<void> {
     const isUpToDate = await this.#runner.read("look for changes", undefined, () => {
-      return this.#isFollowing && this.#anyOutlived.get(this.#oldest()) === undefined &&
+      return this.#isFollowing && this.#anyExpired.get(this.#oldest()) === undefined &&
         this.#events.readInto(this.#hub) && this.#hasAll();
     });
     if (isUpToDate) return;
-    await this.#runner.write("remove what is too old", undefined, () => this.#sweep());
+    await this.#runner.write("remove expired registrations", undefined, () => this.#sweep());
     await this.#runner.write("look for changes", undefined, () => {
       if (this.#hub.isIdle) return;
       const isUpToDate = this.#isFollowing && this.#events.readInto(this.#hub) && this.#hasAll();
@@ -288,7 +302,7 @@ export class SqliteStorage implements Storage {
     });
   }
 
-  /** False when another program has changed the rows without an event. */
+  /** False if another program changed rows without recording events. */
   #hasAll(): boolean {
     return Number(this.#total.get()?.kites) === this.#known.size;
   }
@@ -323,8 +337,4 @@ function toRegistration(row: SqliteRow): Registration {
     keyId: String(row.key_id),
     updatedAt: Number(row.updated_at),
   };
-}
-
-function ignoreError(): void {
-  // Whoever wants to hear of it gives onError.
 }

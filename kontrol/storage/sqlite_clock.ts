@@ -1,18 +1,18 @@
 import type { SqliteDatabase, SqliteStatement } from "../../src/runtime/sqlite.ts";
 
-/** Milliseconds between two writings of the time, at the least. */
+/** Minimum number of milliseconds between two writes of the time. */
 const PUBLISH_INTERVAL = 1_000;
 
 /**
- * Milliseconds of the wall clock for which nobody may have written before they count as time that has
- * passed. What is shorter may as well be a jump of the wall clock.
+ * Milliseconds. If the wall clock is ahead of the last write by more, that time counts as passed;
+ * a smaller difference may be a jump of the wall clock.
  */
 const LONGEST_JUMP = 600_000;
 
 /**
- * The time by which registrations age: milliseconds since 1970 when the database was made, and from
- * then on those of a clock that nobody sets. Every process that has the database open counts from the
- * time in it; where two of them differ, the later time is right.
+ * The time base for expiry: starts with the wall clock when the database is created, then follows a
+ * monotonic clock. All processes continue from the time stored in the database; if they differ, the
+ * later time wins.
  */
 export class SqliteClock {
   readonly #read: SqliteStatement;
@@ -24,8 +24,8 @@ export class SqliteClock {
     this.#read = database.prepare("SELECT time, wall FROM clock");
     this.#write = database.prepare("UPDATE clock SET time = ?, wall = ?");
     const { time, wall } = this.#stored();
-    const away = Date.now() - wall;
-    this.#base = time + (away > LONGEST_JUMP ? away : 0) - performance.now();
+    const idle = Date.now() - wall;
+    this.#base = time + (idle > LONGEST_JUMP ? idle : 0) - performance.now();
   }
 
   /** The time now, in milliseconds. */
@@ -33,7 +33,7 @@ export class SqliteClock {
     return this.#base + performance.now();
   }
 
-  /** Agrees with the other processes on the time, now and then. Inside a transaction only. */
+  /** Synchronizes the time with other processes, at most once a second. Call it in a transaction. */
   publish(): void {
     if (performance.now() - this.#publishedAt < PUBLISH_INTERVAL) return;
     this.#publishedAt = performance.now();

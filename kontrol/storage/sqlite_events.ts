@@ -2,12 +2,12 @@ import type { SqliteDatabase, SqliteStatement } from "../../src/runtime/sqlite.t
 import type { Registration, StorageEvent } from "./storage.ts";
 import type { WatchHub } from "./watch_hub.ts";
 
-/** Milliseconds that an event stays for other processes to read. */
-const KEPT = 600_000;
+/** Milliseconds after which an event is deleted. */
+const RETENTION = 600_000;
 
 /**
- * The changes in the order in which they were made, as the database keeps them for the watchers of
- * every process. Each is written in the transaction that makes it, so none is lost and none is early.
+ * The log of changes from which the watches of all processes read. Each event is written in the
+ * transaction that makes the change.
  */
 export class SqliteEvents {
   readonly #insert: SqliteStatement;
@@ -25,25 +25,26 @@ export class SqliteEvents {
       "INSERT INTO event (action, registration, happened_at) VALUES (?, ?, ?)",
     );
     this.#newer = database.prepare("SELECT * FROM event WHERE number > ? ORDER BY number");
-    // The last number ever given, whether its event is still there or not.
+    // The last number ever assigned, even if its event was deleted.
     this.#last = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'event'");
     this.#first = database.prepare("SELECT happened_at FROM event ORDER BY number LIMIT 1");
     this.#prune = database.prepare("DELETE FROM event WHERE happened_at < ?");
   }
 
-  /** Writes an event down. Inside a transaction only. */
+  /** Records an event. Call it inside a transaction. */
   write(action: StorageEvent["action"], registration: Registration): void {
     this.#insert.run(action, JSON.stringify(registration), this.#now());
   }
 
-  /** Takes all events up to now as read. */
+  /** Marks all events so far as read. */
   skip(): void {
     this.#read = Number(this.#last.get()?.seq ?? 0);
   }
 
   /**
-   * Gives the hub what happened since the last time.
-   * @returns False when events in between are gone: the hub needs the whole list.
+   * Passes the unread events to the hub.
+   *
+   * @returns false if some of them were already deleted, so that the hub needs the whole list
    */
   readInto(hub: WatchHub): boolean {
     for (const row of this.#newer.all(this.#read)) {
@@ -57,9 +58,9 @@ export class SqliteEvents {
     return Number(this.#last.get()?.seq ?? 0) === this.#read;
   }
 
-  /** Removes events that everybody had the time to read. Inside a transaction only. */
+  /** Deletes old events. Call it inside a transaction. */
   prune(): void {
-    const oldest = this.#now() - KEPT;
+    const oldest = this.#now() - RETENTION;
     if (Number(this.#first.get()?.happened_at ?? oldest) < oldest) this.#prune.run(oldest);
   }
 }

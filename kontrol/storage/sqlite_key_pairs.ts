@@ -3,7 +3,7 @@ import { canonicalId, checkKeyPair, checkKnownPair } from "./check.ts";
 import type { SqliteRunner } from "./sqlite_runner.ts";
 import type { KeyPair, KeyPairs, OperationOptions, StoredKeyPair } from "./storage.ts";
 
-/** The key pairs of an SQLite storage. */
+/** The key pairs in an SQLite database. */
 export class SqliteKeyPairs implements KeyPairs {
   readonly #runner: SqliteRunner;
   readonly #insert: SqliteStatement;

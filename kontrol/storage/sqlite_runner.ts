@@ -6,19 +6,19 @@ import {
   type SqliteDatabase,
   type SqliteStatement,
 } from "../../src/runtime/sqlite.ts";
-import { messageOf, storageError, throwIfAborted } from "./failure.ts";
+import { reasonOf, storageError, throwIfAborted } from "./failure.ts";
 import { setUpDatabase } from "./sqlite_schema.ts";
 import type { OperationOptions } from "./storage.ts";
 
-/** Milliseconds that SQLite itself may wait for a lock: nothing else runs meanwhile. */
+/** Milliseconds that SQLite itself may wait for a lock, which blocks the event loop. */
 const BUSY_TIMEOUT = 5;
 
-/** Milliseconds between two attempts to get the lock, at the most. */
+/** Maximum number of milliseconds between two attempts to get the lock. */
 const LONGEST_PAUSE = 50;
 
 /**
- * An open database and the one way to work with it. SQLite works at once or not at all: when another
- * process holds the lock, the work is tried again a little later, and this process goes on meanwhile.
+ * Runs all work on a database. SQLite calls are synchronous, so if another process holds the lock,
+ * the work is retried after a pause in which the event loop keeps running.
  */
 export class SqliteRunner {
   /** The database, for preparing statements. */
@@ -34,7 +34,7 @@ export class SqliteRunner {
     this.database = openSqlite(path);
     try {
       setUpDatabase(this.database, BUSY_TIMEOUT);
-      // Prepared, for only then does Deno say in the error that the database was locked.
+      // Only with prepared statements do Deno's errors say that the database is locked.
       this.#begin = this.database.prepare("BEGIN IMMEDIATE");
       this.#commit = this.database.prepare("COMMIT");
       this.#rollback = this.database.prepare("ROLLBACK");
@@ -47,17 +47,17 @@ export class SqliteRunner {
     }
   }
 
-  /** Runs `work`, which only reads; several statements see the same state only in `write`. */
+  /** Runs `work`, which must only read, without a transaction. */
   read<T>(what: string, options: OperationOptions | undefined, work: () => T): Promise<T> {
     return this.#attempt(what, options, work);
   }
 
-  /** Runs `work` in a transaction of its own, undone when it throws. */
+  /** Runs `work` in a transaction, which is rolled back if it throws. */
   write<T>(what: string, options: OperationOptions | undefined, work: () => T): Promise<T> {
     return this.#attempt(what, options, () => this.#transact(work));
   }
 
-  /** As `write`, and on the disk when it is done: for what nobody says anew after a power cut. */
+  /** Like `write`, and syncs to disk, for data that must survive a power failure. */
   writeDurably<T>(
     what: string,
     options: OperationOptions | undefined,
@@ -98,9 +98,7 @@ export class SqliteRunner {
     const deadline = performance.now() + this.#timeout;
     for (let pause = 1;; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       throwIfAborted(options, what);
-      if (this.#closed) {
-        throw storageError("sqlite", "closed", `could not ${what}: it is closed`);
-      }
+      if (this.#closed) throw storageError("sqlite", "closed", what, "the storage is closed");
       try {
         return work();
       } catch (error) {
@@ -109,7 +107,8 @@ export class SqliteRunner {
           throw storageError(
             "sqlite",
             "timeout",
-            `could not ${what} within ${this.#timeout} ms: another process holds the database locked`,
+            what,
+            `another process has locked the database for more than ${this.#timeout} ms`,
             error,
           );
         }
@@ -122,5 +121,5 @@ export class SqliteRunner {
 function failure(what: string, error: unknown): KiteError {
   if (error instanceof KiteError) return error;
   const code = isSqliteBusy(error) ? "timeout" : "failed";
-  return storageError("sqlite", code, `could not ${what}: ${messageOf(error)}`, error);
+  return storageError("sqlite", code, what, reasonOf(error), error);
 }

@@ -3,12 +3,12 @@ import type { SqliteDatabase, SqliteValue } from "../../src/runtime/sqlite.ts";
 import { storageError } from "./failure.ts";
 import type { Registration } from "./storage.ts";
 
-/** The number of the schema below, kept in the file's `user_version`. */
-const SCHEMA_VERSION = 2;
+/** The version of the schema below, stored in the file's `user_version`. */
+const SCHEMA_VERSION = 3;
 
-// Any mix of username, environment and name is a prefix of one of the first three indexes. `event`
-// is what the watchers of other processes read: every appearance, change of url and disappearance,
-// numbered without gaps, each written in the transaction that made it.
+// Any combination of username, environment and name is a prefix of one of the first three indexes.
+// Other processes read their watch events from `event`: every change, numbered without gaps, written
+// in the transaction that made it.
 const SCHEMA = `
 CREATE TABLE registration (
   id TEXT PRIMARY KEY,
@@ -46,7 +46,7 @@ CREATE TABLE key_pair (
 ) STRICT;
 `;
 
-/** What version 2 adds: the time by which registrations age, and the wall clock when it was written. */
+/** Added in version 2: the time base for expiry, and the wall clock when it was stored. */
 const CLOCK = `
 CREATE TABLE clock (
   number INTEGER PRIMARY KEY CHECK (number = 1),
@@ -55,9 +55,18 @@ CREATE TABLE clock (
 ) STRICT;
 `;
 
-/** Sets the database up: write-ahead log, and the schema where there is none yet. */
+/** What version 3 adds. */
+const INVITES = `
+CREATE TABLE IF NOT EXISTS invite (
+  id TEXT PRIMARY KEY,
+  username TEXT NOT NULL,
+  expires_at REAL NOT NULL
+) STRICT;
+`;
+
+/** Enables the write-ahead log, and creates or migrates the schema. */
 export function setUpDatabase(database: SqliteDatabase, busyTimeout: number): void {
-  // While setting up there is nobody yet whom waiting inside SQLite could hold up.
+  // During setup, waiting inside SQLite blocks no other work.
   database.execute(`PRAGMA busy_timeout = ${SET_UP_BUSY_TIMEOUT}`);
   database.execute("PRAGMA journal_mode = WAL");
   database.execute("PRAGMA synchronous = NORMAL");
@@ -68,7 +77,8 @@ export function setUpDatabase(database: SqliteDatabase, busyTimeout: number): vo
       throw storageError(
         "sqlite",
         "failed",
-        `the file has schema ${version}, this program knows up to ${SCHEMA_VERSION}`,
+        "set up the database",
+        `the file has schema version ${version}; this program supports up to ${SCHEMA_VERSION}`,
       );
     }
     if (version < 1) database.execute(SCHEMA);
@@ -76,8 +86,11 @@ export function setUpDatabase(database: SqliteDatabase, busyTimeout: number): vo
       const now = Date.now();
       database.execute(CLOCK);
       database.execute(`INSERT INTO clock VALUES (1, ${now}, ${now})`);
-      // After a jump of the wall clock, version 1 could leave times that are still to come.
+      // After a jump of the wall clock, version 1 could leave times in the future.
       database.execute(`UPDATE registration SET updated_at = ${now} WHERE updated_at > ${now}`);
+    }
+    if (version < SCHEMA_VERSION) {
+      database.execute(INVITES);
       database.execute(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     }
     database.execute("COMMIT");
@@ -88,8 +101,8 @@ export function setUpDatabase(database: SqliteDatabase, busyTimeout: number): vo
   database.execute(`PRAGMA busy_timeout = ${busyTimeout}`);
 }
 
-/** The fields that may decide, alone or together, where to look; few kites have them in common. */
-const TELLING: readonly (keyof KiteIdentity)[] = [
+/** Fields whose values few kites share, so that their indexes are selective. */
+const SELECTIVE: readonly (keyof KiteIdentity)[] = [
   "id",
   "username",
   "environment",
@@ -98,28 +111,27 @@ const TELLING: readonly (keyof KiteIdentity)[] = [
 ];
 
 /**
- * The statement that finds the registrations with given fields. Its values are the oldest `updated_at`
- * that does not count any more, the fields, with `hasVersions` a JSON array of versions, and the limit
- * (-1 for none).
+ * The statement that finds registrations by the given fields. Its parameters are the expiry limit for
+ * `updated_at`, the fields, a JSON array of versions if `hasVersions`, and the row limit (-1 for none).
  *
- * A `+` keeps SQLite from using an index: that of updated_at, as nearly every row is young enough, and
- * those of version and region, shared by many, where there is a better one.
+ * A `+` keeps SQLite from using an index that is not selective: always that of updated_at, and those
+ * of version and region if there is a better one.
  */
 export function selectStatement(
   fields: readonly (keyof KiteIdentity)[],
   hasVersions: boolean,
 ): string {
-  const hasTelling = fields.some((field) => TELLING.includes(field));
+  const isSelective = fields.some((field) => SELECTIVE.includes(field));
   const conditions = fields.map((field) => {
-    return `${hasTelling && !TELLING.includes(field) ? "+" : ""}${field} = ?`;
+    return `${isSelective && !SELECTIVE.includes(field) ? "+" : ""}${field} = ?`;
   });
-  const versions = `${hasTelling ? "+" : ""}version IN (SELECT value FROM json_each(?))`;
+  const versions = `${isSelective ? "+" : ""}version IN (SELECT value FROM json_each(?))`;
   if (hasVersions) conditions.push(versions);
   const all = ["+updated_at > ?", ...conditions].join(" AND ");
   return `SELECT ${COLUMNS} FROM registration WHERE ${all} LIMIT ?`;
 }
 
-/** The statement for every version that there is: one look into the index for each of them. */
+/** Selects the distinct versions, with one index lookup for each. */
 export const DISTINCT_VERSIONS = `
 WITH RECURSIVE known(version) AS (
   SELECT min(version) FROM registration
@@ -131,7 +143,7 @@ WITH RECURSIVE known(version) AS (
 const COLUMNS =
   "username, environment, name, version, region, hostname, id, url, key_id, updated_at";
 
-/** The registration in a row of {@linkcode selectStatement}; the table is strict about types. */
+/** The registration in a row of {@linkcode selectStatement}. The table is STRICT, so types are known. */
 export function selectedRegistration(row: readonly SqliteValue[]): Registration {
   return {
     kite: {

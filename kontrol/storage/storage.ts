@@ -1,53 +1,57 @@
 import type { KiteIdentity } from "../../src/protocol/identity.ts";
 import type { KontrolQuery } from "../../src/protocol/query.ts";
 
-/** Milliseconds that a registration lives without a refresh (docs/kontrol-protocol.md §4). */
+/** Milliseconds after which a registration expires without a refresh (docs/kontrol-protocol.md §4). */
 export const DEFAULT_TIME_TO_LIVE = 90_000;
 
-/** Milliseconds after which an operation of a storage has failed. */
+/** Milliseconds after which a storage operation fails. */
 export const DEFAULT_OPERATION_TIMEOUT = 5_000;
 
-/** One kite as Kontrol knows it. */
+/** A registered kite. */
 export interface Registration {
-  /** Who it is. `id` is in lower case, as every storage keeps it. */
+  /** The kite's identity; its `id` is in lower case. */
   readonly kite: KiteIdentity;
-  /** Where it answers. */
+  /** The URL at which the kite is reached. */
   readonly url: string;
-  /** The {@linkcode StoredKeyPair.id} of the key pair that it registered under. */
+  /** The {@linkcode StoredKeyPair.id} of the key pair that signed the kite's kite.key. */
   readonly keyId: string;
-  /** When it was last added or refreshed, milliseconds since 1970, where the storage tells. */
+  /** When it was last added or refreshed, milliseconds since 1970, if the storage records it. */
   readonly updatedAt?: number;
 }
 
-/** A change that a watcher hears of. A change of url is a `REGISTER` of the same kite. */
+/** A change of a registration. A new URL is a `REGISTER` of the same kite. */
 export interface StorageEvent {
   /** What happened. */
   readonly action: "REGISTER" | "DEREGISTER";
-  /** The kite that it happened to. */
+  /** The registration that changed. */
   readonly registration: Registration;
 }
 
-/** What every operation of a storage takes. */
+/** The options of every storage operation. */
 export interface OperationOptions {
-  /** Ends the wait with an `aborted` error. What was already sent to a server may still happen. */
+  /**
+   * Makes the operation fail with `aborted`. Changes that were already sent to a server may still
+   * take effect.
+   */
   readonly signal?: AbortSignal;
 }
 
-/** What {@linkcode Storage.get} takes. */
+/** The options of {@linkcode Storage.get}. */
 export interface GetOptions extends OperationOptions {
   /**
-   * At most so many registrations; which of them is left open.
+   * Maximum number of registrations to return, chosen by the storage.
    *
    * @default Infinity
    */
   readonly limit?: number;
 }
 
-/** What {@linkcode Storage.delete} takes. */
+/** The options of {@linkcode Storage.delete}. */
 export interface DeleteOptions extends OperationOptions {
   /**
-   * Delete only what this storage object added, and no other has taken over since: a kite that is
-   * at another Kontrol by now stays.
+   * Delete the kite only if this storage object was the last to add it. A kite that has moved to
+   * another Kontrol then stays registered.
+   *
    * @default false
    */
   readonly ifOurs?: boolean;
@@ -55,126 +59,179 @@ export interface DeleteOptions extends OperationOptions {
 
 /** A running {@linkcode Storage.watch}. */
 export interface Watch extends Disposable {
-  /** What matched when the watch began. Every later change reaches the listener. */
+  /** The registrations that matched when the watch began. The listener receives later changes. */
   readonly current: readonly Registration[];
-  /** Ends it: the listener is not called again. Harmless when it has ended already. */
+  /** Ends the watch; the listener is not called again. Idempotent. */
   stop(): void;
 }
 
-/** Called with one change after the other, in order. It should not wait and should not throw. */
+/** Receives changes one by one, in order. It must neither block nor throw. */
 export type StorageListener = (event: StorageEvent) => void;
 
 /**
- * Called with a registration that has gone, or without one when any of them may be gone. It should
- * not wait and should not throw.
+ * Receives a registration that was removed, or `undefined` if any registration may have been lost.
+ * It must neither block nor throw.
  */
 export type LossListener = (lost?: Registration) => void;
 
-/** A pair of RSA keys, PEM, with which Kontrol signs. */
+/** A pair of PEM keys with which Kontrol signs. */
 export interface KeyPair {
   /** A UUID. */
   readonly id: string;
-  /** The public key. Pairs are found by the exact text without the white space around it. */
+  /** The public key. Lookups compare its exact text, without surrounding white space. */
   readonly public: string;
   /** The private key. */
   readonly private: string;
 }
 
-/** A {@linkcode KeyPair} as the storage keeps it. */
+/** A {@linkcode KeyPair} in a storage. */
 export interface StoredKeyPair extends KeyPair {
   /** When it was added, milliseconds since 1970. */
   readonly createdAt: number;
-  /** When it was deleted, milliseconds since 1970. A deleted pair still verifies, it no longer signs. */
+  /** When it was deleted, milliseconds since 1970. A deleted pair verifies but no longer signs. */
   readonly deletedAt?: number;
 }
 
 /** The key pairs, shared by every Kontrol on the same storage. */
 export interface KeyPairs {
   /**
-   * Adds a pair and gives it as it is stored. A public key that is there already keeps its id, its
-   * private key and its deletion: the answer is then the older pair. An id or a private key that
-   * belongs to another public key is refused with an `argumentError`.
+   * Adds a pair. If its public key is already stored, the stored pair stays unchanged, including its
+   * deletion.
+   *
+   * @returns the pair as stored
+   * @throws {KiteError} `argumentError`: its ID or private key belongs to another public key
    */
   add(pair: KeyPair, options?: OperationOptions): Promise<StoredKeyPair>;
-  /** Marks a pair as deleted; false when there is none or it was deleted before. */
+  /**
+   * Marks a pair as deleted.
+   *
+   * @returns false if the pair does not exist or was already deleted
+   */
   softDelete(id: string, options?: OperationOptions): Promise<boolean>;
-  /** Every pair, deleted ones too, the last added first. */
+  /** All pairs, including deleted ones, newest first. */
   list(options?: OperationOptions): Promise<StoredKeyPair[]>;
-  /** The pair of that id, deleted or not. */
+  /** Finds a pair by its ID, deleted or not. */
   byId(id: string, options?: OperationOptions): Promise<StoredKeyPair | undefined>;
-  /** The pair of that public key, deleted or not. */
+  /** Finds a pair by its public key, deleted or not. */
   byPublic(publicKey: string, options?: OperationOptions): Promise<StoredKeyPair | undefined>;
 }
 
+/** Leave for one registration of a machine, as the storage keeps it. */
+export interface Invite {
+  /** The SHA-256 hash of its code, hexadecimal. */
+  readonly id: string;
+  /** The only username that it is for, `""` for any. */
+  readonly username: string;
+  /** When it expires, milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** The invites, shared by every Kontrol on the same storage. */
+export interface Invites {
+  /**
+   * Adds an invite.
+   *
+   * @throws {KiteError} `limitError` when 10,000 are waiting already
+   */
+  add(invite: Invite, options?: OperationOptions): Promise<void>;
+  /**
+   * Takes an invite out, if it is there, has not expired, and is for this username. Of several
+   * calls at once, at whichever Kontrols, one gets true.
+   */
+  redeem(id: string, username: string, options?: OperationOptions): Promise<boolean>;
+}
+
 /**
- * Where Kontrol keeps registrations and key pairs. The four kinds (memory, SQLite, etcd, PostgreSQL)
- * behave alike; what only one of them can do is not in here.
+ * Stores registrations and key pairs. Memory, SQLite, etcd and PostgreSQL storages behave alike.
  *
- * Several Kontrols may share one storage. Every operation ends within the storage's bound: when the
- * storage can not be reached it throws a {@linkcode KiteError} of type `storageError` whose `code` is
- * one of {@linkcode StorageErrorCode}, and the next one works again as soon as the storage does.
+ * Several Kontrols may share one storage. Every operation ends within the operation timeout. If the
+ * storage is unavailable, it throws a {@linkcode KiteError} of type `storageError` whose `code` is
+ * `unreachable`, `timeout`, `failed` or `closed`. Operations succeed again once the storage has
+ * recovered.
+ *
+ * @example
+ * ```ts
+ * import { MemoryStorage, type Storage } from "@kite/kite/kontrol";
+ *
+ * await using storage: Storage = new MemoryStorage();
+ * const watch = await storage.watch({ name: "math" }, ({ action }) => console.log(action));
+ * console.assert(watch.current.length === 0);
+ * ```
  */
 export interface Storage extends AsyncDisposable {
-  /** Which kind this is, for logs and metrics. */
+  /** The kind of storage, for logs and metrics. */
   readonly kind: "memory" | "sqlite" | "etcd" | "postgres";
   /** The key pairs. */
   readonly keyPairs: KeyPairs;
+  /** The invites. */
+  readonly invites: Invites;
   /**
-   * The live registrations that match. Any fields may be given, at least one; `version` may be a
-   * constraint. A registration that was not refreshed for the time to live is not among them, whether
-   * it was cleaned away or not. The cost follows the size of the answer, not that of the registry.
-   * What this storage object did is in the answer; of what others did, the last few milliseconds may
-   * be missing where a storage says so.
+   * Returns the live registrations that match. The query needs at least one field; `version` may be
+   * a constraint. Expired registrations are never returned. The cost depends on the number of
+   * results, not on the size of the registry. The result includes all changes made through this
+   * storage object; changes of the last few milliseconds made by others may be missing if the
+   * storage documents it.
+   *
+   * @throws {KiteError} `argumentError`: the query is empty or its version is malformed
    */
   get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]>;
   /**
-   * Adds a kite, or replaces what is known under its id, and starts its time to live anew.
-   * Refused with an `argumentError`: a field that is empty or holds a `/`, an id that is no UUID, an
-   * id that a kite of another user lives under.
+   * Adds a kite or replaces the registration with its ID, and restarts its time to live.
+   *
+   * @throws {KiteError} `argumentError`: a field is empty or contains a `/`, the ID is not a UUID, or
+   * it belongs to a kite of another user
    */
   upsert(registration: Registration, options?: OperationOptions): Promise<void>;
   /**
-   * Starts the time to live of all these kites anew, in bulk.
-   * @returns The ids, as given, under which nothing lives any more: these have to be added again.
+   * Restarts the time to live of many kites.
+   *
+   * @returns the given IDs that are not registered and must be added again
    */
   refresh(ids: readonly string[], options?: OperationOptions): Promise<string[]>;
-  /** Removes a kite; false when it was not there (or, with `ifOurs`, is another Kontrol's by now). */
+  /**
+   * Removes a kite.
+   *
+   * @returns false if it was not registered, or, with `ifOurs`, belongs to another Kontrol
+   */
   delete(id: string, options?: DeleteOptions): Promise<boolean>;
   /**
-   * Follows what {@linkcode Storage.get} would give: the present list now, then each change exactly
-   * once and in order, whichever process made it: one `REGISTER` per appearance or change of url, none
-   * per refresh, one `DEREGISTER` per disappearance, expiry included. The listener is not called before
-   * the caller has the list. While the storage is away nothing is heard; what changed in the
-   * meantime follows when it is back.
+   * Watches the registrations that {@linkcode Storage.get} would return: first the current list, then
+   * each change exactly once and in order, no matter which process made it. A new kite or a new URL
+   * is a `REGISTER`; a removal or an expiry is a `DEREGISTER`; a refresh is not an event. The listener
+   * is not called before this method has resolved. Changes made during an outage of the storage are
+   * delivered once it is available again.
    */
   watch(query: KontrolQuery, listener: StorageListener, options?: OperationOptions): Promise<Watch>;
   /**
-   * Calls the listener with each registration that goes, whoever removed it and for whatever reason,
-   * and without one when changes may have been missed: a connection to the server was lost,
-   * or the server has lost its data. It follows the registrations through every outage, until it is
-   * disposed of.
+   * Calls the listener with each registration that is removed, whatever the cause, and with
+   * `undefined` if changes may have been missed because the connection to the server was lost or the
+   * server lost its data. The listener stays active across outages until it is disposed of.
    */
   onLoss(listener: LossListener): Disposable;
-  /** How many live registrations each environment has. */
+  /** Counts the live registrations of each environment. */
   count(options?: OperationOptions): Promise<Map<string, number>>;
-  /** Throws, within the bound, what keeps the storage from working; fit for a readiness check. */
+  /** Throws if the storage is not usable. Serves as a readiness check. */
   ready(options?: OperationOptions): Promise<void>;
 }
 
-/** What the storages have in common in their options. */
+/** The options that all storages share. */
 export interface StorageOptions {
   /**
-   * Milliseconds that a registration lives without a refresh.
+   * Milliseconds after which a registration expires without a refresh.
    *
    * @default 90_000
    */
   readonly timeToLive?: number;
   /**
-   * Milliseconds after which an operation has failed.
+   * Milliseconds after which an operation fails.
    *
    * @default 5_000
    */
   readonly operationTimeout?: number;
-  /** Told of what goes wrong where nobody waits: a listener that throws, a watch that is being rebuilt. */
+  /**
+   * Receives errors of background work: a listener that threw, or a watch that is being restarted.
+   *
+   * @default ignores them
+   */
   readonly onError?: (error: unknown) => void;
 }

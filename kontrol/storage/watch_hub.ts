@@ -1,5 +1,5 @@
 import { afterTurn } from "../../src/runtime/turn.ts";
-import type { RegistrationIndex } from "./index.ts";
+import type { RegistrationIndex } from "./registration_index.ts";
 import type { Matcher } from "./matcher.ts";
 import type {
   LossListener,
@@ -9,10 +9,10 @@ import type {
   Watch,
 } from "./storage.ts";
 
-interface Watcher {
+interface Subscription {
   readonly matcher: Matcher;
   readonly listener: StorageListener;
-  /** The number of the last event that its current list had in it. */
+  /** The number of the last event that its current list includes. */
   readonly after: number;
   readonly stop: () => void;
 }
@@ -22,25 +22,25 @@ interface NumberedEvent {
   readonly event: StorageEvent;
 }
 
-/** What {@linkcode WatchHub} tells its owner. */
+/** The callbacks of a {@linkcode WatchHub}. */
 export interface WatchHubOptions {
-  /** Told of a listener that throws; the others still hear the event. */
+  /** Receives what a listener threw. The other listeners still receive the event. */
   readonly onError: (error: unknown) => void;
-  /** Called when the last watcher has gone. */
+  /** Called when the last watch or loss listener has ended. */
   readonly onIdle?: () => void;
 }
 
 /**
- * What the watchers of one storage know, and the one place where a change becomes an event. Whoever
- * feeds it may tell the same thing twice: only what differs from what is known is an event.
+ * Turns the known state of a storage into events for its watches. Only a difference from the known
+ * state is an event, so the same state may be reported repeatedly.
  *
- * Events leave after the turn in which they arose: whoever has just been given a current list has it
- * in hand by then.
+ * Events are delivered after the current turn of the event loop, so that the caller of `add` has
+ * received the current list by then.
  */
 export class WatchHub<Entry extends Registration = Registration> {
   readonly #known: RegistrationIndex<Entry>;
   readonly #options: WatchHubOptions;
-  readonly #watchers = new Set<Watcher>();
+  readonly #subscriptions = new Set<Subscription>();
   readonly #lossListeners = new Set<LossListener>();
   #waiting: NumberedEvent[] = [];
   #lastNumber = 0;
@@ -50,27 +50,27 @@ export class WatchHub<Entry extends Registration = Registration> {
     this.#options = options;
   }
 
-  /** True if nobody watches or waits for losses. */
+  /** True if there is no watch and no loss listener. */
   get isIdle(): boolean {
-    return this.#watchers.size === 0 && this.#lossListeners.size === 0;
+    return this.#subscriptions.size === 0 && this.#lossListeners.size === 0;
   }
 
-  /** Begins a watch; its current list is what is known now. */
+  /** Starts a watch; its current list is the known state. */
   add(matcher: Matcher, listener: StorageListener, signal: AbortSignal | undefined): Watch {
     const current = this.#known.find(matcher, Infinity).map(plain);
     const stop = (): void => {
       signal?.removeEventListener("abort", stop);
-      if (this.#watchers.delete(watcher) && this.isIdle) this.#options.onIdle?.();
+      if (this.#subscriptions.delete(subscription) && this.isIdle) this.#options.onIdle?.();
     };
-    const watcher: Watcher = { matcher, listener, after: this.#lastNumber, stop };
-    this.#watchers.add(watcher);
+    const subscription: Subscription = { matcher, listener, after: this.#lastNumber, stop };
+    this.#subscriptions.add(subscription);
     signal?.addEventListener("abort", stop, { once: true });
     return { current, stop, [Symbol.dispose]: stop };
   }
 
-  /** Adds a listener for losses, see {@linkcode Storage.onLoss}. */
+  /** Adds a loss listener, see {@linkcode Storage.onLoss}. */
   onLoss(listener: LossListener): Disposable {
-    // A listener of its own each time: the same one may be given twice.
+    // Wrapped, since the same function may be added twice.
     const own: LossListener = (lost) => listener(lost);
     this.#lossListeners.add(own);
     return {
@@ -80,31 +80,31 @@ export class WatchHub<Entry extends Registration = Registration> {
     };
   }
 
-  /** Changes may have been missed: any registration may be gone. */
+  /** Tells the loss listeners that changes may have been missed. */
   suspectLoss(): void {
-    this.#tellLoss(undefined);
+    this.#notifyLoss(undefined);
   }
 
-  /** A kite is there, as `entry` says. */
+  /** Adds or updates a registration. */
   put(entry: Entry): void {
     const known = this.#known.get(entry.kite.id);
     this.#known.put(entry);
     if (known !== undefined && !isSameKite(known, entry)) {
-      this.#tell("DEREGISTER", known);
-      this.#tell("REGISTER", entry);
+      this.#enqueue("DEREGISTER", known);
+      this.#enqueue("REGISTER", entry);
     } else if (known === undefined || known.url !== entry.url) {
-      this.#tell("REGISTER", entry);
+      this.#enqueue("REGISTER", entry);
     }
   }
 
-  /** The kite with that id is gone; gives what was known of it. */
+  /** Removes and returns a registration. */
   remove(id: string): Entry | undefined {
     const known = this.#known.remove(id);
-    if (known !== undefined) this.#tell("DEREGISTER", known);
+    if (known !== undefined) this.#enqueue("DEREGISTER", known);
     return known;
   }
 
-  /** These are all there are: what is known beside them is gone. */
+  /** Replaces the known state. */
   reset(entries: Iterable<Entry>): void {
     const present = new Set<string>();
     const found = [...entries];
@@ -118,11 +118,11 @@ export class WatchHub<Entry extends Registration = Registration> {
   /** Ends every watch. */
   close(): void {
     this.#lossListeners.clear();
-    for (const watcher of this.#watchers) watcher.stop();
+    for (const subscription of this.#subscriptions) subscription.stop();
     this.#waiting = [];
   }
 
-  #tell(action: StorageEvent["action"], entry: Entry): void {
+  #enqueue(action: StorageEvent["action"], entry: Entry): void {
     const number = ++this.#lastNumber;
     if (this.isIdle) return;
     this.#waiting.push({ number, event: { action, registration: plain(entry) } });
@@ -133,11 +133,11 @@ export class WatchHub<Entry extends Registration = Registration> {
     const events = this.#waiting;
     this.#waiting = [];
     for (const { number, event } of events) {
-      if (event.action === "DEREGISTER") this.#tellLoss(event.registration);
-      for (const watcher of this.#watchers) {
-        if (number <= watcher.after || !watcher.matcher.accepts(event.registration.kite)) continue;
+      if (event.action === "DEREGISTER") this.#notifyLoss(event.registration);
+      for (const { after, matcher, listener } of this.#subscriptions) {
+        if (number <= after || !matcher.accepts(event.registration.kite)) continue;
         try {
-          watcher.listener(event);
+          listener(event);
         } catch (error) {
           this.#options.onError(error);
         }
@@ -145,7 +145,7 @@ export class WatchHub<Entry extends Registration = Registration> {
     }
   }
 
-  #tellLoss(lost: Registration | undefined): void {
+  #notifyLoss(lost: Registration | undefined): void {
     for (const listener of this.#lossListeners) {
       try {
         listener(lost);
@@ -156,12 +156,12 @@ export class WatchHub<Entry extends Registration = Registration> {
   }
 }
 
-/** A registration as callers get it, without what the storage keeps beside it. */
+/** A registration without the fields that a storage adds for itself. */
 export function plain({ kite, url, keyId, updatedAt }: Registration): Registration {
   return updatedAt === undefined ? { kite, url, keyId } : { kite, url, keyId, updatedAt };
 }
 
-/** True if both are the same kite in all its fields. */
+/** True if two identities are equal in all fields except the ID. */
 export function isSameKite(left: Registration, right: Registration): boolean {
   const [a, b] = [left.kite, right.kite];
   return a.username === b.username && a.environment === b.environment && a.name === b.name &&

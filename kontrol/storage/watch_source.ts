@@ -1,5 +1,5 @@
 import { type Bound, bounded } from "./failure.ts";
-import type { RegistrationIndex } from "./index.ts";
+import type { RegistrationIndex } from "./registration_index.ts";
 import type { Matcher } from "./matcher.ts";
 import type {
   LossListener,
@@ -11,23 +11,24 @@ import type {
 } from "./storage.ts";
 import { WatchHub } from "./watch_hub.ts";
 
-/** What keeps a hub's knowledge up to date with a server, while somebody watches. */
+/** Keeps a hub in sync with a server. */
 export interface Feed {
-  /** Brings the hub up to date: what was done before this call is known when it returns. */
+  /** Starts the feed, and resolves once the hub knows all changes made before this call. */
   sync(): Promise<void>;
-  /** Stops following; the next `sync` begins anew. */
+  /** Stops the feed; the next `sync` starts from scratch. */
   stop(): void;
 }
 
-/** The watchers of a storage with a server, and the feed that runs for as long as there are any. */
+/** The watches of a storage with a server. The feed runs while there are watches or loss listeners. */
 export class WatchSource<Entry extends Registration> {
-  /** What the feed feeds. */
+  /** Receives the changes from the feed. */
   readonly hub: WatchHub<Entry>;
   readonly #known: RegistrationIndex<Entry>;
   readonly #feed: Feed;
   readonly #onError: (error: unknown) => void;
   readonly #bound: Pick<Bound, "kind" | "what" | "timeout">;
-  #starting = 0;
+  /** The number of calls that need the feed, in addition to the hub's listeners. */
+  #holders = 0;
   #isKept = false;
 
   constructor(
@@ -44,45 +45,45 @@ export class WatchSource<Entry extends Registration> {
     this.#feed = createFeed(this.hub);
   }
 
-  /** Begins a watch. */
+  /** Starts a watch. */
   async watch(
     matcher: Matcher,
     listener: StorageListener,
     options: OperationOptions | undefined,
   ): Promise<Watch> {
-    this.#starting++;
+    this.#holders++;
     try {
       await bounded({ ...this.#bound, options }, this.#feed.sync());
       return this.hub.add(matcher, listener, options?.signal);
     } finally {
-      this.#starting--;
+      this.#holders--;
       this.#stopIfIdle();
     }
   }
 
-  /** Adds a listener for losses; the feed runs for as long as there is one. */
+  /** Adds a loss listener. */
   onLoss(listener: LossListener): Disposable {
     const loss = this.hub.onLoss(listener);
-    // Should it fail, the feed tries again by itself.
+    // The feed retries by itself if this fails.
     this.#feed.sync().catch(this.#onError);
     return loss;
   }
 
-  /** Follows from now on until the end, whether anybody watches or not. */
+  /** Keeps the feed running until `close`, even without watches. */
   async keep(): Promise<void> {
-    if (!this.#isKept) this.#starting++;
+    if (!this.#isKept) this.#holders++;
     this.#isKept = true;
     await bounded({ ...this.#bound, options: undefined }, this.#feed.sync());
   }
 
-  /** Ends every watch. */
+  /** Ends every watch and stops the feed. */
   close(): void {
     this.hub.close();
     this.#feed.stop();
   }
 
   #stopIfIdle(): void {
-    if (this.#starting > 0 || !this.hub.isIdle) return;
+    if (this.#holders > 0 || !this.hub.isIdle) return;
     this.#feed.stop();
     this.#known.clear();
   }

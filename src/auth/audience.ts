@@ -1,13 +1,13 @@
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { clip } from "./text.ts";
 
-/** The part of an identity that an audience names. */
+/** The fields of an identity that an audience may name. */
 export type AudienceIdentity = Pick<KiteIdentity, "username" | "environment" | "name">;
 
 /**
- * Decides whether a token's audience covers this kite, in place of {@linkcode refuseAudience}.
- * Its answer is remembered as long as the token, so it should depend on its arguments alone. May
- * throw an `authenticationError` with a message of its own for the caller.
+ * Decides whether a token's audience covers this kite, instead of {@linkcode refuseAudience}.
+ * The result is cached with the token, so it should depend only on the arguments. The function may
+ * throw an `authenticationError`, whose message is sent to the caller.
  */
 export type AudienceCheck = (own: AudienceIdentity, audience: string) => boolean;
 
@@ -15,16 +15,18 @@ export type AudienceCheck = (own: AudienceIdentity, audience: string) => boolean
 const MAX_FIELDS = 7;
 
 /**
- * Why `audience` does not cover the kite, in the words of the Go kite; `undefined` when it does.
+ * Checks whether `audience` covers the kite.
  *
- * `/` covers every kite; else `/username[/environment[/name...]]`: the username must be equal,
- * environment and name equal or empty (docs/protocol.md §5).
+ * `/` covers every kite. Otherwise the form is `/username[/environment[/name...]]`: the username
+ * must match, environment and name must match or be empty (docs/protocol.md §5).
+ *
+ * @returns the reason why it does not, worded as in the Go kite; `undefined` if it does
  */
 export function refuseAudience(own: AudienceIdentity, audience: string): string | undefined {
   if (audience === "/") return undefined;
   const [before, username = "", environment = "", name = "", ...rest] = audience.split("/");
   if (before !== "" || username === "" || rest.length > MAX_FIELDS - 3) {
-    return `invalid audience: it is no /username/environment/name (${clip(audience)})`;
+    return `invalid audience: must be /username/environment/name (${clip(audience)})`;
   }
   if (username !== own.username) return notAllowed("username", username, audience);
   if (environment !== "" && environment !== own.environment) {
@@ -34,7 +36,7 @@ export function refuseAudience(own: AudienceIdentity, audience: string): string 
   return undefined;
 }
 
-/** The audience that covers one kite by name: `/username/environment/name`. */
+/** Returns the audience that covers one kite by name: `/username/environment/name`. */
 export function audienceOf(own: AudienceIdentity): string {
   return `/${own.username}/${own.environment}/${own.name}`;
 }

@@ -1,14 +1,13 @@
-/** A value, and until when it may be used. */
+/** A value with its expiry. */
 export interface Remembered<Value> {
   readonly value: Value;
-  /** Milliseconds since 1970; `Infinity` for ever, the past for not at all. */
+  /** Milliseconds since 1970; `Infinity` if it never expires. Expired values are not cached. */
   readonly until: number;
 }
 
 /**
- * Remembers values by a text, at most `size` of them and each until its own time; what was put in
- * first goes first. Whoever asks for the same text meanwhile shares one piece of work, and what
- * fails is not remembered.
+ * Caches values by a text key, each until it expires. A full cache evicts the oldest entry.
+ * Concurrent requests for the same key share one computation; failures are not cached.
  */
 export class SharedCache<Value> {
   readonly #size: number;
@@ -17,20 +16,20 @@ export class SharedCache<Value> {
   #running = new Map<string, Promise<Value>>();
 
   /**
-   * @param size At most this many values; 0 for none.
-   * @param now The clock, milliseconds since 1970.
+   * @param size The maximum number of values; 0 disables caching.
+   * @param now Returns the time, milliseconds since 1970.
    */
   constructor(size: number, now: () => number) {
     this.#size = size;
     this.#now = now;
   }
 
-  /** How many values are held. */
+  /** The number of cached values. */
   get size(): number {
     return this.#values.size;
   }
 
-  /** The value, if it is there and its time has not come. */
+  /** Returns the cached value, unless it has expired. */
   get(text: string): Value | undefined {
     const entry = this.#values.get(text);
     if (entry === undefined) return undefined;
@@ -39,14 +38,14 @@ export class SharedCache<Value> {
     return undefined;
   }
 
-  /** The remembered value, else what `work` gives, else what it throws. */
+  /** Returns the cached value, or the result of `work`. Rejects if `work` fails. */
   obtain(text: string, work: () => Promise<Remembered<Value>>): Promise<Value> {
     const value = this.get(text);
     if (value !== undefined) return Promise.resolve(value);
     return this.renew(text, work);
   }
 
-  /** As {@linkcode SharedCache.obtain}, but passes over what is remembered. */
+  /** As {@linkcode SharedCache.obtain}, but ignores the cached value. */
   renew(text: string, work: () => Promise<Remembered<Value>>): Promise<Value> {
     const running = this.#running.get(text);
     if (running !== undefined) return running;
@@ -55,7 +54,7 @@ export class SharedCache<Value> {
     return started;
   }
 
-  /** Forgets everything; work that is under way is neither shared further nor remembered. */
+  /** Removes all values. Running computations are no longer shared, and their results not cached. */
   clear(): void {
     this.#values = new Map();
     this.#running = new Map();

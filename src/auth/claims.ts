@@ -1,23 +1,24 @@
 import { KiteError } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
 
 /**
- * The claims of a token or a kite.key (RFC 7519, docs/kontrol-protocol.md §5). Times are whole
- * seconds since 1970.
+ * The claims of a token or a kite.key (RFC 7519, docs/kontrol-protocol.md §5). Times are seconds
+ * since 1970.
  */
 export interface JwtClaims {
-  /** Who issued it: Kontrol's username. */
+  /** The issuer: Kontrol's username. */
   readonly iss?: string;
-  /** Whom it speaks for: a username. */
+  /** The subject: the username that it authenticates. */
   readonly sub?: string;
-  /** Which kites it is good for. */
+  /** The audience: the kites that accept it. */
   readonly aud?: string | readonly string[];
-  /** When it ends, seconds. */
+  /** When it expires, seconds. */
   readonly exp?: number;
-  /** When it begins, seconds. */
+  /** When it becomes valid, seconds. */
   readonly nbf?: number;
   /** When it was issued, seconds. */
   readonly iat?: number;
-  /** Its own id. */
+  /** The id of the token. */
   readonly jti?: string;
   /** In a kite.key: Kontrol's URL. */
   readonly kontrolURL?: string;
@@ -28,14 +29,14 @@ export interface JwtClaims {
   readonly [name: string]: unknown;
 }
 
-/** A claim set that {@linkcode signToken} takes: `aud` one string, for the Go kite's sake. */
+/** The claims that {@linkcode signToken} accepts. `aud` is one string, as the Go kite requires. */
 export type SignableClaims = JwtClaims & { readonly aud?: string };
 
 const STRINGS = ["iss", "sub", "jti", "kontrolURL", "kontrolKey"] as const;
 const TIMES = ["exp", "nbf", "iat"] as const;
 
 /**
- * The claims that a parsed JSON value holds. A registered claim that is null counts as absent.
+ * Reads the claims from a parsed JSON value. A registered claim that is null counts as absent.
  *
  * @throws {KiteError} `authenticationError`, naming the claim whose type is wrong.
  */
@@ -65,7 +66,7 @@ export function readClaims(value: unknown): JwtClaims {
 }
 
 /**
- * Refuses to sign what a Go kite cannot read: times that are no integers, an `aud` that is no
+ * Rejects claims that a Go kite cannot read: times that are not integers, an `aud` that is not a
  * string.
  *
  * @throws {KiteError} `configError`, naming the claim.
@@ -73,12 +74,12 @@ export function readClaims(value: unknown): JwtClaims {
 export function checkSignable(claims: SignableClaims): void {
   for (const name of TIMES) {
     if (claims[name] !== undefined && !Number.isSafeInteger(claims[name])) {
-      throw new KiteError("configError", `claim "${name}" must be whole seconds since 1970`);
+      throw cannotUse(`claim ${name}`, "must be an integer of seconds since 1970");
     }
   }
   for (const name of [...STRINGS, "aud"]) {
     if (claims[name] !== undefined && typeof claims[name] !== "string") {
-      throw new KiteError("configError", `claim "${name}" must be a string`);
+      throw cannotUse(`claim ${name}`, "must be a string");
     }
   }
 }

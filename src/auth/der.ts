@@ -1,4 +1,4 @@
-/** DER bytes of the object identifiers that this module writes. */
+/** The object identifiers that this module writes, encoded as DER. */
 const RSA_ENCRYPTION = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01] as const;
 const EC_PUBLIC_KEY = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01] as const;
 const P256 = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07] as const;
@@ -11,7 +11,7 @@ const OCTET_STRING = 0x04;
 const OBJECT_IDENTIFIER = 0x06;
 const CONTEXT_0 = 0xa0;
 
-/** The algorithm of a key, as its own DER names it. */
+/** The algorithm that the DER encoding of a key names. */
 export interface KeyKind {
   /** Such as "RSA", "Ed25519", or "EC" for every elliptic curve in Weierstrass form. */
   readonly name: string;
@@ -21,7 +21,7 @@ export interface KeyKind {
 
 const EC = "1.2.840.10045.2.1";
 
-/** Names of key algorithms and curves, supported or not, so that errors can say what a key is. */
+/** Names of key algorithms and curves for error messages, including unsupported ones. */
 const NAMES: ReadonlyMap<string, string> = new Map([
   ["1.2.840.113549.1.1.1", "RSA"],
   ["1.2.840.113549.1.1.10", "RSASSA-PSS"],
@@ -43,7 +43,7 @@ const NAMES: ReadonlyMap<string, string> = new Map([
   ["1.3.36.3.3.2.8.1.1.13", "brainpoolP512r1"],
 ]);
 
-/** Converts PKCS#1 (`BEGIN RSA PRIVATE KEY`) to PKCS#8, the only form that WebCrypto takes. */
+/** Converts PKCS#1 (`BEGIN RSA PRIVATE KEY`) to PKCS#8, the only format that WebCrypto accepts. */
 export function pkcs1PrivateToPkcs8(der: Uint8Array): Uint8Array<ArrayBuffer> {
   return pkcs8(encode(SEQUENCE, RSA_ENCRYPTION, NULL), der);
 }
@@ -54,17 +54,17 @@ export function pkcs1PublicToSpki(der: Uint8Array): Uint8Array<ArrayBuffer> {
   return encode(SEQUENCE, algorithm, encode(BIT_STRING, [0], der));
 }
 
-/** Converts SEC 1 (`BEGIN EC PRIVATE KEY`) to PKCS#8; a key that names no curve counts as P-256. */
+/** Converts SEC 1 (`BEGIN EC PRIVATE KEY`) to PKCS#8. A key without a curve counts as P-256. */
 export function sec1ToPkcs8(der: Uint8Array): Uint8Array<ArrayBuffer> {
   return pkcs8(encode(SEQUENCE, EC_PUBLIC_KEY, curveOfSec1(der) ?? P256), der);
 }
 
-/** The kind of key in an SPKI; `undefined` for an unknown one, and for what is not an SPKI. */
+/** Returns the kind of key in an SPKI document; `undefined` if it cannot be read. */
 export function kindOfSpki(der: Uint8Array): KeyKind | undefined {
   return kindAt(der, read(der, 0, SEQUENCE)?.start);
 }
 
-/** The kind of key in a PKCS#8 document, see {@linkcode kindOfSpki}. */
+/** Returns the kind of key in a PKCS#8 document; `undefined` if it cannot be read. */
 export function kindOfPkcs8(der: Uint8Array): KeyKind | undefined {
   const version = read(der, read(der, 0, SEQUENCE)?.start, INTEGER);
   return kindAt(der, version?.end);
@@ -74,7 +74,7 @@ function pkcs8(algorithm: Uint8Array, key: Uint8Array): Uint8Array<ArrayBuffer> 
   return encode(SEQUENCE, [INTEGER, 1, 0], algorithm, encode(OCTET_STRING, key));
 }
 
-/** The object identifier, with its header, of the curve that a SEC 1 private key names. */
+/** Returns the object identifier, with its header, of the curve in a SEC 1 private key. */
 function curveOfSec1(der: Uint8Array): Uint8Array | undefined {
   const version = read(der, read(der, 0, SEQUENCE)?.start, INTEGER);
   const secret = read(der, version?.end, OCTET_STRING);
@@ -83,7 +83,7 @@ function curveOfSec1(der: Uint8Array): Uint8Array | undefined {
   return curve === undefined ? undefined : der.subarray(parameters?.start, curve.end);
 }
 
-/** The kind of key that the AlgorithmIdentifier at `at` names. */
+/** Returns the kind of key that the AlgorithmIdentifier at `at` names. */
 function kindAt(der: Uint8Array, at: number | undefined): KeyKind | undefined {
   const algorithm = read(der, read(der, at, SEQUENCE)?.start, OBJECT_IDENTIFIER);
   if (algorithm === undefined) return undefined;
@@ -96,13 +96,13 @@ function kindAt(der: Uint8Array, at: number | undefined): KeyKind | undefined {
   return { name, curve: NAMES.get(curveId) ?? curveId };
 }
 
-/** Where the content of an element begins and ends. */
+/** Start and end of an element's content. */
 interface Extent {
   readonly start: number;
   readonly end: number;
 }
 
-/** The element at `at`; `undefined` when it has another tag or does not fit. */
+/** Finds the element at `at`; `undefined` if it has another tag or exceeds the document. */
 function read(der: Uint8Array, at: number | undefined, tag: number): Extent | undefined {
   if (at === undefined || der[at] !== tag) return undefined;
   let length = der[at + 1];
@@ -117,7 +117,7 @@ function read(der: Uint8Array, at: number | undefined, tag: number): Extent | un
   return start + length <= der.length ? { start, end: start + length } : undefined;
 }
 
-/** An object identifier in dotted form, such as `1.2.840.10045.2.1`. */
+/** Formats an object identifier with dots, such as `1.2.840.10045.2.1`. */
 function dotted(bytes: Uint8Array): string {
   const arcs: number[] = [];
   let arc = 0;

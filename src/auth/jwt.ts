@@ -4,24 +4,24 @@ import { KiteError } from "../protocol/errors.ts";
 import { checkSignable, type JwtClaims, readClaims, type SignableClaims } from "./claims.ts";
 import type { KeyAlgorithm, PrivateKey, PublicKey } from "./keys.ts";
 
-/** A longer text is refused before anything looks into it, characters. */
+/** The maximum length of a token, characters. A longer text is rejected before it is parsed. */
 export const MAX_TOKEN_LENGTH = 16_384;
 
-/** A token as its text claims to be; nothing of it is verified. */
+/** A parsed token whose signature and claims are not verified. */
 export interface UnverifiedToken {
-  /** The whole token. */
+  /** The encoded token. */
   readonly text: string;
   /** The `alg` of its header, one of those allowed. */
   readonly algorithm: KeyAlgorithm;
-  /** What it claims. */
+  /** The unverified claims. */
   readonly claims: JwtClaims;
 }
 
 /**
- * Takes a token apart and refuses every algorithm outside of `allowed`. Of the header only `alg`
- * and `crit` are ever looked at: a key that a token brings along, or points to, counts for nothing.
+ * Parses a token and rejects algorithms that are not `allowed`. Reads only `alg` and `crit` from the
+ * header: keys that the token contains or links to are ignored.
  *
- * @throws {KiteError} `authenticationError`, in the words of the Go kite where it has any.
+ * @throws {KiteError} `authenticationError`, worded as in the Go kite where possible.
  */
 export function parseToken(text: string, allowed: readonly KeyAlgorithm[]): UnverifiedToken {
   const { header, claims } = splitToken(text);
@@ -32,34 +32,35 @@ export function parseToken(text: string, allowed: readonly KeyAlgorithm[]): Unve
 }
 
 /**
- * The claims of a token, **unverified**: for a look at one's own kite.key, never for trust.
+ * Returns the **unverified** claims of a token, for example of one's own kite.key. Do not use them to
+ * authenticate a caller.
  *
- * @throws {KiteError} `authenticationError`, if the text is no JWT.
+ * @throws {KiteError} `authenticationError` if the text is not a JWT.
  */
 export function readTokenClaims(text: string): JwtClaims {
   return splitToken(text).claims;
 }
 
-/** True if `key` made the token's signature; false for a key of another algorithm. */
+/** True if `key` signed the token; false for a key with another algorithm. */
 export async function hasSignatureOf(token: UnverifiedToken, key: PublicKey): Promise<boolean> {
   if (key.algorithm !== token.algorithm) return false;
-  // Decoders pass over white space; one token would then have texts without end.
+  // Decoders ignore white space, which would allow many texts for one token.
   if (badBase64At(token.text.slice(token.text.lastIndexOf(".") + 1)) !== -1) return false;
   try {
     await compactVerify(token.text, key.key, { algorithms: [key.algorithm] });
     return true;
   } catch {
-    // Whatever the reason, this key does not vouch for this text.
+    // For any other reason, too, the signature does not count.
     return false;
   }
 }
 
 /**
- * Holds `exp`, `nbf` and `iat`, where present, against the clock.
+ * Checks `exp`, `nbf` and `iat`, if present.
  *
- * @param now Milliseconds since 1970.
- * @param tolerance How far the clocks may differ, milliseconds.
- * @throws {KiteError} `authenticationError`, in the words of the Go kite.
+ * @param now The current time, milliseconds since 1970.
+ * @param tolerance The accepted clock difference, milliseconds.
+ * @throws {KiteError} `authenticationError`, worded as in the Go kite.
  */
 export function checkTimes(claims: JwtClaims, now: number, tolerance: number): void {
   const { exp, nbf, iat } = claims;
@@ -70,10 +71,10 @@ export function checkTimes(claims: JwtClaims, now: number, tolerance: number): v
   }
 }
 
-/** What {@linkcode signToken} may be told beside the claims. */
+/** Options of {@linkcode signToken}. */
 export interface SignOptions {
   /**
-   * The `kid` header: which key signed.
+   * The `kid` header, which identifies the key.
    *
    * @default none
    */
@@ -81,10 +82,10 @@ export interface SignOptions {
 }
 
 /**
- * Signs claims as a JWT that every kite reads: times are integers, `aud` is one string.
+ * Signs claims as a JWT that all kites can read: times are integers, `aud` is one string.
  *
- * @returns The compact text, `header.claims.signature`.
- * @throws {KiteError} `configError`, naming the claim that a Go kite could not read.
+ * @returns The encoded token, `header.claims.signature`.
+ * @throws {KiteError} `configError`, naming a claim that a Go kite could not read.
  *
  * @example
  * ```ts
@@ -116,12 +117,12 @@ export async function signToken(
     .sign(key.key);
 }
 
-/** An authentication failure; the one who answers puts the authentication type before it. */
+/** Creates an authentication error. The answer adds the authentication type before the message. */
 export function refusal(message: string, cause?: unknown): KiteError {
   return new KiteError("authenticationError", message, cause === undefined ? {} : { cause });
 }
 
-/** True for what {@linkcode refusal} makes: an error whose message is meant for the caller. */
+/** True for an authentication error, whose message may be sent to the caller. */
 export function isRefusal(error: unknown): error is KiteError {
   return error instanceof KiteError && error.type === "authenticationError";
 }
@@ -149,7 +150,7 @@ function decodeSegment(segment: string, what: "header" | "claims"): unknown {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
     // The parser's own message would quote the token.
-    throw refusal(`token ${what} is no JSON`);
+    throw refusal(`token ${what} is not JSON`);
   }
 }
 
@@ -160,7 +161,7 @@ function decodeBase64Url(segment: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }
 
-/** Where base64url without padding goes wrong, counted as Go does; -1 if nowhere. */
+/** Returns the first invalid position of a base64url text without padding, as Go counts; else -1. */
 function badBase64At(segment: string): number {
   for (let at = 0; at < segment.length; at++) {
     const code = segment.charCodeAt(at);

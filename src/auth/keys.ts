@@ -10,15 +10,14 @@ import {
 import { readPem, writePem } from "./pem.ts";
 
 /**
- * The signature algorithms that kites use (RFC 7518, RFC 8037). The Go and JavaScript kites know
- * `RS256` alone.
+ * The signature algorithms of kites (RFC 7518, RFC 8037). Go kites and kite.js support only `RS256`.
  */
 export type KeyAlgorithm = "RS256" | "ES256" | "EdDSA";
 
 /** Every {@linkcode KeyAlgorithm}. */
 export const KEY_ALGORITHMS: readonly KeyAlgorithm[] = Object.freeze(["RS256", "ES256", "EdDSA"]);
 
-/** A key that checks signatures. */
+/** A key that verifies signatures. */
 export interface PublicKey {
   /** The one algorithm that this key may be used with. */
   readonly algorithm: KeyAlgorithm;
@@ -26,7 +25,7 @@ export interface PublicKey {
   readonly key: CryptoKey;
 }
 
-/** A key that signs; its material cannot be read back. */
+/** A key that signs. It cannot be exported. */
 export interface PrivateKey {
   /** The one algorithm that this key may be used with. */
   readonly algorithm: KeyAlgorithm;
@@ -34,19 +33,19 @@ export interface PrivateKey {
   readonly key: CryptoKey;
 }
 
-/** A key pair as text. */
+/** A key pair in PEM format. */
 export interface KeyPairPem {
-  /** What it signs with. */
+  /** The signature algorithm. */
   readonly algorithm: KeyAlgorithm;
-  /** `BEGIN PUBLIC KEY`, without a last line feed. */
+  /** `BEGIN PUBLIC KEY`, without a trailing line feed. */
   readonly publicKey: string;
-  /** `BEGIN PRIVATE KEY`, without a last line feed. */
+  /** `BEGIN PRIVATE KEY`, without a trailing line feed. */
   readonly privateKey: string;
 }
 
-/** RSA keys below this many bits are refused (RFC 7518, 3.3). */
+/** The minimum length of RSA keys, bits (RFC 7518, 3.3). */
 const MIN_RSA_BITS = 2048;
-/** WebCrypto takes no longer ones everywhere, and checking them costs milliseconds. */
+/** The maximum length of RSA keys. Not every WebCrypto supports longer ones, and they are slow. */
 const MAX_RSA_BITS = 8192;
 
 interface WebCryptoParameters {
@@ -57,7 +56,7 @@ interface WebCryptoParameters {
   readonly publicExponent?: Uint8Array<ArrayBuffer>;
 }
 
-/** What WebCrypto must be told to make or import a key for an algorithm. */
+/** The WebCrypto parameters to generate or import a key of each algorithm. */
 const PARAMETERS: ReadonlyMap<KeyAlgorithm, WebCryptoParameters> = new Map([
   ["RS256", {
     name: "RSASSA-PKCS1-v1_5",
@@ -69,7 +68,7 @@ const PARAMETERS: ReadonlyMap<KeyAlgorithm, WebCryptoParameters> = new Map([
   ["EdDSA", { name: "Ed25519" }],
 ]);
 
-/** The algorithm of each supported kind of key, by its name or that of its curve. */
+/** The algorithm of each supported kind of key, by the name of the kind or of its curve. */
 const ALGORITHM_OF_KIND: ReadonlyMap<string, KeyAlgorithm> = new Map([
   ["RSA", "RS256"],
   ["P-256", "ES256"],
@@ -80,9 +79,9 @@ const SUPPORTED = "only RSA, P-256 and Ed25519 are supported";
 
 /**
  * Imports a public key from PEM: `BEGIN PUBLIC KEY` or `BEGIN RSA PUBLIC KEY`; RSA from 2048 to
- * 8192 bits, P-256 or Ed25519. The key itself says which algorithm it is for.
+ * 8192 bits, P-256 or Ed25519. The kind of key determines the algorithm.
  *
- * @throws {KiteError} `configError`, never quoting the key.
+ * @throws {KiteError} `configError`, which never quotes the key.
  */
 export async function importPublicKey(pem: string): Promise<PublicKey> {
   const spki = readSpki(pem);
@@ -90,11 +89,11 @@ export async function importPublicKey(pem: string): Promise<PublicKey> {
 }
 
 /**
- * The one text that stands for a public key however it was written: `BEGIN PUBLIC KEY` in lines of
- * 64 characters. Two texts hold the same key if their canonical texts are equal; line ends, white
- * space, other text around the key and PKCS#1 make no difference.
+ * Returns the canonical text of a public key: `BEGIN PUBLIC KEY` with lines of 64 characters. Two
+ * texts contain the same key if their canonical texts are equal. Line ends, white space, text around
+ * the key, and PKCS#1 make no difference.
  *
- * @returns The canonical text, or the trimmed `pem` if it holds no public key.
+ * @returns The canonical text, or the trimmed `pem` if it contains no public key.
  */
 export function canonicalPublicKey(pem: string): string {
   try {
@@ -109,7 +108,7 @@ export function canonicalPublicKey(pem: string): string {
  * Imports a private key from PEM: `BEGIN PRIVATE KEY`, `BEGIN RSA PRIVATE KEY` or
  * `BEGIN EC PRIVATE KEY`; RSA from 2048 to 8192 bits, P-256 or Ed25519.
  *
- * @throws {KiteError} `configError`, never quoting the key.
+ * @throws {KiteError} `configError`, which never quotes the key.
  */
 export async function importPrivateKey(pem: string): Promise<PrivateKey> {
   const pkcs8 = readPkcs8(pem);
@@ -117,9 +116,9 @@ export async function importPrivateKey(pem: string): Promise<PrivateKey> {
 }
 
 /**
- * The public half of a private key, as `BEGIN PUBLIC KEY` without a last line feed.
+ * Returns the public key of a private key, as `BEGIN PUBLIC KEY` without a trailing line feed.
  *
- * @throws {KiteError} `configError`, never quoting the key.
+ * @throws {KiteError} `configError`, which never quotes the key.
  */
 export async function publicKeyOf(privateKeyPem: string): Promise<string> {
   const pkcs8 = readPkcs8(privateKeyPem);
@@ -133,9 +132,9 @@ export async function publicKeyOf(privateKeyPem: string): Promise<string> {
 }
 
 /**
- * Makes a key pair.
+ * Generates a key pair.
  *
- * @param algorithm default: "RS256", which every kite understands; 2048 bits
+ * @param algorithm default: "RS256" with 2048 bits, which every kite supports
  *
  * @example
  * ```ts
@@ -177,7 +176,7 @@ async function importKey(
   usage: KeyUsage,
   extractable = usage === "verify",
 ): Promise<PublicKey & PrivateKey> {
-  if (kind === undefined) throw bad(`it is damaged, or of an unknown kind; ${SUPPORTED}`);
+  if (kind === undefined) throw bad(`it is damaged or of an unknown kind; ${SUPPORTED}`);
   const algorithm = ALGORITHM_OF_KIND.get(kind.curve ?? kind.name);
   if (algorithm === undefined) {
     const is = kind.curve === undefined
@@ -190,7 +189,7 @@ async function importKey(
     const parameters = parametersOf(algorithm);
     key = await crypto.subtle.importKey(format, der, parameters, extractable, [usage]);
   } catch {
-    // The reason is left out on purpose: it could quote the key.
+    // The original message is omitted, since it could quote the key.
     throw bad("it is damaged");
   }
   const bits = (key.algorithm as Partial<RsaHashedKeyAlgorithm>).modulusLength;

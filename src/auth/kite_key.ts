@@ -1,21 +1,22 @@
 import { KiteError } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
 import { env, homeDirectory } from "../runtime/env.ts";
 import { makeDirectory, readTextFile, writeFileAtomic } from "../runtime/files.ts";
 import type { JwtClaims } from "./claims.ts";
 import { readTokenClaims, signToken } from "./jwt.ts";
 import type { PrivateKey } from "./keys.ts";
 
-/** What goes into a new kite.key. */
+/** The content of a new kite.key. */
 export interface KiteKeyOptions {
-  /** The user whom it speaks for. */
+  /** The user whose kites it authenticates. */
   readonly username: string;
   /** Kontrol's username. */
   readonly kontrolUser: string;
-  /** Where Kontrol is, as its kites reach it. */
+  /** The URL at which kites reach Kontrol. */
   readonly kontrolUrl: string;
-  /** What it is signed with. */
+  /** The key that signs it. */
   readonly privateKey: PrivateKey;
-  /** The public half of `privateKey`, PEM. */
+  /** The public key of `privateKey`, PEM. */
   readonly publicKeyPem: string;
   /**
    * Its `jti`.
@@ -26,23 +27,23 @@ export interface KiteKeyOptions {
   /**
    * When it was issued, milliseconds since 1970.
    *
-   * @default 5 minutes ago, for clocks that are late
+   * @default 5 minutes ago, since the clocks of other machines may be slow
    */
   readonly issuedAt?: number;
   /**
-   * Whether its Kontrol signs key handovers, which the user's kites then require before they trust
-   * a new key. Set it to false for a Kontrol that cannot sign them, such as the Go Kontrol.
+   * Whether its Kontrol signs key handovers. If so, the user's kites require one before they trust a
+   * new key. Set it to false for a Kontrol that cannot sign them, such as the Go Kontrol.
    *
    * @default true
    */
   readonly signsHandovers?: boolean;
 }
 
-/** Milliseconds by which the clocks of machines may differ, as Kontrol's tokens allow. */
+/** Accepted clock difference, milliseconds; the same as for Kontrol's tokens. */
 const LEEWAY = 300_000;
 
 /**
- * Signs a kite.key: the JWT with which a user's kites prove themselves to Kontrol and to each other.
+ * Signs a kite.key: the JWT that authenticates a user's kites to Kontrol and to each other.
  *
  * @throws {KiteError} `configError`, naming the option that is empty.
  *
@@ -64,7 +65,7 @@ export async function createKiteKey(options: KiteKeyOptions): Promise<string> {
   const { username, kontrolUser, kontrolUrl } = options;
   const publicKeyPem = options.publicKeyPem.trim();
   for (const [name, value] of Object.entries({ username, kontrolUser, kontrolUrl, publicKeyPem })) {
-    if (value === "") throw new KiteError("configError", `a kite.key needs a ${name}`);
+    if (value === "") throw cannotUse(name, "must not be empty in a kite.key");
   }
   return await signToken({
     iss: kontrolUser,
@@ -78,15 +79,15 @@ export async function createKiteKey(options: KiteKeyOptions): Promise<string> {
 }
 
 /**
- * What a kite.key says, **unverified**: whose it is, which Kontrol it belongs to.
+ * Returns the **unverified** claims of a kite.key, such as its user and its Kontrol.
  *
- * @throws {KiteError} `authenticationError`, if the text is no JWT.
+ * @throws {KiteError} `authenticationError` if the text is not a JWT.
  */
 export function readKiteKeyClaims(kiteKey: string): JwtClaims {
   return readTokenClaims(kiteKey.trim());
 }
 
-/** The directory of `kite.key`: `$KITE_HOME`, else `~/.kite`; `""` where neither is known. */
+/** Returns the directory of `kite.key`: `$KITE_HOME` or `~/.kite`; `""` if neither is known. */
 export function kiteHome(): string {
   const home = env("KITE_HOME");
   if (home !== undefined && home !== "") return home;
@@ -95,10 +96,11 @@ export function kiteHome(): string {
 }
 
 /**
- * The text of `kite.key`, trimmed; `undefined` if there is no such file.
+ * Reads the file `kite.key`.
  *
- * @param directory default: {@linkcode kiteHome}
- * @throws {KiteError} `configError`: it cannot be read, or is no kite.key.
+ * @param directory the directory of the file, {@linkcode kiteHome} by default
+ * @returns the trimmed text; `undefined` if there is no such file
+ * @throws {KiteError} `configError` if the file cannot be read or is not a kite.key
  */
 export async function readKiteKeyFile(
   directory: string = kiteHome(),
@@ -112,17 +114,18 @@ export async function readKiteKeyFile(
 }
 
 /**
- * Puts `kite.key` in place, in one step, for its owner's eyes only (directory 0700, file 0400).
+ * Writes the file `kite.key` atomically, readable only by its owner (directory 0700, file 0400).
  *
- * @param directory default: {@linkcode kiteHome}
- * @throws {KiteError} `configError`: the text is no kite.key, or cannot be written.
+ * @param directory the directory of the file, {@linkcode kiteHome} by default
+ * @throws {KiteError} `configError` if the text is not a kite.key, or cannot be written
  */
 export async function writeKiteKeyFile(
   kiteKey: string,
   directory: string = kiteHome(),
 ): Promise<void> {
   if (directory === "") {
-    throw new KiteError("configError", "no place for kite.key: set KITE_HOME to a directory");
+    const reason = "the home directory is unknown; set KITE_HOME to a directory";
+    throw new KiteError("configError", `Cannot write kite.key: ${reason}`);
   }
   const text = kiteKey.trim();
   const path = `${directory}/kite.key`;
@@ -135,6 +138,6 @@ function checkText(text: string, path: string): void {
   try {
     readTokenClaims(text);
   } catch (error) {
-    throw new KiteError("configError", `${path} is no kite.key`, { cause: error });
+    throw new KiteError("configError", `Cannot use ${path}: not a kite.key`, { cause: error });
   }
 }

@@ -7,28 +7,27 @@ import { canonicalPublicKey, type KeyAlgorithm } from "./keys.ts";
 import { CachingVerifier, usernameOf, type VerifierOptions } from "./verifier.ts";
 
 /**
- * Tells whether a public key is a Kontrol that we trust; asked for keys other than our own
- * Kontrol's. May throw an `authenticationError` with a message of its own for the caller; what
- * else it throws stays here.
+ * Decides whether to trust the public key of another Kontrol. It may throw an `authenticationError`,
+ * whose message is sent to the caller; other errors are not sent.
  */
 export type KontrolKeyCheck = (kontrolKey: string) => boolean | Promise<boolean>;
 
-/** What a {@linkcode KiteKeyVerifier} must know. */
+/** Options of a {@linkcode KiteKeyVerifier}. */
 export interface KiteKeyVerifierOptions extends VerifierOptions {
   /**
-   * Decides on keys other than the trusted ones.
+   * Decides whether to trust other keys than the trusted ones.
    *
-   * @default none of them is trusted
+   * @default no other key is trusted
    */
   readonly verify?: KontrolKeyCheck;
   /**
-   * How long an answer of `verify` is remembered, milliseconds; 0 for not at all.
+   * Milliseconds for which results of `verify` are cached; 0 disables caching.
    *
    * @default 300_000
    */
   readonly verifyTtl?: number;
   /**
-   * How long `verify` may take, milliseconds.
+   * Milliseconds after which `verify` fails.
    *
    * @default 15_000
    */
@@ -40,10 +39,10 @@ interface Answer {
   readonly until: number;
 }
 
-/** Answers of `verify` that are remembered; strangers can make up keys without end. */
+/** The maximum number of cached results of `verify`, since callers can send any number of keys. */
 const MAX_ANSWERS = 1_000;
 
-/** What the Go kite says of a bad signature. */
+/** The Go kite's messages for a bad signature. */
 const BAD_SIGNATURE: Readonly<Record<KeyAlgorithm, string>> = {
   RS256: "crypto/rsa: verification error",
   ES256: "crypto/ecdsa: verification error",
@@ -51,9 +50,9 @@ const BAD_SIGNATURE: Readonly<Record<KeyAlgorithm, string>> = {
 };
 
 /**
- * The `kiteKey` authenticator: a kite.key, signed by the key in its own `kontrolKey` claim
- * (docs/protocol.md §5). That claim alone proves nothing: the key must be one of the trusted ones,
- * by its trimmed text, or the owner's `verify` must accept it. An untrusted key is never used.
+ * The `kiteKey` authenticator: accepts a kite.key signed by the key in its own `kontrolKey` claim
+ * (docs/protocol.md §5). That key must be a trusted one, or the owner's `verify` must accept it. Other
+ * keys are never used.
  */
 export class KiteKeyVerifier extends CachingVerifier {
   readonly #verify: KontrolKeyCheck | undefined;
@@ -61,7 +60,7 @@ export class KiteKeyVerifier extends CachingVerifier {
   readonly #timeout: number;
   readonly #answers: SharedCache<Answer>;
 
-  /** @throws {KiteError} `configError`, naming the option that is wrong. */
+  /** @throws {KiteError} `configError`, naming the invalid option. */
   constructor(options: KiteKeyVerifierOptions) {
     super(options);
     this.#verify = options.verify;
@@ -89,7 +88,7 @@ export class KiteKeyVerifier extends CachingVerifier {
     usernameOf(claims);
   }
 
-  /** Until when the owner trusts the key; throws if not at all. */
+  /** Returns until when the owner trusts the key; throws if the owner does not. */
   async #askOwner(kontrolKey: string): Promise<number> {
     const verify = this.#verify;
     if (verify === undefined) throw refusal("kontrol key is not trusted");

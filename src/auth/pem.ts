@@ -3,10 +3,10 @@ import { KiteError } from "../protocol/errors.ts";
 const BEGIN = "-----BEGIN ";
 const END = "-----END ";
 const DASHES = "-----";
-/** An RSA key of 16,384 bits takes 13 KB; nothing longer is a key. */
+/** The maximum length of a PEM text. An RSA key of 16,384 bits takes 13 KB. */
 const MAX_PEM_LENGTH = 32_768;
 
-/** Kinds of PEM block that users pass by mistake; errors name no others. */
+/** Labels of PEM blocks that users may pass by mistake. Errors name only these. */
 const KNOWN_LABELS: ReadonlySet<string> = new Set([
   "PUBLIC KEY",
   "RSA PUBLIC KEY",
@@ -31,8 +31,7 @@ export interface PemBlock {
  * Reads the first accepted block of a PEM text and skips others, such as `EC PARAMETERS`.
  *
  * @param accepted The accepted labels.
- * @throws {KiteError} `configError` that says what is wrong and what is accepted, and never quotes
- * the text.
+ * @throws {KiteError} `configError` with the reason and the accepted labels. It never quotes the text.
  */
 export function readPem(pem: string, accepted: readonly string[]): PemBlock {
   if (typeof pem !== "string") throw bad("it is not a string", accepted);
@@ -55,7 +54,7 @@ export function readPem(pem: string, accepted: readonly string[]): PemBlock {
   throw bad(found === undefined ? "it holds no key" : `it holds a ${found} block`, accepted);
 }
 
-/** Bytes as a PEM block in lines of 64 characters, without a last line feed. */
+/** Encodes bytes as a PEM block with lines of 64 characters, without a trailing line feed. */
 export function writePem(label: string, der: Uint8Array): string {
   const text = btoa(String.fromCharCode(...der));
   const lines = [`${BEGIN}${label}${DASHES}`];

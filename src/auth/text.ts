@@ -1,6 +1,6 @@
 const MAX_SHOWN = 256;
 
-/** A foreign text as an error may show it: short, and without control characters. */
+/** Prepares an untrusted text for an error message: truncates it and removes control characters. */
 export function clip(text: string): string {
   let shown = "";
   for (const character of text.slice(0, MAX_SHOWN)) {

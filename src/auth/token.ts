@@ -4,39 +4,40 @@ import { hasSignatureOf, isRefusal, refusal, type UnverifiedToken } from "./jwt.
 import { clip } from "./text.ts";
 import { CachingVerifier, usernameOf, type VerifierOptions } from "./verifier.ts";
 
-/** What a {@linkcode TokenVerifier} must know. */
+/** Options of a {@linkcode TokenVerifier}. */
 export interface TokenVerifierOptions extends VerifierOptions {
-  /** Our Kontrol's username; no other issuer is trusted. */
+  /** Returns the username of our Kontrol, the only trusted issuer. */
   readonly kontrolUser: () => string;
-  /** Who we are, for the audience. */
+  /** Returns the identity of this kite, which the audience must cover. */
   readonly identity: () => AudienceIdentity;
   /**
-   * Decides on the audience.
+   * Checks the audience.
    *
-   * @default {@linkcode refuseAudience}: docs/protocol.md §5
+   * @default {@linkcode refuseAudience}
    */
   readonly audience?: AudienceCheck;
   /**
-   * Takes tokens that never end, as the Go kite does.
+   * Accepts tokens that never expire, as the Go kite does.
    *
    * @default false
    */
   readonly allowWithoutExpiry?: boolean;
   /**
-   * Looks for new trusted keys when none of those at hand made a signature; what they are then is
-   * tried once more.
+   * Requests new trusted keys when no current key signed a token. The token is then checked against
+   * the new ones.
    *
-   * @default none are looked for
+   * @default no keys are requested
    */
   readonly refresh?: () => Promise<void>;
 }
 
 /**
- * The `token` authenticator (docs/protocol.md §5): a JWT signed by Kontrol for a caller of this kite.
+ * The `token` authenticator (docs/protocol.md §5): accepts JWTs that Kontrol signed for callers of
+ * this kite.
  *
- * Good when the algorithm is allowed and fits the key, the issuer is our Kontrol's user, one of the
- * trusted keys made the signature, the times hold, and `sub` and `aud` say who may call whom.
- * A bad signature is refused as "token is expired", so that clients fetch a new token.
+ * It checks that the algorithm is allowed and matches the key, the issuer is our Kontrol's user, a
+ * trusted key signed the token, the token is valid now, it has a `sub`, and `aud` covers this kite.
+ * A bad signature is reported as "token is expired", so that clients request a new token.
  *
  * @example
  * ```ts
@@ -54,14 +55,14 @@ export interface TokenVerifierOptions extends VerifierOptions {
  *   { iss: "kontrol", sub: "alice", aud: "/bob/prod", exp: Math.floor(Date.now() / 1000) + 60 },
  *   await importPrivateKey(privateKey),
  * );
- * const caller = verifier.cached(token) ?? await verifier.verify(token);
+ * const caller = await verifier.verify(token);
  * console.assert(caller.username === "alice");
  * ```
  */
 export class TokenVerifier extends CachingVerifier {
   readonly #options: TokenVerifierOptions;
 
-  /** @throws {KiteError} `configError`, naming the option that is wrong. */
+  /** @throws {KiteError} `configError`, naming the invalid option. */
   constructor(options: TokenVerifierOptions) {
     super(options);
     this.#options = options;
@@ -89,14 +90,14 @@ export class TokenVerifier extends CachingVerifier {
     return this.trustedUntil(signer);
   }
 
-  /** The one of `keys` that made the signature. */
+  /** Finds the key that signed the token. */
   async #signerOf(token: UnverifiedToken, keys: readonly string[]): Promise<string | undefined> {
     let unusable: unknown;
     for (const pem of keys) {
       try {
         if (await hasSignatureOf(token, await this.import(pem))) return pem;
       } catch (error) {
-        // One damaged key must not keep the others from being tried.
+        // After a damaged key, the others are still tried.
         unusable = error;
       }
     }

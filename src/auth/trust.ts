@@ -4,55 +4,55 @@ import { hasSignatureOf, parseToken } from "./jwt.ts";
 import { canonicalPublicKey, importPublicKey, KEY_ALGORITHMS } from "./keys.ts";
 import { readKiteKeyClaims } from "./kite_key.ts";
 
-/** What a kite trusts at first, and by which rules that changes. */
+/** The keys that a kite trusts at first, and the rules for changing them. */
 export interface TrustOptions {
-  /** The text of our kite.key. */
+  /** The text of this kite's kite.key. */
   readonly kiteKey?: string | undefined;
   /** Our Kontrol's public key, PEM. */
   readonly kontrolKey?: string | undefined;
   /** Our Kontrol's username. */
   readonly kontrolUser?: string | undefined;
   /**
-   * Milliseconds for which a replaced Kontrol key stays trusted. The default covers every token
-   * signed before the change, so that no call fails because of it.
+   * Milliseconds for which a replaced Kontrol key stays trusted. The default is longer than the
+   * lifetime of tokens, so that tokens signed before the change stay valid.
    *
    * @default 176_400_000 (49 h)
    */
   readonly keyOverlap?: number | undefined;
   /**
-   * Adopts a new key only with a handover that the current key signed.
+   * Adopts a new key only with a handover signed by the current key.
    *
-   * @default true, unless our kite.key is of a Kontrol that signs no handovers, as the Go Kontrol
+   * @default true, unless the kite.key is from a Kontrol without handovers, such as the Go Kontrol
    */
   readonly requireKeyHandover?: boolean | undefined;
 }
 
-/** New keys that Kontrol handed out (docs/kontrol-protocol.md §6). */
+/** New keys from Kontrol (docs/kontrol-protocol.md §6). */
 export interface TrustUpdate {
-  /** A kite.key signed anew. */
+  /** The new kite.key. */
   readonly kiteKey?: string | undefined;
-  /** The public key to trust from now on, PEM. */
+  /** The new public key to trust, PEM. */
   readonly kontrolKey?: string | undefined;
-  /** The statement of the key trusted now that `kontrolKey` replaces it. */
+  /** The handover to `kontrolKey`, signed by the currently trusted key. */
   readonly keyHandover?: string | undefined;
 }
 
 const DEFAULT_OVERLAP = 176_400_000;
 
-/** Milliseconds between two requests for new keys, however many made-up tokens arrive. */
+/** Milliseconds between two requests for new keys, even if many invalid tokens arrive. */
 const LEAST_PAUSE = 1_000;
 
-/** Former keys kept at most. */
+/** The maximum number of former keys that stay trusted. */
 const MOST_FORMER = 8;
 
 /**
- * Called when what is trusted has changed.
+ * Called when the trusted keys or the kite.key have changed.
  *
- * @param formerKiteKey The kite.key until now, whether it changed or not.
+ * @param formerKiteKey The kite.key before the change, which may be the same as after it.
  */
 export type TrustListener = (formerKiteKey: string | undefined) => void;
 
-/** Whom a kite trusts, and the kite.key that it shows: both may change while it runs. */
+/** The keys that a kite trusts, and its own kite.key. Both may change while the kite runs. */
 export class Trust {
   readonly #overlap: number;
   readonly #requireHandover: boolean | undefined;
@@ -64,7 +64,7 @@ export class Trust {
   #kontrolUser: string;
   #asking: Promise<void> | undefined;
   #askedAt = -Infinity;
-  /** Asks Kontrol for new keys and adopts them; undefined while there is no Kontrol to ask. */
+  /** Requests new keys from Kontrol and adopts them; undefined if there is no Kontrol. */
   source: (() => Promise<unknown>) | undefined;
 
   constructor(options: TrustOptions) {
@@ -92,7 +92,7 @@ export class Trust {
     return this.#kontrolUser;
   }
 
-  /** Every key trusted now, the current one first; the same array until that changes. */
+  /** Returns the trusted keys, the current one first. Returns the same array until they change. */
   readonly trustedKeys = (): readonly string[] => {
     if (this.#former.length > 0 && this.#former.some(({ until }) => until <= Date.now())) {
       this.#former = this.#former.filter(({ until }) => until > Date.now());
@@ -101,19 +101,19 @@ export class Trust {
     return this.#keys;
   };
 
-  /** Until when a key is trusted, milliseconds since 1970; 0 for one that is not. */
+  /** Returns until when a key is trusted, milliseconds since 1970; 0 for an untrusted key. */
   readonly trustedUntil = (key: string): number => {
     if (key === this.#kontrolKey) return Infinity;
     return this.#former.find((former) => former.key === key)?.until ?? 0;
   };
 
   /**
-   * Adopts new keys if what is trusted already vouches for them: a new Kontrol key needs a handover
-   * signed by the current one, and a new kite.key must speak for the same user and be signed by the
-   * Kontrol key. See {@linkcode TrustOptions.requireKeyHandover} for Kontrols without handovers.
+   * Verifies and adopts new keys. A new Kontrol key needs a handover signed by the current one. A new
+   * kite.key must be of the same user and signed by the Kontrol key. See
+   * {@linkcode TrustOptions.requireKeyHandover} for Kontrols without handovers.
    *
-   * @returns Whether anything changed.
-   * @throws {KiteError} `authenticationError`: nothing vouches for the keys, and none was adopted.
+   * @returns True if anything changed.
+   * @throws {KiteError} `authenticationError` if a key cannot be verified; then none is adopted.
    */
   async adopt(update: TrustUpdate): Promise<boolean> {
     const before = this.#kontrolKey;
@@ -122,14 +122,14 @@ export class Trust {
     const kiteKey = update.kiteKey?.trim() || this.#kiteKey;
     if (key !== before) await this.#checkHandover(before, key!, update.keyHandover);
     if (kiteKey !== this.#kiteKey) await this.#checkKiteKey(kiteKey!, key);
-    // Another answer was adopted meanwhile: this one has to hold against what that changed.
+    // A concurrent call changed the current key, so this update must be verified again.
     if (this.#kontrolKey !== before) return await this.adopt(update);
     return this.#replace(kiteKey, key);
   }
 
   /**
-   * Asks for new keys, because a token arrived that no trusted key has signed: Kontrol may have
-   * changed its key pair. Concurrent callers share one request, and at most one a second is made.
+   * Requests new keys after a token that no trusted key has signed: Kontrol may have changed its key
+   * pair. Concurrent calls share one request; there is at most one per second.
    */
   refresh(): Promise<void> {
     return this.#asking ??= this.#ask().finally(() => this.#asking = undefined);
@@ -142,7 +142,7 @@ export class Trust {
     try {
       await this.source();
     } catch {
-      // Without an answer the token is refused, as it would have been without the request.
+      // The token is then refused, as without the request.
     }
   }
 
@@ -167,10 +167,12 @@ export class Trust {
       });
       return;
     }
-    if (currentKey === undefined) throw unvouchedKey("no key is trusted that could vouch for it");
+    if (currentKey === undefined) {
+      throw unvouchedKey("there is no trusted key that could verify it");
+    }
     if (handover === undefined) {
       throw unvouchedKey(
-        "it came without a handover signed by the present key; " +
+        "it came without a handover signed by the current key; " +
           "set requireKeyHandover to false if this Kontrol cannot sign one",
       );
     }
@@ -182,7 +184,7 @@ export class Trust {
     }
   }
 
-  /** A kite.key that our Kontrol signed tells whether it signs handovers, too. */
+  /** By default, the kite.key states whether its Kontrol signs handovers. */
   #needsHandover(): boolean {
     if (this.#requireHandover !== undefined) return this.#requireHandover;
     return this.#kiteKey === undefined || readClaims(this.#kiteKey).keyHandover === true;
@@ -195,7 +197,7 @@ export class Trust {
       throw unvouchedKey("the new kite.key names another key");
     }
     if (sub === undefined || (own !== undefined && sub !== own)) {
-      throw unvouchedKey("the new kite.key speaks for another user");
+      throw unvouchedKey("the new kite.key belongs to another user");
     }
     const token = parseToken(kiteKey, KEY_ALGORITHMS);
     if (!await hasSignatureOf(token, await importPublicKey(kontrolKey))) {

@@ -8,77 +8,80 @@ import {
   type KeyAlgorithm,
   type PublicKey,
 } from "./keys.ts";
-import { KiteError } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
 
-/** What a good token or kite.key says of the caller. */
+/** The result of verifying a token or kite.key. */
 export interface Verified {
-  /** Whom it speaks for; never empty. */
+  /** The authenticated user; never empty. */
   readonly username: string;
-  /** When it ends, milliseconds since 1970; `Infinity` if it never does. */
+  /** When the token expires, milliseconds since 1970; `Infinity` if never. */
   readonly expires: number;
-  /** Until when this result holds: the end of the token, or of the trust in its signer. */
+  /** Until when this result is valid: until the token expires or its signer is no longer trusted. */
   readonly until: number;
-  /** All that it says. */
+  /** All claims. */
   readonly claims: JwtClaims;
 }
 
 /**
- * Tells whether a text proves who the caller is. Each good text is checked once and remembered
- * until it expires, or until what is trusted changes.
+ * Verifies tokens or kite.keys. Each valid one is checked once and cached until it expires or the
+ * trusted keys change.
  */
 export interface Verifier {
-  /** The result of an earlier {@linkcode Verifier.verify} that still holds. */
+  /** Returns the cached result of an earlier {@linkcode Verifier.verify}, if it is still valid. */
   cached(token: string): Verified | undefined;
   /**
-   * @throws {KiteError} `authenticationError`; the message says why, without the authentication
-   * type before it.
+   * Verifies a token or kite.key.
+   *
+   * @throws {KiteError} `authenticationError`, whose message does not include the authentication type
    */
   verify(token: string): Promise<Verified>;
 }
 
-/** What the verifiers have in common. */
+/** The common options of the verifiers. */
 export interface VerifierOptions {
   /**
-   * The public keys that are trusted now, PEM: our Kontrol's, and during a change of keys the old
-   * one too. Asked on every call, so it should only hand out what is at hand.
+   * Returns the trusted public keys, PEM: the key of our Kontrol, and during a key change the former
+   * one, too. It is called for every request, so it must be fast.
    */
   readonly trustedKeys: () => readonly string[];
   /**
-   * Until when one of the trusted keys counts, milliseconds since 1970.
+   * Returns until when one of the trusted keys is trusted, milliseconds since 1970.
    *
-   * @param key The canonical text of the key, see {@linkcode canonicalPublicKey}; default: Infinity
+   * @param key The canonical text of the key, see {@linkcode canonicalPublicKey}.
+   *
+   * @default Infinity
    */
   readonly trustedUntil?: (key: string) => number;
   /**
-   * The signature algorithms that will do.
+   * The accepted signature algorithms.
    *
    * @default ["RS256", "ES256", "EdDSA"]
    */
   readonly algorithms?: readonly KeyAlgorithm[];
   /**
-   * How far the clocks of two machines may differ, milliseconds.
+   * Accepted clock difference, milliseconds.
    *
    * @default 0
    */
   readonly clockTolerance?: number;
   /**
-   * How many good texts are remembered; 0 for none.
+   * The maximum number of cached results; 0 disables caching.
    *
    * @default 10_000
    */
   readonly cacheSize?: number;
   /**
-   * The clock, milliseconds since 1970.
+   * Returns the time, milliseconds since 1970.
    *
    * @default Date.now
    */
   readonly now?: () => number;
 }
 
-/** Trusted keys tried at most, since each one adds to the cost of a check. */
+/** The maximum number of trusted keys, since each one adds to the cost of a check. */
 const MAX_TRUSTED_KEYS = 64;
 
-/** The common part of both verifiers: parses, caches, and drops the cache when trust changes. */
+/** The base of both verifiers. It parses tokens, and caches results until the trusted keys change. */
 export abstract class CachingVerifier implements Verifier {
   readonly #options: VerifierOptions;
   readonly #algorithms: readonly KeyAlgorithm[];
@@ -86,22 +89,24 @@ export abstract class CachingVerifier implements Verifier {
   readonly #cache: SharedCache<Verified>;
   readonly #imported = new Map<string, Promise<PublicKey>>();
   #trust: readonly string[] = [];
-  /** The clock, milliseconds since 1970. */
+  /** Returns the time, milliseconds since 1970. */
   protected readonly now: () => number;
 
-  /** @throws {KiteError} `configError`, naming the option that is wrong. */
+  /** @throws {KiteError} `configError`, naming the invalid option. */
   constructor(options: VerifierOptions) {
     const { algorithms = KEY_ALGORITHMS, clockTolerance = 0, cacheSize = 10_000 } = options;
     for (const algorithm of algorithms) {
       if (!KEY_ALGORITHMS.includes(algorithm)) {
-        throw bad("algorithms", `a list of ${KEY_ALGORITHMS.join(", ")}`);
+        const rule = `must be a list of ${KEY_ALGORITHMS.join(", ")}`;
+        throw cannotUse("algorithms", rule, { value: algorithm });
       }
     }
     if (!Number.isFinite(clockTolerance) || clockTolerance < 0) {
-      throw bad("clockTolerance", "milliseconds, 0 or more");
+      const rule = "must be a number of milliseconds, at least 0";
+      throw cannotUse("clockTolerance", rule, { value: clockTolerance });
     }
     if (!Number.isSafeInteger(cacheSize) || cacheSize < 0) {
-      throw bad("cacheSize", "a whole number, 0 or more");
+      throw cannotUse("cacheSize", "must be an integer of at least 0", { value: cacheSize });
     }
     this.#options = options;
     this.#algorithms = algorithms;
@@ -122,23 +127,23 @@ export abstract class CachingVerifier implements Verifier {
     return await this.#cache.obtain(token, () => this.#check(token));
   }
 
-  /** Everything that results depend on besides the token; a change drops all of them. */
+  /** Returns everything that results depend on besides the token. A change clears the cache. */
   protected trust(): readonly string[] {
     return this.#options.trustedKeys();
   }
 
-  /** The trusted keys, each in its canonical text. */
+  /** Returns the canonical texts of the trusted keys. */
   protected trustedKeys(): readonly string[] {
     return this.#options.trustedKeys().slice(0, MAX_TRUSTED_KEYS).map(canonicalPublicKey);
   }
 
-  /** Until when a key of {@linkcode CachingVerifier.trustedKeys} counts. */
+  /** Returns until when a key of {@linkcode CachingVerifier.trustedKeys} is trusted. */
   protected trustedUntil(key: string): number {
     return this.#options.trustedUntil?.(key) ?? Infinity;
   }
 
   /**
-   * Checks who signed, and the signature.
+   * Checks the signer and the signature.
    *
    * @returns Until when the signer is trusted, milliseconds since 1970.
    * @throws {KiteError} `authenticationError`
@@ -146,13 +151,13 @@ export abstract class CachingVerifier implements Verifier {
   protected abstract checkSigner(token: UnverifiedToken): Promise<number>;
 
   /**
-   * Checks the claims of a token whose signature and times hold.
+   * Checks the claims of a token with a valid signature and valid times.
    *
    * @throws {KiteError} `authenticationError`
    */
   protected abstract checkClaims(claims: JwtClaims): void;
 
-  /** The key of a trusted PEM, imported once. */
+  /** Imports a trusted key, once. */
   protected import(pem: string): Promise<PublicKey> {
     const known = this.#imported.get(pem);
     if (known !== undefined) return known;
@@ -188,15 +193,11 @@ export abstract class CachingVerifier implements Verifier {
 }
 
 /**
- * The username that verified claims give.
+ * Returns the username in verified claims.
  *
- * @throws {KiteError} `authenticationError`: none.
+ * @throws {KiteError} `authenticationError` if there is none.
  */
 export function usernameOf(claims: JwtClaims): string {
   if (claims.sub === undefined || claims.sub === "") throw refusal("token has no username");
   return claims.sub;
-}
-
-function bad(option: string, expected: string): KiteError {
-  return new KiteError("configError", `option ${option} must be ${expected}`);
 }

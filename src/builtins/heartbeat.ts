@@ -1,14 +1,14 @@
 import type { Callback } from "../dnode/scrub.ts";
-import { KiteError } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
 import type { RemoteKite } from "../rpc/remote.ts";
 import type { KiteRequest } from "../rpc/request.ts";
 
-/** Seconds; a day. */
+/** The longest heartbeat interval, seconds: one day. */
 const LONGEST_INTERVAL = 86_400;
 
-/** `kite.heartbeat(seconds, ping)`: calls `ping()` at once and then every so many seconds. */
+/** Implements `kite.heartbeat(seconds, ping)`: calls `ping()` immediately and at that interval. */
 export class Heartbeats {
-  /** One timer a session: asking again replaces the former request. */
+  /** One timer per session: a further request replaces the previous one. */
   readonly #timers = new Map<RemoteKite, ReturnType<typeof setInterval>>();
 
   /** Serves `kite.heartbeat`. */
@@ -16,14 +16,14 @@ export class Heartbeats {
     const [interval, ping] = args.sliceOfLength(2);
     const seconds = interval.number();
     if (!(seconds >= 1 && seconds <= LONGEST_INTERVAL)) {
-      const right = `1 to ${LONGEST_INTERVAL} seconds`;
-      throw new KiteError("argumentError", `heartbeat interval must be ${right}, got ${seconds}`);
+      const rule = `must be a number of seconds from 1 to ${LONGEST_INTERVAL}`;
+      throw cannotUse("heartbeat interval", rule, { value: seconds, type: "argumentError" });
     }
     this.#start(client, seconds, ping.function());
     return null;
   };
 
-  /** Stops them all. */
+  /** Stops all heartbeats. */
   stop(): void {
     for (const timer of this.#timers.values()) clearInterval(timer);
     this.#timers.clear();

@@ -8,7 +8,7 @@ import { getPass, notify, print, prompt } from "../runtime/terminal.ts";
 import { Heartbeats } from "./heartbeat.ts";
 import { WebRtcSignalling } from "./webrtc.ts";
 
-/** The built-in methods that reach the owner's terminal or network. */
+/** The built-in methods that use the owner's terminal, desktop or network. */
 export type RiskyBuiltin =
   | "kite.print"
   | "kite.prompt"
@@ -16,29 +16,32 @@ export type RiskyBuiltin =
   | "kite.notify"
   | "kite.tunnel";
 
-/** Who may call a risky built-in: everyone that authenticates, no one, or those for whom it is true. */
+/**
+ * Who may call a risky built-in: every authenticated caller (`true`), no one (`false`), or the callers
+ * for whom the function returns true.
+ */
 export type Permission = boolean | ((request: KiteRequest) => boolean | Promise<boolean>);
 
 /**
- * Which of the risky built-ins answer, and to whom.
+ * Which risky built-ins are enabled, and for whom.
  *
  * @default none of them
  */
 export type BuiltinPermissions = Partial<Readonly<Record<RiskyBuiltin, Permission>>>;
 
-/** What the built-ins need from their kite. */
+/** The parts of a kite that the built-ins use. */
 export interface BuiltinHost {
   handle(name: string, handler: Handler): Method;
-  /** Describes the methods that a caller may see. */
+  /** Describes the methods that are visible to a caller. */
   describe(request: KiteRequest): unknown;
   readonly permissions: BuiltinPermissions;
-  /** True when the kite passes WebRTC signalling messages on. */
+  /** True if the kite forwards WebRTC signalling messages. */
   readonly webrtc: boolean;
-  /** Logs a message of a remote. */
+  /** Logs a message from a remote. */
   logRemote(name: string, message: string): void;
-  /** Dials a tunnel and serves the session that comes through it. */
+  /** Dials a tunnel and serves the session in it. */
   tunnel(url: string): Promise<void>;
-  /** True for a proxy that the kite dialled for the sake of tunnels: it needs no further permission. */
+  /** True for a proxy that the kite has dialled for tunnels, which needs no further permission. */
   mayTunnel(remote: RemoteKite): boolean;
 }
 
@@ -80,7 +83,7 @@ export class Builtins {
 }
 
 /**
- * A built-in that answers only when the owner enabled it for the caller.
+ * Adds a built-in that works only if the owner has enabled it for the caller.
  *
  * @param isExempt true for a request that needs no permission
  */
@@ -95,7 +98,7 @@ function guarded(
     const permission = host.permissions[name] ?? false;
     const isAllowed = typeof permission === "function" ? await permission(request) : permission;
     if (!isAllowed) {
-      throw new KiteError("notAllowed", `${name} is not enabled here for this caller`);
+      throw new KiteError("notAllowed", `Cannot call ${name}: not enabled for this caller`);
     }
     return await handler(request);
   });

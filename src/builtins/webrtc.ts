@@ -2,31 +2,31 @@ import { KiteError } from "../protocol/errors.ts";
 import type { RemoteKite } from "../rpc/remote.ts";
 import type { KiteRequest } from "../rpc/request.ts";
 
-/** Milliseconds that a peer is remembered after it has gone. */
+/** Milliseconds until a disconnected peer is forgotten. */
 const GRACE = 2_000;
 
 interface Peer {
   readonly remote: RemoteKite;
   readonly username: string;
-  /** Runs while the peer is gone. */
+  /** Runs while the peer is disconnected. */
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** `kite.handleWebRTC`: passes signalling messages between kites that are connected here. */
+/** Implements `kite.handleWebRTC`, which forwards signalling messages between connected kites. */
 export class WebRtcSignalling {
   readonly #peers = new Map<string, Peer>();
   readonly #remotes = new WeakSet<RemoteKite>();
 
   /**
-   * Serves `kite.handleWebRTC({type, src, dst, payload})`. As in Go, `type` may be any text, or absent:
+   * Serves `kite.handleWebRTC({type, src, dst, payload})`. As in Go, `type` may be any text or missing;
    * peers use `ANSWER`, `OFFER`, `CANDIDATE` and `LEAVE`.
    */
   readonly handle = async ({ args, client, kite }: KiteRequest): Promise<null> => {
     const message = args.one().object();
     const type = message.field("type");
-    if (!type.isNull) type.string(); // refuses what Go cannot read
+    if (!type.isNull) type.string(); // rejects values that Go cannot read
     if (kite.id === "") {
-      throw new KiteError("argumentError", "a caller without an id has no address");
+      throw new KiteError("argumentError", "Cannot forward the message: the caller has no id");
     }
     this.#remember(kite.id, kite.username, client);
     const dst = message.field("dst");
@@ -39,21 +39,27 @@ export class WebRtcSignalling {
     return null;
   };
 
-  /** Forgets everyone. */
+  /** Forgets all peers. */
   stop(): void {
     for (const { timer } of this.#peers.values()) clearTimeout(timer);
     this.#peers.clear();
   }
 
-  /** A remote has one address, its first; only its own user may take an address over. */
+  /** Binds an id to a remote. A remote keeps its first id; only the same user may take over an id. */
   #remember(id: string, username: string, remote: RemoteKite): void {
     const known = this.#peers.get(id);
     if (known?.remote === remote) return;
     if (known !== undefined && known.username !== username) {
-      throw new KiteError("genericError", "src belongs to another user");
+      throw new KiteError(
+        "genericError",
+        "Cannot forward the message: src belongs to another user",
+      );
     }
     if (this.#remotes.has(remote)) {
-      throw new KiteError("argumentError", "one connection cannot speak for two kites");
+      throw new KiteError(
+        "argumentError",
+        "Cannot forward the message: the connection has already used another id",
+      );
     }
     this.#remotes.add(remote);
     clearTimeout(known?.timer);

@@ -164,7 +164,7 @@ export function type<Value>(): Schema<Value> {
 export function callback<Args extends readonly unknown[] = []>(): Schema<
   (...args: Args) => unknown
 > {
-  return standard(
+  return standard<(...args: Args) => unknown>(
     (value) =>
       typeof value === "function"
         ? { value: value as (...args: Args) => unknown }

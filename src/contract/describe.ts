@@ -1,7 +1,7 @@
 import type { StandardJSONSchemaV1 } from "@standard-schema/spec";
 import type { MethodSchemas, Schema } from "../rpc/contract_types.ts";
 import type { Methods } from "../rpc/methods.ts";
-import type { KiteRequest } from "../rpc/request.ts";
+import type { IncomingCall } from "../rpc/request.ts";
 
 /** A JSON Schema, version 2020-12; `{}` where nothing is known. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -36,7 +36,7 @@ export interface Description {
  */
 export function describeMethods(
   methods: Methods,
-  request: KiteRequest,
+  request: IncomingCall,
 ): Description | Promise<Description> {
   const seesAll = !methods.authenticates || !request.authenticates;
   if (seesAll || request.authentication === undefined) return describeAll(methods, seesAll);

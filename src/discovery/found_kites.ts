@@ -2,28 +2,28 @@ import { KiteError } from "../protocol/errors.ts";
 import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
 import { isKiteUrl } from "../transport/url.ts";
 
-/** A kite as Kontrol describes it. */
+/** A kite that Kontrol found. */
 export interface FoundKite {
-  /** Who it is. */
+  /** Its identity. */
   readonly kite: KiteIdentity;
-  /** Where it answers. */
+  /** The URL to dial. */
   readonly url: string;
-  /** A token for calls to it; `""` when it has gone. */
+  /** A token for calls to it; `""` for a kite that has disconnected. */
   readonly token: string;
 }
 
-/** The answer to `getKites`, or a page of a watch's list. */
+/** The answer to `getKites`, or one page of the list of a watch. */
 export interface GetKitesResult {
   readonly kites: readonly FoundKite[];
-  /** True if the list goes on with another page. */
+  /** True if the list has more pages. */
   readonly hasMore: boolean;
-  /** The watch that was begun, if one was asked for. */
+  /** The id of the new watch, if one was requested. */
   readonly watcherId: string | undefined;
 }
 
 /**
- * Reads the answer to `getKites`. Kites without an id or a usable URL are left out: anyone may
- * register one, and it must not hide the others.
+ * Reads the answer to `getKites`. Skips kites without an id or a usable URL: anyone can register
+ * one, and it must not make the others unavailable.
  *
  * @throws {KiteError} `invalidResponse`
  */
@@ -57,7 +57,7 @@ export function readFoundKite(value: unknown): FoundKite {
   if (identity.id === "") {
     throw new KiteError("invalidResponse", "Cannot read a kite from Kontrol: it has no id");
   }
-  // A kite that has gone needs no URL.
+  // A kite that has disconnected needs no URL.
   if (url !== "" && url !== null && !isKiteUrl(url)) {
     throw new KiteError(
       "invalidResponse",

@@ -1,14 +1,14 @@
 import { KiteError } from "../protocol/errors.ts";
 import { createTrustingClient, type HttpClient } from "../runtime/http_client.ts";
 import { Timer } from "../runtime/timer.ts";
-import { type DiscoveryHost, noKontrol } from "./host.ts";
+import { type DiscoveryHost, noKontrol } from "./discovery_host.ts";
 import { fetchKontrol } from "./kontrol_http.ts";
 import { readRegisterResult, type RegisterResult } from "./register_result.ts";
 
 /** Seconds between heartbeats when Kontrol names no interval. */
 const DEFAULT_INTERVAL = 10;
 
-/** Milliseconds until a failed registration or heartbeat is tried again. */
+/** Milliseconds until a failed registration or heartbeat is retried. */
 const RETRY_AFTER = 1_000;
 
 /** A registration over HTTP, kept alive with heartbeats (docs/kontrol-protocol.md §3). */
@@ -41,18 +41,18 @@ export class HttpRegistration {
     void this.#beat();
   }
 
-  /** Registers anew in place of the next heartbeat. */
+  /** Registers again instead of sending the next heartbeat. */
   again(): void {
     this.#isStale = true;
   }
 
-  /** Sends no more heartbeats: Kontrol forgets the kite after a while. */
+  /** Stops the heartbeats, so that Kontrol removes the kite after some time. */
   stop(): void {
     this.#timer?.clear();
     this.#end.abort();
     this.#client.close();
-    this.#settle.reject(new KiteError("aborted", "the registration was given up"));
-    this.first.catch(() => {}); // nobody has to wait for it
+    this.#settle.reject(new KiteError("aborted", "Cannot register: the registration was stopped"));
+    this.first.catch(() => {}); // no one may be waiting for it
   }
 
   async #beat(): Promise<void> {
@@ -72,7 +72,7 @@ export class HttpRegistration {
         return this.stop();
       }
       this.#turn++;
-      // Reported once for each outage, not for each try.
+      // Reported once per outage, not for every attempt.
       if (++this.#failures === 1) {
         const what = this.#current === undefined ? "register over HTTP" : "send a heartbeat";
         this.#host.report(`Cannot ${what}, trying again`, error);
@@ -96,7 +96,11 @@ export class HttpRegistration {
     return readRegisterResult(parse(text));
   }
 
-  /** @returns False when Kontrol wants the registration again. */
+  /**
+   * Sends a heartbeat.
+   *
+   * @returns false if the kite has to register again
+   */
   async #heartbeat({ heartbeatToken }: RegisterResult): Promise<boolean> {
     const query: Record<string, string> = { id: this.#host.identity.id };
     if (heartbeatToken !== undefined) query.token = heartbeatToken;
@@ -113,7 +117,10 @@ export class HttpRegistration {
     if (url === undefined) throw noKontrol();
     const late = new AbortController();
     const timer = new Timer(
-      () => late.abort(new KiteError("timeout", `no answer within ${timeout} ms`)),
+      () =>
+        late.abort(
+          new KiteError("timeout", `no answer within ${timeout} ms`),
+        ),
       timeout,
     );
     const signal = AbortSignal.any([this.#end.signal, late.signal]);

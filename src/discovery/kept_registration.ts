@@ -1,9 +1,10 @@
 import type { Client } from "../client.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { Backoff } from "../backoff.ts";
+import { isPermanent } from "./discovery_host.ts";
 import type { RegisterResult } from "./register_result.ts";
 
-/** Registers with every new connection to Kontrol, and tries again when that fails. */
+/** Registers on every new connection to Kontrol, and retries failed registrations. */
 export class KeptRegistration {
   /** Resolves after the first success; rejects when Kontrol refuses before one. */
   readonly first: Promise<RegisterResult>;
@@ -27,22 +28,22 @@ export class KeptRegistration {
     this.#report = report;
     this.#settle = Promise.withResolvers();
     this.first = this.#settle.promise;
-    this.#removeListener = client.on("connect", () => void this.#try());
+    this.#removeListener = client.onConnect(() => void this.#try());
     if (client.state === "open") void this.#try();
   }
 
-  /** Registers anew, if there is a connection; else the next one does. */
+  /** Registers again, now or on the next connection. */
   again(): void {
     if (this.#client.state === "open") void this.#try();
   }
 
-  /** Registers no more. */
+  /** Stops registering. */
   stop(): void {
     this.#isStopped = true;
     this.#removeListener();
     clearTimeout(this.#timer);
-    this.#settle.reject(new KiteError("aborted", "the registration was given up"));
-    this.first.catch(() => {}); // whoever waits has heard; when nobody does, that is no failure
+    this.#settle.reject(new KiteError("aborted", "Cannot register: the registration was stopped"));
+    this.first.catch(() => {}); // no one may be waiting for it
   }
 
   async #try(): Promise<void> {
@@ -54,21 +55,14 @@ export class KeptRegistration {
       this.#settle.resolve(result);
     } catch (error) {
       if (this.#isStopped) return;
-      if (!this.#hasSucceeded && isRefusal(error)) {
+      if (!this.#hasSucceeded && isPermanent(error)) {
         this.#settle.reject(error);
         return this.stop();
       }
       this.#report(error);
-      // Without a connection the next one begins the next try.
+      // Without a connection, the next one triggers the next attempt.
       if (this.#client.state !== "open") return;
       this.#timer = setTimeout(() => void this.#try(), this.#backoff.next());
     }
   }
-}
-
-/** What another try would not mend. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof KiteError &&
-    (error.type === "authenticationError" || error.type === "argumentError" ||
-      error.type === "configError" || error.type === "notAllowed");
 }

@@ -1,5 +1,8 @@
 import type { Authentication } from "../rpc/codec.ts";
 import type { Client } from "../client.ts";
+import type { DiallingClient } from "../dialling_client.ts";
+import { createApi } from "../rpc/api.ts";
+import type { Contract } from "../rpc/contract_types.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { cannotUse } from "../protocol/refusal.ts";
@@ -9,53 +12,45 @@ import { type KontrolQuery, readQuery } from "../protocol/query.ts";
 import type { TrustUpdate } from "../auth/trust.ts";
 import { isKiteUrl } from "../transport/url.ts";
 import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
-import { type DiscoveryHost, type KontrolLine, noKontrol } from "./host.ts";
+import { type DiscoveryHost, type KontrolConnection, noKontrol } from "./discovery_host.ts";
 import { HttpRegistration } from "./http_registration.ts";
 import { Proxies } from "./proxies.ts";
 import { KeptRegistration } from "./kept_registration.ts";
 import { explainRefusedKey } from "./refused_key.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
 import { TokenRenewer } from "./token_renewer.ts";
-import { KiteWatch } from "./watch.ts";
+import type {
+  GetTokenOptions,
+  TypedClient,
+  TypedKiteEvent,
+  WaitOptions,
+  WithContract,
+} from "./options.ts";
+import { type KiteEvent, type KiteWatch, KontrolWatch } from "./watch.ts";
 
-/** How {@linkcode KontrolClient.getToken} asks. */
-export interface GetTokenOptions {
-  /**
-   * Have a new token signed, instead of one that Kontrol remembers.
-   *
-   * @default false
-   */
-  readonly force?: boolean;
-}
-
-/** Milliseconds between two tries to reach Kontrol, at most. */
+/** Maximum delay between two attempts to reach Kontrol, milliseconds. */
 const LONGEST_REDIAL = 3_000;
 
-/** Milliseconds that the question for Kontrol's key may take while a caller waits for it. */
+/** Timeout of a request for Kontrol's key while a caller waits for it, milliseconds. */
 const KEY_TIMEOUT = 5_000;
 
-/** Milliseconds between two questions of a key renewer, at least. */
+/** Minimum interval of a key renewer, milliseconds. */
 const SHORTEST_INTERVAL = 100;
 
-/** A kite's connection to its Kontrol, dialled when it is first needed and kept from then on. */
-export class KontrolClient implements KontrolLine {
-  /**
-   * The registrations at proxies.
-   *
-   * @internal
-   */
+/** A kite's connection to its Kontrol. It is dialled on first use and then kept open. */
+export class KontrolClient implements KontrolConnection {
+  /** The registrations at proxies. */
   readonly proxies: Proxies;
   readonly #host: DiscoveryHost;
-  #client: Client | undefined;
+  #client: DiallingClient | undefined;
   #kept: KeptRegistration | undefined;
   #http: HttpRegistration | undefined;
-  readonly #watches = new Set<KiteWatch>();
+  readonly #watches = new Set<KiteWatch<unknown>>();
   readonly #readies = new Set<WaitingCalls>();
   readonly #renewers = new Set<() => void>();
-  /** The key that was refused last, so that each is reported once. */
+  /** The last key that was not trusted, so that each one is reported once. */
   #refusedKey: string | undefined;
 
-  /** Made by {@linkcode Kite.kontrol}. */
   constructor(host: DiscoveryHost) {
     this.#host = host;
     this.proxies = new Proxies(host, this);
@@ -65,9 +60,9 @@ export class KontrolClient implements KontrolLine {
   /**
    * The connection to Kontrol.
    *
-   * @throws {KiteError} `configError` when no Kontrol is known
+   * @throws {KiteError} `configError` if no Kontrol is configured
    */
-  get client(): Client {
+  get client(): DiallingClient {
     if (this.#client !== undefined) return this.#client;
     const { kontrolUrls } = this.#host;
     if (kontrolUrls.length === 0) throw noKontrol();
@@ -79,8 +74,8 @@ export class KontrolClient implements KontrolLine {
       concurrentCallbacks: false,
     });
     this.#client = client;
-    // Reported once for each outage, not for each try.
-    client.on("dialError", ({ error, attempt }) => {
+    // Reported once per outage, not for every attempt.
+    client.onDialError(({ error, attempt }) => {
       if (attempt === 1) this.#host.report("Cannot reach Kontrol, trying again", error);
     });
     client.dialForever().catch((error: unknown) => {
@@ -90,18 +85,17 @@ export class KontrolClient implements KontrolLine {
   }
 
   /**
-   * Resolves when there is a connection to Kontrol. Unlike a call, it waits for a Kontrol that cannot
-   * be reached yet.
+   * Resolves when Kontrol is connected. Unlike a call, it also waits if Kontrol cannot be reached yet.
    *
    * @throws {KiteError} `timeout`, `aborted`
    */
-  async ready({ timeout = this.#host.timeout, signal }: TellOptions = {}): Promise<void> {
+  async ready({ timeout = this.#host.timeout, signal }: WaitOptions = {}): Promise<void> {
     const { client } = this;
     if (client.state === "open") return;
     const ready = new WaitingCalls(1, () => client.whyNotConnected());
     const releases = [
-      client.on("connect", () => ready.resolveAll()),
-      client.on("giveUp", () => ready.rejectAll()),
+      client.onConnect(() => ready.resolveAll()),
+      client.onGiveUp(() => ready.rejectAll()),
     ];
     this.#readies.add(ready);
     try {
@@ -124,7 +118,7 @@ export class KontrolClient implements KontrolLine {
     }
   }
 
-  /** Registers once, and takes over the keys that Kontrol hands out. */
+  /** Registers once, and adopts new keys from Kontrol. */
   async registerOnce(url: string): Promise<RegisterResult> {
     checkUrl(url);
     const { kontrolKey } = this.#host.trust;
@@ -132,7 +126,7 @@ export class KontrolClient implements KontrolLine {
     return await this.#adopt(readRegisterResult(await this.tell({}, "register", argument)));
   }
 
-  /** Registers, and again after every reconnection; resolves after the first time. */
+  /** Registers now and after every reconnection. Resolves after the first registration. */
   async register(url: string): Promise<RegisterResult> {
     checkUrl(url);
     this.#kept?.stop();
@@ -144,7 +138,7 @@ export class KontrolClient implements KontrolLine {
     return await this.#kept.first;
   }
 
-  /** Registers over HTTP and keeps it up with heartbeats; resolves after the first time. */
+  /** Registers over HTTP and sends heartbeats. Resolves after the first registration. */
   async registerHttp(url: string): Promise<RegisterResult> {
     checkUrl(url);
     this.#http?.stop();
@@ -153,24 +147,34 @@ export class KontrolClient implements KontrolLine {
   }
 
   /**
-   * The kites that match, in an order of chance, each with a token.
+   * Returns clients of the matching kites. They are not connected yet, and renew their tokens.
    *
-   * @throws {KiteError} `genericError` "no kites availabile" when there is none
+   * @throws {KiteError} `genericError` with the code `kitesNotFound` if no kite matches
    */
-  async findKites(query: KontrolQuery): Promise<readonly FoundKite[]> {
+  async getKites(query: KontrolQuery, options: WaitOptions = {}): Promise<Client[]> {
+    return (await this.#findKites(query, options)).map((found) => this.#clientFor(found));
+  }
+
+  /** Returns clients together with the typed functions of a contract. */
+  async getTypedKites<C extends Contract>(
+    query: KontrolQuery,
+    { contract, ...options }: WaitOptions & WithContract<C>,
+  ): Promise<TypedClient<C>[]> {
+    const clients = await this.getKites(query, options);
+    return clients.map((client) => ({ client, api: createApi(client, contract) }));
+  }
+
+  /** Returns the matching kites in random order, each with a token. */
+  async #findKites(query: KontrolQuery, options: WaitOptions): Promise<readonly FoundKite[]> {
     const argument = { query: readQuery(query), watchCallback: null, who: null };
-    const { kites } = readGetKitesResult(await this.tell({}, "getKites", argument));
-    if (kites.length === 0) throw new KiteError("genericError", "no kites availabile");
+    const { kites } = readGetKitesResult(await this.tell(options, "getKites", argument));
+    // Go's misspelling, which peers match on.
+    if (kites.length === 0) throw notFound("no kites availabile");
     return kites;
   }
 
-  /** Clients for the kites that match, not dialled yet, whose tokens are kept fresh. */
-  async getKites(query: KontrolQuery): Promise<Client[]> {
-    return (await this.findKites(query)).map((found) => this.clientFor(found));
-  }
-
-  /** A client for a kite that was found, with a token that is kept fresh. */
-  clientFor({ kite, url, token }: FoundKite): Client {
+  /** Creates a client for a found kite. The client renews its token. */
+  #clientFor({ kite, url, token }: FoundKite): Client {
     const options = { authentication: { type: "token", key: token }, identity: kite } as const;
     const client: Client = this.#host.newClient(url, options, {
       beforeCall: () => renewer.due(),
@@ -182,9 +186,9 @@ export class KontrolClient implements KontrolLine {
       } catch (error) {
         if (!isNoneFound(error)) throw error;
       }
-      // The kite has restarted under a new id. Its token is good for every kite of that name.
+      // The kite has restarted with a new id. A token is valid for every kite of that name.
       const { username, environment, name } = last;
-      const found = await this.findKites({ username, environment, name });
+      const found = await this.#findKites({ username, environment, name }, {});
       last = (found.find((each) => each.url === url) ?? found[0]!).kite;
       return await this.getToken(last, { force: true });
     };
@@ -193,20 +197,28 @@ export class KontrolClient implements KontrolLine {
     return client;
   }
 
-  /** A token for the one kite that matches. */
-  async getToken(query: KontrolQuery, { force = false }: GetTokenOptions = {}): Promise<string> {
+  /** Returns a token for the one kite that matches. */
+  async getToken(
+    query: KontrolQuery,
+    { force = false, ...options }: GetTokenOptions = {},
+  ): Promise<string> {
     const argument = force ? { ...readQuery(query), force } : readQuery(query);
-    const token = await this.tell({}, "getToken", argument);
+    let token: unknown;
+    try {
+      token = await this.tell(options, "getToken", argument);
+    } catch (error) {
+      throw isNoneFound(error) ? notFound(error.message, error) : error;
+    }
     if (typeof token === "string" && token !== "") return token;
-    throw new KiteError("invalidResponse", "Kontrol answered getToken with something else");
+    throw new KiteError("invalidResponse", "Cannot read the answer to getToken: must be a token");
   }
 
   /**
-   * Asks Kontrol for the public key to trust now, and adopts it if the present key vouches for it
-   * (docs/kontrol-protocol.md §6). After a change, a registered kite registers again, for its new
+   * Requests Kontrol's current public key, and adopts it if the trusted key has signed a handover to
+   * it (docs/kontrol-protocol.md §6). After a change, a registered kite registers again to get a new
    * kite.key.
    *
-   * @throws {KiteError} `authenticationError` when nothing vouches for the key.
+   * @throws {KiteError} `authenticationError` if the key cannot be verified
    */
   async getKey(options: TellOptions = {}): Promise<string> {
     const { trust } = this.#host;
@@ -220,10 +232,10 @@ export class KontrolClient implements KontrolLine {
   }
 
   /**
-   * Asks for the key to trust at intervals, so that a retired one is replaced before a call fails.
+   * Requests Kontrol's key at intervals, so that a new key is adopted before a call fails.
    *
    * @param interval Milliseconds between two requests, at least 100.
-   * @returns A function that ends it; it ends with the kite as well.
+   * @returns A function that stops the renewer. Closing the kite stops it, too.
    */
   keyRenewer(interval: number): () => void {
     if (!(typeof interval === "number" && interval >= SHORTEST_INTERVAL)) {
@@ -248,26 +260,48 @@ export class KontrolClient implements KontrolLine {
     return stop;
   }
 
-  /** Follows the kites that match: the present ones first, then every change. */
+  /** Follows the matching kites: first the registered ones, then every change. */
   watchKites(query: KontrolQuery): KiteWatch {
-    const watch = new KiteWatch(this, readQuery(query), () => this.#watches.delete(watch));
+    return this.#watch(query, (event) => event);
+  }
+
+  /** Follows the matching kites, and adds the typed functions of a contract to the events. */
+  watchTypedKites<C extends Contract>(
+    query: KontrolQuery,
+    { contract }: WithContract<C>,
+  ): KiteWatch<TypedKiteEvent<C>> {
+    return this.#watch(query, (event): TypedKiteEvent<C> => {
+      const { action } = event;
+      if (action === "DEREGISTER") return { ...event, action };
+      const client = this.#clientFor(event);
+      return { ...event, action, client, api: createApi(client, contract) };
+    });
+  }
+
+  #watch<Event>(query: KontrolQuery, present: (event: KiteEvent) => Event): KiteWatch<Event> {
+    const watch: KiteWatch<Event> = new KontrolWatch(
+      this,
+      readQuery(query),
+      present,
+      () => this.#watches.delete(watch),
+    );
     this.#watches.add(watch);
     return watch;
   }
 
-  /** Stops everything; the kite's clients are closed by the kite. */
+  /** Stops everything except the kite's clients, which the kite closes. */
   close(): void {
     this.#host.trust.source = undefined;
     this.proxies.close();
     this.#kept?.stop();
     this.#http?.stop();
     for (const stop of this.#renewers) stop();
-    for (const watch of this.#watches) watch.stop();
-    this.#client?.close();
+    for (const watch of this.#watches) void watch.close();
+    void this.#client?.close();
     for (const ready of this.#readies) ready.rejectAll();
   }
 
-  /** Completes a registration, which stands whether its keys can be trusted or not. */
+  /** Completes a registration, which is valid even if its keys cannot be trusted. */
   async #adopt(result: RegisterResult): Promise<RegisterResult> {
     const key = result.publicKey ?? result.kiteKey ?? "";
     await this.#trusting(key, trustUpdateOf(result)).catch(() => {}); // reported
@@ -292,7 +326,7 @@ export class KontrolClient implements KontrolLine {
   }
 }
 
-/** The answer to `getKey`: the key alone, or with its handover. */
+/** Reads the answer to `getKey`: a key, or a key with its handover. */
 function readKeyAnswer(answer: unknown): { publicKey: string; keyHandover: string | undefined } {
   const { publicKey, keyHandover } = typeof answer === "string"
     ? { publicKey: answer, keyHandover: undefined }
@@ -303,8 +337,17 @@ function readKeyAnswer(answer: unknown): { publicKey: string; keyHandover: strin
   return { publicKey, keyHandover: typeof keyHandover === "string" ? keyHandover : undefined };
 }
 
-/** What Kontrols say when no registered kite matches. */
-function isNoneFound(error: unknown): boolean {
+/** Creates the error for a query that no kite matches. */
+function notFound(message: string, cause?: KiteError): KiteError {
+  return new KiteError("genericError", message, {
+    code: "kitesNotFound",
+    id: cause?.id ?? "",
+    cause,
+  });
+}
+
+/** True for the error of a Kontrol without a matching kite. */
+function isNoneFound(error: unknown): error is KiteError {
   return error instanceof KiteError && error.message.includes("no kites found");
 }
 

@@ -1,22 +1,24 @@
 import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { HttpClient } from "../runtime/http_client.ts";
+import { readText } from "../transport/read_text.ts";
 import { displayUrl, parseKiteUrl } from "../transport/url.ts";
 
-/** Bytes of an answer that are read. */
+/** The maximum length of an answer, bytes. */
 const ANSWER_BYTES = 65_536;
 
 /**
  * Sends an HTTP request to a Kontrol (docs/kontrol-protocol.md §3).
  *
- * Redirects are refused: following one would show our kite.key or heartbeat token to another server.
+ * Redirects are refused, since following one would send our kite.key or heartbeat token to another
+ * server.
  *
  * @param client Sends the request.
  * @param kontrolUrl Kontrol's URL as a kite, such as "http://localhost:4000/kite".
  * @param path Such as "/register".
  * @param query Added to the query of `kontrolUrl`.
  * @returns The body of a successful answer.
- * @throws {KiteError} `sendError` when Kontrol cannot be reached, redirects, or fails;
- * `authenticationError` or `argumentError` when it refuses; `invalidResponse` when it sends too much.
+ * @throws {KiteError} `sendError` if Kontrol cannot be reached, redirects, or fails;
+ * `authenticationError` or `argumentError` if it refuses; `invalidResponse` if the answer is too long
  */
 export async function fetchKontrol(
   client: HttpClient,
@@ -31,7 +33,7 @@ export async function fetchKontrol(
   let text: string;
   try {
     response = await client.fetch(url, { ...init, redirect: "manual" });
-    text = await readText(response);
+    text = await readAnswer(response);
   } catch (error) {
     if (error instanceof KiteError && error.type !== "timeout") throw error;
     const why = messageOf(error);
@@ -50,7 +52,7 @@ export async function fetchKontrol(
   throw refusal(status, text);
 }
 
-/** The URL of one of Kontrol's HTTP paths, beside its `/kite`; a query of its own stays. */
+/** Returns the URL of one of Kontrol's HTTP paths, next to `/kite`. Keeps the query of the URL. */
 function urlOf(kontrolUrl: string, path: string, query: Readonly<Record<string, string>>): URL {
   const url = parseKiteUrl(kontrolUrl);
   url.pathname = url.pathname.replace(/\/+$/, "").replace(/\/kite$/, "") + path;
@@ -63,21 +65,14 @@ function targetOf(location: string | null, base: URL): string {
   return ` to ${displayUrl(new URL(location, base))}`;
 }
 
-async function readText(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let bytes = 0;
-  let text = "";
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length;
-    if (bytes > ANSWER_BYTES) {
-      throw new KiteError(
-        "invalidResponse",
-        `Cannot read the answer of Kontrol: it is longer than ${ANSWER_BYTES} bytes`,
-      );
-    }
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
+async function readAnswer(response: Response): Promise<string> {
+  let left = ANSWER_BYTES;
+  const text = await readText(response.body, (bytes) => (left -= bytes) >= 0);
+  if (text !== undefined) return text;
+  throw new KiteError(
+    "invalidResponse",
+    `Cannot read the answer of Kontrol: it is longer than ${ANSWER_BYTES} bytes`,
+  );
 }
 
 function refusal(status: number, text: string): KiteError {
@@ -86,7 +81,7 @@ function refusal(status: number, text: string): KiteError {
     const { err } = JSON.parse(text) as { err?: unknown };
     if (typeof err === "string") reason = err.slice(0, 1_000);
   } catch {
-    // The body is not JSON, so it is shown itself.
+    // The body is not JSON; the error shows it unchanged.
   }
   const type = status === 401
     ? "authenticationError"

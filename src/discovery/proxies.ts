@@ -1,10 +1,10 @@
 import type { Client } from "../client.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
 import type { RemoteKite } from "../rpc/remote.ts";
-import type { DiscoveryHost } from "./host.ts";
+import type { DiscoveryHost } from "./discovery_host.ts";
 import { ProxyRegistration, type ProxyRegistrationOptions } from "./proxy_registration.ts";
 
-/** The part of the connection to Kontrol that finding proxies needs. */
+/** The part of {@linkcode KontrolClient} that finding proxies uses. */
 export interface ProxyKontrol {
   getKites(query: KontrolQuery): Promise<Client[]>;
   register(url: string): Promise<unknown>;
@@ -14,7 +14,7 @@ export interface ProxyKontrol {
 export class Proxies {
   readonly #host: DiscoveryHost;
   readonly #kontrol: ProxyKontrol;
-  /** The connections that may ask for tunnels. */
+  /** The connections that may request tunnels. */
   readonly #tunnelProxies = new WeakSet<RemoteKite>();
   #registration: ProxyRegistration | undefined;
 
@@ -33,7 +33,7 @@ export class Proxies {
     return this.#register("tunnelproxy", "", options, (client) => this.#tunnelProxies.add(client));
   }
 
-  /** True for a connection that the kite dialled for the sake of tunnels. */
+  /** True for a connection that the kite has dialled to provide tunnels. */
   isTunnelProxy(remote: RemoteKite): boolean {
     return this.#tunnelProxies.has(remote);
   }
@@ -86,7 +86,7 @@ export class Proxies {
   }
 }
 
-/** Several kites spread over several proxies by chance. */
+/** Shuffles proxies, so that kites are distributed over all of them. */
 function shuffled<Item>(items: readonly Item[]): Item[] {
   const left = [...items];
   const order: Item[] = [];

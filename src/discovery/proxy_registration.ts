@@ -3,8 +3,9 @@ import type { Client } from "../client.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
 import { pause } from "../runtime/turn.ts";
+import { isPermanent } from "./discovery_host.ts";
 
-/** How a kite registers to a proxy. */
+/** Options of a registration at a proxy. */
 export interface ProxyRegistrationOptions {
   /**
    * The proxy's URL.
@@ -26,21 +27,24 @@ export interface ProxyRegistrationOptions {
   readonly kontrol?: boolean;
 }
 
-/** What a {@linkcode ProxyRegistration} does with the rest of the kite. */
+/** The parts of a kite that a {@linkcode ProxyRegistration} uses. */
 export interface ProxyRegistrationHost {
-  /** Clients for the proxies to try, in that order, not dialled yet. */
+  /** Returns clients for the proxies to try, in that order, not dialled yet. */
   findProxies(): Promise<Client[]>;
-  /** Called with the connection to the proxy before the kite registers there. */
+  /** Called with the connection to a proxy before the kite registers there. */
   connected(client: Client): void;
-  /** Makes the URL known that the proxy gave. */
+  /** Publishes the URL that the proxy assigned. */
   publish(url: string): Promise<void>;
-  /** Tells the owner of what went wrong. */
+  /** Logs a problem for the kite's owner. */
   report(what: string, error?: unknown): void;
 }
 
-/** Keeps a kite registered at a proxy: when the proxy goes, it looks for one again. */
+/** Keeps a kite registered at a proxy. When the proxy disconnects, it looks for another one. */
 export class ProxyRegistration {
-  /** The kite's URL at the proxy, after the first success; rejects when a proxy refuses before one. */
+  /**
+   * Resolves with the kite's URL at the proxy after the first success. Rejects if a proxy refuses
+   * before that.
+   */
   readonly first: Promise<string>;
   readonly #host: ProxyRegistrationHost;
   readonly #ownUrl: string;
@@ -51,7 +55,7 @@ export class ProxyRegistration {
   #hasSucceeded = false;
 
   /**
-   * @param ownUrl where the proxy reaches the kite; `""` for a tunnel
+   * @param ownUrl the URL at which the proxy reaches the kite; `""` for a tunnel
    * @param timeout milliseconds for the proxy's answer
    */
   constructor(host: ProxyRegistrationHost, ownUrl: string, timeout: number) {
@@ -59,14 +63,16 @@ export class ProxyRegistration {
     this.#ownUrl = ownUrl;
     this.#timeout = timeout;
     this.first = this.#settle.promise;
-    this.first.catch(() => {}); // nobody may be waiting for it
+    this.first.catch(() => {}); // no one may be waiting for it
     void this.#run();
   }
 
   /** Ends the registration and its connection. Idempotent. */
   stop(): void {
     this.#lifetime.abort();
-    this.#settle.reject(new KiteError("aborted", "The registration to the proxy was given up"));
+    this.#settle.reject(
+      new KiteError("aborted", "Cannot register at a proxy: the registration was stopped"),
+    );
   }
 
   async #run(): Promise<void> {
@@ -76,23 +82,23 @@ export class ProxyRegistration {
         await this.#registerOnce();
       } catch (error) {
         if (signal.aborted) return;
-        if (!this.#hasSucceeded && isRefusal(error)) {
+        if (!this.#hasSucceeded && isPermanent(error)) {
           this.#settle.reject(error);
           return this.#lifetime.abort();
         }
-        this.#host.report("Cannot register to a proxy, trying again", error);
+        this.#host.report("Cannot register at a proxy, trying again", error);
       }
       const delay = this.#backoff.next();
       if (delay !== undefined) await pause(delay, signal);
     }
   }
 
-  /** Registers at one proxy, and returns when the connection to it has ended. */
+  /** Registers at one proxy. Returns when the connection to it has ended. */
   async #registerOnce(): Promise<void> {
     const client = await this.#connect();
     const { signal } = this.#lifetime;
     const gone = new Promise<void>((resolve) => client.onDisconnect(() => resolve()));
-    const close = (): void => client.close();
+    const close = (): void => void client.close();
     signal.addEventListener("abort", close);
     try {
       if (signal.aborted) return;
@@ -105,10 +111,10 @@ export class ProxyRegistration {
       this.#backoff.reset();
       this.#settle.resolve(url);
       await gone;
-      if (!signal.aborted) this.#host.report("The proxy is gone, looking for one again");
+      if (!signal.aborted) this.#host.report("The proxy has disconnected, looking for another one");
     } finally {
       signal.removeEventListener("abort", close);
-      client.close();
+      await client.close();
     }
   }
 
@@ -127,10 +133,10 @@ export class ProxyRegistration {
           failure = error;
         }
       }
-      client.close();
+      await client.close();
     }
     if (connected !== undefined) return connected;
-    throw failure ?? new KiteError("genericError", "no proxy is available");
+    throw failure ?? new KiteError("genericError", "Cannot register at a proxy: none is available");
   }
 }
 
@@ -138,12 +144,8 @@ function readUrl(answer: unknown): string {
   if (typeof answer === "string" && /^(https?|wss?):/.test(answer) && URL.canParse(answer)) {
     return answer;
   }
-  throw new KiteError("invalidResponse", "The proxy answered register with something else");
-}
-
-/** What another try would not mend. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof KiteError &&
-    (error.type === "authenticationError" || error.type === "argumentError" ||
-      error.type === "configError" || error.type === "notAllowed");
+  throw new KiteError(
+    "invalidResponse",
+    "Cannot read the proxy's answer to register: must be a URL",
+  );
 }

@@ -1,11 +1,11 @@
 import { readKiteKeyClaims } from "../auth/kite_key.ts";
 import { KiteError } from "../protocol/errors.ts";
 
-/** What Kontrols say of a kite.key that none of their key pairs has signed. */
+/** Kontrol's messages for a kite.key that none of its key pairs has signed. */
 const UNKNOWN_KEY = /no key pair found|kontrol key is not trusted|no kontrol key found/;
 
 /**
- * Says what to do when Kontrol refuses our kite.key; every other error stays as it is.
+ * Adds advice to the error when Kontrol refuses the kite.key. Returns other errors unchanged.
  *
  * @param url Kontrol's URL.
  */
@@ -23,7 +23,7 @@ export function explainRefusedKey(
   return new KiteError(
     "authenticationError",
     `Cannot use this kite.key at Kontrol ${url}: ${error.message}. ` +
-      `It is of another Kontrol${issued}, or of one whose key pairs are gone. ` +
+      `It belongs to another Kontrol${issued}, or to one that has lost its key pairs. ` +
       "Replace it with a kite.key of this Kontrol, or set kontrolUrl to the Kontrol that issued it",
     { cause: error, id: error.id },
   );

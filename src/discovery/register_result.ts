@@ -3,23 +3,23 @@ import { readKiteKeyClaims } from "../auth/kite_key.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { isKiteUrl } from "../transport/url.ts";
 
-/** What Kontrol answers to a registration (docs/kontrol-protocol.md §2). */
+/** Kontrol's answer to a registration (docs/kontrol-protocol.md §2). */
 export interface RegisterResult {
-  /** The URL under which the kite is found from now on. */
+  /** The registered URL of the kite. */
   readonly url: string;
-  /** Seconds between heartbeats, from 1 to 3,600; 0 where Kontrol names none. */
+  /** Seconds between heartbeats, from 1 to 3,600; 0 if Kontrol names none. */
   readonly heartbeatInterval: number;
-  /** The public key to trust from now on, after a change of keys. */
+  /** After a key change, the new public key to trust. */
   readonly publicKey?: string;
-  /** A kite.key signed anew, after a change of keys. */
+  /** After a key change, the new kite.key. */
   readonly kiteKey?: string;
-  /** The statement of the former key that `publicKey` replaces it. */
+  /** The handover to `publicKey`, signed by the former key. */
   readonly keyHandover?: string;
-  /** What heartbeats over HTTP must show, so that no one else keeps the kite alive. */
+  /** The token that authenticates heartbeats over HTTP. */
   readonly heartbeatToken?: string;
 }
 
-/** Seconds between heartbeats, whatever a Kontrol asks for: at least and at most. */
+/** Accepted range of seconds between heartbeats. Other values are adjusted. */
 const SHORTEST_INTERVAL = 1;
 const LONGEST_INTERVAL = 3_600;
 
@@ -43,13 +43,13 @@ export function readRegisterResult(value: unknown): RegisterResult {
   };
 }
 
-/** 0 for an interval that is no positive number of seconds, as where Kontrol names none. */
+/** Returns 0 for an interval that is missing or not a positive number. */
 function boundedInterval(seconds: unknown): number {
   if (typeof seconds !== "number" || !(seconds > 0)) return 0;
   return Math.min(LONGEST_INTERVAL, Math.max(SHORTEST_INTERVAL, seconds));
 }
 
-/** The keys in an answer. Over HTTP the public key is only in the new kite.key's own claim. */
+/** Returns the new keys in an answer. Over HTTP, the public key is only a claim of the kite.key. */
 export function trustUpdateOf({ kiteKey, publicKey, keyHandover }: RegisterResult): TrustUpdate {
   if (publicKey !== undefined || kiteKey === undefined) {
     return { kiteKey, kontrolKey: publicKey, keyHandover };

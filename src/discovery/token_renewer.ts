@@ -4,25 +4,25 @@ import type { Client } from "../client.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { Timer } from "../runtime/timer.ts";
 
-/** Milliseconds before its end at which a token is renewed. */
+/** Milliseconds before its expiry at which a token is renewed. */
 const RENEW_BEFORE = 30_000;
 
-/** Milliseconds between two renewals for one client: at least, and at most after backing off. */
+/** Minimum and maximum pause between two renewals for one client, milliseconds. */
 const LEAST_PAUSE = 1_000;
 const LONGEST_PAUSE = 600_000;
 
-/** Milliseconds until a failed renewal is tried again, at most. */
+/** Maximum delay until a failed renewal is retried, milliseconds. */
 const LONGEST_RETRY = 5_000;
 
-/** Milliseconds that a call waits for a new token, at most. */
+/** Maximum time that a call waits for a new token, milliseconds. */
 const CALL_WAIT = 5_000;
 
 /**
- * Keeps a client's token fresh while it is connected: renews it 30 s before it ends, before a call
- * that would show one that has ended, and when the remote calls it expired.
+ * Renews a client's token while it is connected: 30 s before it expires, before a call with an expired
+ * token, and when the remote reports that it has expired.
  *
- * A new token that seems to have ended already means that a clock is wrong. Then nothing here goes
- * by the clock any more, and the time between two renewals grows up to ten minutes.
+ * If a new token appears to be expired, a clock is wrong. The renewer then ignores the expiry, and
+ * increases the pause between two renewals up to ten minutes.
  */
 export class TokenRenewer {
   readonly #client: Client;
@@ -33,13 +33,13 @@ export class TokenRenewer {
   #renewedAt = -Infinity;
   #pause = LEAST_PAUSE;
   #failures = 0;
-  /** The remote refused the token that the last renewal gave. */
+  /** True if the remote refused the last new token. */
   #wasRefused = false;
   #hasReported = false;
-  /** When the token ends, milliseconds since 1970; `Infinity` if that is not known. */
+  /** When the token expires, milliseconds since 1970; `Infinity` if unknown. */
   #goodUntil = Infinity;
 
-  /** @param fetchToken Has a new token signed. */
+  /** @param fetchToken Requests a new token. */
   constructor(
     client: Client,
     fetchToken: () => Promise<string>,
@@ -49,20 +49,20 @@ export class TokenRenewer {
     this.#fetchToken = fetchToken;
     this.#report = report;
     this.#readToken();
-    client.on("connect", () => this.#schedule());
-    client.on("disconnect", () => this.#stop());
-    client.on("tokenRenew", () => this.#readToken());
-    client.on("tokenExpire", () => this.#refused());
+    client.onConnect(() => this.#schedule());
+    client.onDisconnect(() => this.#stop());
+    client.onTokenRenew(() => this.#readToken());
+    client.onTokenExpire(() => this.#refused());
   }
 
-  /** What a call has to wait for, so that it does not show a token that has ended. */
+  /** Returns the renewal that a call has to wait for; `undefined` if its token is valid. */
   due(): Promise<void> | undefined {
     if (Date.now() < this.#goodUntil) return undefined;
     if (this.#renewing === undefined && !this.#mayRenew()) return undefined;
     return within(CALL_WAIT, this.renew());
   }
 
-  /** Renews now, unless the last renewal is too recent. Concurrent callers share one renewal. */
+  /** Renews the token, unless the last renewal is too recent. Concurrent calls share one renewal. */
   renew(): Promise<void> {
     return this.#renewing ??= this.#renew().finally(() => this.#renewing = undefined);
   }
@@ -88,11 +88,11 @@ export class TokenRenewer {
     }
   }
 
-  /** Decides by a new token when to ask for the next one. */
+  /** Schedules the next renewal by the expiry of a new token. */
   #judge({ exp, iat }: JwtClaims): void {
     const left = exp === undefined ? Infinity : exp * 1000 - Date.now();
     const lifetime = exp === undefined || iat === undefined ? 0 : (exp - iat) * 1000;
-    // A token signed just now has more than half of its lifetime left, by clocks that agree.
+    // With correct clocks, a new token has more than half of its lifetime left.
     if (left > 0 && left > lifetime / 4) {
       if (!this.#wasRefused) {
         this.#pause = LEAST_PAUSE;
@@ -101,11 +101,11 @@ export class TokenRenewer {
       return this.#schedule();
     }
     this.#goodUntil = Infinity;
-    this.#backOff("has ended already by the clock of this machine");
+    this.#backOff("has expired according to the clock of this machine");
     this.#arm(this.#pause);
   }
 
-  /** The remote called the token expired. */
+  /** Handles a remote's report that the token has expired. */
   #refused(): void {
     if (!this.#mayRenew()) return;
     const sinceRenewal = performance.now() - this.#renewedAt;
@@ -122,7 +122,7 @@ export class TokenRenewer {
     if (this.#hasReported) return;
     this.#hasReported = true;
     this.#report(
-      `A token for ${this.#client.url} that Kontrol signed just now ${what}: ` +
+      `A new token for ${this.#client.url} ${what}: ` +
         "check the clocks of this machine, of Kontrol and of that kite",
     );
   }

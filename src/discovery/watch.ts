@@ -4,66 +4,87 @@ import type { Callback } from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
 import { type FoundKite, readFoundKite, readGetKitesResult } from "./found_kites.ts";
-import type { KontrolLine } from "./host.ts";
+import type { KontrolConnection } from "./discovery_host.ts";
 
-/** Events that wait to be taken, at most; more end the watch with a `limitError`. */
+/** The maximum number of unread events. More end the watch with a `limitError`. */
 const MOST_WAITING = 10_000;
 
-/** Events up to which the next page of a list is asked for. */
-const ROOM = MOST_WAITING / 4;
+/** The number of unread events above which the next page of a list is not requested. */
+const MOST_BEFORE_PAGE = MOST_WAITING / 4;
 
-/** Kontrol calls the callback whenever a kite comes or goes, which may not be for days. */
+/** Kontrol may call the callback at any time while the session lasts. */
 const LONG_LIVED = { callbacks: "session" } as const;
 
-/** A change among the kites that are watched. A change of url is a `REGISTER` of the same kite. */
+/** A kite that appeared, moved to another URL (`REGISTER`), or disappeared (`DEREGISTER`). */
 export interface KiteEvent extends FoundKite {
-  /** What happened to it. */
+  /** What happened to the kite. */
   readonly action: "REGISTER" | "DEREGISTER";
 }
 
 /**
- * Follows the kites that match a query: first a `REGISTER` for each that is there, then every change,
- * across reconnections to Kontrol. Iterate it once; leaving the loop ends the watch.
+ * Follows the kites that match a query, also across reconnections to Kontrol. The first events are a
+ * `REGISTER` for each kite that is registered already. Iterate it once. Leaving the loop closes it.
  */
-export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
-  readonly #kontrol: KontrolLine;
+export interface KiteWatch<Event = KiteEvent> extends AsyncIterable<Event>, AsyncDisposable {
+  /** Ends the watch, and with it the loop. Further calls have no effect. */
+  close(): Promise<void>;
+}
+
+/** The implementation of {@linkcode KiteWatch}. */
+export class KontrolWatch<Event> implements KiteWatch<Event> {
+  readonly #kontrol: KontrolConnection;
   readonly #query: KontrolQuery;
+  readonly #present: (event: KiteEvent) => Event;
   readonly #onStop: () => void;
   readonly #client: Client;
   readonly #removeListener: () => void;
-  /** Between two tries to begin. */
+  /** The delay between two attempts to start the watch. */
   readonly #backoff = new Backoff({ initialDelay: 1_000, maxDelay: 30_000 });
-  /** The url of each kite that was told of. */
+  /** The kites that were reported as registered, by id. */
   readonly #known = new Map<string, FoundKite>();
   #events: KiteEvent[] = [];
   #waiting: (() => void) | undefined;
-  /** Called when events were taken, or the watch has ended. */
+  /** Called when events were read, or the watch has ended. */
   #onTaken: (() => void) | undefined;
   #failure: KiteError | undefined;
   #isStopped = false;
   #watcherId: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Counts watches begun: what an earlier one still sends is not listened to. */
+  /** Counts the started watches, so that messages of earlier ones are ignored. */
   #generation = 0;
-  /** What Kontrol calls for the watch begun last. */
+  /** The callback of the current watch. */
   #callback: Callback | undefined;
-  /** Changes that came before the first page of the list they follow. */
+  /** Changes that arrived before the first page of the list. */
   #early: KiteEvent[] | undefined;
-  /** The ids of a list that is being read, page by page. */
+  /** The ids in the list that is being read. */
   #listed: Set<string> | undefined;
 
-  /** Made by {@linkcode KontrolClient.watchKites}. */
-  constructor(kontrol: KontrolLine, query: KontrolQuery, onStop: () => void) {
+  /** @param present converts an event for the user */
+  constructor(
+    kontrol: KontrolConnection,
+    query: KontrolQuery,
+    present: (event: KiteEvent) => Event,
+    onStop: () => void,
+  ) {
     this.#kontrol = kontrol;
     this.#query = query;
+    this.#present = present;
     this.#onStop = onStop;
     this.#client = kontrol.client;
-    this.#removeListener = this.#client.on("connect", () => void this.#begin());
+    this.#removeListener = this.#client.onConnect(() => void this.#begin());
     if (this.#client.state === "open") void this.#begin();
   }
 
-  /** Ends the watch; idempotent. */
-  stop(): void {
+  close(): Promise<void> {
+    this.#stop();
+    return Promise.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.#generation++;
@@ -76,23 +97,18 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     this.#release();
   }
 
-  /** Ends the watch, see {@linkcode KiteWatch.stop}. */
-  [Symbol.dispose](): void {
-    this.stop();
-  }
-
   /**
    * The events, from the first list on.
    *
    * @throws {KiteError} `limitError`, `argumentError`
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<KiteEvent> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Event> {
     try {
       for (;;) {
         const events = this.#events;
         this.#events = [];
         this.#onTaken?.();
-        yield* events;
+        for (const event of events) yield this.#present(event);
         if (this.#events.length > 0) continue;
         if (this.#failure !== undefined) throw this.#failure;
         if (this.#isStopped) return;
@@ -100,17 +116,17 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
         this.#waiting = undefined;
       }
     } finally {
-      this.stop();
+      this.#stop();
     }
   }
 
-  /** Takes the callback back that Kontrol got for the watch begun last. */
+  /** Frees the callback of the current watch. */
   #release(): void {
     if (this.#callback !== undefined) this.#client.release(this.#callback);
     this.#callback = undefined;
   }
 
-  /** Asks for the list, page by page, and the changes after it; also after every reconnection. */
+  /** Starts a watch and reads its list page by page. Called again after every reconnection. */
   async #begin(): Promise<void> {
     clearTimeout(this.#timer);
     const generation = ++this.#generation;
@@ -129,9 +145,9 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
       const { watcherId } = page;
       this.#watcherId = watcherId;
       for (;;) {
-        this.#tellPage(page.kites);
+        this.#emitPage(page.kites);
         if (!page.hasMore) break;
-        await this.#room();
+        await this.#spaceForPage();
         if (generation !== this.#generation) return;
         page = readGetKitesResult(await this.#kontrol.tell({}, "moreKites", watcherId));
         if (generation !== this.#generation) return;
@@ -140,7 +156,7 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
       this.#backoff.reset();
     } catch (error) {
       if (generation !== this.#generation) return;
-      // Once it has begun, an argumentError says that Kontrol has dropped the watch.
+      // After the start, an argumentError means that Kontrol has dropped the watch.
       const hasBegun = this.#watcherId !== undefined;
       if (!hasBegun && error instanceof KiteError && error.type === "argumentError") {
         return this.#fail(error);
@@ -157,31 +173,31 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     this.#watcherId = undefined;
     if (watcherId === undefined || this.#client.state !== "open") return;
     this.#kontrol.tell({}, "cancelWatcher", watcherId)
-      .catch(() => {}); // a Kontrol that does not know the method forgets at disconnect
+      .catch(() => {}); // a Kontrol without this method ends the watch at disconnect
   }
 
-  /** Waits until most events were taken: a list may be longer than what is kept. */
-  async #room(): Promise<void> {
-    while (this.#events.length > ROOM && !this.#isStopped) {
+  /** Waits until most events were read, since a list may be longer than the limit of unread events. */
+  async #spaceForPage(): Promise<void> {
+    while (this.#events.length > MOST_BEFORE_PAGE && !this.#isStopped) {
       await new Promise<void>((resolve) => this.#onTaken = resolve);
     }
   }
 
-  /** Tells of a page's kites, and of the changes that came before the first one. */
-  #tellPage(kites: readonly FoundKite[]): void {
-    for (const found of kites) this.#tell({ ...found, action: "REGISTER" });
+  /** Emits events for the kites of a page, and the changes that arrived before the first page. */
+  #emitPage(kites: readonly FoundKite[]): void {
+    for (const found of kites) this.#emit({ ...found, action: "REGISTER" });
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const event of early) this.#tell(event);
+    for (const event of early) this.#emit(event);
   }
 
-  /** Tells of the kites that are gone: they were known, and are not in the list. */
+  /** Emits events for known kites that are no longer in the list. */
   #endList(): void {
     const listed = this.#listed;
     this.#listed = undefined;
     if (listed === undefined) return;
     for (const [id, known] of this.#known) {
-      if (!listed.has(id)) this.#tell({ ...known, token: "", action: "DEREGISTER" });
+      if (!listed.has(id)) this.#emit({ ...known, token: "", action: "DEREGISTER" });
     }
   }
 
@@ -190,13 +206,13 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
     const { action } = (result ?? {}) as { action?: unknown };
     if (error || (action !== "REGISTER" && action !== "DEREGISTER")) return;
     const event: KiteEvent = { ...readFoundKite(result), action };
-    if (this.#early === undefined) this.#tell(event);
+    if (this.#early === undefined) this.#emit(event);
     else if (this.#early.length < MOST_WAITING) this.#early.push(event);
     else this.#overflow();
   }
 
-  /** Passes an event on, unless it tells nothing new. */
-  #tell(event: KiteEvent): void {
+  /** Emits an event, unless it changes nothing. */
+  #emit(event: KiteEvent): void {
     const { action, token: _token, ...rest } = event;
     const known = this.#known.get(event.kite.id);
     if (action === "REGISTER") {
@@ -213,11 +229,12 @@ export class KiteWatch implements AsyncIterable<KiteEvent>, Disposable {
   }
 
   #overflow(): void {
-    this.#fail(new KiteError("limitError", `${MOST_WAITING} events wait; take them faster`));
+    const reason = `more than ${MOST_WAITING} events are unread; read them faster`;
+    this.#fail(new KiteError("limitError", `Cannot watch kites: ${reason}`));
   }
 
   #fail(error: KiteError): void {
     this.#failure = error;
-    this.stop();
+    this.#stop();
   }
 }

@@ -6,8 +6,8 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /**
- * True if a JSON text nests arrays and objects deeper than `most`. Looks at the text alone, before
- * it is parsed: about 1 ns a character, and nothing at all for texts too short to nest so deep.
+ * True if a JSON text nests arrays and objects deeper than `most`. Scans the text before it is
+ * parsed, about 1 ns per character; texts too short to nest that deep are not scanned.
  */
 export function nestsDeeperThan(text: string, most: number): boolean {
   if (text.length <= 2 * most) return false;
@@ -30,7 +30,7 @@ export function nestsDeeperThan(text: string, most: number): boolean {
   return false;
 }
 
-/** The index of the quote that ends a string which begins at `start`; the text's end if none does. */
+/** Returns the index of the quote that ends a string beginning at `start`, or the text's length. */
 function endOfString(text: string, start: number): number {
   for (let at = start;;) {
     const quote = text.indexOf('"', at);

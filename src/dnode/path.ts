@@ -1,14 +1,14 @@
 import type { Step } from "./scrub.ts";
 
-/** Names that lead out of the data into the language's own objects. */
+/** True for names that lead out of the data to JavaScript's built-in objects. */
 export function isForbiddenStep(step: string): boolean {
   return step === "__proto__" || step === "constructor" || step === "prototype";
 }
 
 /**
- * True for the names of members that JavaScript calls by itself: `await`, `JSON.stringify`, template
- * literals and comparisons do. A remote's function is never put there, so every value that came from
- * a remote may be awaited, printed and compared: it is inert.
+ * True for members that JavaScript calls implicitly, in `await`, `JSON.stringify`, template literals
+ * and comparisons. Functions of a remote are never placed there, so that values from a remote can be
+ * awaited, printed and compared safely.
  */
 export function isCalledImplicitly(step: Step): boolean {
   switch (step) {
@@ -24,8 +24,10 @@ export function isCalledImplicitly(step: Step): boolean {
 }
 
 /**
- * A path as it came from the network, or undefined if it is not one: an array of 1 to `nesting + 1`
- * strings and non-negative integers without forbidden names.
+ * Reads a path from the network: an array of 1 to `nesting + 1` strings and non-negative integers
+ * without forbidden names.
+ *
+ * @returns the path, or undefined if it is invalid
  */
 export function readPath(value: unknown, nesting: number): Step[] | undefined {
   if (!Array.isArray(value) || value.length === 0 || value.length > nesting + 1) return undefined;
@@ -41,13 +43,13 @@ function isStepText(step: unknown): boolean {
   return typeof step === "string" && !isForbiddenStep(step);
 }
 
-/** The own property of a container, or undefined. */
+/** Returns an own property of a container, or undefined. */
 export function ownChild(container: unknown, step: Step): unknown {
   if (typeof container !== "object" || container === null) return undefined;
   return Object.hasOwn(container, step) ? (container as Record<Step, unknown>)[step] : undefined;
 }
 
-/** What stands at a path, own properties only; undefined when it leads nowhere. */
+/** Returns the value at a path of own properties; undefined if the path does not exist. */
 export function valueAt(
   root: unknown,
   path: readonly Step[],
@@ -59,10 +61,10 @@ export function valueAt(
 }
 
 /**
- * Puts a value at a path, if all but its last step exists. An array takes an index within it or the
- * next one; an object takes any name.
+ * Sets the value at a path whose parent exists. In an array, the index may be an existing one or the
+ * next one; in an object, any name is accepted.
  *
- * @returns whether it was put there
+ * @returns false if the value was not set
  */
 export function putAt(root: unknown, path: readonly Step[], value: unknown): boolean {
   const container = valueAt(root, path, path.length - 1);

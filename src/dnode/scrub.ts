@@ -1,54 +1,72 @@
 import { KiteError, messageOf } from "../protocol/errors.ts";
 import { hasToJson, isPlainInstance, isPlainObject, jsonValue, nameOf } from "./sendable.ts";
+import { isStreamSource, STREAM_PLACEHOLDER, type StreamSource } from "./stream.ts";
 
-/** A function that travels: called with plain values, its return value goes nowhere. */
+/** A function that a remote may call, with plain values. Its return value is ignored. */
 // deno-lint-ignore no-explicit-any -- a user's callback may declare parameters of any type
 export type Callback = (...args: any[]) => unknown;
 
 /** One step of a path into `arguments`: an array index or an object key. */
 export type Step = string | number;
 
-/** A function found inside a value, and where. */
+/** A stream that is on its way to a remote: the two functions that stand for it there. */
+export interface OpenedStream {
+  /** Allows more items; the first call also hands over the functions for the items and the end. */
+  readonly pull: Callback;
+  /** Ends the stream: the consumer has left. */
+  readonly cancel: Callback;
+  /** True once the consumer has asked for items. */
+  readonly isStarted: boolean;
+  /** Ends the stream, as when the message that should have brought it could not be sent. */
+  close(): void;
+}
+
+/** A function found inside a value, with its path. */
 export interface FoundFunction {
   readonly path: readonly Step[];
   readonly callback: Callback;
+  /** The stream that the function belongs to, if it does. */
+  readonly stream?: OpenedStream;
 }
 
-/** What stands on the wire in a function's place (docs/protocol.md §2). */
+/** Replaces a function in the JSON text of a message (docs/protocol.md §2). */
 export const FUNCTION_PLACEHOLDER = "[Function]";
 
 const NONE: readonly FoundFunction[] = Object.freeze([]);
 
-/** The bounds that {@linkcode findFunctions} keeps. */
+/** The limits that {@linkcode findFunctions} enforces. */
 export interface ScrubBounds {
-  /** How deep a value may be. */
+  /** The maximum depth of arrays and objects. */
   readonly nesting: number;
-  /** How many values it may hold: those that no message has room for are not walked to their end. */
+  /** The maximum number of values; the search stops at values that no message could hold. */
   readonly values: number;
+  /** Opens a stream for an iterable in the value; without it, iterables are refused. */
+  readonly openStream?: (source: StreamSource) => OpenedStream;
 }
 
 /**
- * Finds the functions inside a value, and refuses what JSON cannot carry.
+ * Finds the functions inside a value, and rejects values that JSON cannot represent.
  *
  * | value | on the wire |
  * |---|---|
  * | plain object, array | its own enumerable properties, its elements; `undefined` as in JSON |
- * | object with `toJSON` (`Date`, `URL`, …) | what that gives; an invalid `Date` is refused |
+ * | object with `toJSON` (`Date`, `URL`, …) | the result of `toJSON`; an invalid `Date` is refused |
  * | instance of another class | its own enumerable properties; refused when it has none |
- * | function | a callback; refused when it has members, which would be lost |
+ * | function | a callback; refused if it has properties, which would be lost |
+ * | async iterable, `ReadableStream` | a stream: an object of two functions |
  * | `Map`, `Set`, `RegExp`, `Error`, `Promise`, typed array, boxed primitive, … | refused |
  * | `NaN`, `Infinity`, bigint, symbol, cycle | refused |
  *
- * Iterative: depth costs no stack.
+ * Works without recursion, so deep values do not overflow the stack.
  *
- * @throws {KiteError} `argumentError` for what JSON cannot carry and for a property that throws when
- * it is read, with the path of the culprit; `limitError` for a value over the bounds
+ * @throws {KiteError} `argumentError` for a value that JSON cannot represent and for a property that
+ * throws when it is read, with its path; `limitError` for a value that exceeds the limits
  */
 export function findFunctions(root: unknown, bounds: ScrubBounds): readonly FoundFunction[] {
   return isPlain(root, bounds) ? NONE : locate(root, bounds);
 }
 
-/** The fast pass: true when there is nothing to say of the value, which is nearly always. */
+/** The fast pass: true if the value has no functions and no errors, as nearly all have. */
 function isPlain(root: unknown, { nesting, values }: ScrubBounds): boolean {
   if (typeof root !== "object" || root === null) return isPlainLeaf(root);
   const stack: object[] = [root];
@@ -72,6 +90,7 @@ function isPlain(root: unknown, { nesting, values }: ScrubBounds): boolean {
         continue;
       }
       if (!isPlainObject(container) || hasToJson(container)) return false;
+      if (Symbol.asyncIterator in container) return false;
       const keys = Object.keys(container);
       if ((count += keys.length) > values) return false;
       for (const key of keys) {
@@ -84,7 +103,7 @@ function isPlain(root: unknown, { nesting, values }: ScrubBounds): boolean {
     }
     return true;
   } catch {
-    return false; // a property threw: the slow pass says which
+    return false; // a property threw; the slow pass reports which
   }
 }
 
@@ -101,17 +120,18 @@ function isPlainLeaf(value: unknown): boolean {
   }
 }
 
-/** A container on the way from the root, and how far it was walked. */
+/** A container on the current path, and how many of its children were visited. */
 interface Level {
   readonly container: object;
   /** The names of an object's properties; undefined for an array. */
   readonly keys: readonly string[] | undefined;
-  /** How many of its children were looked at. */
+  /** The index of the next child to visit. */
   next: number;
 }
 
-/** The slow pass: the same walk in order, with paths. It holds one entry a level. */
-function locate(root: unknown, { nesting, values }: ScrubBounds): FoundFunction[] {
+/** The slow pass: visits values in order and keeps their path, one entry per level. */
+function locate(root: unknown, bounds: ScrubBounds): FoundFunction[] {
+  const { nesting, values, openStream } = bounds;
   const found: FoundFunction[] = [];
   const levels: Level[] = [];
   const path: Step[] = [];
@@ -120,10 +140,14 @@ function locate(root: unknown, { nesting, values }: ScrubBounds): FoundFunction[
   const visit = (given: unknown): void => {
     const value = jsonValue(given);
     if (typeof value === "function") {
-      if (Object.keys(value).length > 0) throw unsendable("a function with members", path);
+      if (Object.keys(value).length > 0) throw unsendable("a function with properties", path);
       found.push({ path: [...path], callback: value as Callback });
     } else if (typeof value !== "object" || value === null) {
       if (!isPlainLeaf(value)) throw unsendable(nameOf(value), path);
+    } else if (openStream !== undefined && isStreamSource(value)) {
+      const stream = openStream(value);
+      found.push({ path: [...path, "pull"], callback: stream.pull, stream });
+      found.push({ path: [...path, "cancel"], callback: stream.cancel, stream });
     } else {
       if (ancestors.has(value)) throw cyclic(path);
       if (levels.length >= nesting) throw tooDeep(path, nesting);
@@ -151,12 +175,13 @@ function locate(root: unknown, { nesting, values }: ScrubBounds): FoundFunction[
       visit((container as Record<Step, unknown>)[step]);
     }
   } catch (error) {
+    for (const { stream } of found) stream?.close();
     throw error instanceof KiteError ? error : unreadable(error, path);
   }
   return found;
 }
 
-/** Refuses an object of a class of which nothing, or not all, would arrive. */
+/** Rejects an instance of a class whose data would be lost, in part or completely. */
 function checkInstance(value: object, keys: readonly string[], path: readonly Step[]): void {
   if (keys.length === 0 || !isPlainInstance(value)) throw unsendable(nameOf(value), path);
 }
@@ -165,8 +190,8 @@ function unsendable(what: string, path: readonly Step[]): KiteError {
   const where = path.length === 0 ? "" : ` at ${shown(path)}`;
   return new KiteError(
     "argumentError",
-    `JSON cannot carry ${what}${where}; ` +
-      `send finite numbers, strings, booleans, null, arrays, plain objects and functions`,
+    `Cannot send ${what}${where}: must be a finite number, string, boolean, null, array, ` +
+      "plain object or function",
   );
 }
 
@@ -178,17 +203,21 @@ function unreadable(error: unknown, path: readonly Step[]): KiteError {
 }
 
 function cyclic(path: readonly Step[]): KiteError {
-  return new KiteError("argumentError", `a cycle at ${shown(path)}: JSON cannot carry it`);
+  return new KiteError(
+    "argumentError",
+    `Cannot send a cycle at ${shown(path)}: JSON has no cycles`,
+  );
 }
 
 function tooDeep(path: readonly Step[], nesting: number): KiteError {
-  const reason = `nested deeper than ${nesting} at ${shown(path)} (limit: nesting)`;
-  return new KiteError("limitError", reason);
+  const where = `at ${shown(path)}`;
+  const message = `Cannot send the value: nested deeper than ${nesting} ${where} (limit: nesting)`;
+  return new KiteError("limitError", message);
 }
 
 function tooMany(values: number): KiteError {
-  const reason = `more than ${values} values fit in no message (limit: messageBytes)`;
-  return new KiteError("limitError", reason);
+  const message = `Cannot send the value: holds more than ${values} values (limit: messageBytes)`;
+  return new KiteError("limitError", message);
 }
 
 function shown(path: readonly Step[]): string {
@@ -196,21 +225,23 @@ function shown(path: readonly Step[]): string {
 }
 
 /**
- * The JSON text of a value whose functions were found by {@linkcode findFunctions}.
+ * Encodes a value as JSON, with placeholders for the functions that {@linkcode findFunctions} found.
  * `undefined` becomes `null`.
  *
- * @throws {KiteError} `argumentError` when a property throws
+ * @throws {KiteError} `argumentError` if a property throws
  */
 export function stringify(value: unknown, found: readonly FoundFunction[]): string {
   try {
     return (found.length === 0 ? JSON.stringify(value) : JSON.stringify(value, placeFunctions)) ??
       "null";
   } catch (error) {
-    // A property or a `toJSON` that gave something else when it was read before.
+    // A property or `toJSON` returned another value than at the first reading.
     throw unreadable(error, []);
   }
 }
 
 function placeFunctions(_key: string, value: unknown): unknown {
-  return typeof value === "function" ? FUNCTION_PLACEHOLDER : value;
+  if (typeof value === "function") return FUNCTION_PLACEHOLDER;
+  const isStream = typeof value === "object" && value !== null && isStreamSource(value);
+  return isStream ? STREAM_PLACEHOLDER : value;
 }

@@ -1,22 +1,22 @@
-/** True for what braces make, in this realm or another, and for objects without a prototype. */
+/** True for objects made by `{}` in any realm, and for objects without a prototype. */
 export function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null ||
     Object.getPrototypeOf(prototype) === null;
 }
 
-/** True for an object of a class that keeps its state in ordinary properties, if anywhere. */
+/** True for an instance of a class that keeps its state in ordinary properties. */
 export function isPlainInstance(value: object): boolean {
   return Object.prototype.toString.call(value) === "[object Object]";
 }
 
-/** True if `JSON.stringify` asks the object itself what to write. */
+/** True if `JSON.stringify` would call the object's `toJSON`. */
 export function hasToJson(value: object): boolean {
   return typeof (value as { toJSON?: unknown }).toJSON === "function";
 }
 
 /**
- * What `JSON.stringify` writes in a value's place: the result of its `toJSON`, or the value itself.
+ * Returns what `JSON.stringify` would encode: the result of `toJSON`, or the value itself.
  *
  * @throws {TypeError} for an invalid `Date`, which would become `null`
  */
@@ -28,7 +28,7 @@ export function jsonValue(value: unknown): unknown {
   return (value as { toJSON(): unknown }).toJSON();
 }
 
-/** What an error message calls a value that cannot be sent: `NaN`, `a bigint`, `a Map`. */
+/** Names a value that cannot be sent, for error messages: `NaN`, `a bigint`, `a Map`. */
 export function nameOf(value: unknown): string {
   if (typeof value === "number") return String(value);
   if (typeof value !== "object" || value === null) return `a ${typeof value}`;
@@ -42,7 +42,7 @@ export function nameOf(value: unknown): string {
   return `${/^[AEIOU]/.test(name) ? "an" : "a"} ${name}${hint}`;
 }
 
-/** The name of a class of which nothing would arrive. */
+/** Names an instance of a class that has no data to send. */
 function className(value: object): string {
   const { constructor } = value as { constructor?: unknown };
   const name = typeof constructor === "function" ? constructor.name : "";

@@ -1,18 +1,26 @@
 import type { Callback, Step } from "./scrub.ts";
 import { isCalledImplicitly, putAt, readPath, valueAt } from "./path.ts";
 
-/** A callback id with the path of its function. */
+/** A callback id and the path of its function. */
 export interface CallbackPlace {
   readonly id: number;
   readonly path: readonly Step[];
 }
 
+/** Makes what stands for the functions and streams of a remote. */
+export interface RemoteValues {
+  /** The function that invokes callback `id` of the remote. */
+  callback(id: number): Callback;
+  /** The stream whose functions are these two callbacks of the remote. */
+  stream(pull: Callback, cancel: Callback): object;
+}
+
 const NO_PLACES: readonly CallbackPlace[] = Object.freeze([]);
 
 /**
- * Reads a message's `callbacks`. Ids that are no decimal numbers and paths that are none are skipped.
+ * Reads a message's `callbacks`. Skips invalid ids and paths.
  *
- * @returns the places, or undefined when there are more than `most`
+ * @returns the places, or undefined if there are more than `most`
  */
 export function readCallbacks(
   callbacks: unknown,
@@ -39,28 +47,35 @@ function readId(text: string): number | undefined {
 }
 
 /**
- * Puts functions in their places. A place that does not exist is skipped, and so is one that
- * JavaScript would call by itself, such as `then` (see {@linkcode isCalledImplicitly}): the
- * placeholder stays there, a mere text.
+ * Puts functions at their paths, and streams in place of their objects. Skips paths that do not
+ * exist, and members that JavaScript calls implicitly, such as `then` (see
+ * {@linkcode isCalledImplicitly}); these keep the placeholder text.
  *
- * A kite.js server folds `arguments` into one `{error, result}` but leaves the paths as they were:
- * a path that starts with 1, or with 0 and leads nowhere, is tried there too (docs/protocol.md §4).
+ * A kite.js server folds `arguments` into one `{error, result}` but does not change the paths. If a
+ * path that begins with 0 or 1 does not exist, it is looked up in that object (docs/protocol.md §4).
  */
 export function placeCallbacks(
   args: unknown[],
   places: readonly CallbackPlace[],
-  make: (id: number) => Callback,
+  remote: RemoteValues,
 ): void {
+  /** The paths of objects that may be streams: those that got a function named `pull`. */
+  let streams: (readonly Step[])[] | undefined;
   for (const { id, path } of places) {
-    if (isCalledImplicitly(path[path.length - 1]!)) continue;
-    if (args.length === 1 && valueAt(args, path) === undefined) {
-      const folded = foldedPath(path);
-      if (folded !== undefined && valueAt(args, folded) !== undefined) {
-        putAt(args, folded, make(id));
-        continue;
-      }
+    const last = path[path.length - 1]!;
+    if (isCalledImplicitly(last)) continue;
+    const folded = args.length === 1 && valueAt(args, path) === undefined
+      ? foldedPath(path)
+      : undefined;
+    const target = folded !== undefined && valueAt(args, folded) !== undefined ? folded : path;
+    const isPlaced = putAt(args, target, remote.callback(id));
+    if (isPlaced && last === "pull" && target.length > 1) {
+      (streams ??= []).push(target.slice(0, -1));
     }
-    putAt(args, path, make(id));
+  }
+  for (const path of streams ?? []) {
+    const functions = streamFunctions(valueAt(args, path));
+    if (functions !== undefined) putAt(args, path, remote.stream(functions.pull, functions.cancel));
   }
 }
 
@@ -77,11 +92,11 @@ function foldedPath(path: readonly Step[]): Step[] | undefined {
 }
 
 /**
- * Rebuilds cycles from a message's `links` (kite.js only): the object or array at `from` is put at
- * `to`, which lies within it. Links that leave `arguments` or are none are skipped.
+ * Restores cycles from a message's `links` (kite.js only): puts the object or array at `from` at the
+ * path `to` inside it. Skips invalid links and links that leave `arguments`.
  *
- * Links to anything but an ancestor are skipped as well. kite.js sends none, and a chain of them
- * would make of some kilobytes a value with more paths than could ever be walked.
+ * Also skips links whose target is not an ancestor. kite.js sends none, and a chain of them could
+ * expand a few kilobytes into a value with too many paths to visit.
  */
 export function placeLinks(args: unknown[], links: unknown, most: number, nesting: number): void {
   if (!Array.isArray(links)) return;
@@ -96,7 +111,17 @@ export function placeLinks(args: unknown[], links: unknown, most: number, nestin
   }
 }
 
-/** Steps are compared as text: kite.js writes array indices as strings. */
+/** Compares steps as text, since kite.js writes array indices as strings. */
 function isAncestor(from: readonly Step[], to: readonly Step[]): boolean {
   return from.length < to.length && from.every((step, i) => String(step) === String(to[i]));
+}
+
+/** The functions of a stream that came in, if a value is one; see docs/protocol.md §9. */
+export function streamFunctions(value: unknown): { pull: Callback; cancel: Callback } | undefined {
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, "$stream")) {
+    return undefined;
+  }
+  const { $stream, pull, cancel } = value as { [name: string]: unknown };
+  if ($stream !== 1 || typeof pull !== "function" || typeof cancel !== "function") return undefined;
+  return { pull: pull as Callback, cancel: cancel as Callback };
 }

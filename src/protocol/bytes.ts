@@ -1,10 +1,11 @@
 import { KiteError } from "./errors.ts";
 
-/** How many bytes are made a string at once: each is an argument of a call. */
+/** Bytes converted per call of `String.fromCharCode`, which takes each byte as an argument. */
 const CHUNK = 8_192;
 
 /**
- * Bytes as text that a call can carry: base64 with padding, as a Go kite writes its `[]byte`.
+ * Encodes bytes as text that a call can carry: base64 with padding, the encoding of `[]byte` in Go
+ * kites.
  *
  * @example
  * ```ts
@@ -24,7 +25,7 @@ export function encodeBytes(bytes: Uint8Array | ArrayBuffer): string {
 }
 
 /**
- * The bytes that {@linkcode encodeBytes}, or a Go kite, made text of.
+ * Decodes text from {@linkcode encodeBytes} or from a Go kite.
  *
  * @throws {KiteError} `argumentError` when the text is not base64
  */

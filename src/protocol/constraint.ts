@@ -3,7 +3,7 @@ import { DEFAULT_LIMITS } from "./limits.ts";
 import { quote } from "./quote.ts";
 import { compareVersions, readVersion, type Version } from "./version.ts";
 
-/** What a query asks of a version. */
+/** True for a version that a query accepts. */
 export type VersionMatcher = (version: string) => boolean;
 
 type Operator = "=" | "!=" | ">" | ">=" | "<" | "<=" | "~>";
@@ -12,27 +12,27 @@ type Condition = (version: Version) => boolean;
 const CONDITION = /^[ \t\n\f\r]*(=|!=|>=|<=|~>|>|<|)[ \t\n\f\r]*(.*?)[ \t\n\f\r]*$/s;
 
 /**
- * Reads the `version` of a query. A version is asked for as it is, text for text: `1.0` is not
- * `1.0.0`. Anything else is a constraint (see {@linkcode parseConstraint}).
+ * Reads the `version` of a query. A version must match character by character: `1.0` does not match
+ * `1.0.0`. Any other text is a constraint (see {@linkcode parseConstraint}).
  *
- * @throws {KiteError} `argumentError`: it is neither.
+ * @throws {KiteError} `argumentError` if it is neither.
  */
 export function parseVersionQuery(text: string): VersionMatcher {
   return readVersion(text) === undefined ? parseConstraint(text) : (version) => version === text;
 }
 
-/** True if the `version` of a query is a constraint, or nothing at all. */
+/** True if the `version` of a query is not a plain version: a constraint, or empty. */
 export function isConstraint(text: string): boolean {
   return readVersion(text) === undefined;
 }
 
 /**
- * Reads a constraint: conditions with a comma between them, all of which must hold. A condition is
- * `=` (or nothing), `!=`, `>`, `>=`, `<`, `<=` or `~>` and a version.
+ * Reads a constraint: conditions separated by commas, all of which must hold. A condition is an
+ * operator (`=`, `!=`, `>`, `>=`, `<`, `<=`, `~>`, or none for `=`) and a version.
  *
- * `~> 1.2.3` takes 1.2.x from 1.2.3 on, and `~> 1.2` 1.x from 1.2 on: the last number given may grow.
- * A condition without a prerelease takes no prerelease; one with a prerelease takes those of the
- * same three numbers, and any release that fits (`~>`: no release).
+ * `~> 1.2.3` matches 1.2.x from 1.2.3 on, `~> 1.2` matches 1.x from 1.2 on. A condition without a
+ * prerelease matches no prereleases. A condition with a prerelease matches prereleases with the
+ * same numbers, and matching releases (none for `~>`).
  *
  * @example
  * ```ts
@@ -46,7 +46,6 @@ export function isConstraint(text: string): boolean {
  */
 export function parseConstraint(text: string): VersionMatcher {
   if (text.length > DEFAULT_LIMITS.nameLength) throw malformed(text);
-  // A condition that is repeated is checked once.
   const parts = new Set(text.split(",").map((part) => part.trim()));
   const conditions = [...parts].map((part) => parseCondition(part, text));
   return (version) => {
@@ -104,6 +103,8 @@ function startsAlike(wanted: Version, numbers: readonly number[], length: number
 function malformed(text: string): KiteError {
   return new KiteError(
     "argumentError",
-    `Malformed constraint: ${quote(text)}; right is for example ">= 1.2, < 2.0" or "~> 1.2"`,
+    `Malformed constraint: ${
+      quote(text)
+    }; expected a constraint such as ">= 1.2, < 2.0" or "~> 1.2"`,
   );
 }

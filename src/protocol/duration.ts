@@ -1,5 +1,5 @@
 import { KiteError } from "./errors.ts";
-import { quote } from "./quote.ts";
+import { cannotUse } from "./refusal.ts";
 
 /** Milliseconds of each unit, as Go writes them. */
 const UNITS: ReadonlyMap<string, number> = new Map([
@@ -17,7 +17,7 @@ const PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g;
 const MOST_CHARACTERS = 64;
 
 /**
- * Reads a duration in Go's form (`15s`, `5m`, `1h30m`, `500ms`, `1.5h`, `-1s`, `0`).
+ * Parses a Go duration (`15s`, `5m`, `1h30m`, `500ms`, `1.5h`, `-1s`, `0`).
  *
  * @returns milliseconds
  * @throws {KiteError} `argumentError`
@@ -26,10 +26,8 @@ export function parseDuration(text: string): number {
   if (text === "0" || text === "+0" || text === "-0") return 0;
   const match = text.length <= MOST_CHARACTERS ? WHOLE.exec(text) : null;
   if (match === null) {
-    throw new KiteError(
-      "argumentError",
-      `${quote(text)} is not a duration; right is for example 15s, 5m, 1h30m or 500ms`,
-    );
+    const rule = "must be a duration such as 15s, 5m, 1h30m or 500ms";
+    throw cannotUse("duration", rule, { value: text, type: "argumentError" });
   }
   let milliseconds = 0;
   for (const [, amount, unit] of (match[2] ?? "").matchAll(PART)) {
@@ -39,12 +37,15 @@ export function parseDuration(text: string): number {
 }
 
 /**
- * Writes milliseconds as Go writes a duration: `1h30m0s`, `15s`, `500ms`, `0s`. What is finer than
- * a nanosecond is rounded away.
+ * Formats milliseconds as a Go duration: `1h30m0s`, `15s`, `500ms`, `0s`. Rounds to nanoseconds.
+ *
+ * @throws {KiteError} `argumentError` for NaN and infinities
  */
 export function formatDuration(milliseconds: number): string {
   if (!Number.isFinite(milliseconds)) {
-    throw new KiteError("argumentError", `${milliseconds} is not a number of milliseconds`);
+    const message =
+      `Cannot format duration ${milliseconds}: must be a finite number of milliseconds`;
+    throw new KiteError("argumentError", message);
   }
   const sign = milliseconds < 0 ? "-" : "";
   const nanoseconds = Math.round(Math.abs(milliseconds) * 1e6);

@@ -1,7 +1,7 @@
 /**
- * The error types that kites agree on. `methodNotFound` … `genericError` travel in answers;
- * `timeout` … `invalidResponse` arise on the caller's own side; the rest are refusals of bad input
- * that never leave the process. A handler may throw any other type of its own: it travels as it is.
+ * The error types that kites agree on. The types from `methodNotFound` to `genericError` are sent in
+ * answers. Those from `timeout` to `invalidResponse` occur on the caller's side. The others reject
+ * bad input within the process. A handler may throw any other type; it is sent unchanged.
  */
 export type KiteErrorType =
   | "methodNotFound"
@@ -19,7 +19,7 @@ export type KiteErrorType =
   | "protocolError"
   | "configError";
 
-/** A name of {@linkcode KiteErrorType}, or a type that a handler made up. */
+/** A {@linkcode KiteErrorType}, or a type that a handler defines. */
 // deno-lint-ignore ban-types -- keeps completion for the known names
 export type AnyErrorType = KiteErrorType | (string & {});
 
@@ -31,28 +31,28 @@ export interface ErrorObject {
   readonly id: string;
 }
 
-/** What can be said of a {@linkcode KiteError} beside its type and message. */
+/** The optional fields of a {@linkcode KiteError}. */
 export interface KiteErrorOptions {
   /**
-   * A finer code of the thrower's own.
+   * A more specific code, defined by the thrower.
    *
    * @default ""
    */
   readonly code?: string;
   /**
-   * The request that failed, 16 hex digits.
+   * The id of the failed request, 16 hex digits.
    *
    * @default ""
    */
   readonly id?: string;
-  /** What led to it; stays in this process. */
+  /** The underlying error; never sent to a peer. */
   readonly cause?: unknown;
 }
 
 /**
- * Every error that this library throws or answers with.
+ * Every error that this library throws or sends as an answer.
  *
- * @example A handler's own type and code reach the caller
+ * @example A type and code defined by a handler, which reach the caller
  * ```ts
  * import { KiteError } from "@kite/kite";
  *
@@ -65,9 +65,9 @@ export class KiteError extends Error {
   override readonly name: string = "KiteError";
   /** What kind of error it is. */
   readonly type: AnyErrorType;
-  /** A finer code of the thrower's own, or `""`. */
+  /** A more specific code, defined by the thrower; `""` if none. */
   readonly code: string;
-  /** The request that failed, or `""`. */
+  /** The id of the failed request, or `""`. */
   readonly id: string;
   /** The method whose call failed, on errors that a call rejects with. */
   declare readonly method?: string;
@@ -75,17 +75,15 @@ export class KiteError extends Error {
   declare readonly url?: string;
 
   /**
-   * An error that nobody has answered with yet.
-   *
    * @param type what kind of error it is
-   * @param message what is wrong, and what would be right
+   * @param message what is wrong, and what is accepted
    */
   constructor(type: AnyErrorType, message: string, options: KiteErrorOptions = {}) {
     super(
       textOf(message, "unknown error"),
       options.cause === undefined ? undefined : { cause: options.cause },
     );
-    // A handler may pass on what a remote sent, which can be anything.
+    // A handler may pass on values from a remote, which can have any type.
     this.type = textOf(type, "genericError");
     this.code = textOf(options.code, "");
     this.id = textOf(options.id, "");
@@ -102,7 +100,7 @@ export class KiteError extends Error {
     return codes.includes(this.code);
   }
 
-  /** True if the error's code is none of `codes`. */
+  /** True if the error's code is not one of `codes`. */
   codeIsnt(...codes: readonly string[]): boolean {
     return !codes.includes(this.code);
   }
@@ -114,7 +112,7 @@ function textOf(value: unknown, otherwise: string): string {
   return typeof value === "string" ? value : otherwise;
 }
 
-/** The message of what was thrown, without its type. Never throws, whatever was thrown. */
+/** Returns the message of a thrown value, without its type. Never throws. */
 export function messageOf(thrown: unknown): string {
   try {
     return thrown instanceof Error ? `${thrown.message || thrown.name}` : String(thrown);
@@ -123,7 +121,7 @@ export function messageOf(thrown: unknown): string {
   }
 }
 
-/** What was thrown with its type, such as `TypeError: x is not a function`. Never throws. */
+/** Describes a thrown value with its type, such as `TypeError: x is not a function`. Never throws. */
 export function describeThrown(thrown: unknown): string {
   try {
     return String(thrown);

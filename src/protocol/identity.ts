@@ -6,19 +6,19 @@ import { isThreePartVersion } from "./version.ts";
 
 /** A kite's identity, sent with every call: seven fields, general to specific (docs/protocol.md §3). */
 export interface KiteIdentity {
-  /** Whose kite it is. */
+  /** The owner of the kite. */
   readonly username: string;
   /** Such as "production" or "testing". */
   readonly environment: string;
-  /** What kind of kite it is; others look for it by this. */
+  /** What the kite does; other kites search for it by this name. */
   readonly name: string;
-  /** Three numbers, such as 1.0.0, with a prerelease or without. */
+  /** Three numbers, such as 1.0.0, with an optional prerelease. */
   readonly version: string;
   /** Where it runs, such as "europe". */
   readonly region: string;
-  /** The name of its machine. */
+  /** The host name of its machine. */
   readonly hostname: string;
-  /** A UUID, new at each start. */
+  /** A UUID, created at each start. */
   readonly id: string;
 }
 
@@ -35,13 +35,13 @@ export const IDENTITY_FIELDS: readonly (keyof KiteIdentity)[] = Object.freeze([
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** True for a UUID in its usual form of 36 characters; a kite's `id` is one. */
+/** True for a UUID with 36 characters, such as a kite's `id`. */
 export function isUuid(text: string): boolean {
   return UUID.test(text);
 }
 
 /**
- * The path of a kite: `/username/environment/name/version/region/hostname/id`.
+ * Formats a kite's path: `/username/environment/name/version/region/hostname/id`.
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export function formatIdentity(identity: KiteIdentity): string {
 }
 
 /**
- * Reads the path that {@linkcode formatIdentity} writes.
+ * Parses a path from {@linkcode formatIdentity}.
  *
  * @throws {KiteError} `argumentError`, naming the field that is wrong.
  */
@@ -73,19 +73,19 @@ export function parseIdentity(path: string): KiteIdentity {
       `Cannot read ${quote(path)} as a kite's path: must be /${IDENTITY_FIELDS.join("/")}`,
     );
   }
-  // `id` is the last of the seven, so the six before it are there.
+  // `id` is the last field, so the other six exist.
   return checkIdentity(
     { username, environment, name, version, region, hostname, id } as KiteIdentity,
   );
 }
 
 /**
- * Checks an identity: no field empty, none holding `/`, none too long, a version of three parts, a
- * UUID for the id.
+ * Checks an identity. No field may be empty, contain `/` or be too long; the version must have three
+ * numbers; the id must be a UUID.
  *
- * @param nameLength the most characters that a field may have; default: 256
- * @returns the identity that was given
- * @throws {KiteError} `argumentError`, naming the field, what it holds, and what would be right.
+ * @param nameLength the maximum length of a field, 256 characters by default
+ * @returns the given identity
+ * @throws {KiteError} `argumentError`, naming the field, its value, and what is accepted.
  */
 export function checkIdentity(
   identity: KiteIdentity,
@@ -100,9 +100,9 @@ export function checkIdentity(
 }
 
 /**
- * Checks one field of an identity, or of anything else that may become a part of a kite's path.
+ * Checks one field of an identity, or any other text that becomes part of a kite's path.
  *
- * @throws {KiteError} `argumentError`, naming the field, what it holds, and what would be right.
+ * @throws {KiteError} `argumentError`, naming the field, its value, and what is accepted.
  */
 export function validateField(
   field: string,
@@ -118,8 +118,8 @@ export function validateField(
 }
 
 /**
- * Reads what a peer says of itself, in a call's `kite` field. A field that is missing or no text
- * becomes `""`, one that is too long is cut: a claim is taken as far as it goes, never refused.
+ * Reads the identity that a peer claims in the `kite` field of a call. Never fails: a missing field,
+ * or one that is not a string, becomes `""`; a field that is too long is truncated.
  */
 export function readIdentity(
   value: unknown,
@@ -140,7 +140,7 @@ export function readIdentity(
   };
 }
 
-/** One character more than is right is kept of a text too long, so that a check still sees it. */
+/** Keeps one character more than the limit, so that a later check still finds the text too long. */
 function readField(value: unknown, nameLength: number): string {
   return typeof value === "string" ? value.slice(0, nameLength + 1) : "";
 }

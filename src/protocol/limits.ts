@@ -1,10 +1,10 @@
 /**
- * Every bound a kite keeps, with its unit. Passing one is answered with a `limitError`, or ends the
- * session with the close code named at the field; nothing is ever buffered without end.
+ * Every limit of a kite, with its unit. Exceeding one causes a `limitError`, or ends the session with
+ * the close code given at the field. No buffer grows without a limit.
  */
 export interface Limits {
   /**
-   * One dnode message, bytes of UTF-8, checked before it is parsed. Close code 1009.
+   * Bytes (UTF-8) of one dnode message, checked before it is parsed. Close code 1009.
    *
    * @default 4_194_304
    */
@@ -22,11 +22,31 @@ export interface Limits {
    */
   readonly callbacksPerMessage: number;
   /**
-   * Functions that one remote may still call. Beyond, functions of ended calls are freed, unused
-   * longest first; when there are none, calls and results fail with `limitError`.
+   * Functions that one remote may still call. Above the limit, functions of ended calls are freed,
+   * least recently used first. If there are none, calls and results fail with `limitError`.
+   *
    * @default 10_000
    */
   readonly callbacksPerSession: number;
+  /**
+   * Open streams of one session, in both directions together. Further ones fail with `limitError`.
+   *
+   * @default 1_000
+   */
+  readonly streamsPerSession: number;
+  /**
+   * Items of one stream that are on their way or wait to be read. The producer waits.
+   *
+   * @default 1_024
+   */
+  readonly streamItems: number;
+  /**
+   * Bytes of one stream's items that wait to be read, and unsent bytes of a session at which the
+   * producers of its streams wait.
+   *
+   * @default 1_048_576
+   */
+  readonly streamBytes: number;
   /**
    * Invocations of async callbacks waiting for their turn, per session. Close code 3008.
    *
@@ -34,36 +54,40 @@ export interface Limits {
    */
   readonly queuedCallbacks: number;
   /**
-   * Requests of one remote that run at once. Further ones are answered `requestLimitError`.
+   * Concurrent requests of one remote. Further ones are answered `requestLimitError`.
    *
    * @default 4_096
    */
   readonly inFlightRequests: number;
   /**
-   * Bytes of the messages that one remote's running requests, and callbacks that run or wait, came
-   * in. Requests beyond are answered `requestLimitError`; callbacks beyond: close code 3008.
+   * Bytes of messages from one remote whose requests, callbacks or stream items are running or
+   * waiting. Further requests are answered `requestLimitError`; further callbacks end the session
+   * with 3008; streams with further items fail with `limitError`.
+   *
    * @default 16_777_216
    */
   readonly inFlightBytes: number;
   /**
-   * The same for all remotes of a kite together; each remote may always use 64 KiB.
+   * The same for all remotes of a kite together. Each remote may always use 64 KiB.
+   *
    * @default 134_217_728
    */
   readonly totalInFlightBytes: number;
   /**
-   * Messages of one remote that wait because they came faster than one turn of the event loop
-   * handles them, such as many in one frame. They also count as bytes in flight. Close code 3008.
+   * Waiting messages of one remote, which arrived faster than the event loop handles them, such as
+   * many in one frame. They also count as bytes in flight. Close code 3008.
+   *
    * @default 100_000
    */
   readonly queuedMessages: number;
   /**
-   * Messages of one remote in a row that cannot be read. Close code 3008.
+   * Consecutive messages of one remote that cannot be read. Close code 3008.
    *
    * @default 100
    */
   readonly brokenMessages: number;
   /**
-   * Calls of ours on one connection that wait for an answer. Further ones fail with `limitError`.
+   * Outgoing calls on one connection that wait for an answer. Further ones fail with `limitError`.
    *
    * @default 65_536
    */
@@ -75,54 +99,65 @@ export interface Limits {
    */
   readonly waitingCalls: number;
   /**
-   * Bytes accepted but not yet taken by the network, per session. Close code 1013 (slow reader).
+   * Bytes waiting to be sent, per session. Close code 1013 (slow reader).
    *
    * @default 16_777_216
    */
   readonly outgoingBytes: number;
   /**
-   * Bytes of `xhr_send` and `jsonp_send` bodies that a server is receiving at once. Further ones are
-   * answered HTTP 503, and their sessions end with close code 1013. The bodies of one session may
-   * hold together what a single one may.
+   * Bytes of `xhr_send` and `jsonp_send` bodies that a server receives at the same time. Further
+   * ones are answered HTTP 503, and their sessions end with close code 1013. All bodies of one
+   * session together have the limit of a single body.
    *
    * @default 134_217_728
    */
   readonly incomingBytes: number;
   /**
-   * The part of `incomingBytes` that one address may use (of IPv6, one /64).
+   * The part of `incomingBytes` that one address may use (for IPv6, one /64 network).
    *
    * @default 33_554_432
    */
   readonly incomingBytesPerAddress: number;
   /**
-   * Sessions of one server. Beyond, a new one takes the place of the HTTP session whose client has
-   * been away for the longest time, or is refused with HTTP 503.
+   * Sessions of one server. At the limit, a new session replaces the HTTP session whose client has
+   * been away longest, or is refused with HTTP 503.
    *
-   * @default 20_000, or less where the
-   * process may open fewer files
+   * @default 20_000, or less if the process may open fewer files
    */
   readonly sessions: number;
   /**
-   * Connections that a server has open at once, without those that have become WebSockets. A further
-   * one takes the place of the one that has been without a request for the longest time, or waits
-   * until there is room.
+   * Open connections of a server, not counting WebSockets. A further connection replaces the one
+   * that has been idle longest, or waits until another one closes.
    *
-   * @default 20_000, or less where the process may open fewer files
+   * @default 20_000, or less if the process may open fewer files
    */
   readonly connections: number;
   /**
-   * Sessions of one address (of IPv6, one /64), with the same consequence as `sessions`. Behind a
-   * reverse proxy all sessions have its address: set it to `sessions` there.
+   * Sessions of one address (for IPv6, one /64 network), with the same effect as `sessions`. Behind
+   * a reverse proxy all sessions have its address; set this to the value of `sessions` there.
    *
    * @default half of `sessions`
    */
   readonly sessionsPerAddress: number;
   /**
-   * Milliseconds in which a new session must see its first message, either way; 0 for no bound. Close code 3008.
+   * Milliseconds within which a new session must send or receive its first message; 0 for no limit.
+   * Close code 3008.
    *
    * @default 300_000
    */
   readonly firstMessage: number;
+  /**
+   * Entries of a call's metadata. The call is refused.
+   *
+   * @default 64
+   */
+  readonly metadataEntries: number;
+  /**
+   * Bytes of UTF-8 of all names and values in a call's metadata. The call is refused.
+   *
+   * @default 8_192
+   */
+  readonly metadataBytes: number;
   /**
    * Characters of a method's name, and of each field of an identity.
    *
@@ -137,6 +172,9 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   nesting: 512,
   callbacksPerMessage: 256,
   callbacksPerSession: 10_000,
+  streamsPerSession: 1_000,
+  streamItems: 1_024,
+  streamBytes: 1_048_576,
   queuedCallbacks: 10_000,
   inFlightRequests: 4_096,
   inFlightBytes: 16_777_216,
@@ -152,17 +190,19 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   connections: 20_000,
   sessionsPerAddress: 10_000,
   firstMessage: 300_000,
+  metadataEntries: 64,
+  metadataBytes: 8_192,
   nameLength: 256,
 });
 
-/** File descriptors that are left for files, dials and the runtime: at least this many. */
+/** The minimum of file descriptors to keep free for files, outgoing connections and the runtime. */
 const SPARE_DESCRIPTORS = 32;
 
 /**
- * The defaults in a process that may have so many file descriptors: all sessions and connections
- * together leave at least 32 of them, or a sixteenth, free.
+ * Returns the defaults for a process with a limit of open files. Sessions and connections together
+ * leave a sixteenth of the descriptors free, at least 32.
  *
- * @param descriptors `undefined` when it is not known
+ * @param descriptors how many files the process may open; `undefined` if unknown
  *
  * @example
  * ```ts

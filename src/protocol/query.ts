@@ -2,35 +2,32 @@ import { parseVersionQuery, type VersionMatcher } from "./constraint.ts";
 import { KiteError } from "./errors.ts";
 import { IDENTITY_FIELDS, type KiteIdentity } from "./identity.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
-import { quote } from "./quote.ts";
+import { cannotUse } from "./refusal.ts";
 
 /**
- * Which kites are meant: those that have each given field as it is given. `version` may be a
- * constraint. A field that is missing or `""` may be anything.
+ * Selects kites by the fields of their identity. `version` may be a constraint. A field that is
+ * missing or `""` matches any value.
  */
 export type KontrolQuery = Partial<KiteIdentity>;
 
-/** True if a query gives no field, and so would mean every kite there is. */
+/** True if a query sets no field, so that it would match every kite. */
 export function isEmptyQuery(query: KontrolQuery): boolean {
   return IDENTITY_FIELDS.every((field) => (query[field] ?? "") === "");
 }
 
 /**
- * Reads a query that a peer sent, leaving out the fields that it did not set (Go sends them as `""`)
- * and whatever else came along.
+ * Reads a query from a peer. Drops unset fields (Go sends them as `""`) and unknown ones.
  *
- * @throws {KiteError} `argumentError`: it is no object, no field is set, a field is no text, is too
- * long or holds `/`, or the version is neither a version nor a constraint.
+ * @throws {KiteError} `argumentError` if it is not an object or sets no field, if a field is not a
+ * string, is too long or contains `/`, or if the version is neither a version nor a constraint.
  */
 export function readQuery(
   value: unknown,
   nameLength: number = DEFAULT_LIMITS.nameLength,
 ): KontrolQuery {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new KiteError(
-      "argumentError",
-      `the query is ${quote(value)}; right is an object with any of ${IDENTITY_FIELDS.join(", ")}`,
-    );
+    const rule = `must be an object with any of ${IDENTITY_FIELDS.join(", ")}`;
+    throw cannotUse("query", rule, { value, type: "argumentError" });
   }
   const given = value as Partial<Record<keyof KiteIdentity, unknown>>;
   const query: { -readonly [Field in keyof KiteIdentity]?: string } = {};
@@ -44,11 +41,11 @@ export function readQuery(
   return query;
 }
 
-/** Answers of a version check that are remembered by one matcher. */
+/** The maximum number of results that one matcher caches. */
 const MOST_VERSIONS = 1_000;
 
 /**
- * Remembers what a check says of each version: many kites share few of them.
+ * Caches the result of a check per version, since many kites share few versions.
  *
  * @example
  * ```ts
@@ -72,9 +69,9 @@ export function rememberVersions(fits: VersionMatcher): VersionMatcher {
 }
 
 /**
- * Makes the check of a query once, for many kites.
+ * Compiles a query into a check for many kites.
  *
- * @throws {KiteError} `argumentError`: its version is neither a version nor a constraint.
+ * @throws {KiteError} `argumentError` if its version is neither a version nor a constraint.
  */
 export function queryMatcher(query: KontrolQuery): (identity: KiteIdentity) => boolean {
   const wanted = IDENTITY_FIELDS.filter((field) => (query[field] ?? "") !== "")
@@ -89,10 +86,6 @@ export function queryMatcher(query: KontrolQuery): (identity: KiteIdentity) => b
 
 function readField(field: string, value: unknown, nameLength: number): string {
   if (typeof value === "string" && value.length <= nameLength && !value.includes("/")) return value;
-  throw new KiteError(
-    "argumentError",
-    `the query's ${field} is ${
-      quote(value)
-    }; right is text of at most ${nameLength} characters without "/"`,
-  );
+  const rule = `must be text of at most ${nameLength} characters without "/"`;
+  throw cannotUse(`query field ${field}`, rule, { value, type: "argumentError" });
 }

@@ -1,6 +1,6 @@
 const SHOWN_CHARACTERS = 40;
 
-/** A value as an error message shows it: quoted when it is text, and never long. */
+/** Formats a value for an error message: text is quoted and truncated, others show their type. */
 export function quote(value: unknown): string {
   if (typeof value !== "string") return `a value of type ${value === null ? "null" : typeof value}`;
   if (value.length <= SHOWN_CHARACTERS) return JSON.stringify(value);

@@ -2,19 +2,19 @@ import { type AnyErrorType, KiteError } from "./errors.ts";
 import { nearestName } from "./nearest.ts";
 import { quote } from "./quote.ts";
 
-/** What a refusal says beside the name and the rule. */
+/** Options of {@linkcode cannotUse}. */
 export interface RefusalOptions {
-  /** What was given. Left out for secrets, which no message may show. */
+  /** The rejected value. Leave it out for secrets, which no message may show. */
   readonly value?: unknown;
   /** @default "configError" */
   readonly type?: AnyErrorType;
-  /** The error that led to the refusal. */
+  /** The underlying error. */
   readonly cause?: unknown;
 }
 
 /**
- * The error for an option, variable, flag or argument that cannot be used. Every such error of the
- * library has this form.
+ * Creates the error for an option, variable, flag or argument that cannot be used. All such errors
+ * of the library have this form.
  *
  * @param name what the user calls it: `port`, `KITE_PORT`, `-port`
  * @param rule what is accepted, beginning with a verb: `must be an integer from 0 to 65535`
@@ -34,7 +34,7 @@ export function cannotUse(name: string, rule: string, options: RefusalOptions = 
 }
 
 /**
- * The error for a name that does not exist, with the nearest one that does.
+ * Creates the error for an unknown name, with the nearest known one as a hint.
  *
  * @param kind what it is a name of: `option`, `limits option`, `flag`
  */

@@ -1,22 +1,21 @@
-import { KiteError } from "./errors.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
-import { quote } from "./quote.ts";
+import { cannotUse } from "./refusal.ts";
 
-/** A version, taken apart. */
+/** A parsed version. */
 export interface Version {
   /** Its numbers, at least three: `1.2` has 1, 2, 0. */
   readonly numbers: readonly number[];
-  /** How many of them the text gave. */
+  /** How many numbers the text had. */
   readonly given: number;
-  /** What follows `-`, or `""`. */
+  /** The text after `-`, or `""`. */
   readonly prerelease: string;
-  /** What follows `+`, or `""`. It never counts in a comparison. */
+  /** The text after `+`, or `""`. Comparisons ignore it. */
   readonly metadata: string;
 }
 
 const NUMBERS = String.raw`\d+(?:\.\d+)*`;
 const PARTS = String.raw`[\dA-Za-z~-]*(?:\.[\dA-Za-z~-]+)*`;
-// A prerelease may do without its "-" when it begins with a letter: 1.2beta.
+// A prerelease that begins with a letter needs no "-": 1.2beta.
 const PRERELEASE = String.raw`-(\d${PARTS})|-?([A-Za-z~-]${PARTS})`;
 const VERSION = new RegExp(
   String.raw`^v?(${NUMBERS})(?:${PRERELEASE})?(?:\+([\dA-Za-z~-]+(?:\.[\dA-Za-z~-]+)*))?$`,
@@ -24,7 +23,7 @@ const VERSION = new RegExp(
 const INTEGER = /^-?\d+$/;
 
 /**
- * Takes a version apart: `1.2.3`, also with a leading `v`, with fewer or more numbers, a prerelease
+ * Parses a version such as `1.2.3`. Accepts a leading `v`, fewer or more numbers, a prerelease
  * (`1.2.3-beta.1`) and metadata (`1.2.3+linux`).
  *
  * @throws {KiteError} `argumentError`
@@ -32,15 +31,13 @@ const INTEGER = /^-?\d+$/;
 export function parseVersion(text: string): Version {
   const version = readVersion(text);
   if (version === undefined) {
-    throw new KiteError(
-      "argumentError",
-      `${quote(text)} is not a version; right is for example 1.2.3 or 1.2.3-beta.1`,
-    );
+    const rule = "must be a version such as 1.2.3 or 1.2.3-beta.1";
+    throw cannotUse("version", rule, { value: text, type: "argumentError" });
   }
   return version;
 }
 
-/** {@linkcode parseVersion} for what may well not be a version: then `undefined`. */
+/** As {@linkcode parseVersion}, but returns `undefined` for text that is not a version. */
 export function readVersion(text: string): Version | undefined {
   if (text.length > DEFAULT_LIMITS.nameLength) return undefined;
   const match = VERSION.exec(text);
@@ -52,14 +49,15 @@ export function readVersion(text: string): Version | undefined {
   return { numbers, given, prerelease: match[2] ?? match[3] ?? "", metadata: match[4] ?? "" };
 }
 
-/** True for the version that a kite may have: exactly three numbers, and no leading `v`. */
+/** True for a version that a kite may have: exactly three numbers, no leading `v`. */
 export function isThreePartVersion(text: string): boolean {
   return !text.startsWith("v") && readVersion(text)?.given === 3;
 }
 
 /**
- * Orders two versions: below 0 when `a` comes before `b`, 0 when neither does, above 0 otherwise. A
- * prerelease comes before its release, metadata does not count.
+ * Compares two versions. A prerelease comes before its release; metadata is ignored.
+ *
+ * @returns below 0 if `a` comes before `b`, above 0 if it comes after, 0 if they are equal
  */
 export function compareVersions(a: Version, b: Version): number {
   return compareNumbers(a, b) || comparePrereleases(a.prerelease, b.prerelease);
@@ -89,8 +87,8 @@ function comparePrereleases(a: string, b: string): number {
 }
 
 /**
- * Numbers come before words. A missing part comes before a number but after a word: that is how
- * hashicorp/go-version orders them (alpha.beta < alpha < alpha.1), and what Go's Kontrol does.
+ * Numbers come before words. A missing part comes before a number but after a word (alpha.beta <
+ * alpha < alpha.1), as in hashicorp/go-version, which Go's Kontrol uses.
  */
 function compareParts(a: string | undefined, b: string | undefined): number {
   if (a === undefined) return b === undefined ? 0 : INTEGER.test(b) ? -1 : 1;

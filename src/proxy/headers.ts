@@ -1,4 +1,4 @@
-import type { RequestHead } from "../runtime/front/types.ts";
+import type { RequestHead } from "../runtime/forwarding/types.ts";
 
 /** Headers that concern one connection only (RFC 9110 7.6.1), and those a proxy consumes. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([

@@ -5,9 +5,10 @@ import { Kite } from "../kite.ts";
 import type { KiteOptions } from "../kite_options.ts";
 import type { RegisterResult } from "../discovery/register_result.ts";
 import { KiteError } from "../protocol/errors.ts";
+import { VERSION } from "../protocol/package_version.ts";
 import { readTextFileSync } from "../runtime/files.ts";
-import { Front } from "../runtime/front/server.ts";
-import type { Decision, RequestHead, Upstream } from "../runtime/front/types.ts";
+import { ForwardingServer } from "../runtime/forwarding/server.ts";
+import type { Decision, RequestHead, Upstream } from "../runtime/forwarding/types.ts";
 import { serve } from "../runtime/serve.ts";
 import type { RunningServer } from "../runtime/serving.ts";
 import { endToEnd, hasPassed, requestHeaders, valuesOf } from "./headers.ts";
@@ -49,7 +50,7 @@ export interface ProxyOptions {
   /**
    * The version under which the proxy is listed.
    *
-   * @default "0.0.1"
+   * @default the version of this package
    */
   readonly version?: string;
   /** Settings of the kite that the proxy is: kite.key, Kontrol, environment, logger, limits. */
@@ -79,7 +80,7 @@ export class ProxyServer {
   readonly #kind: ProxyKind;
   readonly #options: ProxyOptions;
   readonly #tls: TlsPair | undefined;
-  #front: Front | undefined;
+  #server: ForwardingServer | undefined;
   #inner: RunningServer | undefined;
   #own: Upstream | undefined;
 
@@ -92,7 +93,7 @@ export class ProxyServer {
     this.#options = options;
     this.#kind = kind;
     this.#tls = options.tls === undefined ? undefined : readTls(options.tls, readTextFileSync);
-    this.kite = new Kite(kind.name, options.version ?? "0.0.1", {
+    this.kite = new Kite(kind.name, options.version ?? VERSION, {
       ...options.kite,
       ip: "127.0.0.1",
       port: 0,
@@ -105,22 +106,22 @@ export class ProxyServer {
    * @throws {KiteError} `configError` before `listen`
    */
   get origin(): string {
-    if (this.#front === undefined) {
+    if (this.#server === undefined) {
       throw new KiteError("configError", "The proxy has no URL yet: it does not listen");
     }
-    const { publicHost = "127.0.0.1", publicPort = this.#front.port } = this.#options;
+    const { publicHost = "127.0.0.1", publicPort = this.#server.port } = this.#options;
     const host = publicHost.includes(":") ? `[${publicHost}]` : publicHost;
     return `${this.#tls === undefined ? "http" : "https"}://${host}:${publicPort}`;
   }
 
   /** The port that the proxy listens on; 0 before `listen`. */
   get port(): number {
-    return this.#front?.port ?? 0;
+    return this.#server?.port ?? 0;
   }
 
   /** Connections that are open. */
   get connections(): number {
-    return this.#front?.connections ?? 0;
+    return this.#server?.connections ?? 0;
   }
 
   /**
@@ -129,7 +130,7 @@ export class ProxyServer {
    * @throws {KiteError} `configError` when the port is taken
    */
   async listen(): Promise<void> {
-    if (this.#front !== undefined) {
+    if (this.#server !== undefined) {
       throw new KiteError("configError", "Cannot listen: the proxy already listens");
     }
     const inner = await serve((request) => this.kite.fetch(request, clientOf(request)), {
@@ -140,7 +141,7 @@ export class ProxyServer {
     this.#inner = inner;
     this.#own = { hostname: "127.0.0.1", port: inner.port, secure: false, publicOnly: false };
     try {
-      this.#front = await Front.listen({
+      this.#server = await ForwardingServer.listen({
         hostname: this.#options.ip ?? "0.0.0.0",
         port: this.#options.port ?? DEFAULT_PORT,
         ...(this.#tls === undefined ? {} : { tls: this.#tls }),
@@ -163,13 +164,13 @@ export class ProxyServer {
 
   /** Stops listening, and ends every connection. */
   async close(deadline: number = DEFAULT_DEADLINE): Promise<void> {
-    const front = this.#front;
+    const server = this.#server;
     const inner = this.#inner;
-    this.#front = undefined;
+    this.#server = undefined;
     this.#inner = undefined;
-    // The kite first: its goodbyes still travel through the front.
+    // The kite first, since its close frames are sent through the server.
     await this.kite.close({ deadline });
-    await front?.close(deadline);
+    await server?.close(deadline);
     await inner?.close(deadline);
   }
 

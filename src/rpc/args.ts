@@ -198,8 +198,8 @@ export class Args implements Iterable<Argument> {
 }
 
 function argumentError(method: string, reason: string): KiteError {
-  const where = method === "" ? "" : ` (method ${method})`;
-  return new KiteError("argumentError", reason + where);
+  const action = method === "" ? "" : `Cannot call "${method}": `;
+  return new KiteError("argumentError", action + reason);
 }
 
 function kindOf(value: unknown): string {

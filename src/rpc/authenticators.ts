@@ -5,7 +5,7 @@ import type { Trust } from "../auth/trust.ts";
 import type { Verified, Verifier } from "../auth/verifier.ts";
 import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { Authentication } from "./codec.ts";
-import type { KiteRequest } from "./request.ts";
+import { IncomingCall, type KiteRequest } from "./request.ts";
 
 /**
  * An authenticator of the owner's own: gives the caller's username, or throws to refuse. A thrown
@@ -71,7 +71,7 @@ export class Authenticators {
    * @returns `undefined` when that is done, or a promise if it takes time.
    * @throws {KiteError} `authenticationError`, now or in the promise.
    */
-  authenticate(request: KiteRequest): Promise<void> | undefined {
+  authenticate(request: IncomingCall): Promise<void> | undefined {
     const { authentication } = request;
     if (authentication === undefined) {
       throw new KiteError("authenticationError", "No authentication information is provided");
@@ -81,13 +81,13 @@ export class Authenticators {
       remembered !== undefined && remembered.generation === this.#generation &&
       remembered.verified.until > Date.now()
     ) {
-      vouch(request, remembered.verified.username);
+      IncomingCall.authenticated(request, remembered.verified.username);
       return undefined;
     }
     return this.#check(request, authentication);
   }
 
-  async #check(request: KiteRequest, authentication: Authentication): Promise<void> {
+  async #check(request: IncomingCall, authentication: Authentication): Promise<void> {
     const { type, key } = authentication;
     for (;;) {
       const verifier = this.#verifiers.get(type);
@@ -114,7 +114,7 @@ export class Authenticators {
       const isCurrent = own === undefined
         ? generation === this.#generation
         : own === this.#own.get(type);
-      if (isCurrent) return vouch(request, username);
+      if (isCurrent) return IncomingCall.authenticated(request, username);
     }
   }
 }
@@ -152,11 +152,6 @@ export function addVerifiers(
     "kiteKey",
     new KiteKeyVerifier({ ...common, verifyTtl, ...(verify === undefined ? {} : { verify }) }),
   );
-}
-
-function vouch(request: KiteRequest, username: string): void {
-  if (request.kite.username !== username) request.kite = { ...request.kite, username };
-  request.isAuthenticated = true;
 }
 
 function checkUsername(username: string): string {

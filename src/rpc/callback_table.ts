@@ -100,13 +100,11 @@ export class CallbackTable {
     for (const { callback } of functions) this.#unhold(callback);
   }
 
-  /** Ends one {@linkcode handOut} of the same functions, and leaves them while there is room. */
-  leave(functions: readonly FoundFunction[]): void {
-    for (const { callback } of functions) {
-      const entry = this.#byFunction.get(callback);
-      if (entry !== undefined) entry.isLeft = true;
-      this.#unhold(callback);
-    }
+  /** Ends one {@linkcode handOut} of a function, and leaves it to the remote while there is room. */
+  leave(callback: Callback): void {
+    const entry = this.#byFunction.get(callback);
+    if (entry !== undefined) entry.isLeft = true;
+    this.#unhold(callback);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { isStreamSource } from "../dnode/stream.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { Timer } from "../runtime/timer.ts";
@@ -7,8 +8,10 @@ import type { IncomingRequest } from "./codec.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
 import type { InFlight } from "./in_flight.ts";
 import type { Line } from "./line.ts";
+import { closeSource } from "./outgoing_stream.ts";
 import { RawJson } from "./raw_json.ts";
-import { KiteRequest, type RequestOrigin } from "./request.ts";
+import { IncomingCall, type KiteRequest, type RequestOrigin } from "./request.ts";
+import type { RequestLife } from "./request_life.ts";
 
 const NO_ROOM = "Too many bytes of requests run already (limit: inFlightBytes, totalInFlightBytes)";
 
@@ -22,6 +25,8 @@ export class CallsIn {
   readonly #origin: RequestOrigin;
   readonly #onFirst: ((request: KiteRequest) => void) | undefined;
   #running = 0;
+  /** Those that run and whose answer is wanted, by response id. */
+  readonly #waiting = new Map<number, RequestLife>();
   #onIdle: (() => void)[] | undefined;
 
   /** @param onFirst hears of the first request */
@@ -59,7 +64,7 @@ export class CallsIn {
     if (message.can !== undefined) this.#line.extensions.learn(message.can);
     const isFirst = this.identity === undefined;
     this.identity = message.kite;
-    const request = new KiteRequest(message, this.#origin);
+    const request = new IncomingCall(message, this.#origin);
     if (isFirst) this.#onFirst?.(request);
     const { isVerbose } = this.#host.callLog;
     const startedAt = isVerbose ? performance.now() : 0;
@@ -68,8 +73,10 @@ export class CallsIn {
       if (result instanceof Promise) {
         return this.#serveLater(request, responseId, result, bytes, startedAt);
       }
+      IncomingCall.end(request);
       this.#answer(request, responseId, result, startedAt);
     } catch (error) {
+      IncomingCall.end(request);
       this.#answerThrown(request, responseId, error, startedAt);
     }
   }
@@ -82,6 +89,15 @@ export class CallsIn {
       return `${inFlightRequests} requests run already (limit: inFlightRequests)`;
     }
     return this.#inFlight.hasRoom(bytes) ? undefined : NO_ROOM;
+  }
+
+  /** The caller has given up a request: its answer is dropped. Unknown ids are ignored. */
+  cancel(responseId: number): void {
+    const life = this.#waiting.get(responseId);
+    if (life === undefined) return;
+    // It counts as running until its handler ends, which the caller cannot force.
+    this.#waiting.delete(responseId);
+    life.giveUp();
   }
 
   /**
@@ -124,7 +140,7 @@ export class CallsIn {
   }
 
   #serveLater(
-    request: KiteRequest,
+    request: IncomingCall,
     responseId: number | undefined,
     result: Promise<unknown>,
     bytes: number,
@@ -132,13 +148,23 @@ export class CallsIn {
   ): void {
     this.#running++;
     this.#inFlight.add(bytes);
+    const life = IncomingCall.lifeOf(request);
+    if (responseId !== undefined) this.#waiting.set(responseId, life);
+    const finish = (): void => {
+      life.end();
+      if (responseId !== undefined && this.#waiting.get(responseId) === life) {
+        this.#waiting.delete(responseId);
+      }
+      this.#finished(bytes);
+    };
     result.then(
       (value) => {
-        this.#finished(bytes);
-        this.#answer(request, responseId, value, startedAt);
+        finish();
+        this.#answer(request, life.isGivenUp ? undefined : responseId, value, startedAt);
       },
       (error: unknown) => {
-        this.#finished(bytes);
+        finish();
+        if (life.isGivenUp) return this.#endGivenUp(request, error, startedAt);
         this.#answerThrown(request, responseId, error, startedAt);
       },
     );
@@ -152,7 +178,7 @@ export class CallsIn {
   ): void {
     const line = this.#line;
     if (startedAt > 0) this.#host.callLog.ended(request, startedAt);
-    if (responseId === undefined || !line.isOpen) return;
+    if (responseId === undefined || !line.isOpen) return dropResult(result);
     try {
       const can = line.extensions.forAnswer;
       const escaped = RawJson.escapedOf(result);
@@ -184,6 +210,11 @@ export class CallsIn {
     if (responseId !== undefined) this.answerError(responseId, error, request.id);
   }
 
+  /** A handler that was told to stop has thrown: no failure that anyone need hear of. */
+  #endGivenUp(request: KiteRequest, error: unknown, startedAt: number): void {
+    if (startedAt > 0) this.#host.callLog.ended(request, startedAt, error);
+  }
+
   #finished(bytes: number): void {
     this.#inFlight.remove(bytes);
     // Those who wait for the last request to end go on when its answer is on its way.
@@ -195,4 +226,9 @@ export class CallsIn {
     this.#onIdle = undefined;
     for (const listener of listeners) listener();
   }
+}
+
+/** Ends a stream that nobody waits for. */
+function dropResult(result: unknown): void {
+  if (typeof result === "object" && result !== null && isStreamSource(result)) closeSource(result);
 }

@@ -6,8 +6,9 @@ import type { Authentication, RequestHead } from "./codec.ts";
 import { asKiteError, type ConversationHost, disconnected } from "./host.ts";
 import type { Line } from "./line.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
+import { readMetadata } from "./metadata.ts";
 import type { TellOptions } from "./remote.ts";
-import { checkTell, NO_OPTIONS } from "./tell_options.ts";
+import { checkTell, NO_OPTIONS, resolveWithin } from "./tell_options.ts";
 import type { CloseInfo } from "../transport/session.ts";
 
 /** What our calls need to know beside the line. */
@@ -33,8 +34,9 @@ export class CallsOut {
     this.#host = host;
     this.#line = line;
     this.#options = options;
-    this.#pending = new PendingCalls((error, method) =>
-      failedCall(error, { method, url: options.remoteUrl() })
+    this.#pending = new PendingCalls(
+      (error, method) => failedCall(error, { method, url: options.remoteUrl() }),
+      (id) => this.#giveUp(id),
     );
   }
 
@@ -105,7 +107,8 @@ export class CallsOut {
       const wrong = checkTell(options, method);
       if (wrong !== undefined) return wrong;
     }
-    const { timeout = this.#host.timeout, signal, callbacks: lifetime } = options;
+    const { timeout = this.#host.timeout, signal, callbacks: lifetime, meta: given } =
+      resolveWithin(options, this.#host.timeout);
     const line = this.#line;
     if (!line.isOpen) return disconnected();
     if (signal?.aborted) return abortedError(method, signal);
@@ -117,12 +120,24 @@ export class CallsOut {
     const responseId = line.ids.take();
     let functions: readonly FoundFunction[];
     try {
+      const meta = given === undefined ? undefined : readMetadata(given, line.limits);
       functions = line.functionsIn(args);
       const head = this.#requestHead();
       const can = line.extensions.forRequest;
       line.send(
         functions,
-        (ids) => line.codec.request({ method, head, args, responseId, functions, ids, can }),
+        (ids) =>
+          line.codec.request({
+            method,
+            head,
+            args,
+            responseId,
+            functions,
+            ids,
+            timeout,
+            meta,
+            can,
+          }),
       );
       if (can !== undefined) line.extensions.announced();
     } catch (error) {
@@ -154,7 +169,9 @@ export class CallsOut {
   ): (error: KiteError | undefined) => void {
     const abort = (): void => {
       const call = this.#pending.take(id);
-      if (call !== undefined) this.#pending.fail(call, abortedError(method, signal!));
+      if (call === undefined) return;
+      this.#giveUp(id);
+      this.#pending.fail(call, abortedError(method, signal!));
     };
     signal?.addEventListener("abort", abort, { once: true });
     return (error) => {
@@ -163,6 +180,12 @@ export class CallsOut {
       if (lifetime === "call" || isGivenUp) this.#line.takeBack(functions);
       else if (lifetime !== "session" || error !== undefined) this.#line.leave(functions);
     };
+  }
+
+  /** Tells the remote that nobody waits for an answer any more, where it understands that. */
+  #giveUp(id: number): void {
+    const line = this.#line;
+    if (line.isOpen && line.extensions.has("cancel/1")) line.sendText(line.codec.cancel(id));
   }
 
   #requestHead(): RequestHead {

@@ -1,6 +1,8 @@
-import type { Callback, FoundFunction } from "../dnode/scrub.ts";
+import type { FoundFunction } from "../dnode/scrub.ts";
+import type { RemoteValues } from "../dnode/unscrub.ts";
 import type { KiteErrorType } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
+import type { Metadata } from "./metadata.ts";
 
 /** A caller's credentials: the name of an authenticator and the key for it (docs/protocol.md §3). */
 export interface Authentication {
@@ -26,6 +28,9 @@ export interface OutgoingRequest {
   /** The functions in `args`, paths within `args`, with the id of each. */
   readonly functions: readonly FoundFunction[];
   readonly ids: readonly number[];
+  /** Milliseconds that the caller waits; 0 or `Infinity` for no bound. */
+  readonly timeout?: number;
+  readonly meta?: Metadata | undefined;
   /** The names of our extensions as JSON, where the remote does not know them yet. */
   readonly can?: string | undefined;
 }
@@ -34,6 +39,8 @@ export interface OutgoingRequest {
 export type Incoming =
   | IncomingRequest
   | { readonly kind: "invoke"; readonly id: number; readonly args: unknown[] }
+  /** The caller has given up the request with this response id. */
+  | { readonly kind: "cancel"; readonly id: number }
   | {
     /**
      * A message that cannot be served. A request is answered where `responseId` is known; what should
@@ -57,6 +64,9 @@ export interface IncomingRequest {
   readonly authentication: Authentication | undefined;
   readonly args: unknown[];
   readonly responseId: number | undefined;
+  /** Milliseconds that the caller still waits; undefined when it does not say. */
+  readonly timeout?: number | undefined;
+  readonly meta?: Metadata | undefined;
   /** The names of the caller's extensions, unchecked; undefined when it names none. */
   readonly can?: unknown;
 }
@@ -95,6 +105,8 @@ export interface Codec {
    * @param can as of {@linkcode Codec.result}
    */
   error(responseId: number, error: Readonly<Record<string, unknown>>, can?: string): string;
+  /** The text that gives up a request; only for remotes that named `cancel/1`. */
+  cancel(responseId: number): string;
   /** The text that invokes a function which the remote handed out. */
   invoke(
     id: number,
@@ -105,7 +117,7 @@ export interface Codec {
   /**
    * Reads a message. Never throws.
    *
-   * @param remoteFunction makes the function that invokes callback `id` of the remote
+   * @param remote makes what stands for the remote's functions and streams
    */
-  decode(text: string, remoteFunction: (id: number) => Callback): Incoming;
+  decode(text: string, remote: RemoteValues): Incoming;
 }

@@ -1,4 +1,5 @@
 import type { Callback } from "../dnode/scrub.ts";
+import type { RemoteValues } from "../dnode/unscrub.ts";
 import type { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { CloseInfo, Session, SessionHandler } from "../transport/session.ts";
@@ -14,6 +15,19 @@ import { InFlight } from "./in_flight.ts";
 import { Line } from "./line.ts";
 import type { RemoteKite, TellOptions } from "./remote.ts";
 import type { KiteRequest, RequestOrigin } from "./request.ts";
+import { RequestLives } from "./request_life.ts";
+
+/** The sizes of the tables of one conversation. */
+export interface ConversationLoad {
+  /** Calls of ours that wait for an answer. */
+  readonly pending: number;
+  /** Functions that the remote may call. */
+  readonly callbacks: number;
+  /** Requests of the remote that run. */
+  readonly running: number;
+  /** Streams that are open, both ways. */
+  readonly streams: number;
+}
 
 /** How one conversation differs from another. */
 export interface ConversationOptions {
@@ -62,7 +76,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   #in: CallsIn | undefined;
   #out: CallsOut | undefined;
   #queue: CallbackQueue | undefined;
-  #abort: AbortController | undefined;
+  #lives: RequestLives | undefined;
   #inFlight: InFlight | undefined;
   /** Work left in this turn. */
   #credit = TURN_CREDIT;
@@ -84,6 +98,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
       options.ids,
       host.limits,
       (message) => host.report(message),
+      () => this.#flight(),
     );
   }
 
@@ -102,11 +117,13 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     return this.#in?.identity;
   }
 
-  /** Aborted when the session ends. */
-  get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
-    if (!this.#line.isOpen) this.#abort.abort(disconnected());
-    return this.#abort.signal;
+  /** The requests of the session whose signal was asked for. */
+  get lives(): RequestLives {
+    if (this.#lives === undefined) {
+      this.#lives = new RequestLives(this.#host.limits.callbacksPerSession);
+      if (!this.#line.isOpen) this.#lives.end();
+    }
+    return this.#lives;
   }
 
   /** True once a message has come or gone. */
@@ -120,10 +137,11 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   }
 
   /** The sizes of its tables, for those who watch for leaks. */
-  get load(): { pending: number; callbacks: number; running: number } {
+  get load(): ConversationLoad {
     return {
       pending: this.#out?.size ?? 0,
       callbacks: this.#line.callbacks,
+      streams: this.#line.openStreams,
       running: this.#in?.size ?? 0,
     };
   }
@@ -161,13 +179,15 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
 
   /** Handles a message in its turn, see {@linkcode Backlog}. */
   handle(text: string): void {
-    const message = this.#line.codec.decode(text, this.#remoteFunction);
+    const message = this.#line.codec.decode(text, this.#remoteValues);
     if (message.kind !== "broken") this.#broken = 0;
     switch (message.kind) {
       case "invoke":
         return this.#invoked(message.id, message.args, text.length);
       case "request":
         return this.#calls().serve(message, text.length);
+      case "cancel":
+        return this.#in?.cancel(message.id);
       case "broken":
         return this.#refuse(message);
     }
@@ -183,10 +203,10 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   onClose(info: CloseInfo): void {
     if (this.#backlog !== undefined) return this.#backlog.end(info);
     if (!this.#line.isOpen) return;
-    this.#line.end();
+    this.#line.end(() => disconnected(info));
     this.#out?.end(info);
     this.#queue?.clear();
-    this.#abort?.abort(disconnected());
+    this.#lives?.end();
     this.#in?.end();
     this.#options.onClose(info);
   }
@@ -214,7 +234,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   #invoked(id: number, args: unknown[], bytes: number): void {
     if (this.#out?.settle(id, args)) return;
     const callback = this.#line.callback(id);
-    if (callback === undefined) return;
+    if (callback === undefined || this.#line.invokeStream(callback, args, bytes)) return;
     this.#queue ??= new CallbackQueue({
       limit: this.#host.limits.queuedCallbacks,
       inFlight: this.#flight(),
@@ -245,11 +265,14 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.#host.report("a callback threw", error);
   };
 
-  /** The function that stands for callback `id` of the remote. */
-  readonly #remoteFunction = (id: number): Callback => (...args: unknown[]): void => {
-    const line = this.#line;
-    if (!line.isOpen) return;
-    const functions = line.functionsInArguments(args);
-    line.send(functions, (ids) => line.codec.invoke(id, args, functions, ids));
+  /** What stands for the functions and streams of the remote. */
+  readonly #remoteValues: RemoteValues = {
+    callback: (id) => (...args: unknown[]): void => {
+      const line = this.#line;
+      if (!line.isOpen) return;
+      const functions = line.functionsInArguments(args);
+      line.send(functions, (ids) => line.codec.invoke(id, args, functions, ids));
+    },
+    stream: (pull, cancel) => this.#line.streams.receive(pull, cancel),
   };
 }

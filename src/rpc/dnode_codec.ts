@@ -1,12 +1,22 @@
-import type { Callback, FoundFunction } from "../dnode/scrub.ts";
+import type { FoundFunction } from "../dnode/scrub.ts";
 import { stringify } from "../dnode/scrub.ts";
 import { nestsDeeperThan } from "../dnode/nesting.ts";
-import { type CallbackPlace, placeCallbacks, placeLinks, readCallbacks } from "../dnode/unscrub.ts";
-import type { KiteErrorType } from "../protocol/errors.ts";
+import {
+  type CallbackPlace,
+  placeCallbacks,
+  placeLinks,
+  readCallbacks,
+  type RemoteValues,
+} from "../dnode/unscrub.ts";
+import { type KiteErrorType, messageOf } from "../protocol/errors.ts";
 import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Authentication, Codec, Incoming, OutgoingRequest, RequestHead } from "./codec.ts";
 import { type Head, HeadMemo } from "./head_memo.ts";
+import { type Metadata, readMetadata } from "./metadata.ts";
+
+/** The method that gives a call up. Callers expect no answer to it. */
+const CANCEL = "kite.cancel";
 
 /** Kite requests inside dnode messages, compatible with Go and kite.js (docs/protocol.md §2–§4). */
 export class DnodeCodec implements Codec {
@@ -24,10 +34,14 @@ export class DnodeCodec implements Codec {
     return { text };
   }
 
-  request({ method, head, args, responseId, functions, ids, can }: OutgoingRequest): string {
+  request(request: OutgoingRequest): string {
+    const { method, head, args, responseId, functions, ids, timeout = 0 } = request;
+    const wait = timeout > 0 && timeout < Infinity ? `,"timeout":${Math.ceil(timeout)}` : "";
+    const meta = request.meta === undefined ? "" : `,"meta":${JSON.stringify(request.meta)}`;
+    const more = wait + meta + canText(request.can);
     const places = callbacksText(functions, ids, '0,"withArgs",');
     return `{"method":${JSON.stringify(method)},"arguments":[{${head.text}"withArgs":` +
-      `${stringify(args, functions)},"responseCallback":"[Function]"${canText(can)}}],` +
+      `${stringify(args, functions)},"responseCallback":"[Function]"${more}}],` +
       `"callbacks":{"${responseId}":[0,"responseCallback"]${places === "" ? "" : "," + places}}}`;
   }
 
@@ -54,6 +68,10 @@ export class DnodeCodec implements Codec {
     }}],"callbacks":{}}`;
   }
 
+  cancel(responseId: number): string {
+    return `{"method":"${CANCEL}","arguments":[{"withArgs":[${responseId}]}],"callbacks":{}}`;
+  }
+
   invoke(
     id: number,
     args: readonly unknown[],
@@ -65,12 +83,12 @@ export class DnodeCodec implements Codec {
     }}}`;
   }
 
-  decode(text: string, remoteFunction: (id: number) => Callback): Incoming {
+  decode(text: string, remote: RemoteValues): Incoming {
     if (nestsDeeperThan(text, this.#limits.nesting)) return this.#tooDeep(text);
     const reduced = this.#memo.reduce(text);
     const message = parseObject(reduced ?? text);
     if (typeof message === "string") return broken(message);
-    return this.#read(message, text, reduced !== undefined, remoteFunction);
+    return this.#read(message, text, reduced !== undefined, remote);
   }
 
   /** @param isReduced whether the head was cut from the text before it was parsed */
@@ -78,7 +96,7 @@ export class DnodeCodec implements Codec {
     message: Message,
     text: string,
     isReduced: boolean,
-    remoteFunction: (id: number) => Callback,
+    remote: RemoteValues,
   ): Incoming {
     const { method } = message;
     if (typeof method !== "string" && !isId(method)) return broken("method is no string and no id");
@@ -92,11 +110,11 @@ export class DnodeCodec implements Codec {
     const args = message.arguments;
     if (typeof method === "number") {
       // Its head was cut, but a second "method" says that it was no request.
-      if (isReduced) return this.#read(parseWhole(text), text, false, remoteFunction);
+      if (isReduced) return this.#read(parseWhole(text), text, false, remote);
       if (!Array.isArray(args)) {
         return this.#refused(message, "argumentError", "arguments is not an array");
       }
-      this.#place(args, places, message.links, undefined, remoteFunction);
+      this.#place(args, places, message.links, undefined, remote);
       return { kind: "invoke", id: method, args };
     }
     const responseId = findResponseId(places);
@@ -106,16 +124,16 @@ export class DnodeCodec implements Codec {
     }
     const changesHead = mayChangeHead(places, message.links);
     if (changesHead && isReduced) {
-      return this.#read(parseWhole(text), text, false, remoteFunction);
+      return this.#read(parseWhole(text), text, false, remote);
     }
-    this.#place(args as unknown[], places, message.links, responseId, remoteFunction);
+    this.#place(args as unknown[], places, message.links, responseId, remote);
     return this.#request(method, request, responseId, isReduced || changesHead ? undefined : text);
   }
 
   /** @param newHead the message's text, if its head may be one to remember */
   #request(
     method: string,
-    request: { kite?: unknown; authentication?: unknown; withArgs?: unknown; can?: unknown },
+    request: RequestObject,
     responseId: number | undefined,
     newHead: string | undefined,
   ): Incoming {
@@ -125,8 +143,32 @@ export class DnodeCodec implements Codec {
       : withArgs === undefined || withArgs === null
       ? []
       : [withArgs];
+    if (method === CANCEL && responseId === undefined) {
+      const [id] = args;
+      return isId(id) ? { kind: "cancel", id } : broken("no call to cancel is named");
+    }
+    let meta: Metadata | undefined;
+    if (request.meta !== undefined) {
+      try {
+        meta = readMetadata(request.meta, this.#limits);
+      } catch (error) {
+        return { kind: "broken", type: "limitError", reason: messageOf(error), responseId };
+      }
+    }
     const { kite, authentication } = this.#readHead(method, request, newHead);
-    return { kind: "request", method, kite, authentication, args, responseId, can: request.can };
+    const timeout = readTimeout(request.timeout);
+    const { can } = request;
+    return {
+      kind: "request",
+      method,
+      kite,
+      authentication,
+      args,
+      responseId,
+      timeout,
+      meta,
+      can,
+    };
   }
 
   #readHead(
@@ -172,13 +214,13 @@ export class DnodeCodec implements Codec {
     places: readonly CallbackPlace[],
     links: unknown,
     responseId: number | undefined,
-    remoteFunction: (id: number) => Callback,
+    remote: RemoteValues,
   ): void {
     if (places.length > (responseId === undefined ? 0 : 1)) {
       const functions = responseId === undefined
         ? places
         : places.filter((place) => place.id !== responseId);
-      placeCallbacks(args, functions, remoteFunction);
+      placeCallbacks(args, functions, remote);
     }
     if (Array.isArray(links) && links.length > 0) {
       const { callbacksPerMessage, nesting } = this.#limits;
@@ -190,6 +232,16 @@ export class DnodeCodec implements Codec {
 /** The member that names our extensions, after others. */
 function canText(can: string | undefined): string {
   return can === undefined ? "" : `,"can":${can}`;
+}
+
+/** The options object of a request; nothing of it is checked. */
+interface RequestObject {
+  readonly kite?: unknown;
+  readonly authentication?: unknown;
+  readonly withArgs?: unknown;
+  readonly timeout?: unknown;
+  readonly meta?: unknown;
+  readonly can?: unknown;
 }
 
 /** What a message may hold; nothing of it is checked. */
@@ -256,6 +308,11 @@ function callbacksText(
     text += `${text === "" ? "" : ","}"${ids[i]}":[${steps}]`;
   }
   return text;
+}
+
+/** The milliseconds that a caller says it waits, if it says so. */
+function readTimeout(value: unknown): number | undefined {
+  return typeof value === "number" && value > 0 && value < Infinity ? value : undefined;
 }
 
 function readAuthentication(value: unknown): Authentication | undefined {

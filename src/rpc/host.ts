@@ -3,7 +3,7 @@ import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { CloseInfo } from "../transport/session.ts";
 import type { TotalInFlight } from "./in_flight.ts";
-import type { KiteRequest } from "./request.ts";
+import type { IncomingCall, KiteRequest } from "./request.ts";
 
 /** What a conversation needs from the kite that it speaks for. */
 export interface ConversationHost {
@@ -18,7 +18,7 @@ export interface ConversationHost {
   /** Counts the bytes in flight of all conversations. */
   readonly inFlight: TotalInFlight;
   /** Serves a request: gives the result, or throws the error. */
-  serve(request: KiteRequest): unknown;
+  serve(request: IncomingCall): unknown;
   /** Logs what went wrong without anyone to answer to. Must not throw. */
   report(what: string, error?: unknown): void;
   /** Logs calls. */

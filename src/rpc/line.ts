@@ -1,5 +1,6 @@
 import { type Callback, findFunctions, type FoundFunction } from "../dnode/scrub.ts";
-import type { ScrubBounds } from "../dnode/scrub.ts";
+import type { OpenedStream, ScrubBounds } from "../dnode/scrub.ts";
+import type { StreamSource } from "../dnode/stream.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
 import { exceedsBytes } from "../transport/byte_length.ts";
@@ -7,6 +8,8 @@ import type { Session } from "../transport/session.ts";
 import { CallbackTable, type IdCounter } from "./callback_table.ts";
 import type { Codec } from "./codec.ts";
 import type { Extensions } from "./extensions.ts";
+import type { InFlight } from "./in_flight.ts";
+import { Streams, type StreamsHost } from "./streams.ts";
 
 /** Levels that a message puts around the arguments of a request, and around a result. */
 const REQUEST_LEVELS = 3;
@@ -17,7 +20,7 @@ const INVOKE_LEVELS = 1;
  * What goes out over one session: values with functions in them, which the remote may call for as
  * long as the session lasts.
  */
-export class Line {
+export class Line implements StreamsHost {
   readonly codec: Codec;
   readonly extensions: Extensions;
   readonly ids: IdCounter;
@@ -26,12 +29,20 @@ export class Line {
   hadMessage = false;
   /** False once the session has ended. */
   isOpen = true;
+  /** Characters of all messages that were sent. */
+  sentLength = 0;
   readonly #session: Session;
   readonly #warn: (message: string) => void;
   /** Made when the first function is handed out: most sessions never see one. */
   #callbacks: CallbackTable | undefined;
+  #streams: Streams | undefined;
+  readonly #flight: () => InFlight;
+  readonly #requestBounds: ScrubBounds;
 
-  /** @param warn is told before the remote holds too many functions */
+  /**
+   * @param warn is told before the remote holds too many functions
+   * @param flight counts the bytes of messages whose work is not done
+   */
   constructor(
     session: Session,
     codec: Codec,
@@ -39,13 +50,31 @@ export class Line {
     ids: IdCounter,
     limits: Limits,
     warn: (message: string) => void,
+    flight: () => InFlight,
   ) {
     this.#warn = warn;
+    this.#flight = flight;
     this.#session = session;
     this.codec = codec;
     this.extensions = extensions;
     this.ids = ids;
     this.limits = limits;
+    this.#requestBounds = this.#bounds(REQUEST_LEVELS);
+  }
+
+  /** The streams of the session, both ways; created with the first one. */
+  get streams(): Streams {
+    return this.#streams ??= new Streams(this, this.#flight());
+  }
+
+  /** Streams that are open. */
+  get openStreams(): number {
+    return this.#streams?.size ?? 0;
+  }
+
+  /** Bytes (estimated) that were sent and that the network has not taken yet. */
+  get unsentBytes(): number {
+    return this.#session.bufferedAmount;
   }
 
   /** Functions that the remote may call. */
@@ -58,9 +87,18 @@ export class Line {
     return this.#callbacks?.get(id);
   }
 
+  /**
+   * Runs a function of ours that belongs to a stream.
+   *
+   * @returns whether it is one
+   */
+  invokeStream(callback: Callback, args: unknown[], bytes: number): boolean {
+    return this.#streams?.invoke(callback, args, bytes) ?? false;
+  }
+
   /** The functions in the arguments of a request or in a result, see {@linkcode findFunctions}. */
   functionsIn(value: unknown): readonly FoundFunction[] {
-    return findFunctions(value, this.#bounds(REQUEST_LEVELS));
+    return findFunctions(value, this.#requestBounds);
   }
 
   /** The functions in the arguments of a callback. */
@@ -75,20 +113,16 @@ export class Line {
    */
   send(functions: readonly FoundFunction[], encode: (ids: readonly number[]) => string): void {
     if (functions.length === 0) return this.#transmit(encode([]));
-    const { callbacksPerMessage, callbacksPerSession } = this.limits;
-    if (functions.length > callbacksPerMessage) {
-      throw new KiteError(
-        "limitError",
-        `${functions.length} functions in one message, at most ${callbacksPerMessage} may be ` +
-          `(limit: callbacksPerMessage)`,
-      );
-    }
-    this.#callbacks ??= new CallbackTable(this.ids, callbacksPerSession, this.#warn);
-    const ids = this.#callbacks.handOut(functions);
     try {
-      this.#transmit(encode(ids));
+      const ids = this.#handOut(functions);
+      try {
+        this.#transmit(encode(ids));
+      } catch (error) {
+        this.#callbacks?.takeBack(functions);
+        throw error;
+      }
     } catch (error) {
-      this.takeBack(functions);
+      for (const { stream } of functions) stream?.close();
       throw error;
     }
   }
@@ -113,14 +147,21 @@ export class Line {
     this.#session.send(text);
   }
 
-  /** Undoes one handing out of the same functions. */
+  /** Undoes one handing out of the same functions, and ends the streams among them. */
   takeBack(functions: readonly FoundFunction[]): void {
+    for (const { stream } of functions) stream?.close();
     this.#callbacks?.takeBack(functions);
   }
 
-  /** The call that handed functions out has ended: they stay while there is room. */
+  /**
+   * The call that handed functions out has ended: they stay while there is room. Streams that the
+   * remote has begun to read stay open, and the others end.
+   */
   leave(functions: readonly FoundFunction[]): void {
-    this.#callbacks?.leave(functions);
+    for (const found of functions) {
+      if (found.stream === undefined) this.#callbacks?.leave(found.callback);
+      else if (!found.stream.isStarted) found.stream.close();
+    }
   }
 
   /**
@@ -132,14 +173,34 @@ export class Line {
     return this.#callbacks?.release(callback) ?? false;
   }
 
-  /** The session has ended. */
-  end(): void {
+  /**
+   * The session has ended.
+   *
+   * @param error what open streams fail with
+   */
+  end(error: () => KiteError): void {
     this.isOpen = false;
+    this.#streams?.end(error());
     this.#callbacks?.clear();
+  }
+
+  /** @throws {KiteError} `limitError` */
+  #handOut(functions: readonly FoundFunction[]): readonly number[] {
+    const { callbacksPerMessage, callbacksPerSession } = this.limits;
+    if (functions.length > callbacksPerMessage) {
+      throw new KiteError(
+        "limitError",
+        `${functions.length} functions in one message, at most ${callbacksPerMessage} may be ` +
+          `(limit: callbacksPerMessage)`,
+      );
+    }
+    this.#callbacks ??= new CallbackTable(this.ids, callbacksPerSession, this.#warn);
+    return this.#callbacks.handOut(functions);
   }
 
   #transmit(text: string): void {
     if (exceedsBytes(text, this.limits.messageBytes)) throw this.#tooLong();
+    this.sentLength += text.length;
     this.sendText(text);
   }
 
@@ -149,9 +210,11 @@ export class Line {
     return new KiteError("limitError", reason);
   }
 
+  readonly #openStream = (source: StreamSource): OpenedStream => this.streams.open(source);
+
   #bounds(levels: number): ScrubBounds {
     const { nesting, messageBytes } = this.limits;
     // The least that a value takes: a digit and a comma.
-    return { nesting: nesting - levels, values: messageBytes / 2 };
+    return { nesting: nesting - levels, values: messageBytes / 2, openStream: this.#openStream };
   }
 }

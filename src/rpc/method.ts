@@ -3,42 +3,44 @@ import type { KiteRequest } from "./request.ts";
 import type { MethodSchemas } from "./contract_types.ts";
 import { Throttle } from "./throttle.ts";
 
-/** Serves a request: what it returns, or resolves to, is the result; what it throws, the error. */
+/**
+ * Serves a request. The value that it returns, or that its promise resolves to, is the result of the
+ * call; what it throws is the error.
+ */
 export type Handler = (request: KiteRequest) => unknown;
 
 /**
- * Runs after everything else, also after an error. What it returns becomes the result, in place of an
- * error too; what it throws becomes the error; when it returns `undefined` the outcome stays as it is.
+ * Runs after the handler and all other hooks, also after an error. A value that it returns becomes the
+ * result, even after an error; an error that it throws becomes the error. If it returns `undefined`,
+ * the outcome does not change.
  */
 export type FinalHandler = (request: KiteRequest, outcome: Outcome) => unknown;
 
-/** What a chain came to so far. */
+/** The result or the error of the handlers that have run so far. */
 export type Outcome =
   | { readonly error?: undefined; readonly result: unknown }
   | { readonly error: unknown; readonly result?: undefined };
 
 /**
- * Whose result answers a call, when pre-handlers and post-handlers return something too: the
- * method's own (`"method"`), the first that is not null or undefined (`"first"`), or the last such
- * (`"latest"`).
+ * Selects the result of a call if hooks return values as well: the value of the method's own handler
+ * (`"method"`), or the first (`"first"`) or last (`"latest"`) value that is not null or undefined.
  */
 export type MethodHandling = "method" | "first" | "latest";
 
-/** What runs around the handlers of every method of a kite, or of one. */
+/** The hooks of one method, or of all methods of a kite. */
 export class Hooks {
   readonly pre: Handler[] = [];
   readonly post: Handler[] = [];
   readonly final: FinalHandler[] = [];
 
-  /** True if nothing was added. */
+  /** True if there are no hooks. */
   get isEmpty(): boolean {
     return this.pre.length === 0 && this.post.length === 0 && this.final.length === 0;
   }
 }
 
 /**
- * A method of a kite: its handler and what was set for it. Every setter returns the method, so that
- * they chain.
+ * A method that a kite serves. Every setter returns the method, so calls can be chained.
  *
  * @example
  * ```ts
@@ -51,10 +53,35 @@ export class Hooks {
  *   .preHandle((request) => request.context.set("start", performance.now()));
  * ```
  */
-export class Method {
-  /** The name it is called by. */
+export interface Method {
+  /** The method's name. */
   readonly name: string;
-  /** The schemas of its arguments and result, where it was given some. */
+  /** The schemas of the arguments and the result; undefined if it has none. */
+  readonly schemas: MethodSchemas | undefined;
+  /** False after {@linkcode Method.disableAuthentication}. */
+  readonly authenticates: boolean;
+  /** Lets anyone call this method. */
+  disableAuthentication(): this;
+  /**
+   * Limits how often the method is called, counted over all callers. Further calls fail with
+   * `requestLimitError`. The limit is a token bucket.
+   *
+   * @param fillInterval milliseconds until one more call is allowed
+   * @param capacity calls that are allowed at once after a pause
+   * @throws {KiteError} `configError` if an argument cannot be used
+   */
+  throttle(fillInterval: number, capacity: number): this;
+  /** Adds a hook that runs before the method's handler and before the kite's own hooks. */
+  preHandle(handler: Handler): this;
+  /** Adds a hook that runs after the method's handler, unless there was an error. */
+  postHandle(handler: Handler): this;
+  /** Adds a hook that runs last, also after an error, and may change the outcome. */
+  finalFunc(handler: FinalHandler): this;
+}
+
+/** A method with its handler and hooks. */
+export class ServedMethod implements Method {
+  readonly name: string;
   readonly schemas: MethodSchemas | undefined;
   readonly #handler: Handler;
   readonly #hooks = new Hooks();
@@ -63,7 +90,6 @@ export class Method {
   #authenticates = true;
   #throttle: Throttle | undefined;
 
-  /** Made by {@linkcode Kite.handle}. */
   constructor(
     name: string,
     handler: Handler,
@@ -78,45 +104,36 @@ export class Method {
     this.#handling = handling;
   }
 
-  /** True unless {@linkcode Method.disableAuthentication} was called. */
   get authenticates(): boolean {
     return this.#authenticates;
   }
 
-  /** Lets anyone call this method. */
   disableAuthentication(): this {
     this.#authenticates = false;
     return this;
   }
 
-  /**
-   * Bounds how often the method is called, over all callers: a bucket of `capacity` calls, one put
-   * back every `fillInterval` milliseconds. Calls beyond fail with `requestLimitError`.
-   */
   throttle(fillInterval: number, capacity: number): this {
     this.#throttle = new Throttle(fillInterval, capacity);
     return this;
   }
 
-  /** Adds a handler that runs before the method's own, and before those of the kite. */
   preHandle(handler: Handler): this {
     this.#hooks.pre.push(handler);
     return this;
   }
 
-  /** Adds a handler that runs after the method's own, unless there was an error. */
   postHandle(handler: Handler): this {
     this.#hooks.post.push(handler);
     return this;
   }
 
-  /** Adds a function that runs last, also after an error, and may change the outcome. */
   finalFunc(handler: FinalHandler): this {
     this.#hooks.final.push(handler);
     return this;
   }
 
-  /** Runs the chain for an authenticated request (docs/protocol.md §4, handler order). */
+  /** Runs the handler and the hooks for an authenticated request (docs/protocol.md §4). */
   run(request: KiteRequest): unknown {
     if (this.#throttle !== undefined && !this.#throttle.take()) {
       throw new KiteError("requestLimitError", "The maximum request rate is exceeded.");

@@ -1,9 +1,9 @@
 import { Authenticators } from "./authenticators.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { nearestName } from "../protocol/nearest.ts";
-import { type Handler, Hooks, Method, type MethodHandling } from "./method.ts";
+import { type Handler, Hooks, type MethodHandling, ServedMethod } from "./method.ts";
 import type { MethodSchemas } from "./contract_types.ts";
-import type { KiteRequest } from "./request.ts";
+import { IncomingCall } from "./request.ts";
 
 /** Methods beyond which a wrong name is not compared with each: strangers can send many. */
 const MOST_COMPARED = 256;
@@ -28,7 +28,7 @@ export class Methods {
   isClosing = false;
   /** Whether callers must authenticate, where a method does not say otherwise. */
   authenticates: boolean;
-  readonly #methods = new Map<string, Method>();
+  readonly #methods = new Map<string, ServedMethod>();
   readonly #options: MethodsOptions;
 
   constructor(options: MethodsOptions) {
@@ -37,21 +37,24 @@ export class Methods {
   }
 
   /** Serves a method, in place of a former one of that name. */
-  handle(name: string, handler: Handler, schemas?: MethodSchemas): Method {
+  handle(name: string, handler: Handler, schemas?: MethodSchemas): ServedMethod {
     const { nameLength, handling } = this.#options;
     if (typeof name !== "string" || name === "" || name.length > nameLength) {
-      throw new KiteError("configError", `a method's name has 1 to ${nameLength} characters`);
+      throw new KiteError(
+        "configError",
+        `Cannot handle a method: its name must have 1 to ${nameLength} characters`,
+      );
     }
     if (typeof handler !== "function") {
-      throw new KiteError("configError", `the handler of "${name}" must be a function`);
+      throw new KiteError("configError", `Cannot handle "${name}": the handler must be a function`);
     }
-    const method = new Method(name, handler, this.hooks, handling, schemas);
+    const method = new ServedMethod(name, handler, this.hooks, handling, schemas);
     this.#methods.set(name, method);
     return method;
   }
 
   /** The methods that are served. */
-  get all(): Iterable<Method> {
+  get all(): Iterable<ServedMethod> {
     return this.#methods.values();
   }
 
@@ -65,7 +68,7 @@ export class Methods {
   }
 
   /** Serves a request: authentication, then the method's chain. */
-  serve(request: KiteRequest): unknown {
+  serve(request: IncomingCall): unknown {
     const method = this.#methods.get(request.method);
     if (method === undefined) {
       throw this.#notFound(request.method.slice(0, this.#options.nameLength));
@@ -73,7 +76,11 @@ export class Methods {
     if (this.isClosing) throw new KiteError("disconnect", "the kite is closing");
     if (request.authenticates && this.authenticates && method.authenticates) {
       const authenticated = this.authenticators.authenticate(request);
-      if (authenticated !== undefined) return authenticated.then(() => method.run(request));
+      if (authenticated !== undefined) {
+        const life = IncomingCall.lifeOf(request);
+        // The caller may give up while its authentication is checked.
+        return authenticated.then(() => life.isGivenUp ? undefined : method.run(request));
+      }
     }
     return method.run(request);
   }

@@ -1,129 +1,152 @@
-import type { Callback } from "../dnode/scrub.ts";
+import type { Callback, OpenedStream } from "../dnode/scrub.ts";
+import type { StreamSource } from "../dnode/stream.ts";
 import type { ErrorObject } from "../protocol/errors.ts";
 import { KiteError } from "../protocol/errors.ts";
+import { Timer } from "../runtime/timer.ts";
 import { afterTurn } from "../runtime/turn.ts";
 import { errorObject } from "./answer.ts";
 
-/** A stream as it travels: two functions, which a peer without streams can call as well. */
-export interface StreamObject {
-  readonly $stream: 1;
-  /** Allows more items; the first call also hands over the functions for the items and for the end. */
-  readonly pull: Callback;
-  /** Ends the stream: the consumer has left. */
-  readonly cancel: Callback;
-}
-
-/** How an {@linkcode OutgoingStream} is bounded and connected. */
-export interface OutgoingStreamOptions {
-  /** Bytes of items that the consumer has not yet taken, at most. */
-  readonly streamBytes: number;
+/** What an {@linkcode OutgoingStream} needs from the session that carries it. */
+export interface OutgoingStreamHost {
   /** Items that a consumer may allow in advance, at most. */
   readonly streamItems: number;
-  /**
-   * Calls a function of the consumer.
-   *
-   * @returns the bytes of the message
-   */
-  readonly invoke: (callback: Callback, args: readonly unknown[]) => number;
+  /** Unsent bytes of the session at which the producer waits. */
+  readonly streamBytes: number;
+  /** Bytes of the session that the network has not taken yet. */
+  unsentBytes(): number;
+  /** Characters of all messages that were sent. */
+  sentLength(): number;
   /** The stream has ended: its functions can be forgotten. */
-  readonly onEnd: (stream: OutgoingStream) => void;
+  ended(stream: OutgoingStream): void;
 }
 
 /** Items in one message, at most. */
 const BATCH_ITEMS = 512;
-
-interface Batch {
-  items: number;
-  readonly bytes: number;
-}
+/** Characters that the items of one message should have together. */
+const BATCH_LENGTH = 65_536;
+/** Milliseconds between two looks at a network that is too slow. */
+const NETWORK_PAUSE = 2;
+const NOTHING: IteratorResult<unknown> = Object.freeze({ done: true, value: undefined });
 
 /**
- * Sends the items of an async iterable to a remote, as many as the remote allows. The iterable is
- * asked for the next item only while there is credit, so a slow consumer holds the producer.
+ * Sends the items of an async iterable to a remote. The iterable is asked for the next item only
+ * while the remote allows more items and the network takes what was sent, so that a slow consumer
+ * holds the producer. Items of one turn of the event loop travel in one message.
  */
-export class OutgoingStream {
-  /** What stands in the message in place of the iterable. */
-  readonly wire: StreamObject;
+export class OutgoingStream implements OpenedStream {
+  readonly pull: Callback;
+  readonly cancel: Callback;
+  readonly #host: OutgoingStreamHost;
   readonly #iterator: AsyncIterator<unknown>;
-  readonly #options: OutgoingStreamOptions;
   #next: Callback | undefined;
   #end: Callback | undefined;
+  /** Items that the consumer allows and that were not produced yet. */
   #credit = 0;
   /** Items gathered for one message. */
   #batch: unknown[] = [];
+  /** Items that the next message takes; grows and shrinks with their size. */
+  #batchItems = 1;
   #isFlushScheduled = false;
-  /** What was sent and not yet taken, oldest first. */
-  #sent: Batch[] = [];
-  #sentBytes = 0;
   #isEnded = false;
   #wake: (() => void) | undefined;
 
-  constructor(source: AsyncIterable<unknown>, options: OutgoingStreamOptions) {
-    this.#iterator = source[Symbol.asyncIterator]();
-    this.#options = options;
-    this.wire = { $stream: 1, pull: this.#pull, cancel: () => this.close() };
+  /** @throws what opening the source throws, such as a stream that is locked */
+  constructor(source: StreamSource, host: OutgoingStreamHost) {
+    this.#iterator = iteratorOf(source);
+    this.#host = host;
+    this.pull = (credit, next, end) => this.#pulled(credit, next, end);
+    this.cancel = () => this.close();
   }
 
-  /** Ends the stream without a word to the consumer. The producer's `finally` blocks run. */
+  /** True once the consumer has asked for items. */
+  get isStarted(): boolean {
+    return this.#next !== undefined;
+  }
+
+  /** Ends the stream without telling the consumer. The producer's `finally` blocks run. */
   close(): void {
     if (this.#isEnded) return;
     this.#finish();
-    // What the producer does at its end concerns nobody any more, so its failure goes nowhere.
-    void Promise.resolve().then(() => this.#iterator.return?.()).catch(() => {});
+    this.#settle(() => this.#iterator.return?.());
   }
 
-  readonly #pull = (credit: unknown, next: unknown, end: unknown): void => {
+  /** Ends the stream since the session has ended: the producer's `yield` throws the error. */
+  fail(error: KiteError): void {
     if (this.#isEnded) return;
-    if (!Number.isSafeInteger(credit) || (credit as number) <= 0) {
-      return this.#fail(new KiteError("argumentError", "Cannot pull: credit must be above 0"));
-    }
+    this.#finish();
+    const { throw: raise } = this.#iterator;
+    this.#settle(() =>
+      raise === undefined ? this.#iterator.return?.() : raise.call(this.#iterator, error)
+    );
+  }
+
+  /** Nobody waits for the end of the producer, so its failure is dropped. */
+  #settle(end: () => unknown): void {
+    void Promise.resolve().then(end).catch(() => {});
+  }
+
+  #pulled(credit: unknown, next: unknown, end: unknown): void {
+    if (this.#isEnded) return;
     if (this.#next === undefined) {
-      if (typeof next !== "function" || typeof end !== "function") {
-        return this.#fail(
-          new KiteError("argumentError", "Cannot pull: the first call must bring two functions"),
-        );
-      }
+      if (typeof next !== "function" || typeof end !== "function") return this.close();
       this.#next = next as Callback;
       this.#end = end as Callback;
       void this.#run();
-    } else {
-      this.#taken(credit as number);
     }
-    this.#credit = Math.min(this.#credit + (credit as number), this.#options.streamItems);
+    if (!Number.isSafeInteger(credit) || (credit as number) <= 0) {
+      const reason = "Cannot send items: credit must be an integer of at least 1";
+      return this.#refuse(new KiteError("argumentError", reason));
+    }
+    this.#credit = Math.min(this.#credit + (credit as number), this.#host.streamItems);
     this.#wake?.();
-  };
+  }
 
   async #run(): Promise<void> {
-    let error: unknown;
+    try {
+      await this.#produce();
+    } catch (error) {
+      return this.#refuse(error);
+    }
+    if (!this.#isEnded) this.#sendEnd(null);
+  }
+
+  async #produce(): Promise<void> {
     try {
       for (;;) {
-        while (!this.#isEnded && !this.#mayProduce()) {
-          this.#flush();
-          await new Promise<void>((resolve) => this.#wake = resolve);
-          this.#wake = undefined;
-        }
+        if (this.#credit === 0 || this.#isNetworkFull()) await this.#hold();
         if (this.#isEnded) return;
         const item = await this.#iterator.next();
-        if (this.#isEnded) return;
-        if (item.done === true) break;
+        if (this.#isEnded || item.done === true) return;
         this.#credit--;
         this.#add(item.value);
       }
+    } finally {
+      // What came before an error is sent before it.
       this.#flush();
-    } catch (thrown) {
-      if (this.#isEnded) return;
-      error = thrown;
     }
-    this.#sendEnd(error === undefined ? null : errorObject(error, ""));
   }
 
-  #mayProduce(): boolean {
-    return this.#credit > 0 && this.#sentBytes < this.#options.streamBytes;
+  /** Waits for credit, and for the network. */
+  async #hold(): Promise<void> {
+    this.#flush();
+    while (!this.#isEnded && (this.#credit === 0 || this.#isNetworkFull())) {
+      let timer: Timer | undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        if (this.#credit > 0) timer = new Timer(resolve, NETWORK_PAUSE);
+      });
+      timer?.clear();
+      this.#wake = undefined;
+    }
+  }
+
+  #isNetworkFull(): boolean {
+    return this.#host.unsentBytes() > this.#host.streamBytes;
   }
 
   #add(item: unknown): void {
     this.#batch.push(item);
-    if (this.#batch.length >= BATCH_ITEMS) return this.#flush();
+    if (this.#batch.length >= this.#batchItems) return this.#flush();
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
     afterTurn(this.#flushLater);
@@ -131,58 +154,81 @@ export class OutgoingStream {
 
   readonly #flushLater = (): void => {
     this.#isFlushScheduled = false;
+    if (this.#isEnded) return;
     try {
-      if (!this.#isEnded) this.#flush();
+      this.#flush();
     } catch (error) {
-      this.#fail(error);
+      this.#refuse(error);
     }
   };
 
   /** @throws {KiteError} what an item that cannot travel causes */
   #flush(): void {
-    if (this.#batch.length === 0) return;
     const items = this.#batch;
+    if (items.length === 0 || this.#isEnded) return;
     this.#batch = [];
-    const bytes = this.#options.invoke(this.#next!, items);
-    this.#sent.push({ items: items.length, bytes });
-    this.#sentBytes += bytes;
+    const before = this.#host.sentLength();
+    this.#send(items);
+    const length = (this.#host.sentLength() - before) / items.length;
+    const fitting = Math.max(1, Math.floor(BATCH_LENGTH / Math.max(1, length)));
+    this.#batchItems = Math.min(this.#batchItems * 2, fitting, BATCH_ITEMS);
   }
 
-  /** New credit says that as many items have been taken. */
-  #taken(items: number): void {
-    let left = items;
-    let taken = 0;
-    while (left > 0 && taken < this.#sent.length) {
-      const batch = this.#sent[taken]!;
-      if (batch.items > left) {
-        batch.items -= left;
-        break;
-      }
-      left -= batch.items;
-      this.#sentBytes -= batch.bytes;
-      taken++;
+  /** Items that are too much for one message go in several. */
+  #send(items: readonly unknown[]): void {
+    try {
+      this.#next!(...items);
+    } catch (error) {
+      const isTooMuch = error instanceof KiteError && error.type === "limitError";
+      if (!isTooMuch || items.length === 1) throw error;
+      const half = items.length >> 1;
+      this.#send(items.slice(0, half));
+      this.#send(items.slice(half));
     }
-    if (taken > 0) this.#sent = this.#sent.slice(taken);
   }
 
   /** Ends the stream at both sides. */
-  #fail(error: unknown): void {
+  #refuse(error: unknown): void {
     if (this.#isEnded) return;
+    this.#settle(() => this.#iterator.return?.());
     this.#sendEnd(errorObject(error, ""));
-    void Promise.resolve().then(() => this.#iterator.return?.()).catch(() => {});
   }
 
   #sendEnd(error: ErrorObject | null): void {
-    const end = this.#end;
     this.#finish();
-    if (end !== undefined) this.#options.invoke(end, [error]);
+    try {
+      this.#end?.(error);
+    } catch {
+      const reason = "the stream failed with an error that is too long to be sent";
+      this.#end?.(errorObject(new KiteError("genericError", reason), ""));
+    }
   }
 
   #finish(): void {
     this.#isEnded = true;
     this.#batch = [];
-    this.#sent = [];
     this.#wake?.();
-    this.#options.onEnd(this);
+    this.#host.ended(this);
   }
+}
+
+/** Ends a stream that nobody will read. */
+export function closeSource(source: StreamSource): void {
+  void Promise.resolve().then(() => iteratorOf(source).return?.()).catch(() => {});
+}
+
+function iteratorOf(source: StreamSource): AsyncIterator<unknown> {
+  const iterate = (source as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator];
+  if (iterate !== undefined) return iterate.call(source);
+  const reader = (source as ReadableStream<unknown>).getReader();
+  return {
+    next: async () => {
+      const { done, value } = await reader.read();
+      return done ? NOTHING : { done: false, value };
+    },
+    return: async () => {
+      await reader.cancel();
+      return NOTHING;
+    },
+  };
 }

@@ -30,11 +30,18 @@ export type FailCall = (error: KiteError, method: string) => Promise<never>;
 export class PendingCalls {
   readonly #calls = new Map<number, PendingCall>();
   readonly #failed: FailCall;
+  readonly #gaveUp: (id: number) => void;
   #timer: Timer | undefined;
   #timerAt = Infinity;
 
-  constructor(failed: FailCall) {
+  /**
+   * Begins without calls.
+   *
+   * @param gaveUp is told of each call that fails because its time is over
+   */
+  constructor(failed: FailCall, gaveUp: (id: number) => void) {
     this.#failed = failed;
+    this.#gaveUp = gaveUp;
   }
 
   /** Calls that wait. */
@@ -88,6 +95,7 @@ export class PendingCalls {
     for (const [id, call] of this.#calls) {
       if (call.deadline <= now) {
         this.#calls.delete(id);
+        this.#gaveUp(id);
         this.fail(call, timeoutError(call.method, call.timeout));
       } else if (call.deadline < earliest) earliest = call.deadline;
     }

@@ -1,35 +1,61 @@
 import type { Callback } from "../dnode/scrub.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
+import type { CloseInfo } from "../transport/session.ts";
 import type { Api, Contract } from "./contract_types.ts";
+import type { Metadata } from "./metadata.ts";
 
-/** How one call is made. */
+/** What a call inherits from the request in which it is made. A `KiteRequest` is one. */
+export interface CallScope {
+  /** Cancels the call. */
+  readonly signal: AbortSignal;
+  /** When the call is cancelled, in milliseconds since the epoch; undefined for no limit. */
+  readonly deadline: number | undefined;
+  /** Text that travels with the call. */
+  readonly meta: Metadata;
+}
+
+/** Options of one call. */
 export interface TellOptions {
   /**
-   * Milliseconds in which the answer must come; 0 for no bound.
+   * Milliseconds until the call fails with `timeout`; 0 waits without a limit.
+   *
    * @default the kite's `timeout`, 15_000
    */
   readonly timeout?: number;
-  /** Gives the call up: it fails with `aborted`. The remote is not told. */
+  /**
+   * Cancels the call, which fails with `aborted`. If the remote is a kite of this library, the signal
+   * of its request is aborted. A timeout does the same.
+   */
   readonly signal?: AbortSignal;
   /**
-   * How long the remote may call the functions in the arguments. All end with the session, and with
-   * {@linkcode RemoteKite.release}.
+   * Makes the call on behalf of a request: the call is cancelled when the request is, waits no longer
+   * than the request's deadline, and carries its metadata.
+   */
+  readonly within?: CallScope;
+  /**
+   * Text that travels with the call beside its arguments. The handler reads it from `request.meta`. It
+   * is added to the metadata of `within`.
+   */
+  readonly meta?: Metadata;
+  /**
+   * How long the remote can call the functions in the arguments. The end of the session and
+   * {@linkcode RemoteKite.release} always end it.
    *
-   * - `"auto"`: until the call ends, and after that while there is room: when the remote holds
-   *   `callbacksPerSession` functions, the one of an ended call that was unused longest is freed.
+   * - `"auto"`: until the call ends, and longer if there is room. If the remote holds
+   *   `callbacksPerSession` functions, the least recently used function of an ended call is released.
    * - `"call"`: until the call ends.
-   * - `"session"`: until the session ends, for subscriptions that may be silent for long. Such
-   *   functions count fully: when there is no room, further calls fail with `limitError`.
+   * - `"session"`: until the session ends, for subscriptions that may be silent for a long time. These
+   *   functions are never released for others; if there is no room, calls fail with `limitError`.
    *
-   * A call that timed out or was aborted frees its functions. Functions in results and in arguments
-   * of callbacks are held as with `"session"`.
+   * A call that times out or is aborted releases its functions. Functions in results and in arguments
+   * of callbacks are kept as with `"session"`.
    *
    * @default "auto"
    */
   readonly callbacks?: "auto" | "call" | "session";
   /**
-   * True if calling the method twice has the effect of calling it once. When the connection is lost
-   * before the answer has come, a client that redials repeats the call, within the same timeout.
+   * True if calling the method twice has the same effect as calling it once. If the connection is
+   * lost before the answer arrives, a client that reconnects repeats the call within the same timeout.
    * Other calls fail with `disconnect` and are never repeated.
    *
    * @default false
@@ -37,7 +63,7 @@ export interface TellOptions {
   readonly idempotent?: boolean;
 }
 
-/** How the functions that {@linkcode RemoteKite.as} returns call the remote. */
+/** Options of {@linkcode RemoteKite.as}. */
 export interface ApiOptions extends TellOptions {
   /**
    * Checks results and items against their schemas when they arrive.
@@ -47,30 +73,39 @@ export interface ApiOptions extends TellOptions {
   readonly validateResults?: boolean;
 }
 
-/** A kite at the other end of a session, whichever side dialled. */
+/** The kite at the other end of a session, on either side of it. */
 export interface RemoteKite {
-  /** What the remote last said of itself, unchecked unless it authenticated; undefined before. */
+  /**
+   * The identity that the remote sent with its latest call, or that Kontrol gave; undefined if there
+   * was none. It is not verified unless the remote was authenticated.
+   */
   readonly identity: KiteIdentity | undefined;
-  /** The remote's address, `host:port` where known, else `""`. */
+  /** The remote's address as `host:port`, or `""` if it is not known. */
   readonly remoteAddress: string;
   /**
-   * Calls a method of the remote and gives its result: `unknown`, unless a type is named. Functions
-   * anywhere in the arguments travel.
+   * Calls a method of the remote. The arguments may contain functions, which the remote can call.
    *
-   * @example A type is an assertion, not a check
+   * @returns the result
+   * @throws {KiteError} the remote's error, or `timeout`, `disconnect`, `sendError`, `argumentError`
+   * (an argument that JSON cannot represent), `limitError`, `invalidResponse`
+   * @example
+   * ```ts ignore
+   * const square: unknown = await remote.tell("square", 4);
+   * ```
+   */
+  tell(method: string, ...args: unknown[]): Promise<unknown>;
+  /**
+   * Calls a method of the remote, and asserts the type of the result. The type is not checked.
+   *
+   * @example
    * ```ts ignore
    * const square = await remote.tell<number>("square", 4);
    * ```
-   *
-   * @throws {KiteError} the remote's error, or `timeout`, `disconnect`, `sendError`, `argumentError`
-   * (what JSON cannot carry), `limitError`, `invalidResponse`
    */
-  tell(method: string, ...args: unknown[]): Promise<unknown>;
-  /** The same, with the type of the result. It is an assertion and not checked. */
   tell<Result>(method: string, ...args: unknown[]): Promise<Result>;
-  /** Calls a method, see {@linkcode RemoteKite.tell}, with options. */
+  /** Calls a method with options, see {@linkcode RemoteKite.tell}. */
   tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
-  /** The same, with the type of the result. It is an assertion and not checked. */
+  /** Calls a method with options, and asserts the type of the result. The type is not checked. */
   tellWith<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   /**
    * Returns the typed functions of a contract. Each calls the method of its name.
@@ -79,17 +114,17 @@ export interface RemoteKite {
    */
   as<C extends Contract>(contract: C, options?: ApiOptions): Api<C>;
   /**
-   * Takes a function back that was handed to the remote: later invocations are ignored.
+   * Releases a function that was passed to the remote. The remote's later calls of it are ignored.
    *
-   * @returns whether the remote held it
+   * @returns whether the remote could call it
    */
   release(callback: Callback): boolean;
   /**
-   * Hears of the end of the session.
+   * Adds a listener for the end of the session.
    *
    * @returns a function that removes the listener
    */
-  onDisconnect(listener: () => unknown): () => void;
-  /** Ends the session; idempotent. */
-  close(): void;
+  onDisconnect(listener: (info: CloseInfo) => unknown): () => void;
+  /** Ends the session. Resolves when it has ended. Further calls have no effect. */
+  close(): Promise<void>;
 }

@@ -1,16 +1,33 @@
 import type { Callback } from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { readError } from "./answer.ts";
+import { readTracked } from "./tracked.ts";
 
-/** How a {@linkcode RemoteStream} is bounded and connected. */
-export interface RemoteStreamOptions {
-  /** Items that may be on their way or wait to be taken, at most. */
-  readonly streamWindow: number;
-  /** Hands functions over in every call, see {@linkcode StreamObject}. */
-  readonly pull: Callback;
-  readonly cancel: Callback;
-  /** The stream has ended: the functions of both sides can be forgotten. */
-  readonly onEnd: (stream: RemoteStream<unknown>, functions: readonly Callback[]) => void;
+/** The functions of ours that a remote calls for one stream. */
+export interface StreamReceivers {
+  readonly next: (items: unknown[], bytes: number) => void;
+  readonly end: (error: unknown) => void;
+}
+
+/** What a {@linkcode RemoteStream} needs from the session that carries it. */
+export interface RemoteStreamHost {
+  /** Items that may be under way or wait, at most. */
+  readonly streamItems: number;
+  /** Bytes of items that should wait, at most. */
+  readonly streamBytes: number;
+  /** Whether so many bytes more may wait. */
+  hasRoom(bytes: number): boolean;
+  /** Counts bytes that wait; fewer when negative. */
+  count(bytes: number): void;
+  /**
+   * The first item is asked for.
+   *
+   * @returns the functions to hand to the remote
+   * @throws {KiteError} `disconnect`, `limitError`
+   */
+  started(stream: RemoteStream<unknown>, receivers: StreamReceivers): readonly [Callback, Callback];
+  /** The stream has ended: its functions can be forgotten. */
+  ended(stream: RemoteStream<unknown>): void;
 }
 
 interface Waiter {
@@ -18,30 +35,56 @@ interface Waiter {
   reject(error: KiteError): void;
 }
 
+interface Batch {
+  readonly items: readonly unknown[];
+  readonly bytes: number;
+}
+
+/** Items that a consumer asks for first, before it knows their size. */
+const FIRST_ITEMS = 32;
 const DONE: IteratorResult<unknown> = Object.freeze({ done: true, value: undefined });
+const NOTHING: Batch = Object.freeze({ items: [], bytes: 0 });
 
 /**
- * The items that a remote streams to us. Iterate it once; leaving the loop ends the stream at the
- * remote. At most `streamWindow` items are in flight, so a slow loop holds the remote.
+ * The items that a remote sends us. It can be iterated once; leaving the loop ends the stream at the
+ * remote. The remote may only send as many items as were asked for, so a slow loop holds it.
  *
- * @typeParam Item what the remote sends
+ * @typeParam Item what the remote sends; not checked
  */
-export class RemoteStream<Item> implements AsyncIterableIterator<Item>, AsyncDisposable {
-  readonly #options: RemoteStreamOptions;
-  #items: unknown[] = [];
-  #head = 0;
+export class RemoteStream<Item = unknown> implements AsyncIterableIterator<Item>, AsyncDisposable {
+  readonly #host: RemoteStreamHost;
+  readonly #pull: Callback;
+  readonly #cancel: Callback;
+  readonly #waiters: Waiter[] = [];
+  /** The batch that is being taken, and the index of its next item. */
+  #batch: Batch = NOTHING;
+  #index = 0;
+  #batches: Batch[] = [];
+  /** Items that should be under way or wait: doubles up to a limit, or less if items are large. */
+  #window: number;
   /** Items that the remote may still send. */
-  #credit = 0;
-  /** Items taken since credit was last given. */
-  #taken = 0;
+  #allowed = 0;
+  /** Items that wait. */
+  #waiting = 0;
+  /** Items to take until more are asked for. */
+  #untilPull = 0;
+  #meanBytes = 1;
   #isStarted = false;
   #isEnded = false;
   #error: KiteError | undefined;
-  readonly #waiters: Waiter[] = [];
+  #lastId: string | undefined;
 
-  /** Created where a message brings a stream. */
-  constructor(options: RemoteStreamOptions) {
-    this.#options = options;
+  /** Made where a message brings a stream. */
+  constructor(pull: Callback, cancel: Callback, host: RemoteStreamHost) {
+    this.#pull = pull;
+    this.#cancel = cancel;
+    this.#host = host;
+    this.#window = Math.min(FIRST_ITEMS, host.streamItems);
+  }
+
+  /** The id of the latest item taken that the remote sent as `tracked(id, value)`. */
+  get lastId(): string | undefined {
+    return this.#lastId;
   }
 
   /** The stream itself. */
@@ -49,97 +92,142 @@ export class RemoteStream<Item> implements AsyncIterableIterator<Item>, AsyncDis
     return this;
   }
 
-  /** The next item. Rejects with the remote's error, or with `disconnect`. */
+  /** The next item. Rejects with the error of the remote's producer, or with `disconnect`. */
   next(): Promise<IteratorResult<Item>> {
     if (!this.#isStarted) this.#start();
-    return this.#take() as Promise<IteratorResult<Item>>;
-  }
-
-  /** Ends the stream. */
-  return(): Promise<IteratorResult<Item>> {
-    if (!this.#isEnded) {
-      this.#options.cancel();
-      this.#finish(undefined);
-    }
-    this.#items = [];
-    this.#head = 0;
-    this.#error = undefined;
-    return Promise.resolve(DONE as IteratorResult<Item>);
-  }
-
-  /** Ends the stream. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
-  }
-
-  /** The connection is gone, or the remote broke the rules. Items that came before can be taken. */
-  fail(error: KiteError): void {
-    if (!this.#isEnded) this.#finish(error);
-  }
-
-  #start(): void {
-    this.#isStarted = true;
-    if (this.#isEnded) return;
-    this.#credit = this.#options.streamWindow;
-    this.#options.pull(this.#credit, this.#receive, this.#receiveEnd);
-  }
-
-  #take(): Promise<IteratorResult<unknown>> {
-    if (this.#head < this.#items.length) {
-      const value = this.#items[this.#head];
-      this.#items[this.#head++] = undefined;
-      if (this.#head === this.#items.length) {
-        this.#items = [];
-        this.#head = 0;
-      }
-      this.#topUp();
-      return Promise.resolve({ done: false, value });
+    if (this.#waiting > 0) {
+      return Promise.resolve(this.#result(this.#take()) as IteratorResult<Item>);
     }
     if (this.#error !== undefined) {
       const error = this.#error;
       this.#error = undefined;
       return Promise.reject(error);
     }
-    if (this.#isEnded) return Promise.resolve(DONE);
-    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+    if (this.#isEnded) return Promise.resolve(DONE as IteratorResult<Item>);
+    return new Promise<IteratorResult<unknown>>((resolve, reject) =>
+      this.#waiters.push({ resolve, reject })
+    ) as Promise<IteratorResult<Item>>;
   }
 
-  #topUp(): void {
-    if (++this.#taken < this.#options.streamWindow / 2 || this.#isEnded) return;
-    const credit = this.#taken;
-    this.#taken = 0;
-    this.#credit += credit;
-    this.#options.pull(credit);
+  /** Ends the stream, and tells the remote. Items that wait are dropped. */
+  return(): Promise<IteratorResult<Item>> {
+    this.#isStarted = true;
+    if (!this.#isEnded) this.#leave(undefined);
+    this.#drop();
+    this.#error = undefined;
+    return Promise.resolve(DONE as IteratorResult<Item>);
   }
 
-  readonly #receive = (...items: unknown[]): void => {
-    if (this.#isEnded) return;
-    if (items.length > this.#credit) {
-      this.#options.cancel();
-      return this.#finish(
-        new KiteError("limitError", "Cannot read the stream: the remote sent more than was asked"),
+  /** Ends the stream, see {@linkcode RemoteStream.return}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  /** The session has ended. Items that came before can still be taken. */
+  fail(error: KiteError): void {
+    if (!this.#isEnded) this.#finish(error);
+  }
+
+  #start(): void {
+    this.#isStarted = true;
+    try {
+      const functions = this.#host.started(this, {
+        next: (items, bytes) => this.#receive(items, bytes),
+        end: (error) => this.#receiveEnd(error),
+      });
+      this.#ask(functions);
+    } catch (error) {
+      this.#leave(error as KiteError);
+    }
+  }
+
+  /** Asks for as many items as the window has room for. */
+  #ask(functions: readonly Callback[]): void {
+    const outstanding = this.#allowed + this.#waiting;
+    const credit = this.#window - outstanding;
+    this.#untilPull = Math.max(1, Math.max(this.#window, outstanding) - (this.#window >> 1));
+    if (credit <= 0) return;
+    this.#allowed += credit;
+    this.#pull(credit, ...functions);
+  }
+
+  #askMore(): void {
+    const { streamItems, streamBytes } = this.#host;
+    const fitting = Math.max(1, Math.floor(streamBytes / this.#meanBytes));
+    this.#window = Math.min(this.#window * 2, fitting, streamItems);
+    try {
+      this.#ask([]);
+    } catch (error) {
+      this.#finish(error as KiteError);
+    }
+  }
+
+  #take(): unknown {
+    if (this.#index === this.#batch.items.length) this.#nextBatch();
+    const item = this.#batch.items[this.#index++];
+    this.#waiting--;
+    // Released with the last item: a stream may stay open for long without another one.
+    if (this.#waiting === 0) this.#drop();
+    return item;
+  }
+
+  #nextBatch(): void {
+    this.#host.count(-this.#batch.bytes);
+    this.#batch = this.#batches.shift()!;
+    this.#index = 0;
+  }
+
+  #result(item: unknown): IteratorResult<unknown> {
+    if (--this.#untilPull <= 0 && !this.#isEnded) this.#askMore();
+    const tracked = readTracked(item);
+    if (tracked === undefined) return { done: false, value: item };
+    this.#lastId = tracked.id;
+    return { done: false, value: tracked.value };
+  }
+
+  #receive(items: unknown[], bytes: number): void {
+    if (this.#isEnded || items.length === 0) return;
+    if (items.length > this.#allowed) {
+      return this.#leave(tooMuch("the remote sent more items than were asked for"));
+    }
+    if (!this.#host.hasRoom(bytes)) {
+      return this.#leave(
+        tooMuch("too many bytes wait (limit: inFlightBytes, totalInFlightBytes)"),
       );
     }
-    this.#credit -= items.length;
-    let first = 0;
-    for (; first < items.length && this.#waiters.length > 0; first++) {
-      this.#waiters.shift()!.resolve({ done: false, value: items[first] });
-      this.#topUp();
+    this.#allowed -= items.length;
+    this.#waiting += items.length;
+    this.#meanBytes += (bytes / items.length - this.#meanBytes) / 2;
+    this.#host.count(bytes);
+    this.#batches.push({ items, bytes });
+    while (this.#waiters.length > 0 && this.#waiting > 0) {
+      this.#waiters.shift()!.resolve(this.#result(this.#take()));
     }
-    if (first === items.length) return;
-    const rest = first === 0 ? items : items.slice(first);
-    if (this.#head === this.#items.length) {
-      this.#items = rest;
-      this.#head = 0;
-    } else {
-      for (const item of rest) this.#items.push(item);
-    }
-  };
+  }
 
-  readonly #receiveEnd = (error: unknown): void => {
+  #receiveEnd(error: unknown): void {
     if (this.#isEnded) return;
     this.#finish(error === null || error === undefined ? undefined : readError(error));
-  };
+  }
+
+  /** Ends the stream at both sides. */
+  #leave(error: KiteError | undefined): void {
+    this.#finish(error);
+    try {
+      this.#cancel();
+    } catch {
+      // The session has ended meanwhile, or its remote released the function.
+    }
+  }
+
+  #drop(): void {
+    this.#host.count(-this.#batch.bytes);
+    for (const { bytes } of this.#batches) this.#host.count(-bytes);
+    this.#batch = NOTHING;
+    this.#index = 0;
+    this.#batches = [];
+    this.#waiting = 0;
+  }
 
   #finish(error: KiteError | undefined): void {
     this.#isEnded = true;
@@ -151,6 +239,10 @@ export class RemoteStream<Item> implements AsyncIterableIterator<Item>, AsyncDis
         this.#error = undefined;
       }
     }
-    this.#options.onEnd(this, [this.#receive, this.#receiveEnd]);
+    this.#host.ended(this);
   }
+}
+
+function tooMuch(reason: string): KiteError {
+  return new KiteError("limitError", `Cannot read the stream: ${reason}`);
 }

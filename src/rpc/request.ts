@@ -1,86 +1,159 @@
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { Args } from "./args.ts";
 import type { Authentication, IncomingRequest } from "./codec.ts";
+import { type Metadata, NO_METADATA } from "./metadata.ts";
 import type { RemoteKite } from "./remote.ts";
+import { RequestLife, type RequestLives } from "./request_life.ts";
 
-/** What a request needs from the conversation that it came through. */
+/**
+ * One call of a method. Handlers receive it as their argument.
+ *
+ * @example
+ * ```ts
+ * import { Kite } from "@kite/kite";
+ *
+ * const kite = new Kite("math", "1.0.0");
+ * kite.handle("square", ({ args, username, signal }) => {
+ *   signal.throwIfAborted();
+ *   kite.log.info("{username} calls square", { username });
+ *   return args.one().number() ** 2;
+ * });
+ * ```
+ */
+export interface KiteRequest {
+  /** The method's name. */
+  readonly method: string;
+  /** The request's id, 16 hex digits. Every error that answers the request contains it. */
+  readonly id: string;
+  /** The arguments. */
+  readonly args: Args;
+  /**
+   * The caller. All seven fields are the caller's own statement, except that `username` is the
+   * authenticated one if {@linkcode KiteRequest.isAuthenticated} is true.
+   */
+  readonly kite: KiteIdentity;
+  /** The caller's username, see {@linkcode KiteRequest.isAuthenticated}. */
+  readonly username: string;
+  /** True if an authenticator confirmed `username`; false if the caller only claims it. */
+  readonly isAuthenticated: boolean;
+  /** The authentication that the caller sent; undefined if it sent none. */
+  readonly authentication: Authentication | undefined;
+  /** The caller. Its methods can be called over the same connection. */
+  readonly client: RemoteKite;
+  /** The kite that serves this request. */
+  readonly localKite: KiteIdentity;
+  /**
+   * Aborted when the caller cancels the call, when its deadline passes, and when its session ends.
+   * Once the call is answered, only the end of the session aborts it.
+   */
+  readonly signal: AbortSignal;
+  /**
+   * When the caller stops waiting, in milliseconds since the epoch. Undefined if the caller does not
+   * say, as with kites of other implementations.
+   */
+  readonly deadline: number | undefined;
+  /** Text that the caller sent beside the arguments, by name. Empty if it sent none. */
+  readonly meta: Metadata;
+  /** Values shared by the hooks and the handler of this request. */
+  readonly context: Map<string, unknown>;
+}
+
+/** What a request needs from the conversation that received it. */
 export interface RequestOrigin {
-  /** The remote, to call back on. */
+  /** The remote, to call back. */
   readonly remote: RemoteKite;
   /** The kite that serves the request. */
   readonly localKite: KiteIdentity;
-  /** Aborted when the session ends. */
-  readonly signal: AbortSignal;
-  /** True when the caller's authentication must be checked (docs/protocol.md §5). */
+  /** The requests of the session whose signal was used. */
+  readonly lives: RequestLives;
+  /** True if the caller's authentication must be checked (docs/protocol.md §5). */
   readonly authenticates: boolean;
 }
 
-/** One call of a method: what handlers are given. */
-export class KiteRequest {
-  /** The method's name. */
+/** The request that the library works with. Handlers see it as a read-only {@linkcode KiteRequest}. */
+export class IncomingCall implements KiteRequest {
   readonly method: string;
-  /**
-   * Who calls: the seven fields as the caller states them, except that `username` is the
-   * authenticated one where the call was authenticated.
-   */
-  kite: KiteIdentity;
-  /** The caller's authentication as it came, or undefined when it showed none. */
   readonly authentication: Authentication | undefined;
-  /** True once an authenticator has vouched for `username`; false when it is merely claimed. */
-  isAuthenticated = false;
   readonly #origin: RequestOrigin;
-  readonly #values: readonly unknown[];
+  readonly #message: IncomingRequest;
+  #life: RequestLife | undefined;
+  #kite: KiteIdentity;
+  #isAuthenticated = false;
   #id: string | undefined;
   #args: Args | undefined;
   #context: Map<string, unknown> | undefined;
 
-  /** Made for each call that comes in. */
   constructor(message: IncomingRequest, origin: RequestOrigin) {
     this.method = message.method;
-    this.kite = message.kite;
     this.authentication = message.authentication;
+    this.#kite = message.kite;
     this.#origin = origin;
-    this.#values = message.args;
+    this.#message = message;
   }
 
-  /** The request's own id, 16 hex digits; also in every error that answers it. */
   get id(): string {
     return this.#id ??= newRequestId();
   }
 
-  /** The arguments. */
   get args(): Args {
-    return this.#args ??= new Args(this.#values, this.method);
+    return this.#args ??= new Args(this.#message.args, this.method);
   }
 
-  /** The caller's username: authenticated or claimed, see {@linkcode KiteRequest.isAuthenticated}. */
+  get kite(): KiteIdentity {
+    return this.#kite;
+  }
+
   get username(): string {
-    return this.kite.username;
+    return this.#kite.username;
   }
 
-  /** The kite that serves this request. */
+  get isAuthenticated(): boolean {
+    return this.#isAuthenticated;
+  }
+
   get localKite(): KiteIdentity {
     return this.#origin.localKite;
   }
 
-  /** The caller, to call back on over the same connection. */
   get client(): RemoteKite {
     return this.#origin.remote;
   }
 
-  /** Aborted when the caller's session ends: what nobody waits for any more can stop. */
   get signal(): AbortSignal {
-    return this.#origin.signal;
+    return IncomingCall.lifeOf(this).signal;
   }
 
-  /** True when the caller's authentication must be checked before the handler runs. */
+  get deadline(): number | undefined {
+    return this.#message.timeout === undefined ? undefined : IncomingCall.lifeOf(this).deadline;
+  }
+
+  get meta(): Metadata {
+    return this.#message.meta ?? NO_METADATA;
+  }
+
+  get context(): Map<string, unknown> {
+    return this.#context ??= new Map();
+  }
+
+  /** True if the caller's authentication must be checked before the handler runs. */
   get authenticates(): boolean {
     return this.#origin.authenticates;
   }
 
-  /** Values that the handlers of one chain share. */
-  get context(): Map<string, unknown> {
-    return this.#context ??= new Map();
+  /** How long the answer is wanted; the caller's timeout counts from the first use. */
+  static lifeOf(call: IncomingCall): RequestLife {
+    return call.#life ??= new RequestLife(call.#message, call.#origin.lives);
+  }
+
+  /** The call is answered in the turn in which it came. */
+  static end(call: IncomingCall): void {
+    call.#life?.end();
+  }
+
+  /** Sets the username that an authenticator confirmed. Static, so that handlers cannot reach it. */
+  static authenticated(call: IncomingCall, username: string): void {
+    if (call.#kite.username !== username) call.#kite = { ...call.#kite, username };
+    call.#isAuthenticated = true;
   }
 }
 

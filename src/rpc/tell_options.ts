@@ -13,6 +13,8 @@ const RULES: { readonly [Name in keyof Required<TellOptions>]: Rule } = {
     "must be a number of milliseconds, or 0 for no bound",
   ],
   signal: [(value) => value instanceof AbortSignal, "must be an AbortSignal"],
+  within: [isScope, "must be a request"],
+  meta: [isMetadata, "must be an object of strings"],
   idempotent: [(value) => typeof value === "boolean", "must be true or false"],
   callbacks: [
     (value) => value === "auto" || value === "call" || value === "session",
@@ -44,4 +46,39 @@ export function checkTell(options: TellOptions, method: unknown): KiteError | un
     return cannotUse(name, rule, { value, type: "argumentError" });
   }
   return undefined;
+}
+
+/**
+ * Takes over what a call inherits from the request in which it is made.
+ *
+ * @param timeout milliseconds for calls that name none of their own
+ * @returns options without `within`
+ */
+export function resolveWithin(options: TellOptions, timeout: number): TellOptions {
+  const { within, ...own } = options;
+  if (within === undefined) return options;
+  const asked = own.timeout ?? timeout;
+  const wait = asked === 0 ? Infinity : asked;
+  const left = within.deadline === undefined ? Infinity : within.deadline - Date.now();
+  const signal = own.signal === undefined
+    ? within.signal
+    : AbortSignal.any([own.signal, within.signal]);
+  // A deadline that has passed has aborted the signal as well, or will in this very millisecond.
+  const bound = Math.min(wait, Math.max(1, left));
+  return {
+    ...own,
+    timeout: bound === Infinity ? 0 : bound,
+    signal,
+    meta: { ...within.meta, ...own.meta },
+  };
+}
+
+function isScope(value: unknown): boolean {
+  return typeof value === "object" && value !== null &&
+    (value as { signal?: unknown }).signal instanceof AbortSignal;
+}
+
+function isMetadata(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    Object.values(value).every((text) => typeof text === "string");
 }

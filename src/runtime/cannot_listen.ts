@@ -1,30 +1,31 @@
-import { KiteError } from "../protocol/errors.ts";
+import { describeThrown, KiteError } from "../protocol/errors.ts";
 import type { ListenOptions } from "./serving.ts";
 
 /**
- * The error for an address that cannot be listened on.
+ * Creates the error for an address that cannot be listened on.
  *
- * @param code the system's code, such as "EADDRINUSE"
+ * @param code the code of the system's error, such as "EADDRINUSE"
  */
 export function cannotListen(code: string, cause: unknown, options: ListenOptions): KiteError {
   const { hostname, port, tls } = options;
-  const message = describe(code, `port ${port} on ${hostname}`, tls !== undefined) ??
-    `port ${port} on ${hostname} cannot be listened on: ${String(cause)}`;
+  // The message of TLS errors may contain a part of the certificate or key.
+  const reason = reasonFor(code) ??
+    (tls === undefined ? describeThrown(cause) : "the certificate or its private key is not valid");
+  const message = `Cannot listen on port ${port} of ${hostname}: ${reason}`;
   return new KiteError("configError", message, { cause });
 }
 
-function describe(code: string, where: string, isTls: boolean): string | undefined {
+function reasonFor(code: string): string | undefined {
   switch (code) {
     case "EADDRINUSE":
-      return `${where} is in use; choose another one, or 0 for any that is free`;
+      return "it is in use; choose another port, or 0 for any free port";
     case "EADDRNOTAVAIL":
-      return `${where}: this machine has no such address; 0.0.0.0 is right for all it has`;
+      return "this machine has no such address; 0.0.0.0 stands for all of its addresses";
     case "NotCapable":
-      return `${where} may not be listened on: Deno needs --allow-net for it`;
+      return "Deno needs --allow-net for it";
     case "EACCES":
-      return `${where} may not be listened on by this user; ports from 1024 on may`;
+      return "this user may not use it; choose a port from 1024 on";
     default:
-      // What TLS says of a certificate or key may hold a part of it.
-      return isTls ? `${where}: the certificate or its private key is no good` : undefined;
+      return undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { denoNamespace } from "./host.ts";
+import { denoNamespace } from "./platform.ts";
 
 /** One request on a connection. */
 interface RequestEvent {
@@ -8,7 +8,7 @@ interface RequestEvent {
 
 /** The HTTP side of one accepted connection. */
 export interface HttpConnection {
-  /** Resolves with `null` when the connection has ended, or was upgraded. */
+  /** Resolves with `null` if the connection has ended or was upgraded. */
   nextRequest(): Promise<RequestEvent | null>;
   close(): void;
 }
@@ -18,11 +18,11 @@ interface ConnectionServing {
 }
 
 /**
- * Deno's function that speaks HTTP on one accepted connection, `undefined` where it is missing.
+ * Returns Deno's function that serves HTTP on one accepted connection; `undefined` if it is missing.
  *
- * `Deno.serve` accepts connections by itself: it closes none that stays silent, and stops for good
- * when the process runs out of file descriptors. `Deno.serveHttp` leaves both to its caller. Deno 2
- * still has it, but no longer in its types.
+ * `Deno.serve` accepts connections itself. It never closes silent ones, and stops permanently when
+ * the process runs out of file descriptors. With `Deno.serveHttp`, the caller controls both. Deno 2
+ * still has this function, but not in its types.
  */
 export function connectionServing(): ((connection: Deno.Conn) => HttpConnection) | undefined {
   const deno = denoNamespace() as ConnectionServing | undefined;

@@ -1,43 +1,46 @@
 import type { Socket } from "node:net";
 import { KiteError } from "../protocol/errors.ts";
-import { denoNamespace } from "./host.ts";
+import { denoNamespace } from "./platform.ts";
 
-/** Where a {@linkcode ByteStream} leads. */
+/** The target of a {@linkcode ByteStream}. */
 export interface StreamTarget {
   /** A host name or address; IPv6 without brackets. */
   readonly hostname: string;
   readonly port: number;
   /** True for TLS. */
   readonly secure: boolean;
-  /** Certificates of private authorities, PEM, trusted beside the public ones. */
+  /** Certificates of private authorities, PEM, trusted in addition to the public ones. */
   readonly ca: readonly string[];
-  /** Gives the attempt up. Without effect once the stream is there. */
+  /** Aborts the attempt. No effect once the stream is open. */
   readonly signal: AbortSignal;
 }
 
-/** A TCP or TLS connection. `TCP_NODELAY` is set: small writes leave at once. */
+/** A TCP or TLS connection with `TCP_NODELAY`, so that small writes are sent immediately. */
 export interface ByteStream {
   /** The peer's `host:port`, or `""`. */
   readonly remoteAddress: string;
-  /** Bytes given to `write` and not yet taken by the system. */
+  /** Bytes passed to `write` that the system has not accepted yet. */
   readonly bufferedAmount: number;
-  /** Writes `bytes`, which belong to the stream from then on. Never throws; after the end a no-op. */
+  /**
+   * Writes `bytes`, which the caller must not change afterwards. Never throws; does nothing after the
+   * end.
+   */
   write(bytes: Uint8Array): void;
-  /** Ends our side once everything is written. */
+  /** Ends our side after everything is written. */
   end(): void;
-  /** Drops the connection at once. */
+  /** Closes the connection immediately. */
   destroy(): void;
 }
 
-/** Who hears of a {@linkcode ByteStream}. */
+/** The listener of a {@linkcode ByteStream}. */
 export interface ByteStreamHandler {
-  /** Bytes came in; they are the handler's only until it returns. */
+  /** Called with received bytes, which may be reused after the handler returns. */
   onData(bytes: Uint8Array): void;
-  /** The connection is gone, and everything it held is freed. Once, and the last event. */
+  /** Called once as the last event, when the connection has ended. */
   onEnd(): void;
 }
 
-/** True where sockets can be opened: Deno, Node, Bun; not in a browser. */
+/** True on runtimes that can open sockets: Deno, Node and Bun, but not browsers. */
 export function canConnect(): boolean {
   const { process } = globalThis as { process?: { versions?: { node?: string } } };
   return process?.versions?.node !== undefined;
@@ -46,8 +49,8 @@ export function canConnect(): boolean {
 /**
  * Opens a connection.
  *
- * @throws {KiteError} `sendError` when the target cannot be reached; the reason of `target.signal`
- * when that was aborted.
+ * @throws {KiteError} `sendError` if the target cannot be reached; the reason of `target.signal` if
+ * it was aborted.
  */
 export async function connectStream(
   target: StreamTarget,
@@ -62,7 +65,7 @@ export async function connectStream(
   let open = false;
   let failure: Error | undefined;
   socket.setNoDelay(true);
-  socket.on("error", (error: Error) => failure = error); // "close" follows and tells of it
+  socket.on("error", (error: Error) => failure = error); // "close" follows, which reports it
   const stream: ByteStream = {
     get remoteAddress() {
       const address = socket.remoteAddress ?? hostname;
@@ -95,7 +98,7 @@ export async function connectStream(
   });
 }
 
-/** The Node modules are loaded on demand, so that a browser may import this one. */
+/** Loads the Node modules on demand, so that browsers can import this module. */
 async function openSocket({ hostname, port, secure, ca }: StreamTarget): Promise<Socket> {
   if (!secure) return (await import("node:net")).connect({ host: hostname, port });
   const { connect, rootCertificates } = await import("node:tls");
@@ -103,7 +106,7 @@ async function openSocket({ hostname, port, secure, ca }: StreamTarget): Promise
     host: hostname,
     port,
     ALPNProtocols: ["http/1.1"],
-    // Node trusts these alone; Deno adds them to the public ones.
+    // In Node, `ca` replaces the public authorities; in Deno, it adds to them.
     ...(ca.length === 0 ? {} : { ca: isDeno() ? [...ca] : [...rootCertificates, ...ca] }),
     ...(isAddress(hostname) ? {} : { servername: hostname }),
   });

@@ -1,4 +1,4 @@
-import { builtinModule, denoNamespace, isAllowed } from "./host.ts";
+import { builtinModule, denoNamespace, isAllowed } from "./platform.ts";
 
 interface EnvScope {
   readonly process?: {
@@ -8,7 +8,7 @@ interface EnvScope {
 }
 
 /**
- * The value of an environment variable; `undefined` when it is not set, when this process may not
+ * Returns the value of an environment variable; `undefined` if it is not set, if this process may not
  * read it, and in browsers.
  */
 export function env(name: string): string | undefined {
@@ -17,14 +17,14 @@ export function env(name: string): string | undefined {
   return isAllowed({ name: "env", variable: name }) ? deno.env.get(name) : undefined;
 }
 
-/** The names of all environment variables; none where this process may not list them. */
+/** Returns the names of all environment variables; none if this process may not list them. */
 export function environmentNames(): string[] {
   const deno = denoNamespace();
   if (deno === undefined) return Object.keys((globalThis as EnvScope).process?.env ?? {});
   return isAllowed({ name: "env" }) ? Object.keys(deno.env.toObject()) : [];
 }
 
-/** The user's home directory, or `""` where it cannot be known. */
+/** Returns the user's home directory, or `""` if it is unknown. */
 export function homeDirectory(): string {
   const home = env("HOME") ?? env("USERPROFILE");
   if (home !== undefined && home !== "") return home;
@@ -32,14 +32,14 @@ export function homeDirectory(): string {
   return builtinModule("node:os")?.homedir() ?? "";
 }
 
-/** The machine's name, or `"unknown"` where it cannot be known. */
+/** Returns the machine's host name, or `"unknown"`. */
 export function hostname(): string {
   if (!isAllowed({ name: "sys", kind: "hostname" })) return "unknown";
   return builtinModule("node:os")?.hostname() || "unknown";
 }
 
-/** The operating system by Go's name for it (`linux`, `darwin`, `windows` …); `""` in browsers. */
-export function platform(): string {
+/** Returns Go's name of the operating system (`linux`, `darwin`, `windows` …); `""` in browsers. */
+export function operatingSystem(): string {
   const name = denoNamespace()?.build.os ?? (globalThis as EnvScope).process?.platform ?? "";
   if (name === "win32") return "windows";
   return name === "sunos" ? "solaris" : name;

@@ -1,11 +1,11 @@
-import { KiteError } from "../protocol/errors.ts";
-import { builtinModule, isAllowed } from "./host.ts";
+import { KiteError, messageOf } from "../protocol/errors.ts";
+import { builtinModule, isAllowed } from "./platform.ts";
 
 /**
- * A file's text; `undefined` when there is no such file, when this process may not read it, and
- * where there are no files (browsers).
+ * Reads a file as text.
  *
- * @throws {KiteError} `configError`, naming the path: it is there, but reading it fails.
+ * @returns `undefined` if there is no such file, if this process may not read it, and in browsers
+ * @throws {KiteError} `configError` with the path if the file exists but reading it fails
  */
 export async function readTextFile(path: string): Promise<string | undefined> {
   const fs = readableFiles(path);
@@ -17,7 +17,7 @@ export async function readTextFile(path: string): Promise<string | undefined> {
   }
 }
 
-/** {@linkcode readTextFile} at once, for what is read while a kite is made. */
+/** The synchronous version of {@linkcode readTextFile}, for use in constructors. */
 export function readTextFileSync(path: string): string | undefined {
   const fs = readableFiles(path);
   if (fs === undefined) return undefined;
@@ -29,21 +29,21 @@ export function readTextFileSync(path: string): string | undefined {
 }
 
 /**
- * Puts a file in place as a whole: whoever reads the path sees the old text or the new, never a
- * part. The file gets `mode` whatever the umask, and so may replace one that is read-only.
+ * Writes a file atomically: readers see either the old text or the new one. Sets `mode` regardless of
+ * the umask. Also replaces read-only files.
  *
- * @throws {KiteError} `configError`, naming the path and the reason.
+ * @throws {KiteError} `configError` with the path and the reason
  */
 export async function writeFileAtomic(path: string, text: string, mode: number): Promise<void> {
   await placeFile(path, text, mode, (fs, temporary) => fs.rename(temporary, path));
 }
 
 /**
- * Puts a new file in place as a whole, unless there is one: of several processes that try at once,
- * one succeeds.
+ * Creates a file atomically, unless it exists. If several processes try at the same time, exactly one
+ * succeeds.
  *
- * @returns False if there is a file already; it stays as it is.
- * @throws {KiteError} `configError`, naming the path and the reason.
+ * @returns false if the file already exists; it is not changed
+ * @throws {KiteError} `configError` with the path and the reason
  */
 export async function createFile(path: string, text: string, mode: number): Promise<boolean> {
   return await placeFile(path, text, mode, async (fs, temporary) => {
@@ -59,7 +59,7 @@ export async function createFile(path: string, text: string, mode: number): Prom
 
 type FileSystem = typeof import("node:fs").promises;
 
-/** Writes a temporary file beside `path`, and lets `put` make it the file there. */
+/** Writes a temporary file next to `path`; `put` then moves or links it to `path`. */
 async function placeFile<Result>(
   path: string,
   text: string,
@@ -81,22 +81,22 @@ async function placeFile<Result>(
   } catch (error) {
     throw failure("write", path, error);
   } finally {
-    // After a failure, a second one here would only hide the first.
+    // A failure to clean up must not hide the first error.
     await promises.rm(temporary, { force: true }).catch(() => {});
   }
 }
 
 /**
- * Makes a directory and those above it; a directory that is there already stays as it is.
+ * Creates a directory and its parents. Existing directories are not changed.
  *
- * @throws {KiteError} `configError`, naming the path and the reason.
+ * @throws {KiteError} `configError` with the path and the reason
  */
 export async function makeDirectory(path: string, mode: number): Promise<void> {
   const { promises } = writableFiles(path);
   try {
     await promises.mkdir(path, { recursive: true, mode });
   } catch (error) {
-    throw failure("make", path, error);
+    throw failure("create", path, error);
   }
 }
 
@@ -113,7 +113,7 @@ function writableFiles(path: string, ...besides: string[]): typeof import("node:
   }
   const fs = builtinModule("node:fs");
   if (fs === undefined) {
-    throw new KiteError("configError", `Cannot write ${path}: there are no files here`);
+    throw new KiteError("configError", `Cannot write ${path}: this runtime has no files`);
   }
   return fs;
 }
@@ -124,7 +124,7 @@ function missingOrThrow(path: string, error: unknown): undefined {
   throw failure("read", path, error);
 }
 
-/** What the system's error codes mean, where its own words leave that open. */
+/** Reasons for error codes of the system whose messages are unclear. */
 const REASONS: Readonly<Record<string, string>> = Object.freeze({
   ENOSPC: "the disk is full",
   EDQUOT: "the disk quota is used up",
@@ -133,9 +133,9 @@ const REASONS: Readonly<Record<string, string>> = Object.freeze({
   EPERM: "permission denied",
 });
 
-/** The reason of a file operation that failed, in words. */
+/** Describes why a file operation failed. */
 export function fileFailure(error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   const known = REASONS[codeOf(error) ?? ""];
   return known === undefined ? reason : `${known} (${reason})`;
 }

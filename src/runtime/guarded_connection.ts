@@ -1,38 +1,38 @@
 import type { HttpConnection } from "./connection_server.ts";
 import type { RequestPeer, ServeHandler } from "./serving.ts";
 
-/** How a server accepts connections and serves them. */
+/** Options of a server that closes idle connections. */
 export interface GuardOptions {
   readonly handler: ServeHandler;
   readonly onError: (error: unknown) => void;
-  /** Speaks HTTP on an accepted connection. */
+  /** Serves HTTP on an accepted connection. */
   readonly serveHttp: (connection: Deno.Conn) => HttpConnection;
   /** Milliseconds that a connection may stay open without a complete request. */
   readonly idleTimeout: number;
-  /** Connections that are open at once, without those that have become WebSockets. */
+  /** The maximum number of open connections, not counting WebSockets. */
   readonly connections: number;
 }
 
-/** What a connection tells its server. */
+/** The events of a {@linkcode GuardedConnection}. */
 export interface GuardedConnectionEvents {
   /** No request is running. */
   idle(): void;
-  /** A request has come in. */
+  /** A request has arrived. */
   busy(): void;
-  /** The connection has ended, or has become a WebSocket. */
+  /** The connection has ended or has become a WebSocket. */
   ended(): void;
 }
 
-/** One accepted connection that speaks HTTP. */
+/** One accepted HTTP connection. */
 export class GuardedConnection {
-  /** `performance.now()` when the connection was last left without a request. */
-  idleSince = performance.now();
+  /** `performance.now()` when the connection last became idle. */
+  idleSince: number = performance.now();
   readonly #accepted: Deno.Conn | Deno.TlsConn;
-  /** There once TLS has been agreed on. */
+  /** Undefined until the TLS handshake is done. */
   #http: HttpConnection | undefined;
   readonly #options: GuardOptions;
   readonly #events: GuardedConnectionEvents;
-  readonly #running = new Set<Peer>();
+  readonly #running = new Set<GuardedPeer>();
   #isClosed = false;
 
   constructor(
@@ -45,14 +45,14 @@ export class GuardedConnection {
     this.#events = events;
   }
 
-  /** Begins to read requests. */
+  /** Starts to read requests. */
   start(): void {
     // Otherwise an answer that leaves in two pieces waits 40 ms for the peer's acknowledgement.
     if ("setNoDelay" in this.#accepted) (this.#accepted as Deno.TcpConn).setNoDelay(true);
     void this.#read();
   }
 
-  /** Closes the connection, and gives up what runs on it. */
+  /** Closes the connection and cancels its running requests. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -60,7 +60,7 @@ export class GuardedConnection {
       if (this.#http === undefined) this.#accepted.close();
       else this.#http.close();
     } catch {
-      // It was closed by the peer in the same moment.
+      // The peer has closed it at the same time.
     }
     this.#events.ended();
     for (const peer of this.#running) peer.gone();
@@ -69,8 +69,7 @@ export class GuardedConnection {
 
   async #read(): Promise<void> {
     try {
-      // Until TLS is agreed on, Deno 2.9 keeps the socket open whoever closes it: the connection counts
-      // as busy so long.
+      // During the TLS handshake, Deno 2.9 does not close the socket, so the connection counts as busy.
       if ("handshake" in this.#accepted) await this.#accepted.handshake();
       if (this.#isClosed) return;
       this.#becomeIdle();
@@ -79,26 +78,26 @@ export class GuardedConnection {
       for (;;) {
         const event = await http.nextRequest();
         if (event === null || this.#isClosed) break;
-        const peer = new Peer(remoteAddr);
+        const peer = new GuardedPeer(remoteAddr);
         this.#running.add(peer);
         this.#events.busy();
         void this.#answer(event, peer);
       }
     } catch {
-      // Not HTTP, or broken off: nobody is left to be told.
+      // Not HTTP, or the connection was lost: there is no one to answer.
     }
     this.close();
   }
 
   async #answer(
     event: { request: Request; respondWith(response: Response): Promise<void> },
-    peer: Peer,
+    peer: GuardedPeer,
   ): Promise<void> {
     const response = await this.#handle(event.request, peer);
     try {
       await event.respondWith(response);
     } catch {
-      // The peer has gone, or the stream of the response failed: `close` tells who listens.
+      // The peer has left or the response stream failed; `close` notifies the listeners.
     }
     if (this.#running.delete(peer) && this.#running.size === 0 && !this.#isClosed) {
       this.#becomeIdle();
@@ -110,7 +109,7 @@ export class GuardedConnection {
     this.#events.idle();
   }
 
-  async #handle(request: Request, peer: Peer): Promise<Response> {
+  async #handle(request: Request, peer: GuardedPeer): Promise<Response> {
     try {
       return await this.#options.handler(request, peer);
     } catch (error) {
@@ -120,7 +119,7 @@ export class GuardedConnection {
   }
 }
 
-class Peer implements RequestPeer {
+class GuardedPeer implements RequestPeer {
   readonly #address: Deno.Addr;
   #gone: (() => void) | undefined;
 
@@ -128,7 +127,7 @@ class Peer implements RequestPeer {
     this.#address = address;
   }
 
-  // Put together only for those who ask.
+  // Formatted on demand, since few requests use it.
   get remoteAddress(): string {
     if (!("hostname" in this.#address)) return "";
     const { hostname, port } = this.#address;

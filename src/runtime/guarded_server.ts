@@ -1,25 +1,25 @@
-import { KiteError } from "../protocol/errors.ts";
+import { KiteError, messageOf } from "../protocol/errors.ts";
 import { GuardedConnection, type GuardOptions } from "./guarded_connection.ts";
 import type { RunningServer } from "./serving.ts";
 import { Timer } from "./timer.ts";
 
-/** Milliseconds until `accept` is tried again after a failure, or where there is no room. */
+/** Milliseconds until `accept` is retried after a failure, or when the server is full. */
 const ACCEPT_RETRY = 100;
 
 /** Milliseconds between two reports of a failed `accept`. */
 const REPORT_INTERVAL = 60_000;
 
-/** Connections that are closed when `accept` fails, to free file descriptors. */
+/** The number of connections to close when `accept` fails, to free file descriptors. */
 const SHED = 16;
 
-/** Milliseconds in which the response before the end has left. */
+/** Milliseconds for the last response to be sent before an idle connection is closed. */
 const FLUSH_TIME = 100;
 
 const DEFAULT_DEADLINE = 5_000;
 
 /**
- * Accepts connections, and closes those that do not use them: strangers cannot hold connections, nor
- * stop the server by taking every file descriptor.
+ * Accepts connections and closes idle ones, so that clients cannot block connections, or stop the
+ * server by using up the file descriptors.
  */
 export class GuardedServer implements RunningServer {
   readonly hostname: string;
@@ -28,12 +28,12 @@ export class GuardedServer implements RunningServer {
   readonly #listener: Deno.Listener<Deno.Conn, Deno.NetAddr>;
   readonly #options: GuardOptions;
   readonly #connections = new Set<GuardedConnection>();
-  /** The connections without a request, longest first. */
+  /** The connections without a request, least recently used first. */
   readonly #idle = new Set<GuardedConnection>();
   readonly #ended = Promise.withResolvers<void>();
   #closing: Promise<void> | undefined;
   #isClosing = false;
-  /** While an `accept` is pending, the system still has the port in use. */
+  /** While an `accept` is pending, the port is still in use. */
   #isAccepting = true;
   /** When a failed `accept` was last reported. */
   #reportedAt = -Infinity;
@@ -90,7 +90,7 @@ export class GuardedServer implements RunningServer {
     this.#settle();
   }
 
-  /** The server has ended once it neither listens nor has connections. */
+  /** Resolves `finished` once the server neither listens nor has connections. */
   #settle(): void {
     if (this.#isAccepting || this.#connections.size > 0) return;
     this.#sweeper?.clear();
@@ -99,7 +99,7 @@ export class GuardedServer implements RunningServer {
 
   async #accept(): Promise<void> {
     while (!this.#isClosing) {
-      // Newcomers wait in the system's backlog, where they take no file descriptor of ours.
+      // New connections wait in the system's backlog, where they need no file descriptor.
       if (this.#isFull && this.#idle.size === 0) {
         await this.#pause();
         continue;
@@ -145,9 +145,9 @@ export class GuardedServer implements RunningServer {
   }
 
   /**
-   * Closes up to `count` connections that have been idle for the longest time.
+   * Closes up to `count` connections, those that have been idle longest first.
    *
-   * @returns how many
+   * @returns the number of closed connections
    */
   #shed(count: number): number {
     let closed = 0;
@@ -176,9 +176,8 @@ export class GuardedServer implements RunningServer {
     const now = performance.now();
     if (now - this.#reportedAt < REPORT_INTERVAL) return;
     this.#reportedAt = now;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const message =
-      `Cannot accept connections: ${why}; idle ones are closed, and it is tried again`;
+    const why = messageOf(cause);
+    const message = `Cannot accept connections: ${why}; closing idle ones and trying again`;
     this.#options.onError(new KiteError("limitError", message, { cause }));
   }
 

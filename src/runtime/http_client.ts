@@ -1,20 +1,21 @@
-import { KiteError } from "../protocol/errors.ts";
-import { denoNamespace } from "./host.ts";
+import { messageOf } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
 import type { HttpClient, HttpClientOptions } from "./http_types.ts";
 import { createNodeClient } from "./node/http_client.ts";
+import { denoNamespace } from "./platform.ts";
 
 export type { HttpClient, HttpClientOptions } from "./http_types.ts";
 
 /**
- * Creates an HTTP/1.1 client with its own connection pool; without options outside Deno, the pool is
- * that of the global `fetch`.
+ * Creates an HTTP/1.1 client with its own connection pool. Without options, other runtimes than
+ * Deno use the pool of the global `fetch`.
  *
- * @throws {KiteError} `configError`: a certificate or key cannot be used, or not on this runtime.
+ * @throws {KiteError} `configError` if a certificate or key cannot be used, or not on this runtime
  */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const { ca, cert, key } = options;
   if ((cert === undefined) !== (key === undefined)) {
-    throw new KiteError("configError", "Cannot use TLS options: cert and key need each other");
+    throw cannotUse("TLS options", "must have both cert and key");
   }
   const deno = denoNamespace();
   if (deno === undefined) return createNodeClient(options);
@@ -28,8 +29,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 }
 
 /**
- * Creates an HTTP client that trusts certificates of private authorities beside the public ones; the
- * global `fetch` when there are none.
+ * Creates an HTTP client that trusts private authorities in addition to the public ones. Without
+ * private authorities, it is the global `fetch`.
  *
  * @param ca PEM
  * @throws {KiteError} `configError` as {@linkcode createHttpClient} does
@@ -50,7 +51,6 @@ function openClient(
       ? deno.createHttpClient({ http2: false, ...trust })
       : deno.createHttpClient({ http2: false, ...trust, cert, key });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new KiteError("configError", `Cannot use TLS options: ${reason}`);
+    throw cannotUse("TLS options", messageOf(error));
   }
 }

@@ -1,17 +1,17 @@
-/** What `createHttpClient` takes, all of it PEM text. */
+/** Options of `createHttpClient`, in PEM format. */
 export interface HttpClientOptions {
-  /** Certificates of authorities to trust, beside those that the runtime trusts already. */
+  /** Certificates of authorities to trust, in addition to those of the runtime. */
   readonly ca?: string;
-  /** The client's own certificate, for a server that asks for one; needs `key`. */
+  /** The client certificate, for servers that require one; needs `key`. */
   readonly cert?: string;
   /** The private key of `cert`. */
   readonly key?: string;
 }
 
-/** A `fetch` with a connection pool of its own. */
+/** A `fetch` with its own connection pool. */
 export interface HttpClient {
-  /** As the global `fetch`. */
+  /** Like the global `fetch`. */
   fetch(url: string | URL, init: RequestInit): Promise<Response>;
-  /** Gives the pool up: its idle connections close. Call it once. */
+  /** Closes the pool and its idle connections. Call it once. */
   close(): void;
 }

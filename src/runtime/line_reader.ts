@@ -1,6 +1,6 @@
 import { KiteError } from "../protocol/errors.ts";
 
-/** The part of a standard input that is used here. */
+/** The used part of the standard input stream. */
 export interface InputStream {
   readonly isTTY?: boolean;
   readonly readableEnded?: boolean;
@@ -15,11 +15,11 @@ export interface InputStream {
   unref?(): unknown;
 }
 
-/** How a line is read. */
+/** Options of {@linkcode readLine}. */
 export interface LineOptions {
-  /** Keep a terminal from showing what is typed. */
+  /** Do not show the input on a terminal. */
   readonly isHidden: boolean;
-  /** Ends the reading. */
+  /** Aborts reading. */
   readonly signal: AbortSignal;
 }
 
@@ -35,17 +35,20 @@ const BYTE = Object.freeze({
 });
 
 /**
- * Reads one line, without its end. What follows it stays in the stream for the next reader.
+ * Reads one line, without its line break. Further input stays in the stream for the next reader.
  *
- * @throws {KiteError} `genericError` when someone reads already or there is no more input, `aborted`
- * by the signal or Ctrl-C, `limitError` for a line of more than 64 KiB.
+ * @throws {KiteError} `genericError` if another reader is active or the input has ended, `aborted`
+ * after Ctrl-C, `limitError` for a line of more than 64 KiB; the reason of the signal if aborted
  */
 export async function readLine(
   input: InputStream,
   { isHidden, signal }: LineOptions,
 ): Promise<string> {
   if (input.listenerCount("readable") > 0) {
-    throw new KiteError("genericError", "the terminal is busy with another question");
+    throw new KiteError(
+      "genericError",
+      "Cannot read a line: another question is waiting for an answer",
+    );
   }
   const isRaw = isHidden && input.isTTY === true;
   const line = new LineBuffer(isRaw);
@@ -55,7 +58,7 @@ export async function readLine(
         const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
         const used = line.take(bytes);
         const isOver = line.isComplete || line.problem !== undefined;
-        // Before what is left goes back: that makes the stream call its listeners.
+        // Remove the listeners first, since `unshift` would call them.
         if (isOver) finish();
         if (used < bytes.length) input.unshift(bytes.subarray(used));
         if (line.problem !== undefined) return reject(line.problem);
@@ -65,11 +68,11 @@ export async function readLine(
     const onEnd = (): void => {
       finish();
       if (line.length > 0) resolve(line.text());
-      else reject(new KiteError("genericError", "there is no more input"));
+      else reject(new KiteError("genericError", "Cannot read a line: standard input has ended"));
     };
     const onError = (cause: unknown): void => {
       finish();
-      reject(new KiteError("genericError", "standard input cannot be read", { cause }));
+      reject(new KiteError("genericError", "Cannot read a line: standard input failed", { cause }));
     };
     const onAbort = (): void => {
       finish();
@@ -82,8 +85,8 @@ export async function readLine(
       signal.removeEventListener("abort", onAbort);
       if (isRaw) input.setRawMode?.(false);
       input.pause();
-      // A question that no one answered must not keep the program alive. (Where Deno's input is a
-      // pipe there is no way to: the read that began lasts until something comes, or it is closed.)
+      // An unanswered question must not keep the program alive. (With a pipe, Deno keeps it alive
+      // until data arrives or the pipe is closed.)
       input.unref?.();
     };
 
@@ -93,13 +96,13 @@ export async function readLine(
     input.on("error", onError);
     signal.addEventListener("abort", onAbort);
     input.on("readable", onReadable);
-    // What another reader left behind comes without an event, and so does an end that was reached.
+    // There is no event for input that is already buffered, or for an input that has ended before.
     onReadable();
     if (input.readableEnded === true) onEnd();
   });
 }
 
-/** A line that comes in piece by piece; on a raw terminal its keys are followed too. */
+/** Collects the pieces of a line. On a raw terminal, it also handles the editing keys. */
 class LineBuffer {
   readonly #bytes: number[] = [];
   readonly #isRaw: boolean;
@@ -119,9 +122,9 @@ class LineBuffer {
   }
 
   /**
-   * Takes bytes up to the end of the line.
+   * Adds bytes up to the end of the line.
    *
-   * @returns how many it took
+   * @returns the number of bytes used
    */
   take(bytes: Uint8Array): number {
     for (const [index, byte] of bytes.entries()) {
@@ -138,7 +141,10 @@ class LineBuffer {
     } else if (this.#isRaw && this.#takeKey(byte)) {
       return;
     } else if (this.#bytes.length === LONGEST_LINE) {
-      this.problem = new KiteError("limitError", `a line has more than ${LONGEST_LINE} bytes`);
+      this.problem = new KiteError(
+        "limitError",
+        `Cannot read a line: longer than ${LONGEST_LINE} bytes`,
+      );
     } else {
       this.#bytes.push(byte);
     }
@@ -146,7 +152,7 @@ class LineBuffer {
 
   #takeKey(byte: number): boolean {
     if (byte === BYTE.interrupt || (byte === BYTE.end && this.length === 0)) {
-      this.problem = new KiteError("aborted", "the question was not answered");
+      this.problem = new KiteError("aborted", "Cannot read a line: interrupted by the user");
     } else if (byte === BYTE.backspace || byte === BYTE.delete) {
       this.#removeCharacter();
     } else if (byte === BYTE.clear) {
@@ -157,7 +163,7 @@ class LineBuffer {
     return true;
   }
 
-  /** A character's first byte is followed by as many of the form 10xxxxxx as it has left. */
+  /** Removes the last UTF-8 character: all bytes of the form 10xxxxxx, and the byte before them. */
   #removeCharacter(): void {
     let last = this.#bytes.pop();
     while (last !== undefined && (last & 0b1100_0000) === 0b1000_0000) last = this.#bytes.pop();

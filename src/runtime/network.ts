@@ -1,8 +1,8 @@
-import { builtinModule, isAllowed } from "./host.ts";
+import { builtinModule, isAllowed } from "./platform.ts";
 
 /**
- * The addresses at which other machines may reach this one, IPv4 first; none where the runtime does
- * not tell.
+ * Returns the addresses at which other machines may reach this one, IPv4 first; none if the runtime
+ * does not provide them.
  */
 export function outsideAddresses(): string[] {
   if (!isAllowed({ name: "sys", kind: "networkInterfaces" })) return [];

@@ -1,10 +1,10 @@
 import { KiteError } from "../protocol/errors.ts";
-import { platform } from "./env.ts";
-import { builtinModule, denoNamespace, isAllowed } from "./host.ts";
+import { operatingSystem } from "./env.ts";
+import { builtinModule, denoNamespace, isAllowed } from "./platform.ts";
 
 const TIMEOUT = 10_000;
 
-/** Arguments come in as `argv`, so that no text is ever read as a script. */
+/** The texts are passed as `argv`, so that they are never executed as a script. */
 const APPLE_SCRIPT = [
   "on run argv",
   "display notification (item 1 of argv) with title (item 2 of argv) subtitle (item 3 of argv)",
@@ -12,15 +12,14 @@ const APPLE_SCRIPT = [
 ].join("\n");
 
 /**
- * Shows a notification on the desktop: by `osascript` on macOS, by `notify-send` on Linux and the
- * like.
+ * Shows a desktop notification, with `osascript` on macOS and `notify-send` on other systems.
  *
- * @throws {KiteError} `genericError`: there is no notifier here, it may not be run, or it failed.
+ * @throws {KiteError} `genericError` if the system has no notifier, or it cannot be run, or it fails
  */
 export async function notify(subtitle: string, text: string, title: string): Promise<void> {
-  const system = platform();
+  const system = operatingSystem();
   if (system === "" || system === "windows") {
-    throw new KiteError("genericError", "there are no desktop notifications on this system");
+    throw cannotNotify("not supported on this system");
   }
   const [program, args] = system === "darwin"
     ? ["osascript", ["-e", APPLE_SCRIPT, "--", text, title, subtitle]] as const
@@ -30,7 +29,7 @@ export async function notify(subtitle: string, text: string, title: string): Pro
 
 async function run(program: string, args: readonly string[]): Promise<void> {
   if (!isAllowed({ name: "run", command: program })) {
-    throw new KiteError("genericError", `${program} may not be run: allow --allow-run=${program}`);
+    throw cannotNotify(`Deno needs --allow-run=${program}`);
   }
   try {
     const deno = denoNamespace();
@@ -38,11 +37,15 @@ async function run(program: string, args: readonly string[]): Promise<void> {
   } catch (cause) {
     const { code } = cause as { code?: unknown };
     const reason = code === "ENOENT" ? `${program} is not installed` : `${program} failed`;
-    throw new KiteError("genericError", reason, { cause });
+    throw cannotNotify(reason, cause);
   }
 }
 
-/** Deno's own way to run a program hands on the environment without leave to read it. */
+function cannotNotify(reason: string, cause?: unknown): KiteError {
+  return new KiteError("genericError", `Cannot show a notification: ${reason}`, { cause });
+}
+
+/** Uses `Deno.Command`, which passes the environment on without the permission to read it. */
 async function runInDeno(
   deno: typeof Deno,
   program: string,

@@ -1,4 +1,4 @@
-import { builtinModule, denoNamespace } from "./host.ts";
+import { builtinModule, denoNamespace } from "./platform.ts";
 
 /** Ends the process with an exit code. */
 export function exit(code: number): never {
@@ -13,7 +13,7 @@ export function printLine(text: string): void {
   console.log(text);
 }
 
-/** The words after the program's name. */
+/** Returns the command-line arguments of the program. */
 export function programArguments(): readonly string[] {
   const { process } = globalThis as { process?: { argv?: readonly string[] } };
   return denoNamespace()?.args ?? process?.argv?.slice(2) ?? [];
@@ -25,8 +25,8 @@ export function isMain(meta: { readonly main?: boolean }): boolean {
 }
 
 /**
- * Hears when the process is told to stop: SIGINT (Ctrl-C) and SIGTERM. The second of them ends the
- * process at once, with code 130.
+ * Adds a listener for the signals to stop, SIGINT (Ctrl-C) and SIGTERM. The second signal ends the
+ * process immediately with code 130.
  *
  * @returns a function that stops listening
  */
@@ -40,7 +40,7 @@ export function onInterrupt(listener: () => void): () => void {
 }
 
 /**
- * Hears of signals where there are any (not in browsers).
+ * Adds a listener for signals. Browsers have none.
  *
  * @returns a function that stops listening
  */
@@ -55,14 +55,14 @@ export function onSignals(signals: readonly ProcessSignal[], listener: () => voi
   return () => signals.forEach((signal) => process?.off(signal, listener));
 }
 
-/** The signals that are listened to. */
+/** The signals that a process can listen to. */
 export type ProcessSignal = "SIGINT" | "SIGTERM" | "SIGUSR2";
 
 const SAID = Symbol.for("@kite/kite/said");
 
 /**
- * True for the first call with this text in the process, for warnings about the process itself. Copies
- * of the library in one process share what they remember.
+ * True for the first call with this text in the process. Used for warnings about the process itself.
+ * All copies of the library in one process share this state.
  */
 export function isFirst(text: string): boolean {
   const scope = globalThis as { [SAID]?: Set<string> };

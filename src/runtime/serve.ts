@@ -1,15 +1,15 @@
-import { builtinModule, bunNamespace, denoNamespace } from "./host.ts";
 import { KiteError } from "../protocol/errors.ts";
+import { builtinModule, bunNamespace, denoNamespace } from "./platform.ts";
 import { serveDeno } from "./serve_deno.ts";
 import type { ListenOptions, RunningServer, ServeHandler } from "./serving.ts";
 
-/** How {@linkcode serve} listens. */
+/** Options of {@linkcode serve}. */
 export interface ServeOptions {
   /** The address to listen on. */
   readonly hostname: string;
-  /** The port to listen on, 0 for any that is free. */
+  /** The port to listen on; 0 for any free port. */
   readonly port: number;
-  /** A certificate (chain) and its private key, PEM; without it no TLS is spoken. */
+  /** A certificate (chain) and its private key, PEM. Without it, the server does not use TLS. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /**
    * Milliseconds that a connection may stay open without a complete request, at its start and
@@ -19,21 +19,21 @@ export interface ServeOptions {
    */
   readonly idleTimeout?: number;
   /**
-   * Connections that are open at once, without WebSockets. A further one takes the place of the one
-   * that has been without a request for the longest time. If there is none, it waits, or on Node is
-   * closed. Bun has no such limit.
+   * The maximum number of open connections, not counting WebSockets. A further connection replaces
+   * the one that has been idle longest. If there is none, it waits; Node closes it instead. Bun does
+   * not have this limit.
    *
    * @default 20_000
    */
   readonly connections?: number;
   /**
-   * Bytes of a WebSocket message that Node and Bun receive. A longer one closes the socket with code
-   * 1009 or, on Bun, without one. Deno receives up to 64 MiB.
+   * Maximum bytes of a WebSocket message on Node and Bun, which close the socket after a longer one,
+   * Node with code 1009. Deno accepts up to 64 MiB.
    *
    * @default 67_108_864
    */
   readonly webSocketBytes?: number;
-  /** Hears what the handler threw; the request is answered with status 500. */
+  /** Called with errors that the handler throws. The request is answered with status 500. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -42,10 +42,10 @@ const DEFAULT_CONNECTIONS = 20_000;
 const DEFAULT_WEB_SOCKET_BYTES = 67_108_864;
 
 /**
- * Listens for HTTP and WebSocket with the server of the runtime: Deno's, `node:http` or `Bun.serve`.
+ * Listens for HTTP and WebSockets, with the server of the runtime: Deno's, `node:http` or `Bun.serve`.
  *
- * @throws {KiteError} `configError`: the port is in use or may not be listened on, the address is not
- * this machine's, the certificate is no good, or this runtime cannot serve.
+ * @throws {KiteError} `configError` if the port is in use or not permitted, the address does not
+ * belong to this machine, the certificate is not valid, or this runtime cannot listen
  */
 export async function serve(handler: ServeHandler, options: ServeOptions): Promise<RunningServer> {
   const listen: ListenOptions = {

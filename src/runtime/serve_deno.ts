@@ -9,7 +9,7 @@ const DEFAULT_DEADLINE = 5_000;
 /**
  * Listens with Deno's own server.
  *
- * @throws {KiteError} `configError`, as {@linkcode serve} does
+ * @throws {KiteError} `configError`, as `serve` does
  */
 export function serveDeno(
   deno: typeof Deno,
@@ -29,14 +29,14 @@ export function serveDeno(
         port,
         ...(tls === undefined ? {} : { cert: tls.cert, key: tls.key }),
         signal: controller.signal,
-        // Without it a banner goes to standard output.
+        // Otherwise Deno prints a message to standard output.
         onListen: () => {},
         onError: (error) => {
           onError(error);
           return new Response("Internal Server Error\n", { status: 500 });
         },
       },
-      (request, info) => handler(request, new Peer(info)),
+      (request, info) => handler(request, new DenoPeer(info)),
     );
     return new DenoServer(server, controller);
   } catch (cause) {
@@ -54,14 +54,14 @@ function openListener(
   return deno.listenTls({ hostname, port, cert, key, alpnProtocols });
 }
 
-class Peer implements RequestPeer {
+class DenoPeer implements RequestPeer {
   readonly #info: Deno.ServeHandlerInfo<Deno.NetAddr>;
 
   constructor(info: Deno.ServeHandlerInfo<Deno.NetAddr>) {
     this.#info = info;
   }
 
-  // Put together only for those who ask.
+  // Formatted on demand, since few requests use it.
   get remoteAddress(): string {
     const { hostname, port } = this.#info.remoteAddr;
     return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
@@ -91,7 +91,7 @@ class DenoServer implements RunningServer {
   }
 
   async abort(): Promise<void> {
-    // Once a shutdown has begun, Deno takes an abort badly: it throws where no one can catch it.
+    // After a shutdown has begun, an abort makes Deno throw an error that cannot be caught.
     if (this.#closing === undefined) {
       this.#closing = this.finished;
       this.#controller.abort();
@@ -117,18 +117,17 @@ class DenoServer implements RunningServer {
   }
 }
 
-/** Deno's names of errors, as the system's codes. */
+/** Translates the names of Deno's errors to the codes of the system. */
 function codeOf(cause: unknown): string {
-  switch (cause instanceof Error ? cause.name : "") {
+  const name = cause instanceof Error ? cause.name : "";
+  switch (name) {
     case "AddrInUse":
       return "EADDRINUSE";
     case "AddrNotAvailable":
       return "EADDRNOTAVAIL";
     case "PermissionDenied":
       return "EACCES";
-    case "NotCapable":
-      return "NotCapable";
     default:
-      return "";
+      return name;
   }
 }

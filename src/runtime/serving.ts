@@ -1,6 +1,6 @@
 import type { Upgrade } from "./upgrade.ts";
 
-/** {@linkcode ServeOptions}, complete. */
+/** The options of `serve`, with all defaults filled in. */
 export interface ListenOptions {
   readonly hostname: string;
   readonly port: number;
@@ -11,35 +11,35 @@ export interface ListenOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Who sent a request. */
+/** The sender of a request. */
 export interface RequestPeer {
   /** `host:port` of the peer. */
   readonly remoteAddress: string;
-  /** Sets what is called when the peer leaves before its response is complete; for long responses. */
+  /** Sets a listener that is called if the peer leaves before its response is complete. */
   onGone?(listener: () => void): void;
   /**
-   * Turns the request into a WebSocket, on runtimes whose `Request` cannot do that.
+   * Upgrades the request to a WebSocket, on runtimes whose `Request` cannot be upgraded.
    *
-   * @throws {KiteError} `protocolError` when the request is no WebSocket handshake
+   * @throws {KiteError} `protocolError` if the request is not a WebSocket handshake
    */
   upgrade?(): Upgrade;
 }
 
-/** A server that listens. */
+/** A listening server. */
 export interface RunningServer {
-  /** The address that it listens on. */
+  /** The address it listens on. */
   readonly hostname: string;
-  /** The port that it listens on. */
+  /** The port it listens on. */
   readonly port: number;
-  /** Resolves when it has ended. */
+  /** Resolves when the server has closed. */
   readonly finished: Promise<void>;
   /**
-   * Takes no new connection, lets the requests that run finish, and ends.
+   * Stops accepting connections, and closes the server when the running requests have finished.
    *
-   * @param deadline Milliseconds after which requests that still run are cut off; default: 5_000
+   * @param deadline Milliseconds after which running requests are cancelled; default: 5_000
    */
   close(deadline?: number): Promise<void>;
-  /** Ends at once, and cuts off what runs. */
+  /** Closes the server immediately, with its running requests. */
   abort(): Promise<void>;
 }
 

@@ -1,38 +1,38 @@
 import { KiteError } from "../protocol/errors.ts";
 import { fileFailure } from "./files.ts";
-import { builtinModule, isAllowed } from "./host.ts";
+import { builtinModule, isAllowed } from "./platform.ts";
 
-/** Bytes that SQLite's shared memory and log take at once. */
+/** Bytes that SQLite needs at first for its shared memory and log. */
 const LEAST_SPACE = 131_072;
 
 /** A value in a row, or bound to a statement. */
 export type SqliteValue = null | number | string;
 
-/** One row: the columns by their names. */
+/** One row: values by column name. */
 export type SqliteRow = Record<string, SqliteValue>;
 
-/** A statement, ready to run with a value for each of its `?`. */
+/** A prepared statement, which takes a value for each `?`. */
 export interface SqliteStatement {
-  /** The first row. */
+  /** Returns the first row. */
   get(...values: SqliteValue[]): SqliteRow | undefined;
-  /** Every row. */
+  /** Returns all rows. */
   all(...values: SqliteValue[]): SqliteRow[];
-  /** How many rows it changed. */
+  /** Runs the statement. Returns the number of changed rows. */
   run(...values: SqliteValue[]): number;
 }
 
-/** A query, ready to run with a value for each of its `?`; a row is a list of its columns. */
+/** A prepared query, which takes a value for each `?`. Each row is a list of column values. */
 export type SqliteQuery = (...values: SqliteValue[]) => SqliteValue[][];
 
-/** An open SQLite database. Everything it does is done when the call returns. */
+/** An open SQLite database. All methods are synchronous. */
 export interface SqliteDatabase {
-  /** Runs statements that take no values. */
+  /** Runs statements without parameters. */
   execute(sql: string): void;
-  /** Prepares a statement. It throws at once when the SQL is wrong. */
+  /** Prepares a statement. Throws if the SQL is invalid. */
   prepare(sql: string): SqliteStatement;
-  /** Prepares a query whose rows are read as lists: less than half the work of objects. */
+  /** Prepares a query that returns rows as lists, more than twice as fast as objects. */
   prepareQuery(sql: string): SqliteQuery;
-  /** Closes it; harmless when it is closed. */
+  /** Closes the database. Idempotent. */
   close(): void;
 }
 
@@ -41,17 +41,18 @@ const SQLITE_LOCKED = 6;
 const PRIMARY_CODE = 0xff;
 
 /**
- * Opens a database with the SQLite that the runtime carries (Deno 2.2, Node 22.5 and later), or makes
- * it: a new file is readable by its owner alone.
+ * Opens or creates a database with the built-in SQLite of the runtime (Deno 2.2, Node 22.5 or later).
+ * Only its owner can read a new file.
  *
- * @param path a file, or `":memory:"`.
- * @throws {KiteError} `configError`: no SQLite here, or the file cannot be opened.
+ * @param path a file, or `":memory:"`
+ * @throws {KiteError} `configError` if the runtime has no SQLite, or the file cannot be opened
  */
 export function openSqlite(path: string): SqliteDatabase {
   if (path !== ":memory:") prepareFile(path);
   const sqlite = builtinModule("node:sqlite");
   if (sqlite === undefined) {
-    throw new KiteError("configError", "this runtime has no SQLite (Deno 2.2, Node 22.5 have it)");
+    const reason = "this runtime has no SQLite; use Deno 2.2 or Node 22.5, or later";
+    throw new KiteError("configError", `Cannot open the database ${path}: ${reason}`);
   }
   try {
     return wrap(new sqlite.DatabaseSync(path));
@@ -61,8 +62,8 @@ export function openSqlite(path: string): SqliteDatabase {
 }
 
 /**
- * True for the error of a database that another process holds locked: the same may work later. Deno
- * says so of statements that were prepared, not of {@linkcode SqliteDatabase.execute}.
+ * True for the error of a database that another process has locked; the operation can be retried.
+ * Deno reports this for prepared statements, but not for {@linkcode SqliteDatabase.execute}.
  */
 export function isSqliteBusy(error: unknown): boolean {
   const code = (error as { errcode?: unknown } | null)?.errcode;
@@ -83,7 +84,7 @@ function wrap(database: import("node:sqlite").DatabaseSync): SqliteDatabase {
     },
     prepareQuery: (sql) => {
       const statement = database.prepare(sql);
-      // Deno 2.2 and Node 22.5 do not have it yet.
+      // Missing in Deno 2.2 and Node 22.5.
       const { setReturnArrays } = statement as { setReturnArrays?: (enabled: boolean) => void };
       if (setReturnArrays === undefined) {
         return (...values) => statement.all(...values).map(Object.values) as SqliteValue[][];
@@ -97,7 +98,7 @@ function wrap(database: import("node:sqlite").DatabaseSync): SqliteDatabase {
   };
 }
 
-/** SQLite itself would make the file readable by all, and there will be private keys in it. */
+/** Creates the file for its owner only, since it holds private keys. SQLite would not restrict it. */
 function prepareFile(path: string): void {
   if (!isAllowed({ name: "read", path }) || !isAllowed({ name: "write", path })) {
     throw new KiteError(
@@ -115,10 +116,10 @@ function prepareFile(path: string): void {
 }
 
 /**
- * The reason why a database cannot be set up, where the disk is that: SQLite itself often reports an
- * I/O error alone.
+ * Checks whether the disk is the reason why a database cannot be set up, since SQLite often reports
+ * only an I/O error.
  *
- * @returns Undefined if files beside the database can be written.
+ * @returns the reason; undefined if files next to the database can be written
  */
 export function diskFailure(path: string): string | undefined {
   const fs = builtinModule("node:fs");

@@ -1,37 +1,37 @@
-import { homeDirectory, platform } from "./env.ts";
-import { builtinModule, isAllowed } from "./host.ts";
+import { homeDirectory, operatingSystem } from "./env.ts";
+import { builtinModule, isAllowed } from "./platform.ts";
 
-/** What a kite tells of its machine (`kite.systemInfo`, docs/protocol.md §6). */
+/** The result of `kite.systemInfo`, about the kite's machine (docs/protocol.md §6). */
 export interface SystemInfo {
   readonly state: "RUNNING";
-  /** KiB in use on the root's file system. */
+  /** Used space of the root file system, KiB. */
   readonly diskUsage: number;
-  /** KiB of the root's file system. */
+  /** Size of the root file system, KiB. */
   readonly diskTotal: number;
-  /** Bytes of memory that are in use and cannot be had back. */
+  /** Used memory, bytes. */
   readonly memoryUsage: number;
-  /** Bytes of memory. */
+  /** Total memory, bytes. */
   readonly totalMemoryLimit: number;
-  /** The user's home directory, `""` where it is not known. */
+  /** The user's home directory, `""` if it is unknown. */
   readonly homeDir: string;
-  /** The operating system by Go's name for it; `""` in browsers. */
+  /** Go's name of the operating system; `""` in browsers. */
   readonly uname: string;
 }
 
-/** Looks at the machine. What this process may not see, or has not, is 0 or `""`. */
+/** Returns information about the machine. Values that are missing or not permitted are 0 or `""`. */
 export async function systemInfo(): Promise<SystemInfo> {
   return {
     state: "RUNNING",
     ...await disk(),
     ...memory(),
     homeDir: homeDirectory(),
-    uname: platform(),
+    uname: operatingSystem(),
   };
 }
 
 async function disk(): Promise<Pick<SystemInfo, "diskUsage" | "diskTotal">> {
-  // On Windows each drive has a root of its own: the one that this process runs on, then.
-  const root = platform() === "windows" ? "." : "/";
+  // On Windows, each drive has a root; this uses the drive of the working directory.
+  const root = operatingSystem() === "windows" ? "." : "/";
   const fs = isAllowed({ name: "read", path: root }) ? builtinModule("node:fs") : undefined;
   if (fs === undefined) return { diskUsage: 0, diskTotal: 0 };
   const { bsize, blocks, bfree } = await fs.promises.statfs(root);

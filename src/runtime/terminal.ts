@@ -1,5 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
-import { denoNamespace } from "./host.ts";
+import { denoNamespace } from "./platform.ts";
 import { type InputStream, readLine } from "./line_reader.ts";
 
 export { notify } from "./notify.ts";
@@ -17,9 +17,9 @@ interface TerminalScope {
   };
 }
 
-/** How long a question waits. */
+/** Options of a question. */
 export interface QuestionOptions {
-  /** Takes the question back. */
+  /** Cancels the question. */
   readonly signal?: AbortSignal;
   /**
    * Milliseconds to wait for an answer.
@@ -30,55 +30,58 @@ export interface QuestionOptions {
 }
 
 const DEFAULT_TIMEOUT = 300_000;
-/** All control characters but tab and newline: a text from afar must not steer the terminal. */
+/** Control characters except tab and newline. A remote's text must not control the terminal. */
 const CONTROL = /[^\P{Cc}\t\n]/gu;
 
 /**
- * Writes a text to standard output, its control characters replaced.
+ * Writes a text to standard output, with control characters replaced.
  *
  * @returns the number of bytes written
- * @throws {KiteError} `genericError`: there is no standard output, or it is closed.
+ * @throws {KiteError} `genericError` if there is no standard output, or it is closed
  */
 export async function print(text: string): Promise<number> {
   const safe = text.replace(CONTROL, "\ufffd");
   const output = (globalThis as TerminalScope).process?.stdout;
-  if (output === undefined) throw new KiteError("genericError", "there is no standard output here");
+  if (output === undefined) {
+    throw new KiteError("genericError", "Cannot print: there is no standard output");
+  }
   await new Promise<void>((resolve, reject) => {
     output.write(safe, (cause) => {
-      if (cause) reject(new KiteError("genericError", "standard output is closed", { cause }));
-      else resolve();
+      if (cause) {
+        reject(new KiteError("genericError", "Cannot print: standard output is closed", { cause }));
+      } else resolve();
     });
   });
   return new TextEncoder().encode(safe).length;
 }
 
 /**
- * Prints a message, and reads one line of standard input.
+ * Prints a message and reads one line from standard input.
  *
- * @throws {KiteError} `timeout`; `genericError` when another question waits or there is no more
- * input; whatever the signal was aborted with.
+ * @throws {KiteError} `timeout`; `genericError` if another question is waiting or the input has ended;
+ * the reason of the signal if aborted
  */
 export function prompt(message: string, options: QuestionOptions = {}): Promise<string> {
   return ask(message, false, options);
 }
 
-/** {@linkcode prompt} for a password: a terminal does not show what is typed. */
+/** As {@linkcode prompt}, for a password, which the terminal does not show. */
 export async function getPass(message: string, options: QuestionOptions = {}): Promise<string> {
   try {
     return await ask(message, true, options);
   } finally {
-    // The end of the line was not shown either.
+    // The line break of the answer was not shown either.
     if (standardInput()?.isTTY === true) await print("\n");
   }
 }
 
-/** Writes a line to standard error; in browsers to the console. */
+/** Writes a line to standard error, or to the console in browsers. */
 export function writeError(line: string): void {
-  // deno-lint-ignore no-console -- it is standard error on every runtime, and never throws
+  // deno-lint-ignore no-console -- writes to standard error on every runtime, and never throws
   console.error(line);
 }
 
-/** True if someone reads standard error on a terminal. */
+/** True if standard error is a terminal. */
 export function isErrorTerminal(): boolean {
   const deno = denoNamespace();
   if (deno !== undefined) return deno.stderr.isTerminal();
@@ -91,11 +94,15 @@ async function ask(
   { signal, timeout = DEFAULT_TIMEOUT }: QuestionOptions,
 ): Promise<string> {
   const input = standardInput();
-  if (input === undefined) throw new KiteError("genericError", "there is no standard input here");
+  if (input === undefined) {
+    throw new KiteError("genericError", "Cannot read a line: there is no standard input");
+  }
   signal?.throwIfAborted();
   const controller = new AbortController();
   const timer = setTimeout(() => {
-    controller.abort(new KiteError("timeout", `no answer at the terminal in ${timeout / 1000}s`));
+    controller.abort(
+      new KiteError("timeout", `Cannot read a line: no answer within ${timeout} ms`),
+    );
   }, timeout);
   const onAbort = (): void => controller.abort(signal?.reason);
   signal?.addEventListener("abort", onAbort);

@@ -1,8 +1,8 @@
-/** The longest delay that `setTimeout` takes, in milliseconds; it fires at once beyond. */
+/** The longest delay of `setTimeout`, milliseconds. It fires immediately for longer ones. */
 const LONGEST_DELAY = 2_147_483_647;
 
 /**
- * A timeout of any length. `Infinity` never fires, and keeps no process alive.
+ * A timeout of any length. `Infinity` never fires, and does not keep the process alive.
  *
  * @example
  * ```ts

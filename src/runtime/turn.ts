@@ -5,11 +5,11 @@ interface ImmediateScope {
 }
 
 /**
- * Runs `callback` once the event loop has handed out everything that it had ready, and before it
- * waits again. Measured on Deno: one write then carries about seven answers under load, and a single
- * answer leaves sooner than one written from inside the message event.
+ * Runs `callback` after the event loop has handled all pending events, before it waits for new ones.
+ * Measured on Deno: under load, one write then contains about seven answers, and a single answer is
+ * sent sooner than from inside the message event.
  *
- * Where there is no `setImmediate` (browsers), the end of the microtask queue has to do.
+ * Without `setImmediate` (browsers), `callback` runs as a microtask.
  */
 export const afterTurn: (callback: () => void) => void = chooseAfterTurn();
 
@@ -22,13 +22,13 @@ interface TimerScope {
   Deno?: { unrefTimer?(timer: number): void };
 }
 
-/** Lets the process end although a timer still runs. */
+/** Allows the process to end while a timer is running. */
 export function unref(timer: ReturnType<typeof setTimeout>): void {
   if (typeof timer === "number") (globalThis as TimerScope).Deno?.unrefTimer?.(timer);
   else (timer as { unref?(): void }).unref?.();
 }
 
-/** Waits `milliseconds`, or until the signal is aborted. */
+/** Waits for `milliseconds`, or until the signal is aborted. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -1,71 +1,73 @@
 import { KiteError } from "../protocol/errors.ts";
-import { denoNamespace } from "./host.ts";
+import { denoNamespace } from "./platform.ts";
 
 /** The part of a `WebSocket` that a server uses. */
 export interface ServerSocket {
   binaryType: string;
-  /** Bytes given to `send` and not yet taken by the network. */
+  /** Bytes given to `send` that the network has not accepted yet. */
   readonly bufferedAmount: number;
   /** As `WebSocket.readyState`. */
   readonly readyState: number;
+  /** Sends a text message. */
   send(text: string): void;
+  /** Starts the closing handshake. */
   close(code?: number, reason?: string): void;
-  /** Adds the listener of an event; at most one for each type. */
+  /** Sets the listener of an event; one for each event is enough. */
   addEventListener(type: SocketEvent, listener: EventListenerObject): void;
+  /** Removes the listener of an event. */
   removeEventListener(type: SocketEvent, listener: EventListenerObject): void;
 }
 
 /** The events of a {@linkcode ServerSocket}. */
 export type SocketEvent = "open" | "message" | "close" | "error";
 
-/** What {@linkcode upgradeWebSocket} gives. */
+/** A request that was upgraded to a WebSocket. */
 export interface Upgrade {
-  /** The server's end; still connecting, its `open` event comes once `response` has left. */
+  /** The server's socket. It emits `open` after `response` has been sent. */
   readonly socket: ServerSocket;
-  /** The answer to be returned for the request. */
+  /** The response to return for the request. */
   readonly response: Response;
 }
 
-/** Seconds of silence after which a peer is pinged, and dropped if it does not answer. */
+/** Seconds of silence after which a peer is pinged, and disconnected if it does not answer. */
 const IDLE_TIMEOUT = 30;
 
 /**
- * Turns a request that asks for it into a WebSocket. The socket may close with any code that can be
- * sent, 1001–1014 included, which a client's socket may not.
+ * Upgrades a request to a WebSocket. Unlike a client's socket, it may also close with the codes from
+ * 1001 to 1014.
  *
- * @param peer who sent the request; on Node and Bun it is needed for the upgrade
- * @throws {KiteError} `protocolError` when the request is no WebSocket handshake, `configError` when
- * it cannot be upgraded.
+ * @param peer the sender of the request; Node and Bun need its function `upgrade`
+ * @throws {KiteError} `protocolError` if the request is not a WebSocket handshake, `configError` if the
+ * runtime cannot upgrade requests
  */
-export function upgradeWebSocket(
-  request: Request,
-  peer: { upgrade?(): Upgrade },
-): Upgrade {
+export function upgradeWebSocket(request: Request, peer: { upgrade?(): Upgrade }): Upgrade {
   if (peer.upgrade !== undefined) return peer.upgrade();
   const deno = denoNamespace();
   if (deno === undefined) {
     throw new KiteError(
       "configError",
-      "Cannot upgrade a request to a WebSocket: the server passed no upgrade function to Kite.fetch",
+      "Cannot upgrade to WebSocket: on this runtime, the server must pass `upgrade` to Kite.fetch",
     );
   }
   try {
     return deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT });
   } catch (cause) {
-    throw new KiteError("protocolError", "not a WebSocket handshake", { cause });
+    throw new KiteError("protocolError", "Cannot upgrade to WebSocket: not a valid handshake", {
+      cause,
+    });
   }
 }
 
-/** How Deno names what a socket keeps of its idle timeout. */
+/** The descriptions of Deno's internal symbols for the idle timeout of a socket. */
 const IDLE_TIMEOUT_NAME = "[[idleTimeout]]";
 const RESTART_NAME = "[[serverHandleIdleTimeout]]";
 
 /**
- * Stops the timer behind the idle timeout of a socket that has closed.
+ * Stops the idle timer of a socket that has closed.
  *
  * Deno 2.9 leaves that timer running when the connection breaks, or when a message arrives after
- * `close()`; it then keeps the process alive for up to 15 seconds. No public function stops it, but
- * restarting it with no time left does: the timer ends itself once it sees a closed socket.
+ * `close()`; it then keeps the process alive for up to 15 seconds. No public function stops it. This
+ * restarts it with a delay of nearly 0, and the timer then ends because the socket is closed.
  */
 export function stopIdleTimer(socket: ServerSocket): void {
   const duration = symbolOf(socket, IDLE_TIMEOUT_NAME);
@@ -78,16 +80,16 @@ export function stopIdleTimer(socket: ServerSocket): void {
   run.call(socket);
 }
 
-/** How Deno names the resource behind a socket. */
+/** The description of Deno's internal symbol for the resource of a socket. */
 const RESOURCE_NAME = "[[rid]]";
 
 /**
- * Drops the connection of a socket at once. Sockets of Node and Bun have a function for it. After `close()`, Deno waits for the peer's close frame
- * for as long as the peer likes, which holds a file descriptor and keeps the process alive; no public
- * function ends that.
+ * Closes the connection of a socket immediately. Sockets of Node and Bun have a function for it. After `close()`, Deno waits for the peer's close
+ * frame without a time limit, which keeps a file descriptor open and the process alive. No public
+ * function ends this.
  */
 export function terminate(socket: ServerSocket & { terminate?(): void }): void {
-  if (typeof socket.terminate === "function") return socket.terminate();
+  if (socket.terminate !== undefined) return socket.terminate();
   const deno: unknown = denoNamespace();
   const name = symbolOf(socket, RESOURCE_NAME);
   if (!hasInternals(deno) || name === undefined) return;

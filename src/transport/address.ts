@@ -1,8 +1,8 @@
 /**
- * The part of a `host:port` that stands for one peer when sessions and bytes are counted: an IPv4
- * address, or the first 64 bits of an IPv6 one, which one subscriber gets as a whole.
+ * Returns the part of a `host:port` that identifies a peer for limits: an IPv4 address, or the first
+ * 64 bits of an IPv6 address, since one subscriber usually has a whole /64 network.
  *
- * @returns `""` when the address is not known
+ * @returns `""` if the address is unknown
  *
  * @example
  * ```ts

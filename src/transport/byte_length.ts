@@ -1,6 +1,6 @@
 /**
- * True if `text` takes more than `limit` bytes of UTF-8. Only a text whose length leaves it open is
- * looked at: each UTF-16 unit takes between one and three bytes.
+ * True if `text` needs more than `limit` bytes of UTF-8. The text is scanned only if its length does
+ * not decide: each UTF-16 unit needs one to three bytes.
  */
 export function exceedsBytes(text: string, limit: number): boolean {
   if (text.length > limit) return true;
@@ -9,7 +9,7 @@ export function exceedsBytes(text: string, limit: number): boolean {
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
     if (unit < 0x80) continue;
-    // A surrogate pair takes four bytes: two for each half.
+    // A surrogate pair needs four bytes, two for each half.
     bytes += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2;
     if (bytes > limit) return true;
   }

@@ -1,5 +1,5 @@
 /**
- * The client's side of every transport: {@linkcode dialSession} gives a {@linkcode Session}.
+ * The client side of all transports: {@linkcode dialSession} opens a {@linkcode Session}.
  *
  * @module
  */
@@ -16,52 +16,52 @@ import { dialWebSocket, type WebSocketDial } from "./websocket/session.ts";
 import { dialXhr } from "./sockjs/client/xhr.ts";
 
 /**
- * How to reach a kite. `auto` is SockJS over a WebSocket, or over XHR polling when the server refuses
- * the WebSocket; `rawWebSocket` is a WebSocket without SockJS, for kite.js' WebSocket servers.
+ * How to reach a kite. `auto` uses SockJS over a WebSocket, or over XHR polling if the server refuses
+ * the WebSocket. `rawWebSocket` uses a WebSocket without SockJS, for kite.js servers of that kind.
  */
 export type ClientTransport = "auto" | "WebSocket" | "XHRPolling" | "rawWebSocket";
 
-/** How to dial. */
+/** Options of {@linkcode dialSession}. */
 export interface DialOptions {
   /** @default "auto" */
   readonly transport?: ClientTransport;
   /**
-   * Milliseconds for the whole dial, a fallback and the session's opening included.
+   * Milliseconds for dialling, including a fallback and the opening of the session.
    *
    * @default 10_000
    */
   readonly handshakeTimeout?: number;
   /**
-   * Milliseconds without a sign of life (frames, and over WebSocket pongs to our own pings) after
-   * which the session counts as lost, with close code 1006. XHR polling cannot ping: keep it above
-   * the server's heartbeat there (10 s for the Go kite, 25 s for kite.js).
+   * Milliseconds of silence (no frames, and over WebSocket no pongs) after which the session ends with
+   * close code 1006. XHR polling cannot ping, so this must be longer than the server's heartbeat
+   * there (10 s for the Go kite, 25 s for kite.js).
    *
    * @default 60_000
    */
   readonly idleTimeout?: number;
   /**
-   * Certificates of private authorities, PEM, trusted beside the public ones.
+   * Certificates of private authorities, PEM, trusted in addition to the public ones.
    *
    * @default none
    */
   readonly ca?: string | readonly string[];
   /**
-   * The URL is that of one session's WebSocket already, as a tunnel proxy hands it out: it is dialled
-   * as it is, and spoken SockJS over.
+   * True if the URL is the WebSocket URL of one SockJS session, as tunnel proxies provide it. It is
+   * then dialled unchanged.
    *
    * @default false
    */
   readonly isSessionUrl?: boolean;
-  /** `messageBytes` bounds what is read, `outgoingBytes` what waits to be sent. */
+  /** `messageBytes` limits incoming messages, `outgoingBytes` the data waiting to be sent. */
   readonly limits: Pick<Limits, "messageBytes" | "outgoingBytes">;
-  /** Gives the dial up. Without effect on a session once it is open. */
+  /** Aborts dialling. No effect once the session is open. */
   readonly signal?: AbortSignal;
-  /** Further HTTP headers of each request; browsers let none be set on a WebSocket. */
+  /** Additional HTTP headers of each request. Browsers cannot set headers of WebSockets. */
   readonly headers?: Readonly<Record<string, string>>;
   /**
    * The `Origin` header.
    *
-   * @default scheme and host of the URL, as the Go kite's client sends it
+   * @default scheme and host of the URL, as in the Go kite
    */
   readonly origin?: string;
 }
@@ -79,9 +79,9 @@ const DEFAULT_IDLE_TIMEOUT = 60_000;
 /**
  * Dials a session.
  *
- * @param url of the kite, `http:`, `https:`, `ws:` or `wss:`; its query stays the query.
- * @throws {KiteError} `configError` for a bad URL or option; `sendError` when the kite cannot be
- * reached or refuses; `timeout` after `handshakeTimeout`; `aborted` when the signal says so.
+ * @param url the URL of the kite: `http:`, `https:`, `ws:` or `wss:`, with an optional query.
+ * @throws {KiteError} `configError` for an invalid URL or option; `sendError` if the kite cannot be
+ * reached or refuses; `timeout` after `handshakeTimeout`; `aborted` if the signal is aborted.
  *
  * @example
  * ```ts ignore
@@ -108,12 +108,14 @@ export async function dialSession(url: string | URL, options: DialOptions): Prom
   const attempt = new AbortController();
   const shown = displayUrl(base);
   const timer = new Timer(() => {
-    attempt.abort(new KiteError("timeout", `No session with ${shown} within ${timeout} ms`));
+    attempt.abort(
+      new KiteError("timeout", `Cannot reach ${shown}: no session within ${timeout} ms`),
+    );
   }, timeout);
   const { signal } = options;
   const abort = () => {
     attempt.abort(
-      new KiteError("aborted", `Dialling ${shown} was aborted`, { cause: signal?.reason }),
+      new KiteError("aborted", `Cannot dial ${shown}: aborted`, { cause: signal?.reason }),
     );
   };
   signal?.addEventListener("abort", abort, { once: true });
@@ -162,7 +164,7 @@ function headersOf(base: URL, { headers, origin }: DialOptions): Headers {
     all = new Headers({ ...headers });
     if (!all.has("origin") || origin !== undefined) all.set("origin", origin ?? base.origin);
   } catch {
-    // The reason would show the header's value, which may be a secret.
+    // The original message would show the header's value, which may be a secret.
     throw cannotUse("headers or origin", "must be printable text that HTTP allows");
   }
   return all;

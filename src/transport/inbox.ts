@@ -2,12 +2,12 @@ import { KiteError } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { CloseInfo, SessionHandler } from "./session.ts";
 
-/** What a message that waits for `attach` costs beside its text. */
+/** Memory of a message that waits for `attach`, in addition to its text. */
 const WAITING_COST = 16;
 
 /**
- * The receiving end of a client session: keeps what comes before there is a handler, and tells the
- * handler of the end once.
+ * The receiving side of a client session. It keeps messages until there is a handler, and reports the
+ * end to the handler once.
  */
 export class Inbox {
   #handler: SessionHandler | undefined;
@@ -20,8 +20,9 @@ export class Inbox {
   readonly #fault: (code: number, reason: string) => void;
 
   /**
-   * @param limit characters kept before `attach`.
-   * @param fault ends the session: the handler threw (1011), or too much came before `attach` (1008).
+   * @param limit maximum characters kept before `attach`
+   * @param fault closes the session if the handler throws (1011) or too many messages arrive before
+   * `attach` (1008)
    */
   constructor(limit: number, fault: (code: number, reason: string) => void) {
     this.#limit = limit;
@@ -31,12 +32,12 @@ export class Inbox {
   /** See `Session.attach`. */
   attach(handler: SessionHandler): void {
     if (this.#handler !== undefined) {
-      throw new KiteError("configError", "this session already has a handler; attach only once");
+      throw new KiteError("configError", "Cannot attach a handler: the session already has one");
     }
     this.#handler = handler;
     const waiting = this.#waiting;
     this.#waiting = [];
-    // What came before the peer ended the session still comes, then its end.
+    // Messages received before the end are delivered first.
     for (const message of waiting) {
       if (this.#dropped) break;
       this.#hand(handler, message);
@@ -44,30 +45,30 @@ export class Inbox {
     if (this.#end !== undefined) this.#tellEnd(handler, this.#end);
   }
 
-  /** One message from the peer. */
+  /** Delivers a message from the peer. */
   deliver(message: string): void {
     if (this.#stopped) return;
     if (this.#handler !== undefined) return this.#hand(this.#handler, message);
     this.#waitingLength += message.length + WAITING_COST;
     if (this.#waitingLength > this.#limit) {
-      return this.#fault(1008, "too many messages before anyone listened");
+      return this.#fault(1008, "too many messages before attach");
     }
     this.#waiting.push(message);
   }
 
-  /** Takes no further messages. */
+  /** Ignores further messages. */
   stop(): void {
     this.#stopped = true;
   }
 
-  /** Lets nothing more through but the end. */
+  /** Discards all messages that are not delivered yet. */
   drop(): void {
     this.#stopped = true;
     this.#dropped = true;
     this.#waiting = [];
   }
 
-  /** The end; only the first counts. */
+  /** Reports the end; further calls are ignored. */
   end(info: CloseInfo): void {
     if (this.#end !== undefined) return;
     this.#stopped = true;
@@ -79,23 +80,23 @@ export class Inbox {
     try {
       handler.onMessage(message);
     } catch {
-      this.#fault(1011, "the handler of a message failed");
+      this.#fault(1011, "the message handler failed");
     }
   }
 
-  /** Never within the user's own call: a handler need not be ready to be called back from it. */
+  /** Calls `onClose` asynchronously, never from inside a call of the user. */
   #tellEnd(handler: SessionHandler, info: CloseInfo): void {
     queueMicrotask(() => {
       try {
         handler.onClose(info);
       } catch {
-        this.#fault(1011, "the handler of the end failed");
+        this.#fault(1011, "the close handler failed");
       }
     });
   }
 }
 
-/** The longest frame to read: JSON in JSON may double a message, and small ones share a frame. */
+/** Returns the maximum frame size. JSON in JSON may double a message, and small ones share a frame. */
 export function frameBytes({ messageBytes }: Pick<Limits, "messageBytes">): number {
   return 2 * messageBytes + 65_536;
 }

@@ -1,8 +1,8 @@
 import { Timer } from "../runtime/timer.ts";
 
 /**
- * Watches over a peer's silence with one timer: after half the allowed time it asks for a sign of
- * life, after the whole it gives the peer up.
+ * Detects silent peers with one timer. After half of the timeout it sends a ping; after the whole
+ * timeout it reports the peer as lost.
  */
 export class LifeSigns {
   #last = 0;
@@ -33,7 +33,7 @@ export class LifeSigns {
     this.#arm(this.#idleTimeout / 2);
   }
 
-  /** The peer is alive. */
+  /** Records that data has arrived from the peer. */
   heard(): void {
     this.#last = performance.now();
   }

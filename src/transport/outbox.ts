@@ -1,10 +1,10 @@
 import { afterTurn } from "../runtime/turn.ts";
 
 /**
- * Gathers the messages of one turn, so that they leave as one frame.
+ * Collects the messages of one turn of the event loop, so that they are sent as one frame.
  *
- * The first message of a turn schedules the flush for the end of that turn: after every microtask
- * and every message that the event loop had ready, before it waits for new ones.
+ * The first message of a turn schedules a flush at its end: after all microtasks and pending events,
+ * before the event loop waits for new ones.
  */
 export class Outbox {
   #messages: string[] = [];
@@ -15,17 +15,17 @@ export class Outbox {
     this.flush();
   };
 
-  /** @param write takes the messages of one turn, at least one; called once a turn. */
+  /** @param write sends the messages of one turn, at least one; called once per turn. */
   constructor(write: (messages: string[]) => void) {
     this.#write = write;
   }
 
-  /** Messages not yet flushed. */
+  /** The number of messages not flushed yet. */
   get length(): number {
     return this.#messages.length;
   }
 
-  /** Adds one message to this turn's. */
+  /** Adds a message, to be sent at the end of this turn. */
   push(message: string): void {
     this.#messages.push(message);
     if (this.#scheduled) return;
@@ -33,7 +33,7 @@ export class Outbox {
     afterTurn(this.#flush);
   }
 
-  /** Writes what there is at once; a no-op when there is nothing. */
+  /** Sends the collected messages immediately, if there are any. */
   flush(): void {
     if (this.#messages.length === 0) return;
     const messages = this.#messages;
@@ -41,7 +41,7 @@ export class Outbox {
     this.#write(messages);
   }
 
-  /** Forgets what was not flushed. */
+  /** Discards the collected messages. */
   clear(): void {
     this.#messages = [];
   }

@@ -1,33 +1,33 @@
 /**
- * The one interface between a conversation and whatever carries its messages.
+ * The interface between a conversation and its transport.
  *
- * The contract of every transport, server side and client side:
- * - A session given to its user is open. It carries text messages both ways, in order, none twice.
- * - `send` never throws and never blocks. Messages sent in one turn share one frame where the
- *   transport has frames (see {@linkcode Outbox}). After the end of the session they are dropped.
- * - Exactly one `onClose` follows, whoever ends it and however; after it comes no `onMessage`.
- * - Messages that come before `attach` are kept (within the limits) and delivered by it, in order.
- * - `close` is idempotent, and ends within a bounded time even when the peer is silent.
- * - A handler that throws is the handler's fault, yet harms no one: the transport closes that one
- *   session with code 1011 and goes on.
+ * Every transport, server side and client side, follows this contract:
+ * - A new session is open. It delivers text messages in both directions, in order, without duplicates.
+ * - `send` never throws and never blocks. If the transport has frames, the messages of one turn share
+ *   a frame (see {@linkcode Outbox}). After the end of the session, messages are discarded.
+ * - `onClose` is called exactly once, however the session ends. No `onMessage` follows it.
+ * - Messages received before `attach` are kept (within the limits), and `attach` delivers them.
+ * - `close` is idempotent, and ends within a bounded time even if the peer is silent.
+ * - If a handler throws, the transport closes that session with code 1011. Other sessions are not
+ *   affected.
  */
 export interface Session {
-  /** Which transport carries it. */
+  /** The transport in use. */
   readonly transport: TransportName;
-  /** The peer's address, `host:port` where the transport knows it, else `""`. */
+  /** The peer's address as `host:port`, or `""` if unknown. */
   readonly remoteAddress: string;
-  /** False as soon as the end has begun. */
+  /** False as soon as the session begins to close. */
   readonly isOpen: boolean;
-  /** Bytes (estimated) taken by `send` and not yet by the network. */
+  /** Bytes (estimated) passed to `send` that the network has not accepted yet. */
   readonly bufferedAmount: number;
-  /** Sets who hears of messages and of the end; to be called once. */
+  /** Sets the handler of messages and of the end. Call it once. */
   attach(handler: SessionHandler): void;
   /** Sends the text of one message. */
   send(message: string): void;
   /**
-   * Sends one message whose text was put inside of a JSON string beforehand, by
-   * {@linkcode escapeMessage}: where a transport's frames are made of such strings, nothing is left to
-   * encode. Without it, {@linkcode Session.send} has to do.
+   * Sends a message that {@linkcode escapeMessage} has already encoded as the inside of a JSON string.
+   * Transports whose frames contain such strings then need not encode it. Optional; use
+   * {@linkcode Session.send} if it is missing.
    */
   sendEscaped?(escaped: string): void;
   /**
@@ -38,28 +38,31 @@ export interface Session {
   close(code?: number, reason?: string): void;
 }
 
-/** Who hears of a {@linkcode Session}. */
+/** The listener of a {@linkcode Session}. */
 export interface SessionHandler {
-  /** The text of one message. */
+  /** Called with the text of each message. */
   onMessage(message: string): void;
-  /** The end. */
+  /** Called once, when the session has ended. */
   onClose(info: CloseInfo): void;
 }
 
 /** How a session ended. */
 export interface CloseInfo {
-  /** SockJS/WebSocket close code; 1006 when the connection was lost without one. */
+  /** SockJS/WebSocket close code; 1006 if the connection was lost without one. */
   readonly code: number;
-  /** Why, in the words of whoever ended it; often `""`. */
+  /** The reason given by the side that closed; often `""`. */
   readonly reason: string;
 }
 
-/** The transports a session may run on. */
+/**
+ * The transport of a session. `"WebSocket"` is SockJS over a WebSocket, `"rawWebSocket"` is a WebSocket
+ * without SockJS. The others are the HTTP transports of SockJS.
+ */
 export type TransportName =
-  | "websocket"
-  | "rawWebsocket"
-  | "xhr"
-  | "xhr_streaming"
-  | "eventsource"
-  | "htmlfile"
-  | "jsonp";
+  | "WebSocket"
+  | "rawWebSocket"
+  | "XHRPolling"
+  | "XHRStreaming"
+  | "EventSource"
+  | "HTMLFile"
+  | "JSONPPolling";

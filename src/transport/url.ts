@@ -7,28 +7,28 @@ const PROTOCOLS: Readonly<Record<string, "http:" | "https:">> = {
   "https:": "https:",
   "wss:": "https:",
 };
-/** Blanks, line breaks, and other characters that control a terminal or a log. */
+/** White space, and characters that could control a terminal or a log. */
 const FORBIDDEN = /[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
-const SESSION_CHARACTERS = "abcdefghijklmnopqrstuvwxyz012345"; // 32: a byte's low bits choose evenly
+const SESSION_CHARACTERS = "abcdefghijklmnopqrstuvwxyz012345"; // 32, so five random bits select one
 const SESSION_LENGTH = 20;
 
 /**
- * The URL of a kite as `http:` or `https:`, without its fragment. `ws:` and `wss:` are read as those:
- * the scheme says nothing about the framing (docs/protocol.md §1).
+ * Parses the URL of a kite. Removes the fragment, and converts `ws:` and `wss:` to `http:` and
+ * `https:`, since the scheme does not determine the framing (docs/protocol.md §1).
  *
- * @throws {KiteError} `configError` that names what is wrong.
+ * @throws {KiteError} `configError` with the reason.
  */
 export function parseKiteUrl(url: string | URL): URL {
-  // The URL parser would drop line breaks and tabs, and trim blanks.
+  // The URL parser would remove white space.
   if (typeof url === "string" && FORBIDDEN.test(url)) {
-    throw cannotUse("url", "must not hold blanks or control characters");
+    throw cannotUse("url", "must not contain white space or control characters");
   }
   if (typeof url === "string" && !URL.canParse(url)) throw bad(withoutSecrets(url));
   const parsed = new URL(url);
   const protocol = PROTOCOLS[parsed.protocol];
   if (protocol === undefined) throw bad(displayUrl(parsed));
   if (parsed.username !== "" || parsed.password !== "") {
-    const rule = "must not hold a user name or password, which SockJS cannot carry";
+    const rule = "must not contain a user name or password, which SockJS does not support";
     throw cannotUse("url", rule, { value: displayUrl(parsed) });
   }
   parsed.hash = "";
@@ -36,10 +36,10 @@ export function parseKiteUrl(url: string | URL): URL {
   return parsed;
 }
 
-/** Characters of a URL that a remote gives us, at most. */
+/** Maximum length of a URL from a remote, characters. */
 const MAX_URL_LENGTH = 2_048;
 
-/** True for a URL that a remote may give us to dial, see {@linkcode parseKiteUrl}. */
+/** True for a valid kite URL, also from a remote; see {@linkcode parseKiteUrl}. */
 export function isKiteUrl(text: unknown): text is string {
   if (typeof text !== "string" || text.length > MAX_URL_LENGTH) return false;
   try {
@@ -51,19 +51,19 @@ export function isKiteUrl(text: unknown): text is string {
   }
 }
 
-/** The error for a URL where a server answers, but not a kite. */
+/** Creates the error for a URL of a server that is not a kite. */
 export function noKiteAt(url: URL, cause?: unknown): KiteError {
   const hint = url.pathname.replace(/\/+$/, "").endsWith("/kite")
     ? ""
     : `; the path of a kite's URL is usually /kite, as in ${url.origin}/kite`;
   return new KiteError(
     "sendError",
-    `No kite at ${displayUrl(url)}: the server answered with HTTP status 404${hint}`,
+    `Cannot find a kite at ${displayUrl(url)}: the server answered with HTTP status 404${hint}`,
     { cause },
   );
 }
 
-/** The path of a SockJS session: three digits and 20 characters (docs/protocol.md §1). */
+/** Creates the path of a SockJS session: three digits and 20 characters (docs/protocol.md §1). */
 export function newSessionPath(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(SESSION_LENGTH));
   let session = "";
@@ -73,9 +73,9 @@ export function newSessionPath(): string {
 }
 
 /**
- * The URL of one transport of a session: `/server/session/transport` goes before the query.
+ * Returns the URL of a transport of a session: inserts `/server/session/transport` before the query.
  *
- * @param base what {@linkcode parseKiteUrl} gave.
+ * @param base a URL from {@linkcode parseKiteUrl}
  */
 export function transportUrl(base: URL, sessionPath: string, transport: string): URL {
   const url = new URL(base);
@@ -83,7 +83,7 @@ export function transportUrl(base: URL, sessionPath: string, transport: string):
   return url;
 }
 
-/** What an error may show of a URL: not its query, which may hold a secret. */
+/** Formats a URL for errors, without its query, which may contain a secret. */
 export function displayUrl(url: URL): string {
   return (url.host === "" ? url.protocol : `${url.protocol}//${url.host}`) + url.pathname;
 }

@@ -28,14 +28,14 @@ Deno.test("audiences that do not", () => {
     "/testuser//ech": 'audience: kite "ech" not allowed (/testuser//ech)',
     "/%74estuser": 'audience: username "%74estuser" not allowed (/%74estuser)',
     "/..": 'audience: username ".." not allowed (/..)',
-    "//test/echo": "invalid audience: it is no /username/environment/name (//test/echo)",
-    "//": "invalid audience: it is no /username/environment/name (//)",
-    "testuser": "invalid audience: it is no /username/environment/name (testuser)",
-    " /": "invalid audience: it is no /username/environment/name ( /)",
-    "*": "invalid audience: it is no /username/environment/name (*)",
-    "": "invalid audience: it is no /username/environment/name ()",
+    "//test/echo": "invalid audience: must be /username/environment/name (//test/echo)",
+    "//": "invalid audience: must be /username/environment/name (//)",
+    "testuser": "invalid audience: must be /username/environment/name (testuser)",
+    " /": "invalid audience: must be /username/environment/name ( /)",
+    "*": "invalid audience: must be /username/environment/name (*)",
+    "": "invalid audience: must be /username/environment/name ()",
     "/testuser/a/b/c/d/e/f/g":
-      "invalid audience: it is no /username/environment/name (/testuser/a/b/c/d/e/f/g)",
+      "invalid audience: must be /username/environment/name (/testuser/a/b/c/d/e/f/g)",
   };
   for (const [audience, reason] of Object.entries(cases)) {
     assertEquals(refuseAudience(OWN, audience), reason);

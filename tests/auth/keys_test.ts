@@ -194,7 +194,7 @@ Deno.test("signToken refuses what a Go kite cannot read", async () => {
   for (const [name, value] of unreadable) {
     const claims: Record<string, unknown> = { [name]: value };
     const message = await refusal(() => signToken(claims, key));
-    assert(message.startsWith(`claim "${name}" must be `), message);
+    assert(message.startsWith(`Cannot use claim ${name}: must be `), message);
   }
 });
 

@@ -161,7 +161,7 @@ Deno.test("a new kite.key says what it was told, and empty options are refused",
   assertEquals(readKiteKeyClaims(foreign).keyHandover, undefined);
   for (const name of ["username", "kontrolUser", "kontrolUrl", "publicKeyPem"]) {
     const create = () => createKiteKey({ ...options, [name]: "" });
-    await assertRejects(create, KiteError, `a kite.key needs a ${name}`);
+    await assertRejects(create, KiteError, `Cannot use ${name}: must not be empty in a kite.key`);
   }
   assertThrows(() => readKiteKeyClaims("garbage"), KiteError, "invalid number of segments");
 });
@@ -182,7 +182,7 @@ Deno.test("the file: made with its directory, for its owner alone, replaced as a
     assertEquals([...Deno.readDirSync(directory)].map(({ name }) => name), ["kite.key"]);
 
     const bad = () => writeKiteKeyFile("not a key", directory);
-    assert((await assertRejects(bad, KiteError)).message.endsWith("kite.key is no kite.key"));
+    assert((await assertRejects(bad, KiteError)).message.endsWith("kite.key: not a kite.key"));
     assertEquals(await readKiteKeyFile(directory), second);
     await Deno.mkdir(`${root}/odd`);
     await Deno.writeTextFile(`${root}/odd/kite.key`, "s3cret nonsense");

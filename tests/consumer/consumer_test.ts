@@ -87,7 +87,7 @@ Deno.test("tell gives unknown unless a type is named", async () => {
     const remote = new Kite("exp2", "1.0.0").newClient("http://localhost:3636/kite");
     export const wrong: number = await remote.tellWith({ timeout: 5 }, "square", 4);`,
     `import { Kite } from "@kite/kite";
-    export const wrong: string = await new Kite("exp2", "1.0.0").tellKontrol({}, "kite.ping");`,
+    export const wrong: string = await new Kite("exp2", "1.0.0").tellKontrol("kite.ping");`,
   ], {});
   assert(!isGood);
   assertStringIncludes(output, "Type 'unknown' is not assignable to type '{ nope: string; }'");

@@ -1,5 +1,13 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { type Client, Kite } from "../../mod.ts";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  type Client,
+  contract,
+  Kite,
+  KiteError,
+  method,
+  type,
+  type WaitOptions,
+} from "../../mod.ts";
 import type { KiteEvent } from "../../src/discovery/watch.ts";
 import type { TestKontrol } from "../../src/testing/mod.ts";
 import { SqliteStorage } from "../../kontrol/storage/sqlite.ts";
@@ -32,13 +40,13 @@ Deno.test("getKites: clients ready to dial, with identity and token", async () =
   assertNotEquals(one.id, two.id);
 });
 
-Deno.test("getToken, getTokenForce, getKey", async () => {
+Deno.test("getToken gives the cached token, or a new one with force; getKey gives Kontrol's key", async () => {
   await using kontrol = await startKontrol();
   const math = await startMath(kontrol);
   const caller = await kontrol.newKite("caller");
   const token = await caller.getToken({ name: "math" });
   assertEquals(await caller.getToken({ id: math.id }), token);
-  const forced = await caller.getTokenForce({ name: "math" });
+  const forced = await caller.getToken({ name: "math" }, { force: true });
   assertNotEquals(forced, token);
   assertEquals(await caller.getToken({ name: "math" }), forced);
   assertEquals(await caller.getKey(), (await kontrol.kontrol.keys.own()).public);
@@ -72,9 +80,9 @@ Deno.test("watchKites: the present ones, then every change, until it is stopped"
     `REGISTER ${there.id} http://127.0.0.1:1/kite token`,
     `DEREGISTER ${there.id} http://127.0.0.1:1/kite -`,
   ]);
-  watch.stop();
+  await watch.close();
   assertEquals(await over, undefined);
-  watch.stop();
+  await watch.close();
 });
 
 Deno.test("watchKites: leaving the loop cancels it at Kontrol, closing the kite ends it", async () => {
@@ -176,5 +184,86 @@ Deno.test("several Kontrol URLs: when one dies, the next is taken, and all goes 
   await using late = make("late");
   await late.register(URL);
   await eventually(() => told.length === 1, { withinMs: 5_000 });
-  assert(caller.kontrol.client.url === two.url);
+  assert(caller.kontrol.url === two.url);
+});
+
+Deno.test("getKites and getToken: the code kitesNotFound tells that no kite matches", async () => {
+  await using kontrol = await startKontrol();
+  const caller = await kontrol.newKite("caller");
+  for (
+    const [find, message] of [
+      [() => caller.getKites({ name: "nosuch" }), "no kites availabile"],
+      [() => caller.getToken({ name: "nosuch" }), "no kites found"],
+    ] as const
+  ) {
+    const error = await assertRejects(find, KiteError, message) as KiteError;
+    assertEquals([error.type, error.code], ["genericError", "kitesNotFound"]);
+  }
+  const other = await assertRejects(() => caller.getKites({}), KiteError) as KiteError;
+  assertEquals(other.codeIs("kitesNotFound"), false);
+});
+
+Deno.test("getKites: an aborted signal ends the wait for Kontrol, an unknown option is refused", async () => {
+  const kite = new Kite("caller", "1.0.0", {
+    ip: "127.0.0.1",
+    logLevel: "FATAL",
+    kontrolUrl: "http://127.0.0.1:9/kite",
+  });
+  await using _kite = kite;
+  const signal = AbortSignal.abort();
+  const query = { name: "math" };
+  const aborted = await assertRejects(
+    () => kite.getKites(query, { signal }),
+    KiteError,
+    'the call of "getKites" was given up',
+  ) as KiteError;
+  assertEquals(aborted.type, "aborted");
+  const wrong = { timeot: 5 } as WaitOptions;
+  await assertRejects(() => kite.getKites(query, wrong), KiteError, "did you mean timeout?");
+});
+
+const squares = contract({ square: method({ args: [type<number>()], result: type<number>() }) });
+
+Deno.test("getKites with a contract gives each client its typed functions", async () => {
+  await using kontrol = await startKontrol();
+  const math = await kontrol.newKite("math");
+  math.implement(squares, { square: (n) => n ** 2 });
+  await math.register((await math.listen()).url);
+
+  const caller = await kontrol.newKite("caller");
+  const [found] = await caller.getKites({ name: "math" }, { contract: squares });
+  await found!.client.dial();
+  const nine: number = await found!.api.square(3);
+  assertEquals(nine, 9);
+});
+
+Deno.test("watchKites with a contract gives a client and its typed functions to each REGISTER", async () => {
+  await using kontrol = await startKontrol();
+  const math = await kontrol.newKite("math");
+  math.implement(squares, { square: (n) => n ** 2 });
+  await math.register((await math.listen()).url);
+
+  const caller = await kontrol.newKite("caller");
+  const actions: string[] = [];
+  for await (const event of caller.watchKites({ name: "math" }, { contract: squares })) {
+    actions.push(event.action);
+    if (event.action === "DEREGISTER") {
+      assertEquals("client" in event, false);
+      break;
+    }
+    await event.client.dial();
+    assertEquals(await event.api.square(5), 25);
+    await math.close({ deadline: 0 });
+  }
+  assertEquals(actions, ["REGISTER", "DEREGISTER"]);
+});
+
+Deno.test("watchKites: close ends the loop, and may be called again", async () => {
+  await using kontrol = await startKontrol();
+  const caller = await kontrol.newKite("caller");
+  const watch = caller.watchKites({ name: "math" });
+  const loop = Array.fromAsync(watch);
+  await watch.close();
+  await watch.close();
+  assertEquals(await loop, []);
 });

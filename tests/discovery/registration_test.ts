@@ -60,7 +60,7 @@ Deno.test("discovery: without a Kontrol that is known, each way says so", async 
     () => kite.getToken({ name: "x" }),
     () => kite.getKey(),
     () => kite.kontrolReady(),
-    () => kite.tellKontrol({}, "kite.ping"),
+    () => kite.tellKontrol("kite.ping"),
   ];
   for (const call of calls) {
     const error = await assertRejects(async () => await call(), KiteError);
@@ -88,7 +88,7 @@ Deno.test("discovery: a Kontrol that is not there yet is waited for, and given u
   const late = kite.kontrolReady({ timeout: 10_000 });
   await using kontrol = await startKontrol({ kite: { port } });
   await late;
-  assertEquals(await kite.tellKontrol({}, "kite.ping"), "pong");
+  assertEquals(await kite.tellKontrol("kite.ping"), "pong");
   assert(kontrol.url.includes(String(port)));
 });
 
@@ -104,7 +104,7 @@ Deno.test("discovery: a call fails at once, with the cause, when no Kontrol can 
     ["getKites", () => kite.getKites({ name: "x" })],
     ["getToken", () => kite.getToken({ name: "x" })],
     ["getKey", () => kite.getKey()],
-    ["kite.ping", () => kite.tellKontrol({}, "kite.ping")],
+    ["kite.ping", () => kite.tellKontrol("kite.ping")],
   ];
   for (const [method, call] of calls) {
     const error = await assertRejects(call, KiteError) as KiteError;
@@ -125,8 +125,8 @@ Deno.test("discovery: once it was connected, calls wait for a Kontrol that resta
   });
   await kite.kontrolReady();
   await first[Symbol.asyncDispose]();
-  await eventually(() => kite.kontrol.client.state === "redialling");
-  const call = kite.tellKontrol({}, "kite.ping");
+  await eventually(() => kite.kontrol.state === "redialling");
+  const call = kite.tellKontrol("kite.ping");
   await using _second = await startKontrol({ kite: { port } });
   assertEquals(await call, "pong");
 });
@@ -137,11 +137,14 @@ Deno.test("tellKontrol: its own timeout and signal", async () => {
   const kite = await kontrol.newKite("math");
   await kite.kontrolReady();
   const start = performance.now();
-  const error = await assertRejects(() => kite.tellKontrol({ timeout: 100 }, "slow"), KiteError);
+  const error = await assertRejects(
+    () => kite.tellKontrolWith({ timeout: 100 }, "slow"),
+    KiteError,
+  );
   assertEquals(error.type, "timeout");
   assert(performance.now() - start < 1_000);
   const signal = AbortSignal.timeout(50);
-  const aborted = await assertRejects(() => kite.tellKontrol({ signal }, "slow"), KiteError);
+  const aborted = await assertRejects(() => kite.tellKontrolWith({ signal }, "slow"), KiteError);
   assertEquals(aborted.type, "aborted");
 });
 

@@ -57,7 +57,10 @@ for (const steps of ["numbers", "strings"] as const) {
           );
           const text = `[${stringify(args, found)},${JSON.stringify(callbacks)}]`;
           const [received, places] = JSON.parse(text) as [unknown[], unknown];
-          placeCallbacks(received, readCallbacks(places, 1e6, 64)!, (id) => () => id);
+          placeCallbacks(received, readCallbacks(places, 1e6, 64)!, {
+            callback: (id) => () => id,
+            stream: () => ({}),
+          });
           const sent = marked(args, (callback) =>
             new Marked(found.findIndex((one) => one.callback === callback)));
           assertEquals(

@@ -100,7 +100,7 @@ const UNSENDABLE: [unknown, string, string][] = [
   [[new Hidden()], "a Hidden without enumerable properties", "0"],
   [[{ toJSON: () => new Map() }], "a Map", "0"],
   [[{ toJSON: () => [{ deep: 1n }] }], "a bigint", "0.0.deep"],
-  [[Object.assign(() => {}, { member: 1 })], "a function with members", "0"],
+  [[Object.assign(() => {}, { member: 1 })], "a function with properties", "0"],
 ];
 
 for (const [value, what, where] of UNSENDABLE) {
@@ -108,7 +108,7 @@ for (const [value, what, where] of UNSENDABLE) {
     const error = refusal(value);
     assertStringIncludes(
       error,
-      `argumentError: JSON cannot carry ${what} at ${where}; send finite`,
+      `argumentError: Cannot send ${what} at ${where}: must be a finite number`,
     );
   });
 }
@@ -169,13 +169,16 @@ Deno.test("functions in what toJSON gives travel from where they stand there", (
 });
 
 Deno.test("refuses a bare NaN without a path", () => {
-  assertStringIncludes(refusal(NaN), "JSON cannot carry NaN; send");
+  assertStringIncludes(refusal(NaN), "Cannot send NaN: must be a finite number");
 });
 
 Deno.test("names a cycle by the place that closes it", () => {
   const value: Record<string, unknown> = { list: [{}] };
   (value.list as Record<string, unknown>[])[0]!.back = value;
-  assertEquals(refusal(value), "argumentError: a cycle at list.0.back: JSON cannot carry it");
+  assertEquals(
+    refusal(value),
+    "argumentError: Cannot send a cycle at list.0.back: JSON has no cycles",
+  );
 });
 
 Deno.test("the same object in two places is no cycle", () => {
@@ -190,7 +193,7 @@ Deno.test("depth is allowed up to the bound and refused beyond, with the place",
   assertEquals(findFunctions(value, BOUNDS), []);
   assertEquals(
     refusal({ d: value }),
-    "limitError: nested deeper than 16 at d.d.d.d.d.d.d.d… (limit: nesting)",
+    "limitError: Cannot send the value: nested deeper than 16 at d.d.d.d.d.d.d.d… (limit: nesting)",
   );
 });
 
@@ -203,7 +206,7 @@ Deno.test("a value far too deep costs no stack", () => {
 Deno.test("a value with more in it than a message holds is not walked to its end", () => {
   assertEquals(
     refusal(new Array(1e9)),
-    "limitError: more than 1000 values fit in no message (limit: messageBytes)",
+    "limitError: Cannot send the value: holds more than 1000 values (limit: messageBytes)",
   );
   let doubling: unknown = [];
   for (let i = 0; i < 15; i++) doubling = { l: doubling, r: doubling };
@@ -215,7 +218,7 @@ Deno.test("a cycle beside a great many values is found without walking them agai
   wide.push(wide);
   const start = performance.now();
   const error = refusal(wide, { nesting: 512, values: 2_000_000 });
-  assertEquals(error, "argumentError: a cycle at 400000: JSON cannot carry it");
+  assertEquals(error, "argumentError: Cannot send a cycle at 400000: JSON has no cycles");
   const took = performance.now() - start;
   if (took > 2_000) throw new Error(`it took ${took} ms`);
 });

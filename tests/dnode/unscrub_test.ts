@@ -1,11 +1,19 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import type { Callback } from "../../src/dnode/scrub.ts";
-import { placeCallbacks, placeLinks, readCallbacks } from "../../src/dnode/unscrub.ts";
+import {
+  placeCallbacks,
+  placeLinks,
+  readCallbacks,
+  type RemoteValues,
+} from "../../src/dnode/unscrub.ts";
 
 const NESTING = 16;
 
 /** Functions that can be told apart: each gives its id. */
-const make = (id: number): Callback => () => id;
+const make: RemoteValues = {
+  callback: (id: number): Callback => () => id,
+  stream: (pull, cancel) => ({ stream: [pull(), cancel()] }),
+};
 
 function place(args: unknown[], callbacks: unknown): unknown[] {
   placeCallbacks(args, readCallbacks(callbacks, 100, NESTING)!, make);

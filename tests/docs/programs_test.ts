@@ -142,7 +142,7 @@ async function write(
   reader: Reader,
 ): Promise<string> {
   const file = `${folder}/${path.replaceAll("/", "_")}_${line}.ts`;
-  const own = text.includes("new Kontrol(") ? text.replaceAll("4000", String(freePort())) : text;
+  const own = text.includes("createKontrol(") ? text.replaceAll("4000", String(freePort())) : text;
   await Deno.writeTextFile(file, `${reader.local(own)}\n`);
   return file;
 }

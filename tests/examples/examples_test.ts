@@ -39,7 +39,10 @@ Deno.test("examples: math answers exp2, and thanks who gives a name", async () =
   assertEquals(heard, ['Message from math: "Ada wants the square of 5"']);
   assertEquals(await remote.tell("slowSquare", 3), 9);
   const error = await remote.tell("square", "four").catch(String);
-  assertMatch(String(error), /^argumentError: argument must be an object, got a string/);
+  assertMatch(
+    String(error),
+    /^argumentError: Cannot call "square": argument must be an object, got a string/,
+  );
   assertEquals(math.lines.length, 1, "nothing is printed per call");
 });
 

@@ -129,10 +129,10 @@ Deno.test({
   name: "interop: Go with auto falls back where ours has no WebSocket",
   ...skipUnless("go"),
   fn: async () => {
-    await using kite = ourKite({ sockjs: { websocket: false } });
+    await using kite = ourKite({ sockjs: { webSocket: false } });
     const { url } = await kite.listen();
     await using peer = await Peer.goClient(url, "-transport", "auto");
     assertEquals(await peer.call("square", [4]), 16);
-    assertEquals([...kite.connections].map(({ transport }) => transport), ["xhr"]);
+    assertEquals([...kite.connections].map(({ transport }) => transport), ["XHRPolling"]);
   },
 });

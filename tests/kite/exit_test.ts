@@ -65,7 +65,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
     const running = new Kite("runner", "1.0.0", quiet).disableAuthentication();
     let url;
     running.handle("add", ({ args }) => args.length);
-    running.on("listen", ({ server }) => url = server.url);
+    running.onListen((server) => url = server.url);
     const ran = running.run();
     while (url === undefined) await pause(5);
     const remote = me.newClient(url);

@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { LimitedLog } from "../../src/limited_log.ts";
-import { createLogger } from "../../src/log.ts";
+import { KiteLogger } from "../../src/log.ts";
 import { eventually } from "../support/eventually.ts";
 
 function linesOf(period?: number): { lines: string[]; log: LimitedLog } {
   const lines: string[] = [];
   const write = (line: string): void => void lines.push(line.slice(line.indexOf("[")));
-  return { lines, log: new LimitedLog(createLogger("math", { write }), period) };
+  return { lines, log: new LimitedLog(new KiteLogger("math", { write }), period) };
 }
 
 Deno.test("each kind of message is written ten times, then counted until the period ends", async () => {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { createLogger, KiteError, type LogLevel } from "../../mod.ts";
+import { KiteError, KiteLogger, type LogLevel } from "../../mod.ts";
 import type { Kite } from "../../src/kite.ts";
 import type { KiteOptions } from "../../src/kite_options.ts";
 import { eventually } from "../support/eventually.ts";
@@ -17,7 +17,7 @@ async function withLog(
 ): Promise<void> {
   const lines: string[] = [];
   const write = (line: string): void => void lines.push(line.slice(line.indexOf("[")));
-  const logger = createLogger("target", { logLevel, write });
+  const logger = new KiteLogger("target", { logLevel, write });
   await using kite = targetKite({ logger, ...options });
   await using server = await kite.listen();
   await using client = callingKite({ username: "ann" }).newClient(server.url);
@@ -88,7 +88,7 @@ Deno.test("each call is logged at DEBUG with its caller, outcome and duration", 
     assertMatch(calls[0] ?? "", shape("square", "ok"));
     assertMatch(calls[1] ?? "", shape("later", "ok"));
     assertMatch(calls[2] ?? "", shape("throws", "x"));
-    assertMatch(lines.join("\n"), /\[DEBUG\] target: 127\.0\.0\.1:\d+ connected over websocket/);
+    assertMatch(lines.join("\n"), /\[DEBUG\] target: 127\.0\.0\.1:\d+ connected over WebSocket/);
   }));
 
 Deno.test("a call is not logged above DEBUG, nor looked at for it", () =>
@@ -110,7 +110,7 @@ Deno.test("logConnections logs connections at INFO", async () => {
   });
   await eventually(() => kept.some((line) => line.includes("disconnected")));
   const shown = kept.map((line) => line.replace(/127\.0\.0\.1:\d+/, "PEER"));
-  assert(shown.includes("[INFO] target: PEER connected over websocket"), shown.join("\n"));
+  assert(shown.includes("[INFO] target: PEER connected over WebSocket"), shown.join("\n"));
   assert(shown.some((line) => line.startsWith("[INFO] target: PEER disconnected: ")));
 });
 

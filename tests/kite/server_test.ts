@@ -19,8 +19,8 @@ async function square(url: string, number: number): Promise<unknown> {
 Deno.test("a kite listens at its URL, tells so, and says when it has stopped", async () => {
   const math = mathKite();
   const told: string[] = [];
-  math.on("listen", ({ server }) => told.push(server.url));
-  math.on("close", () => told.push("closed"));
+  math.onListen((server) => told.push(server.url));
+  math.onClose(() => told.push("closed"));
   const server = await math.listen();
   assertEquals(server.url, `http://127.0.0.1:${server.port}/kite`);
   assertEquals(await square(server.url, 4), 16);
@@ -43,7 +43,7 @@ Deno.test("a port in use is one clear error, and so is listening twice", async (
   await assertRejects(
     () => mathKite({ port }).listen(),
     KiteError,
-    `port ${port} on 127.0.0.1 is in use`,
+    `Cannot listen on port ${port} of 127.0.0.1: it is in use`,
   );
   const twice = mathKite();
   await using server = await twice.listen();
@@ -155,7 +155,7 @@ Deno.test("registerUrl takes a host with a port or without, and refuses anything
     const error = assertThrows(() => server.registerUrl(host as string), KiteError) as KiteError;
     assertEquals(error.type, "argumentError", String(host));
     assertEquals(
-      error.message.endsWith("must be a name or an address, with a port or without"),
+      error.message.endsWith("must be a name or an address, with or without a port"),
       true,
     );
   }
@@ -181,7 +181,11 @@ Deno.test("a URL without a kite says so, with a word on the path, over every tra
         "the server answered with HTTP status 404",
       ) as KiteError;
       assertEquals(error.type, "sendError");
-      assertEquals(error.message.startsWith(`No kite at ${origin}/`), true, error.message);
+      assertEquals(
+        error.message.startsWith(`Cannot find a kite at ${origin}/`),
+        true,
+        error.message,
+      );
       const hints = error.message.includes(`usually /kite, as in ${origin}/kite`);
       assertEquals(hints, path !== "/kite/kite/", path);
       assertEquals(error.message.includes("secret"), false);

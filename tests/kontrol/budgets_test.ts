@@ -3,7 +3,7 @@ import { KiteError } from "../../mod.ts";
 import { TaskQueue } from "../../kontrol/budgets.ts";
 import { MemoryStorage } from "../../kontrol/storage/memory.ts";
 import { afterTurn } from "../../src/runtime/turn.ts";
-import { Turns } from "../../kontrol/turns.ts";
+import { FairScheduler } from "../../kontrol/fair_scheduler.ts";
 import {
   baseOf,
   find,
@@ -18,14 +18,17 @@ import {
 
 const URL = "http://127.0.0.1:3636/kite";
 
-/** Turns by a clock that only the steps move: `spin(2)` is a step of 2 ms. */
-function createTurns(): { turns: Turns; spin: (milliseconds: number) => void } {
+/** FairScheduler by a clock that only the steps move: `spin(2)` is a step of 2 ms. */
+function createScheduler(): { turns: FairScheduler; spin: (milliseconds: number) => void } {
   let now = 0;
-  return { turns: new Turns(() => now), spin: (milliseconds) => void (now += milliseconds) };
+  return {
+    turns: new FairScheduler(() => now),
+    spin: (milliseconds) => void (now += milliseconds),
+  };
 }
 
-Deno.test("Turns: users take turns, steps of one user keep their order", async () => {
-  const { turns, spin } = createTurns();
+Deno.test("FairScheduler: users take turns, steps of one user keep their order", async () => {
+  const { turns, spin } = createScheduler();
   const done: string[] = [];
   const step = (user: string, number: number) =>
     turns.run(user, () => {
@@ -39,8 +42,8 @@ Deno.test("Turns: users take turns, steps of one user keep their order", async (
   assertEquals(done, ["a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "a4", "a5"]);
 });
 
-Deno.test("Turns: a user who asks for little does not wait behind one who asks for much", async () => {
-  const { turns, spin } = createTurns();
+Deno.test("FairScheduler: a user who asks for little does not wait behind one who asks for much", async () => {
+  const { turns, spin } = createScheduler();
   const work = Array.from({ length: 20 }, () => turns.run("much", () => spin(2)));
   assertEquals(turns.waiting, 17, "three steps of 2 ms use up a slice of 5 ms");
   let done = 0;
@@ -60,8 +63,8 @@ Deno.test("Turns: a user who asks for little does not wait behind one who asks f
   assertEquals([done, turns.waiting], [3, 0]);
 });
 
-Deno.test("Turns: the event loop has its turns however much work waits", async () => {
-  const { turns, spin } = createTurns();
+Deno.test("FairScheduler: the event loop has its turns however much work waits", async () => {
+  const { turns, spin } = createScheduler();
   const work = Array.from({ length: 200 }, () => turns.run("a", () => spin(1)));
   let left = turns.waiting;
   while (left > 0) {
@@ -72,8 +75,8 @@ Deno.test("Turns: the event loop has its turns however much work waits", async (
   await Promise.all(work);
 });
 
-Deno.test("Turns: a step that throws rejects its own caller, and the next one runs", async () => {
-  const turns = new Turns();
+Deno.test("FairScheduler: a step that throws rejects its own caller, and the next one runs", async () => {
+  const turns = new FairScheduler();
   const fail = (): number => {
     throw new KiteError("argumentError", "bad");
   };

@@ -27,7 +27,7 @@ Deno.test("a Kontrol is a kite: methods, authenticators, hooks and paths of the 
   await using kontrol = await startKontrol();
   const { kite } = kontrol.kontrol;
   kite.handle("motd", ({ username }) => `hello ${username}`);
-  kite.authenticator("badge", ({ key }) => {
+  kite.addAuthenticator("badge", ({ key }) => {
     if (key !== "gold") throw new Error("no such badge");
     return "alice";
   });

@@ -181,7 +181,7 @@ Deno.test("liveness: a registration that the storage refuses changes nothing", a
   await refused(
     () => mallory.line.tell("register", "http://127.0.0.1:6/kite"),
     "argumentError",
-    `the id ${id} belongs to a kite of another user`,
+    `Cannot use id "${id}": it belongs to a kite of another user`,
   );
   mallory.line.close();
   await new Promise((resolve) => setTimeout(resolve, 1_700));

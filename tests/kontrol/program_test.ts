@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Kite } from "../../mod.ts";
 import { readKiteKeyClaims } from "../../src/auth/kite_key.ts";
+import { VERSION } from "../../src/protocol/package_version.ts";
 import { createTestKeys } from "../../src/testing/mod.ts";
 import { freePort } from "../support/ports.ts";
 import { runKontrol, startProgram } from "./program.ts";
@@ -34,7 +35,7 @@ Deno.test("program: a first start with nothing configured, and a second that fin
     const [first, ...rest] = program.lines.filter((line) => !line.includes("INFO"));
     assertEquals(
       first,
-      `Kontrol 1.0.0 listens at http://127.0.0.1:${port}/kite, its user is "kontrol"`,
+      `Kontrol ${VERSION} listens at http://127.0.0.1:${port}/kite, its user is "kontrol"`,
     );
     assertEquals(rest, [
       `storage    sqlite, ${path}/kite/kontrol/kontrol.db`,

@@ -43,7 +43,7 @@ class Calls implements AsyncDisposable {
   async #freshly(caller: Kite): Promise<void> {
     while (!this.#isOver) {
       await this.#count(async () => {
-        const token = await caller.getTokenForce({ name: "math" });
+        const token = await caller.getToken({ name: "math" }, { force: true });
         const [found] = await caller.getKites({ name: "math" });
         await using client = found!;
         client.authentication = { type: "token", key: token };
@@ -110,11 +110,11 @@ Deno.test("key rotation: a pair is added, taken up and retired, and no call fail
   assertEquals(await math.getKey(), old.public, "the old pair still counts");
   await keys.add(await generateKeyPair("EdDSA"));
   await calls.more();
-  assertEquals(readKidOf(await caller.getTokenForce({ name: "math" })), old.id);
+  assertEquals(readKidOf(await caller.getToken({ name: "math" }, { force: true })), old.id);
 
   await keys.keyPairs.softDelete(old.id);
   await calls.more(20);
-  assertEquals(readKidOf(await caller.getTokenForce({ name: "math" })), own.id);
+  assertEquals(readKidOf(await caller.getToken({ name: "math" }, { force: true })), own.id);
   const answer = await math.registerOnce(url);
   await calls.more(20);
   assertEquals(calls.failures, []);
@@ -177,7 +177,10 @@ Deno.test("key rotation: Kontrol starts anew with another pair, and no call fail
   assert((await keys.own()).id !== old.id);
   await keys.keyPairs.softDelete(old.id);
   await calls.more(20);
-  assertEquals(readKidOf(await caller.getTokenForce({ name: "math" })), (await keys.own()).id);
+  assertEquals(
+    readKidOf(await caller.getToken({ name: "math" }, { force: true })),
+    (await keys.own()).id,
+  );
   const cut = calls.failures.filter((failure) => !failure.startsWith("disconnect"));
   assertEquals(cut, [], "what Kontrol had not answered when it went is all that may fail");
   await math.close();

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
-import { KeyRing } from "../../kontrol/keypairs.ts";
+import { KeyRing } from "../../kontrol/key_ring.ts";
 import { MemoryStorage } from "../../kontrol/storage/memory.ts";
 import type { StoredKeyPair } from "../../kontrol/storage/storage.ts";
 import { TokenIssuer, type TokenIssuerOptions } from "../../kontrol/tokens.ts";

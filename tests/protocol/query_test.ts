@@ -72,12 +72,12 @@ Deno.test("a query that asks for nothing, or nonsense, is refused", () => {
   const refused: [unknown, string][] = [
     [{}, "all query fields are empty"],
     [{ username: "", id: null, other: "x" }, "all query fields are empty"],
-    [null, "the query is a value of type null"],
-    [undefined, "the query is a value of type undefined"],
-    [["math"], "the query is a value of type object"],
-    ["math", 'the query is "math"'],
-    [{ name: 5 }, "the query's name is a value of type number"],
-    [{ name: "a/b" }, `the query's name is "a/b"; right is text of at most 256`],
+    [null, "Cannot use query of type null: must be an object"],
+    [undefined, "Cannot use query of type undefined"],
+    [["math"], "Cannot use query of type array"],
+    ["math", 'Cannot use query "math"'],
+    [{ name: 5 }, "Cannot use query field name 5: must be text"],
+    [{ name: "a/b" }, `Cannot use query field name "a/b": must be text of at most 256`],
     [{ name: "x".repeat(257) }, "(257 characters)"],
     [{ name: "math", version: "abc" }, 'Malformed constraint: "abc"'],
   ];

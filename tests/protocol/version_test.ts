@@ -77,7 +77,11 @@ Deno.test("what is malformed is refused", () => {
     assert(isConstraint(text));
   }
   for (const text of table.versions) assert(!isConstraint(text));
-  assertThrows(() => parseVersion("one"), KiteError, '"one" is not a version');
+  assertThrows(
+    () => parseVersion("one"),
+    KiteError,
+    'Cannot use version "one": must be a version such as 1.2.3',
+  );
   assertThrows(() => parseConstraint(`>= 1.0${" ".repeat(1000)}`), KiteError, "Malformed");
 });
 

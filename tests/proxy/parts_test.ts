@@ -3,7 +3,7 @@ import { KiteError } from "../../mod.ts";
 import { completeLimits, DEFAULT_PROXY_LIMITS } from "../../src/proxy/limits.ts";
 import { endToEnd, hasPassed, requestHeaders } from "../../src/proxy/headers.ts";
 import { readTarget } from "../../src/proxy/target.ts";
-import { isPrivateAddress } from "../../src/runtime/front/addresses.ts";
+import { isPrivateAddress } from "../../src/runtime/forwarding/addresses.ts";
 
 Deno.test("readTarget: plain paths and any query are taken apart", () => {
   assertEquals(readTarget("/"), { path: "/", query: "" });

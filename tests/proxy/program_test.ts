@@ -5,7 +5,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { KiteError } from "../../mod.ts";
+import { KiteError, VERSION } from "../../mod.ts";
 import { startTestKontrol, type TestKontrol } from "../../src/testing/mod.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
@@ -53,7 +53,7 @@ for (const program of PROGRAMS) {
     }
     assertEquals(await run(program, "--version").then(({ code, stdout }) => [code, stdout]), [
       0,
-      "0.0.1\n",
+      `${VERSION}\n`,
     ]);
   });
 
@@ -179,7 +179,7 @@ Deno.test("registerToProxy: without a proxy it keeps looking until the kite is c
   const givenUp = assertRejects(
     () => kite.registerToProxy("http://127.0.0.1:9/kite"),
     KiteError,
-    "given up",
+    "the registration was stopped",
   );
   await new Promise((resolve) => setTimeout(resolve, 700));
   await kite.close();

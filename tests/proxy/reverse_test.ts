@@ -156,7 +156,7 @@ Deno.test("ReverseProxy: a kite beyond limits.kites, and an exchange beyond limi
   const response = await fetch(`${behind.url}/info`);
   assertEquals([response.status, await response.text()], [
     503,
-    "The proxy has no room for this request\n",
+    "The proxy is busy\n",
   ]);
 });
 

@@ -28,16 +28,16 @@ Deno.test("an iteration gives each argument", () => {
 Deno.test("every refusal names the method that was called", () => {
   const args = new Args([5, { a: [1] }], "square");
   const refusals: [() => unknown, string][] = [
-    [() => args.one(), "expected 1 argument, got 2 (method square)"],
-    [() => args.at(0).string(), "argument 1 must be a string, got a number (method square)"],
+    [() => args.one(), 'Cannot call "square": expected 1 argument, got 2'],
+    [() => args.at(0).string(), 'Cannot call "square": argument 1 must be a string, got a number'],
     [
       () => args.at(1).object().field("a").array()[0]!.string(),
-      "argument 2.a[0] must be a string, got a number (method square)",
+      'Cannot call "square": argument 2.a[0] must be a string, got a number',
     ],
-    [() => args.at(0).bytes(), "argument 1 must be a string, got a number (method square)"],
+    [() => args.at(0).bytes(), 'Cannot call "square": argument 1 must be a string, got a number'],
     [
       () => new Args(["*"], "square").one().bytes(),
-      "argument must be bytes as base64 text, got a string (method square)",
+      'Cannot call "square": argument must be bytes as base64 text, got a string',
     ],
   ];
   for (const [read, message] of refusals) {

@@ -11,12 +11,9 @@ const FAST = { initialDelay: 5, maxDelay: 20 };
 /** What a client's listeners hear, in order. */
 function history(client: Client): string[] {
   const events: string[] = [];
-  client.on("connect", ({ transport }) => events.push(`connect ${transport}`));
-  client.on(
-    "disconnect",
-    ({ willRedial }) => events.push(`disconnect ${willRedial}`),
-  );
-  client.on("giveUp", ({ attempts }) => events.push(`giveUp ${attempts}`));
+  client.onConnect(() => events.push(`connect ${client.transport}`));
+  client.onDisconnect(({ willRedial }) => events.push(`disconnect ${willRedial}`));
+  client.onGiveUp(({ attempts }) => events.push(`giveUp ${attempts}`));
   return events;
 }
 
@@ -36,7 +33,7 @@ Deno.test("a client dials again when its kite is restarted, and calls made meanw
   assertEquals(client.load.waiting, 1);
   await using _second = await targetKite({ port }).listen();
   assertEquals(await waiting, 25);
-  assertEquals(events, ["connect websocket", "disconnect true", "connect websocket"]);
+  assertEquals(events, ["connect WebSocket", "disconnect true", "connect WebSocket"]);
 });
 
 Deno.test("with whileDown fail, calls fail at once while there is no connection", async () => {
@@ -60,7 +57,7 @@ Deno.test("dialForever succeeds once there is a server, however late", async () 
     reconnect: FAST,
   });
   const attempts: number[] = [];
-  client.on("dialError", ({ attempt, error }) => {
+  client.onDialError(({ attempt, error }) => {
     assertEquals(error.type, "sendError");
     attempts.push(attempt);
   });
@@ -111,7 +108,7 @@ Deno.test("a dial that fails, is aborted or takes too long says why", async () =
   assert((await failure(nowhere.dial())).startsWith("sendError: Cannot reach 127.0.0.1:"));
   using deaf = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${deaf.addr.port}/kite`;
-  const message = `No session with ${url} within 40 ms`;
+  const message = `Cannot reach ${url}: no session within 40 ms`;
   await assertRejects(() => kite.newClient(url).dial({ timeout: 40 }), KiteError, message);
   const controller = new AbortController();
   const dialling = kite.newClient(url).dial({ signal: controller.signal });
@@ -145,7 +142,7 @@ Deno.test("a call made while a client waits to redial makes it try at once", asy
   const port = freePort();
   const reconnect = { initialDelay: 600_000, maxDelay: 600_000, jitter: 0 };
   await using client = callingKite().newClient(`http://127.0.0.1:${port}/kite`, { reconnect });
-  const failed = new Promise<void>((resolve) => void client.on("dialError", () => resolve()));
+  const failed = new Promise<void>((resolve) => void client.onDialError(() => resolve()));
   const dialling = client.dialForever();
   await failed;
   await using _server = await targetKite({ port }).listen();
@@ -174,7 +171,7 @@ Deno.test("close is idempotent and final", async () => {
   await client[Symbol.asyncDispose]();
   await eventually(() => events.length === 2);
   await client[Symbol.asyncDispose]();
-  assertEquals(events, ["connect websocket", "disconnect false"]);
+  assertEquals(events, ["connect WebSocket", "disconnect false"]);
   assertEquals(client.state, "closed");
   const closed = `disconnect: Not connected to ${server.url}: the client was closed`;
   assertEquals(await failure(client.tell("square", 2)), closed);
@@ -198,7 +195,7 @@ Deno.test("an aborted call ends, its connection does not", async () => {
   const options = { signal: controller.signal };
   assertEquals((await failure(client.tellWith(options, "square", 1))).split(":")[0], "aborted");
   assertEquals(await client.tell("square", 4), 16);
-  assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, waiting: 0 });
+  assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, streams: 0, waiting: 0 });
 });
 
 Deno.test("a listener that throws harms nobody", async () => {

@@ -74,7 +74,7 @@ Deno.test("a client does not storm a server that takes connections and ends them
   const reconnect = { initialDelay: 40, factor: 2, jitter: 0, maxAttempts: 4 };
   await using client = callingKite().newClient(server.url, { reconnect });
   let attempts = 0;
-  client.on("giveUp", (end) => attempts = end.attempts);
+  client.onGiveUp((end) => attempts = end.attempts);
   await client.dial();
   const start = performance.now();
   await eventually(() => attempts > 0);

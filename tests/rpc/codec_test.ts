@@ -11,7 +11,7 @@ const TOKEN = { type: "token", key: "a.b.c" };
 
 /** Reads, with functions that give their ids. */
 function decode(text: string, by = codec): Incoming {
-  return by.decode(text, (id) => () => id);
+  return by.decode(text, { callback: (id) => () => id, stream: () => ({}) });
 }
 
 function places(...paths: (string | number)[][]): FoundFunction[] {

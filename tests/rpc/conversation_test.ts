@@ -32,21 +32,25 @@ Deno.test("everyone who waits for a side to be idle hears of it", async () => {
 
 Deno.test("the end of a session makes everyone idle, and aborts what runs", async () => {
   const signals: AbortSignal[] = [];
+  const requests: KiteRequest[] = [];
   const [left, right] = converse({}, {
-    serve: ({ signal }) => {
-      signals.push(signal);
+    serve: (request) => {
+      requests.push(request);
+      if (request.method === "m") signals.push(request.signal);
       return new Promise(() => {});
     },
   });
   const call = left.tell("m", () => {});
+  const other = left.tell("n");
   await turn();
   const idle = right.conversation.idle(10_000);
   right.close();
   await assertRejects(() => call, KiteError, "Remote kite has disconnected");
+  await assertRejects(() => other, KiteError, "Remote kite has disconnected");
   await idle;
   assertEquals(signals.map(({ aborted }) => aborted), [true]);
-  assertEquals(right.conversation.signal.aborted, true, "also for those who ask later");
-  assertEquals(left.conversation.load, { pending: 0, callbacks: 0, running: 0 });
+  assertEquals(requests[1]!.signal.aborted, true, "also for those who ask later");
+  assertEquals(left.conversation.load, { pending: 0, callbacks: 0, running: 0, streams: 0 });
   await assertRejects(() => left.tell("m"), KiteError, "Remote kite has disconnected");
 });
 
@@ -93,11 +97,11 @@ Deno.test("an answer that JSON cannot carry becomes an error that says why", asy
       })
     ),
   );
-  const send = "send finite numbers, strings, booleans, null, arrays, plain objects and functions";
+  const send = "must be a finite number, string, boolean, null, array, plain object or function";
   assertEquals(errors, [
-    `JSON cannot carry Infinity at a.0; ${send}`,
-    `JSON cannot carry a bigint; ${send}`,
-    "a cycle at 0: JSON cannot carry it",
+    `Cannot send Infinity at a.0: ${send}`,
+    `Cannot send a bigint: ${send}`,
+    "Cannot send a cycle at 0: JSON has no cycles",
     "Cannot read the value: not for sending",
   ]);
   left.close();
@@ -108,7 +112,7 @@ Deno.test("arguments that JSON cannot carry fail the call, and leave nothing beh
   await assertRejects(
     () => left.tell("m", () => {}, NaN),
     KiteError,
-    "JSON cannot carry NaN at 1;",
+    "Cannot send NaN at 1: must be a finite number",
   );
   const broken = {
     toJSON() {
@@ -117,7 +121,7 @@ Deno.test("arguments that JSON cannot carry fail the call, and leave nothing beh
   };
   const error = await assertRejects(() => left.tell("m", () => {}, broken), KiteError) as KiteError;
   assertEquals(String(error), "argumentError: Cannot read the value at 1: not for sending");
-  assertEquals(left.conversation.load, { pending: 0, callbacks: 0, running: 0 });
+  assertEquals(left.conversation.load, { pending: 0, callbacks: 0, running: 0, streams: 0 });
   assertEquals(await left.tell("m"), null);
   right.close();
 });
@@ -133,7 +137,7 @@ Deno.test("a remote's function does nothing once the session is gone", async () 
   await left.tell("m", (value: unknown) => void heard.push(value));
   remote(1);
   await turn();
-  assertThrows(() => remote(NaN), KiteError, "JSON cannot carry NaN at 0");
+  assertThrows(() => remote(NaN), KiteError, "Cannot send NaN at 0: must be a finite number");
   left.close();
   await turn();
   remote(2);

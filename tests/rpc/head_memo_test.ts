@@ -22,11 +22,11 @@ function shown(incoming: Incoming): string {
 }
 
 function decode(codec: DnodeCodec, text: string): string {
-  return shown(codec.decode(text, (id) => () => id));
+  return shown(codec.decode(text, { callback: (id) => () => id, stream: () => ({}) }));
 }
 
 function read(codec: DnodeCodec, text: string): IncomingRequest {
-  return ofKind("request", codec.decode(text, () => () => {}));
+  return ofKind("request", codec.decode(text, { callback: () => () => {}, stream: () => ({}) }));
 }
 
 function heads(): string[] {

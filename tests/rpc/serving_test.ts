@@ -190,3 +190,44 @@ Deno.test("methodNotFound suggests the nearest method after the words that peers
   assertEquals(await message("nothing like it"), "Method not found: nothing like it");
   assertEquals(await message("x".repeat(256)), `Method not found: ${"x".repeat(256)}`);
 });
+
+Deno.test("a handler cannot change who calls", () =>
+  between(async (kite, client) => {
+    const refused: boolean[] = [];
+    kite.preHandle((request) => {
+      const other = { ...request.kite, username: "mallory" };
+      for (const change of [{ kite: other }, { username: "mallory" }, { isAuthenticated: true }]) {
+        try {
+          Object.assign(request, change);
+          refused.push(false);
+        } catch (error) {
+          refused.push(error instanceof TypeError);
+        }
+      }
+    });
+    kite.handle("who", ({ kite, username, isAuthenticated }) => [
+      kite.username,
+      username,
+      isAuthenticated,
+    ]).disableAuthentication();
+    const [kiteUser, username, isAuthenticated] = await client.tell<unknown[]>("who");
+    assertEquals(refused, [true, true, true]);
+    assertEquals(kiteUser, username);
+    assert(username !== "mallory");
+    assertEquals(isAuthenticated, false);
+  }));
+
+Deno.test("close of either side resolves when the connection has ended, and may be called again", () =>
+  between(async (kite, client) => {
+    const [connection] = kite.connections;
+    await connection!.close(3001, "first");
+    await connection!.close();
+    assertEquals(kite.connections.size, 0);
+    await eventually(() => client.state === "idle");
+
+    await client.dial();
+    await client.close();
+    assertEquals([client.state, client.transport], ["closed", undefined]);
+    await client.close();
+    await eventually(() => kite.connections.size === 0);
+  }));

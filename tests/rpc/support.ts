@@ -9,12 +9,12 @@ import { DnodeCodec } from "../../src/rpc/dnode_codec.ts";
 import { createApi } from "../../src/rpc/api.ts";
 import type { Api, Contract } from "../../src/rpc/contract_types.ts";
 import type { ApiOptions, RemoteKite, TellOptions } from "../../src/rpc/remote.ts";
-import type { KiteRequest } from "../../src/rpc/request.ts";
+import type { IncomingCall } from "../../src/rpc/request.ts";
 import type { CloseInfo, Session, SessionHandler } from "../../src/transport/session.ts";
 
 /** A session in this process: what one end sends, the other hears in a later microtask. */
 export class PipeSession implements Session {
-  readonly transport = "websocket";
+  readonly transport = "WebSocket";
   readonly remoteAddress = "pipe:0";
   readonly bufferedAmount = 0;
   /** What was sent, as long as nobody is at the other end. */
@@ -72,7 +72,7 @@ export const IDENTITY: KiteIdentity = Object.freeze({
 
 /** How {@linkcode converse} differs from plain. */
 export interface SideOptions {
-  readonly serve?: (request: KiteRequest) => unknown;
+  readonly serve?: (request: IncomingCall) => unknown;
   readonly limits?: Partial<Limits>;
   readonly timeout?: number;
   readonly concurrentCallbacks?: boolean;
@@ -150,8 +150,9 @@ export class Side implements RemoteKite {
     return () => {};
   }
 
-  close(code?: number, reason?: string): void {
+  close(code?: number, reason?: string): Promise<void> {
     this.conversation.close(code, reason);
+    return Promise.resolve();
   }
 }
 

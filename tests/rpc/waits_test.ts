@@ -14,7 +14,7 @@ function pending(calls: PendingCalls, id: number, timeout: number): Promise<unkn
 }
 
 function newPendingCalls(): PendingCalls {
-  return new PendingCalls((error) => Promise.reject(error));
+  return new PendingCalls((error) => Promise.reject(error), () => {});
 }
 
 function newWaitingCalls(most: number): WaitingCalls {

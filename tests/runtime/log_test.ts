@@ -1,11 +1,6 @@
 import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { configure, getLogger, type LogRecord, reset } from "@logtape/logtape";
-import {
-  createLogger,
-  type Logger,
-  type LoggerOptions,
-  toggleDebugOnSignal,
-} from "../../src/log.ts";
+import { KiteLogger, type Logger, type LoggerOptions, toggleDebugOnSignal } from "../../src/log.ts";
 import { LOG_LEVELS, type LogLevel } from "../../src/log_level.ts";
 import { redact, redactText } from "../../src/redact.ts";
 import { runDeno } from "./support.ts";
@@ -14,9 +9,9 @@ const LOG = new URL("../../src/log.ts", import.meta.url).href;
 const TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJkZXZyaW0ifQ.c2lnbmF0dXJl";
 
 /** The lines that `talk` makes a logger write, without their time. */
-function linesOf(options: LoggerOptions, talk: (log: ReturnType<typeof createLogger>) => void) {
+function linesOf(options: LoggerOptions, talk: (log: KiteLogger) => void) {
   const lines: string[] = [];
-  talk(createLogger("math", { ...options, write: (line) => void lines.push(line) }));
+  talk(new KiteLogger("math", { ...options, write: (line) => void lines.push(line) }));
   return lines.map((line) => {
     assertMatch(line, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} /);
     return line.slice("2026-01-01 00:00:00.000 ".length);
@@ -157,7 +152,7 @@ Deno.test("a level that is off costs next to nothing", () => {
     },
   };
   assertEquals(linesOf({}, (log) => log.debug("{text}", details)), []);
-  const log = createLogger("math", { write: () => {} });
+  const log = new KiteLogger("math", { write: () => {} });
   const before = performance.now();
   for (let count = 0; count < 1_000_000; count++) log.debug("{text}", details);
   assert(performance.now() - before < 1_000);
@@ -186,7 +181,7 @@ Deno.test({
   name: "SIGUSR2 switches to DEBUG and back, until no one listens any more",
   ignore: Deno.build.os === "windows",
   async fn() {
-    const log = createLogger("math", { logLevel: "WARNING", write: () => {} });
+    const log = new KiteLogger("math", { logLevel: "WARNING", write: () => {} });
     const stop = toggleDebugOnSignal(log);
     try {
       for (const level of ["DEBUG", "WARNING", "DEBUG", "WARNING"]) {
@@ -208,8 +203,8 @@ async function becomes<Value>(read: () => Value, expected: Value): Promise<void>
 }
 
 Deno.test("lines go to standard error, plain where no terminal is, without any permission", async () => {
-  const code = `import { createLogger, toggleDebugOnSignal } from "${LOG}";
-    const log = createLogger("math");
+  const code = `import { KiteLogger, toggleDebugOnSignal } from "${LOG}";
+    const log = new KiteLogger("math");
     const stop = toggleDebugOnSignal(log);
     log.warning("100% {x}");
     log.debug("no");

@@ -12,10 +12,13 @@ Deno.test("a kite is made without any permission, and without a question", async
   assertEquals([exit, stdout, stderr], [0, '["unknown",null,[]]\n', ""]);
 });
 
-Deno.test("listening without leave says which permission is needed", async () => {
+Deno.test("Kite.listen: names the missing permission", async () => {
   const code = `import { Kite } from "${KITE}";
     await new Kite("math", "1.0.0").listen().catch((error) => console.log(String(error)));`;
   const { stdout } = await runDeno([], code);
-  assertStringIncludes(stdout, "configError: port 0 on 0.0.0.0 may not be listened on");
+  assertStringIncludes(
+    stdout,
+    "configError: Cannot listen on port 0 of 0.0.0.0: Deno needs --allow-net",
+  );
   assertStringIncludes(stdout, "--allow-net");
 });

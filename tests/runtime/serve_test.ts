@@ -108,13 +108,13 @@ Deno.test("a port in use and a bad certificate are said so", async () => {
   const inUse = await assertRejects(
     () => serve(() => new Response(), { ...options, port: first.port }),
     KiteError,
-    `port ${first.port} on 127.0.0.1 is in use`,
+    `Cannot listen on port ${first.port} of 127.0.0.1: it is in use`,
   );
   assertEquals(inUse.type, "configError");
   await assertRejects(
     () => serve(() => new Response(), { ...options, tls: { cert: "secret", key: "secret" } }),
     KiteError,
-    "port 0 on 127.0.0.1: the certificate or its private key is no good",
+    "Cannot listen on port 0 of 127.0.0.1: the certificate or its private key is not valid",
   );
   await first.close();
 });
@@ -165,13 +165,13 @@ Deno.test("what cannot be listened on is said so, and nothing is printed", async
   const refused = await runDeno([], code("127.0.0.1"));
   assertEquals(
     refused.stdout,
-    "configError: port 0 on 127.0.0.1 may not be listened on: Deno needs --allow-net for it\n",
+    "configError: Cannot listen on port 0 of 127.0.0.1: Deno needs --allow-net for it\n",
   );
   const elsewhere = await runDeno(["--allow-net"], code("203.0.113.1"));
   assertEquals(
     elsewhere.stdout,
-    "configError: port 0 on 203.0.113.1: this machine has no such address; " +
-      "0.0.0.0 is right for all it has\n",
+    "configError: Cannot listen on port 0 of 203.0.113.1: this machine has no such address; " +
+      "0.0.0.0 stands for all of its addresses\n",
   );
   const allowed = await runDeno(["--allow-net=127.0.0.1"], code("127.0.0.1"));
   assertEquals(allowed, { code: 0, stdout: "", stderr: "" });

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { platform } from "../../src/runtime/env.ts";
+import { operatingSystem } from "../../src/runtime/env.ts";
 import { systemInfo } from "../../src/runtime/system.ts";
 import { lacks, runDeno, runNode } from "./support.ts";
 
@@ -8,7 +8,7 @@ const SYSTEM = new URL("../../src/runtime/system.ts", import.meta.url).href;
 Deno.test("the machine is described", async () => {
   const info = await systemInfo();
   assertEquals(info.state, "RUNNING");
-  assertEquals(info.uname, platform());
+  assertEquals(info.uname, operatingSystem());
   assertEquals(info.uname, Deno.build.os);
   assertEquals(info.homeDir, Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE"));
   assertEquals(info.totalMemoryLimit, Deno.systemMemoryInfo().total);

@@ -29,7 +29,7 @@ Deno.test("a question takes one line, and leaves the rest to the next", async ()
     "ikinci şık",
     "",
     "last",
-    "there is no more input",
+    "Cannot read a line: standard input has ended",
   ]);
 });
 
@@ -58,8 +58,8 @@ Deno.test({
     assertEquals(
       shown.slice(shown.indexOf("[")).trim(),
       JSON.stringify([
-        "timeout: no answer at the terminal in 0.02s",
-        "the terminal is busy with another question",
+        "timeout: Cannot read a line: no answer within 20 ms",
+        "Cannot read a line: another question is waiting for an answer",
         "Error: gone",
         "Error: gone",
       ]),
@@ -197,14 +197,17 @@ Deno.test({
       assertEquals(await Deno.readTextFile(told), "--\ntitle\n-sub $(title)\ntext; rm\n");
 
       await Deno.writeTextFile(notifier, "#!/bin/sh\nexit 3\n");
-      assertEquals((await runDeno(["--allow-run"], code, path)).stdout, "notify-send failed\n");
+      assertEquals(
+        (await runDeno(["--allow-run"], code, path)).stdout,
+        "Cannot show a notification: notify-send failed\n",
+      );
       await Deno.remove(notifier);
       const missing = await runDeno(["--allow-run"], code, { PATH: directory });
-      assertEquals(missing.stdout, "notify-send is not installed\n");
+      assertEquals(missing.stdout, "Cannot show a notification: notify-send is not installed\n");
       const refused = await runDeno([], code, path);
       assertEquals(
         refused.stdout,
-        "notify-send may not be run: allow --allow-run=notify-send\n",
+        "Cannot show a notification: Deno needs --allow-run=notify-send\n",
       );
     } finally {
       await Deno.remove(directory, { recursive: true });

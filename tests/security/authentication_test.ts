@@ -126,7 +126,7 @@ Deno.test("a kite.key gives its user's name where its Kontrol is trusted", async
 Deno.test("an authenticator of the owner's own decides for its type", async () => {
   const kite = guardedKite();
   const seen: string[] = [];
-  kite.authenticator("password", async ({ key }, { method }) => {
+  kite.addAuthenticator("password", async ({ key }, { method }) => {
     seen.push(method);
     await Promise.resolve();
     if (key === "empty") return "";
@@ -143,7 +143,7 @@ Deno.test("an authenticator of the owner's own decides for its type", async () =
     "authenticationError: password: the authenticator gave no username",
   );
   assertEquals(seen, ["who", "who", "who"]);
-  kite.authenticator("token", () => "anyone");
+  kite.addAuthenticator("token", () => "anyone");
   assertEquals(await asks(kite, token("x")), ["anyone", true]);
   assertEquals(kite.removeAuthenticator("token"), true);
   assertEquals(kite.removeAuthenticator("token"), false);

@@ -129,12 +129,12 @@ Deno.test("removing or replacing an authenticator reaches open connections", asy
   const changes: readonly (readonly [string, (kite: Kite) => unknown, string])[] = [
     ["removed", (kite) => kite.removeAuthenticator("token"), "Unknown authentication type: token"],
     ["replaced", (kite) =>
-      kite.authenticator("token", () => {
+      kite.addAuthenticator("token", () => {
         throw new Error("nobody");
       }), "token: nobody"],
     [
       "replaced by a slow one",
-      (kite) => kite.authenticator("token", () => Promise.reject(new Error("nobody"))),
+      (kite) => kite.addAuthenticator("token", () => Promise.reject(new Error("nobody"))),
       "token: nobody",
     ],
   ];
@@ -158,7 +158,7 @@ Deno.test("an authenticator that is removed during its own check lets nobody in"
   await using vault = vaultKite({ kiteKey: "" });
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<string>();
-  vault.authenticator("badge", () => {
+  vault.addAuthenticator("badge", () => {
     asked.resolve();
     return answer.promise;
   });

@@ -35,7 +35,7 @@ Deno.test("the built-ins that reach the terminal or the network are refused unle
     for (const [method, args] of RISKY) {
       assertEquals(
         await failure(client.tell(method, ...args)),
-        `notAllowed: ${method} is not enabled here for this caller`,
+        `notAllowed: Cannot call ${method}: not enabled for this caller`,
       );
     }
   }));
@@ -45,11 +45,11 @@ Deno.test("a permission may look at the request", () =>
     // What the permission lets through is refused by the method itself: nothing is printed.
     assertEquals(
       await failure(client.tell("kite.print", 5)),
-      "argumentError: argument must be a string, got a number (method kite.print)",
+      'argumentError: Cannot call "kite.print": argument must be a string, got a number',
     );
     assertEquals(
       await failure(client.tell("kite.getPass", "x")),
-      "notAllowed: kite.getPass is not enabled here for this caller",
+      "notAllowed: Cannot call kite.getPass: not enabled for this caller",
     );
     assert((await failure(client.tell("kite.prompt", "x"))).startsWith("notAllowed: "));
   }, {
@@ -87,7 +87,7 @@ Deno.test("kite.log reaches the kite's log with the caller's name", async () => 
     assertEquals(await client.tell("kite.log", "hello {name}"), null);
     assertEquals(
       await failure(client.tell("kite.log")),
-      "argumentError: expected 1 argument, got 0 (method kite.log)",
+      'argumentError: Cannot call "kite.log": expected 1 argument, got 0',
     );
   }, { logger });
   assertEquals(lines.filter((line) => line.includes("hello") && line.includes("caller")).length, 1);
@@ -124,12 +124,12 @@ Deno.test("kite.heartbeat refuses intervals that would flood or never come", () 
     for (const seconds of [0, 0.1, -1, 86_401, 1e300]) {
       assertEquals(
         await failure(client.tell("kite.heartbeat", seconds, () => {})),
-        `argumentError: heartbeat interval must be 1 to 86400 seconds, got ${seconds}`,
+        `argumentError: Cannot use heartbeat interval ${seconds}: must be a number of seconds from 1 to 86400`,
       );
     }
     assertEquals(
       await failure(client.tell("kite.heartbeat", 1, "no function")),
-      "argumentError: argument 2 must be a function, got a string (method kite.heartbeat)",
+      'argumentError: Cannot call "kite.heartbeat": argument 2 must be a function, got a string',
     );
   }));
 
@@ -159,7 +159,7 @@ Deno.test("signalling messages pass between two kites, each under its own id", (
     assertEquals(heard.length, 4);
     assertMatch(
       await failure(send(a, { ...offer, type: 7 })),
-      /^argumentError: argument\.type must be a string, got a number/,
+      /^argumentError: Cannot call "kite\.handleWebRTC": argument\.type must be a string/,
     );
     b.close();
     await eventually(() => kite.connections.size === 2);
@@ -186,6 +186,6 @@ Deno.test("a connection cannot take over an id that another user's kite has", ()
     await one.tell("kite.handleWebRTC", message);
     assertEquals(
       await failure(two.tell("kite.handleWebRTC", message)),
-      "genericError: src belongs to another user",
+      "genericError: Cannot forward the message: src belongs to another user",
     );
   }, { webrtc: true }));

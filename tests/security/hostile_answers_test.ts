@@ -105,7 +105,7 @@ Deno.test("frames that are no SockJS end the session, and its calls with it", as
     await using server = new ScriptedServer((connection) => connection.sendFrame(frame));
     await using client = await dialled(server.url, "WebSocket");
     const ended = new Promise<number>((resolve) =>
-      void client.on("disconnect", ({ code }) => resolve(code))
+      void client.onDisconnect(({ code }) => resolve(code))
     );
     const error = await assertRejects(() => client.tell("probe"), KiteError) as KiteError;
     const message =
@@ -133,7 +133,7 @@ Deno.test("a close frame fails the calls that run, with its code for those who l
   );
   await using client = await dialled(server.url, "WebSocket");
   const ends: unknown[] = [];
-  client.on("disconnect", (end) => ends.push(end));
+  client.onDisconnect((end) => ends.push(end));
   await assertRejects(() => client.tell("probe"), KiteError, "Remote kite has disconnected");
   await eventually(() => ends.length > 0);
   assertEquals(ends, [{ code: 3000, reason: "Go away!", willRedial: false }]);

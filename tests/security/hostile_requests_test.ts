@@ -75,7 +75,7 @@ Deno.test("all hostile requests in one connection, in one frame, are each answer
   const { arguments: [answer] } = await wire.call(LAST, "square", 7);
   assertEquals(answer, { error: null, result: 49 });
   const [connection] = kite.connections;
-  assertEquals(connection!.load, { pending: 0, callbacks: 0, running: 0 });
+  assertEquals(connection!.load, { pending: 0, callbacks: 0, running: 0, streams: 0 });
 });
 
 Deno.test("a frame that is no SockJS ends that session and no other", async () => {

@@ -163,8 +163,8 @@ Deno.test("hostile identities, authentications and authenticators' outcomes are 
     kite.handle("keep", ({ args }) => {
       current = args.values[0];
     }).disableAuthentication();
-    kite.authenticator("gives", () => current as string);
-    kite.authenticator("throws", () => {
+    kite.addAuthenticator("gives", () => current as string);
+    kite.addAuthenticator("throws", () => {
       throw current;
     });
     await using server = await kite.listen();

@@ -154,7 +154,7 @@ Deno.test("the id of a kite that has gone stays with its user, at every Kontrol 
     await eventually(async () => !await isListed(), { what: "the kite's going" });
     // What the other Kontrol hears of it is a matter of its poll.
     await new Promise((resolve) => setTimeout(resolve, 200));
-    const taken = `the id ${id} belongs to a kite of another user`;
+    const taken = `Cannot use id "${id}": it belongs to a kite of another user`;
     for (const kontrol of [one, two]) {
       for (const stolen of [id, id.toUpperCase()]) {
         const mallory = await lineTo(kontrol, "bank", { username: "mallory", id: stolen });

@@ -8,7 +8,7 @@ import { callingKite, targetKite } from "./kites.ts";
 
 const CALLS = 100_000;
 const TIMES = 1_000;
-const NOTHING = { pending: 0, callbacks: 0, running: 0, waiting: 0 };
+const NOTHING = { pending: 0, callbacks: 0, running: 0, streams: 0, waiting: 0 };
 
 /** Bytes by which a heap may have grown: caches of the engine, code that was compiled meanwhile. */
 const SLACK = 4_000_000;
@@ -28,7 +28,7 @@ async function leavesNothing(
     await eventually(() => kite.connections.size === 1);
     const [connection] = kite.connections;
     await eventually(() => connection!.load.running === 0);
-    assertEquals(connection!.load, { pending: 0, callbacks: 0, running: 0 });
+    assertEquals(connection!.load, { pending: 0, callbacks: 0, running: 0, streams: 0 });
     const now = await heapInUse();
     assert(now - heap < SLACK, `the heap has grown by ${now - heap} bytes`);
     heap = now;

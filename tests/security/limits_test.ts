@@ -28,7 +28,7 @@ async function failure(call: Promise<unknown>): Promise<string> {
 }
 
 function endOf(client: Client): Promise<number> {
-  return new Promise((resolve) => void client.on("disconnect", ({ code }) => resolve(code)));
+  return new Promise((resolve) => void client.onDisconnect(({ code }) => resolve(code)));
 }
 
 Deno.test("messageBytes: a longer message ends the session with 1009", () =>
@@ -96,12 +96,12 @@ Deno.test("nesting: what two kites of the same limit may send, the other takes",
     assertEquals(await client.tell("echo", nested(36)), nested(36));
     assertEquals(
       await failure(client.tell("echo", nested(37))),
-      "limitError: nested deeper than 37 at 0.0.0.0.0.0.0.0… (limit: nesting)",
+      "limitError: Cannot send the value: nested deeper than 37 at 0.0.0.0.0.0.0.0… (limit: nesting)",
     );
     kite.handle("deep", () => nested(38));
     assertEquals(
       await failure(client.tell("deep")),
-      "limitError: nested deeper than 37 at 0.0.0.0.0.0.0.0… (limit: nesting)",
+      "limitError: Cannot send the value: nested deeper than 37 at 0.0.0.0.0.0.0.0… (limit: nesting)",
     );
   }));
 
@@ -263,7 +263,7 @@ Deno.test("outgoingBytes: a reader that does not read is closed with 1013", asyn
     signal.addEventListener("abort", () => clearInterval(timer));
   });
   const ends: { code: number }[] = [];
-  kite.on("disconnect", (end) => ends.push(end));
+  kite.onDisconnect((_connection, end) => ends.push(end));
   using peer = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   const key = btoa("0123456789abcdef");
   await peer.write(new TextEncoder().encode(
@@ -288,7 +288,7 @@ Deno.test("sessions: further ones are refused with 503", () =>
       const refused = await fetch(`${url}/000/third/xhr`, { method: "POST" });
       assertEquals([refused.status, await refused.text()], [
         503,
-        "This server takes no more sessions.\n",
+        "This server accepts no more sessions.\n",
       ]);
       await assertRejects(() => Wire.open(url, true));
       const third = callingKite().newClient(url, { transport: "WebSocket" });
@@ -317,7 +317,7 @@ Deno.test("nameLength: methods and identities keep it, claims are cut where it i
     assertThrows(
       () => kite.handle("m".repeat(61), () => {}),
       KiteError,
-      "a method's name has 1 to 60 characters",
+      "its name must have 1 to 60 characters",
     );
     assertThrows(() => callingKite({ limits: { nameLength: 2 } }), KiteError);
     assertEquals(

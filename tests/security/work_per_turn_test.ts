@@ -60,7 +60,7 @@ Deno.test("what a peer sends before it closes is served, however much it is", as
   const kite = targetKite();
   kite.handle("count", () => void served++);
   const ends: number[] = [];
-  kite.on("disconnect", () => ends.push(served));
+  kite.onDisconnect(() => ends.push(served));
   await using server = await kite.listen();
   {
     await using wire = await Wire.open(server.url, false);

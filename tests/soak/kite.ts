@@ -64,7 +64,7 @@ async function findAndCall(target: string, transport: "WebSocket" | "XHRPolling"
 }
 
 async function follow(watcher: Kite): Promise<void> {
-  using watch = watcher.watchKites({ environment: "soak" });
+  await using watch = watcher.watchKites({ environment: "soak" });
   for await (const _change of watch);
 }
 

@@ -13,7 +13,7 @@ import { lack } from "../../tools/parts.ts";
 import { residentKibibytes } from "../bench/usage.ts";
 import { findAll, type Found, goKite } from "../interop/kontrol/setup.ts";
 import { Peer } from "../interop/peers.ts";
-import { TestKontrol } from "../kontrol/faults/kontrols.ts";
+import { KontrolProcess } from "../kontrol/faults/kontrol_process.ts";
 import { TestProcess } from "../support/process.ts";
 import { type Caller, directCallers, seeker } from "./peers.ts";
 import type { Tally } from "./repeat.ts";
@@ -62,10 +62,10 @@ async function main(): Promise<boolean> {
   const directory = await Deno.makeTempDir({ prefix: "kite_soak_" });
   stack.defer(() => Deno.remove(directory, { recursive: true }));
   const storage = ["-storage=sqlite", `-sqlitefile=${directory}/kontrol.db`];
-  const kontrols: TestKontrol[] = [];
-  for (let i = 0; i < 2; i++) kontrols.push(stack.use(await TestKontrol.start({ storage })));
+  const kontrols: KontrolProcess[] = [];
+  for (let i = 0; i < 2; i++) kontrols.push(stack.use(await KontrolProcess.start({ storage })));
 
-  const [first, second] = kontrols as [TestKontrol, TestKontrol];
+  const [first, second] = kontrols as [KontrolProcess, KontrolProcess];
   const kiteKey = await Deno.readTextFile(`${first.home}/kite.key`);
   const go = stack.use(await goKite(kiteKey));
   await go.call("registerForever");
@@ -101,7 +101,7 @@ async function main(): Promise<boolean> {
 
 /** Restarts one Kontrol after the other, the first one orderly, the second one as after a crash. */
 async function restart(
-  kontrols: readonly TestKontrol[],
+  kontrols: readonly KontrolProcess[],
   pause: number,
   end: number,
 ): Promise<number> {
@@ -115,7 +115,7 @@ async function restart(
 
 async function ourKite(
   name: string,
-  kontrols: readonly TestKontrol[],
+  kontrols: readonly KontrolProcess[],
   others: readonly string[],
 ): Promise<OurKite> {
   const urls = kontrols.map(({ url }) => url).join();

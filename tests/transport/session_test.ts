@@ -8,14 +8,13 @@ import { Recorder, startServer } from "./support.ts";
 
 const limits = DEFAULT_LIMITS;
 const TRANSPORTS: Exclude<ClientTransport, "auto">[] = ["WebSocket", "XHRPolling", "rawWebSocket"];
-const NAMES = { WebSocket: "websocket", XHRPolling: "xhr", rawWebSocket: "rawWebsocket" };
 
 for (const transport of TRANSPORTS) {
   Deno.test(`${transport}: messages come back in order, of any content and size`, async () => {
     await using server = startServer();
     const session = await dialSession(server.url, { transport, limits });
     const recorder = new Recorder(session);
-    assertEquals(session.transport, NAMES[transport]);
+    assertEquals(session.transport, transport);
     assertEquals(session.remoteAddress, `127.0.0.1:${server.port}`);
     assert(session.isOpen);
     const texts = [
@@ -111,7 +110,11 @@ for (const transport of TRANSPORTS) {
     session.attach(recorder);
     assertEquals(await recorder.closed(), { code: 3000, reason: "Go away!" });
     assertEquals(recorder.messages, ["early 1", "early 2"]);
-    assertThrows(() => session.attach(recorder), KiteError, "attach only once");
+    assertThrows(
+      () => session.attach(recorder),
+      KiteError,
+      "Cannot attach a handler: the session already has one",
+    );
   });
 
   Deno.test(`${transport}: a handler that throws ends its session with 1011, and no other`, async () => {
@@ -145,7 +148,11 @@ for (const transport of TRANSPORTS) {
     const session = await dialSession(server.url, { transport, limits });
     const recorder = new Recorder(session);
     for (const code of [0, 999, 1005, 1006, 1015, 2999, 5000, 1000.5, NaN]) {
-      assertThrows(() => session.close(code), KiteError, "cannot be closed with code");
+      assertThrows(
+        () => session.close(code),
+        KiteError,
+        `Cannot use close code ${code}: must be 1000`,
+      );
     }
     assert(session.isOpen);
     session.close(1000);
@@ -211,7 +218,7 @@ Deno.test("auto: WebSocket where there is one, without asking for /info", async 
   await using server = startServer();
   const session = await dialSession(`${server.url}?kiteID=X`, { limits });
   const recorder = new Recorder(session);
-  assertEquals(session.transport, "websocket");
+  assertEquals(session.transport, "WebSocket");
   assertEquals(server.requests.length, 1);
   assertMatch(server.requests[0]!, /^GET \/kite\/\d{3}\/[a-z0-9]{20}\/websocket\?kiteID=X$/);
   session.close();
@@ -219,10 +226,10 @@ Deno.test("auto: WebSocket where there is one, without asking for /info", async 
 });
 
 Deno.test("auto: XHR polling where the WebSocket is refused", async () => {
-  await using server = startServer({ websocket: false });
+  await using server = startServer({ webSocket: false });
   const session = await dialSession(`${server.url}?kiteID=X`, { limits });
   const recorder = new Recorder(session);
-  assertEquals(session.transport, "xhr");
+  assertEquals(session.transport, "XHRPolling");
   assertMatch(server.requests[1]!, /^POST \/kite\/\d{3}\/[a-z0-9]{20}\/xhr\?kiteID=X$/);
   session.send("hello");
   assertEquals(await recorder.received(1), ["hello"]);

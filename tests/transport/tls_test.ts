@@ -12,7 +12,7 @@ Deno.test("TLS: every transport works over it, by name and by address", async ()
     signal: AbortSignal.timeout(15_000),
   }).output();
   const lines = ["localhost", "127.0.0.1"].flatMap((host) =>
-    ["websocket", "xhr", "rawWebsocket"].map((transport) => `${host} ${transport} true\n`)
+    ["WebSocket", "XHRPolling", "rawWebSocket"].map((transport) => `${host} ${transport} true\n`)
   );
   assertEquals(new TextDecoder().decode(stdout), lines.join(""), new TextDecoder().decode(stderr));
   assertEquals(code, 0);

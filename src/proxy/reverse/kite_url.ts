@@ -1,6 +1,6 @@
 import { KiteError } from "../../protocol/errors.ts";
-import { isPrivateAddress } from "../../runtime/front/addresses.ts";
-import type { Upstream } from "../../runtime/front/types.ts";
+import { isPrivateAddress } from "../../runtime/forwarding/addresses.ts";
+import type { Upstream } from "../../runtime/forwarding/types.ts";
 import { readTarget } from "../target.ts";
 
 const LONGEST_URL = 2_048;

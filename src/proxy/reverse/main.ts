@@ -4,6 +4,7 @@
  * @module
  */
 import { checkHost, readPort } from "../../config_values.ts";
+import { VERSION } from "../../protocol/package_version.ts";
 import { exit, isMain, programArguments } from "../../runtime/process.ts";
 import { commonOptions, commonRows, type ProxyProgram, read, readSwitch, row } from "../program.ts";
 import { runProxy } from "../program.ts";
@@ -13,7 +14,7 @@ const PREFIX = "REVERSEPROXY";
 
 const PROGRAM: ProxyProgram = {
   name: "reverseproxy",
-  version: "0.0.1",
+  version: VERSION,
   help: `A reverse proxy: it makes kites reachable through one host and port.
 
 Usage: reverseproxy [-flag=value ...]

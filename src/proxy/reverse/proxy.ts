@@ -2,7 +2,7 @@ import type { RegisterResult } from "../../discovery/register_result.ts";
 import type { Kite } from "../../kite.ts";
 import type { CloseOptions } from "../../kite_options.ts";
 import type { KiteRequest } from "../../rpc/request.ts";
-import type { Decision, RequestHead } from "../../runtime/front/types.ts";
+import type { Decision, RequestHead } from "../../runtime/forwarding/types.ts";
 import { completeLimits, DEFAULT_PROXY_LIMITS, type ProxyLimits } from "../limits.ts";
 import { RegisteredKites } from "../registered_kites.ts";
 import { answer, type ProxyOptions, ProxyServer } from "../server.ts";

@@ -1,4 +1,4 @@
-import type { AcceptedSocket, AcceptedSocketHandler } from "../../runtime/front/types.ts";
+import type { AcceptedSocket, AcceptedSocketHandler } from "../../runtime/forwarding/types.ts";
 import {
   decodeUpstream,
   encodeClose,

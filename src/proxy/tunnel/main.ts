@@ -5,6 +5,7 @@
  */
 import { checkName, checkPath, checkUrl } from "../../config_values.ts";
 import { KiteError } from "../../protocol/errors.ts";
+import { VERSION } from "../../protocol/package_version.ts";
 import { readTextFileSync } from "../../runtime/files.ts";
 import { exit, isMain, programArguments } from "../../runtime/process.ts";
 import { commonOptions, commonRows, type ProxyProgram, read, row } from "../program.ts";
@@ -15,7 +16,7 @@ const PREFIX = "TUNNELPROXY";
 
 const PROGRAM: ProxyProgram = {
   name: "tunnelproxy",
-  version: "0.0.1",
+  version: VERSION,
   help: `A tunnel proxy: it makes kites reachable that nobody can dial, such as those behind NAT.
 
 Usage: tunnelproxy [-flag=value ...]
@@ -27,7 +28,12 @@ Each flag can be set in the environment.
     row(PREFIX, "public-host", "HOST:PORT", "where it is reached; 127.0.0.1 and -port by default"),
     row(PREFIX, "private-key", "PATH", "the key that signs tokens, PEM; made at the start if none"),
     row(PREFIX, "public-key", "PATH", "accepted for Go's sake; the private key is enough"),
-    row(PREFIX, "version", "X.Y.Z", "the version under which it is listed; 0.0.1 by default"),
+    row(
+      PREFIX,
+      "version",
+      "X.Y.Z",
+      "the version under which it is listed; by default that of this package",
+    ),
     ...commonRows(PREFIX),
   ],
   create(given) {

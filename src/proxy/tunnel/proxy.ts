@@ -3,7 +3,7 @@ import type { Kite } from "../../kite.ts";
 import type { CloseOptions } from "../../kite_options.ts";
 import type { RemoteKite } from "../../rpc/remote.ts";
 import type { KiteRequest } from "../../rpc/request.ts";
-import type { Decision, RequestHead } from "../../runtime/front/types.ts";
+import type { Decision, RequestHead } from "../../runtime/forwarding/types.ts";
 import type { Session } from "../../transport/session.ts";
 import { SockJsServer } from "../../transport/sockjs/server/mod.ts";
 import { completeLimits, DEFAULT_TUNNEL_LIMITS, type TunnelProxyLimits } from "../limits.ts";
@@ -99,7 +99,7 @@ export class TunnelProxy implements AsyncDisposable {
     this.kite.handle("register", (request) => this.#register(request));
     this.#sockjs = new SockJsServer({
       prefix: "/proxy",
-      rawWebsocket: false,
+      rawWebSocket: false,
       heartbeat: options.heartbeat ?? DEFAULT_HEARTBEAT,
       limits: { ...this.kite.config.limits, sessions: this.#limits.tunnels },
       onSession: (session, request) => this.#acceptSession(session, request),

@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestOptions } from "node:http";
-import { KiteError } from "../../protocol/errors.ts";
-import { builtinModule } from "../host.ts";
+import { messageOf } from "../../protocol/errors.ts";
+import { cannotUse } from "../../protocol/refusal.ts";
+import { builtinModule } from "../platform.ts";
 import type { HttpClient, HttpClientOptions } from "../http_types.ts";
 
 /**
@@ -15,10 +16,7 @@ export function createNodeClient({ ca, cert, key }: HttpClientOptions): HttpClie
   }
   const https = builtinModule("node:https");
   if (https === undefined) {
-    throw new KiteError(
-      "configError",
-      "Cannot use TLS options ca, cert and key: this runtime has no node:https",
-    );
+    throw cannotUse("TLS options ca, cert and key", "this runtime does not support them");
   }
   const { rootCertificates, createSecureContext } = builtinModule("node:tls");
   const tls = {
@@ -28,8 +26,7 @@ export function createNodeClient({ ca, cert, key }: HttpClientOptions): HttpClie
   try {
     createSecureContext(tls);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new KiteError("configError", `Cannot use TLS options: ${reason}`);
+    throw cannotUse("TLS options", messageOf(error));
   }
   const agent = new https.Agent({ keepAlive: true, ...tls });
   const http = builtinModule("node:http");

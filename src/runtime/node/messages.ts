@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { builtinModule } from "../host.ts";
+import { builtinModule } from "../platform.ts";
 
 /** A name or an address, perhaps with a port: the rest of a URL cannot be changed by it. */
 const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;

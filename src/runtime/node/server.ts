@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { cannotListen } from "../cannot_listen.ts";
-import { builtinModule } from "../host.ts";
+import { builtinModule } from "../platform.ts";
 import type { ListenOptions, RunningServer, ServeHandler } from "../serving.ts";
 import { Timer } from "../timer.ts";
 import { requestOf, writeResponse } from "./messages.ts";

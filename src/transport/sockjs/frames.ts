@@ -1,9 +1,9 @@
 /**
- * The frames of SockJS 0.3.3 as text (docs/protocol.md §1). Downstream: `o`, `h`, `a["msg",…]`,
- * `m"msg"`, `c[code,"reason"]`. Upstream: `["msg",…]`, or one bare JSON string.
+ * The text frames of SockJS 0.3.3 (docs/protocol.md §1). To the client: `o`, `h`, `a["msg",…]`,
+ * `m"msg"`, `c[code,"reason"]`. To the server: `["msg",…]`, or one JSON string.
  */
 
-/** One downstream frame, as a client reads it. `m"msg"` reads as `messages` with one element. */
+/** A decoded frame for the client. `m"msg"` is decoded as `messages` with one element. */
 export type Frame =
   | { readonly type: "open" }
   | { readonly type: "heartbeat" }
@@ -12,56 +12,56 @@ export type Frame =
 
 /** The first frame of a session. */
 export const OPEN_FRAME = "o";
-/** The frame that says only that the session is alive. */
+/** The frame that only shows that the session is alive. */
 export const HEARTBEAT_FRAME = "h";
 
 /**
- * What browsers and proxies are known to mangle. `JSON.stringify` escapes the rest of SockJS' list
- * by itself: U+0000–001f and lone surrogates. On a Latin-1 text the engine fails it without a scan.
+ * Characters that browsers and proxies may change. `JSON.stringify` already escapes the others on the
+ * list of SockJS: U+0000–001f and lone surrogates. The engine does not scan Latin-1 texts for these.
  */
 const MANGLED = /[\u200c-\u200f\u2028-\u202f\u2060-\u206f\ufff0-\uffff]/;
 const ALL_MANGLED = new RegExp(MANGLED, "g");
 
-/** The `a` frame that carries `messages`. */
+/** Encodes `messages` as an `a` frame. */
 export function encodeMessages(messages: readonly string[]): string {
   return "a" + escapeMangled(JSON.stringify(messages));
 }
 
-/** A message as it stands between the quotes in an `a` frame. */
+/** Encodes a message as it appears between the quotes of an `a` frame. */
 export function escapeMessage(message: string): string {
   return escapeMangled(JSON.stringify(message)).slice(1, -1);
 }
 
-/** The `a` frame that carries one message, which {@linkcode escapeMessage} has escaped. */
+/** Creates the `a` frame of one message that {@linkcode escapeMessage} has encoded. */
 export function frameEscaped(escaped: string): string {
   return `a["${escaped}"]`;
 }
 
-/** The `c` frame. */
+/** Encodes a `c` frame. */
 export function encodeClose(code: number, reason: string): string {
   return `c[${code},${escapeMangled(JSON.stringify(reason))}]`;
 }
 
 /**
- * The messages of an upstream text: a JSON array of strings, or a bare JSON string. An empty text
- * carries none.
+ * Decodes a text from a client: a JSON array of strings, or a JSON string. An empty text has no
+ * messages.
  *
- * @returns `undefined` when the text is broken: no JSON, or not strings.
+ * @returns the messages; `undefined` if the text is malformed
  */
 export function decodeUpstream(text: string): string[] | undefined {
   return text === "" ? [] : strings(parse(text));
 }
 
 /**
- * A downstream frame read.
+ * Decodes a frame from a server.
  *
- * @returns `undefined` when the text is no frame.
+ * @returns `undefined` if the text is not a frame
  */
 export function decodeFrame(text: string): Frame | undefined {
   switch (text.charCodeAt(0)) {
     case 0x6f: // o
       return text.length === 1 ? { type: "open" } : undefined;
-    case 0x68: // h; a streaming prelude is a run of them
+    case 0x68: // h; the prelude of a stream consists of many
       return { type: "heartbeat" };
     case 0x61: { // a
       const value = parse(text.slice(1));
@@ -91,7 +91,7 @@ function parse(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
-    return undefined; // what is no JSON is no frame either: the caller reports it as broken
+    return undefined; // the caller reports a malformed frame
   }
 }
 

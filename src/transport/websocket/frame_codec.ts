@@ -8,23 +8,23 @@ export const OPCODE = {
   pong: 10,
 } as const;
 
-/** Room before the payload: the longest header is 14 bytes, and 16 keeps the payload on a word. */
+/** Bytes before the payload. The longest header has 14 bytes; 16 aligns the payload to words. */
 const HEADER_ROOM = 16;
 const KEY_OFFSET = 12;
 const KEYS_AT_ONCE = 256;
 
-/** Writes the frames of a WebSocket client: whole messages, masked. */
+/** Encodes the frames of a WebSocket client: unfragmented and masked. */
 export class FrameEncoder {
   readonly #encoder = new TextEncoder();
   readonly #keys = new Uint32Array(KEYS_AT_ONCE);
   #nextKey = KEYS_AT_ONCE;
 
-  /** One text message as one frame. */
+  /** Encodes a text message as one frame. */
   text(message: string): Uint8Array<ArrayBuffer> {
     const units = message.length;
     let frame = new Uint8Array(frameSize(units));
     let { read, written } = this.#encoder.encodeInto(message, frame.subarray(HEADER_ROOM));
-    if (read < units) { // not ASCII alone: three bytes for each further unit at most
+    if (read < units) { // not only ASCII: at most three bytes per remaining unit
       const wide = new Uint8Array(frameSize(written + (units - read) * 3));
       wide.set(frame.subarray(0, HEADER_ROOM + written));
       const rest = wide.subarray(HEADER_ROOM + written);
@@ -67,7 +67,7 @@ export class FrameEncoder {
     const key = this.#takeKey();
     words[KEY_OFFSET / 4] = key;
     const end = (HEADER_ROOM + length + 3) >>> 2;
-    // By words, in the machine's own order on both sides; the bytes past the payload do not leave.
+    // Masks whole words; key and payload have the same byte order. Bytes past the end are not sent.
     for (let at = HEADER_ROOM / 4; at < end; at++) words[at]! ^= key;
     const extended = length < 126 ? 0 : length < 0x10000 ? 2 : 8;
     const start = KEY_OFFSET - 2 - extended;
@@ -84,7 +84,7 @@ export class FrameEncoder {
     return frame.subarray(start, HEADER_ROOM + length);
   }
 
-  /** RFC 6455 5.3 wants keys that cannot be foreseen; asking for many at once makes them cheap. */
+  /** RFC 6455 5.3 requires unpredictable keys. They are cheap if many are generated at once. */
   #takeKey(): number {
     if (this.#nextKey === KEYS_AT_ONCE) {
       crypto.getRandomValues(this.#keys);

@@ -1,6 +1,6 @@
 import { OPCODE } from "./frame_codec.ts";
 
-/** What a {@linkcode FrameReader} finds. */
+/** The listener of a {@linkcode FrameReader}. */
 export interface FrameSink {
   onText(text: string): void;
   onPing(payload: Uint8Array): void;
@@ -18,30 +18,30 @@ export interface FrameSink {
 const LONGEST_HEADER = 10;
 const NOTHING = new Uint8Array(0);
 
-/** Reads the frames of a WebSocket server (RFC 6455) from bytes cut anywhere. */
+/** Parses the frames of a WebSocket server (RFC 6455) from chunks of bytes. */
 export class FrameReader {
   readonly #sink: FrameSink;
   readonly #maxBytes: number;
-  /** Lenient, and without options: any of them makes it ten times slower in Deno. */
+  /** Without options, since any option makes it ten times slower in Deno. */
   readonly #decoder = new TextDecoder();
   #stopped = false;
-  /** The start of a header that was cut. */
+  /** The beginning of an incomplete header. */
   #header: Uint8Array = NOTHING;
-  /** The frame being read: its first byte, and its payload as far as it came. */
+  /** The current frame: its first byte, and the received part of its payload. */
   #first = 0;
   #payload: Uint8Array | undefined;
   #filled = 0;
-  /** The message whose fragments are being gathered. */
+  /** The message whose fragments are being collected. */
   #message: Uint8Array | undefined;
   #messageLength = 0;
 
-  /** @param maxBytes of one message, fragmented or not; a longer one is a violation (1009). */
+  /** @param maxBytes maximum bytes of a message, fragmented or not; a longer one is a violation (1009) */
   constructor(maxBytes: number, sink: FrameSink) {
     this.#maxBytes = maxBytes;
     this.#sink = sink;
   }
 
-  /** Reads nothing more. */
+  /** Stops reading. */
   stop(): void {
     this.#stopped = true;
     this.#header = NOTHING;
@@ -49,7 +49,7 @@ export class FrameReader {
     this.#message = undefined;
   }
 
-  /** Takes the next bytes; they may be reused after it returns. */
+  /** Reads the next bytes, which the caller may reuse afterwards. */
   feed(bytes: Uint8Array): void {
     let data = bytes;
     let at = 0;
@@ -126,7 +126,7 @@ export class FrameReader {
     this.#text(message);
   }
 
-  /** One buffer that doubles: a list of tiny fragments would cost far more than their bytes. */
+  /** Collects fragments in one growing buffer, since a list of many small fragments needs more memory. */
   #gather(fragment: Uint8Array): void {
     const length = this.#messageLength + fragment.length;
     if (this.#message === undefined || length > this.#message.length) {
@@ -138,7 +138,7 @@ export class FrameReader {
     this.#messageLength = length;
   }
 
-  /** A binary message is read as text too, and broken UTF-8 as U+FFFD, as the Go kite reads both. */
+  /** Reads binary messages as text, too, and invalid UTF-8 as U+FFFD, like the Go kite. */
   #text(payload: Uint8Array): void {
     this.#sink.onText(this.#decoder.decode(payload));
   }
@@ -156,7 +156,7 @@ export class FrameReader {
   }
 }
 
-/** Bytes of the header at `at`; 0 when too little is there to tell. */
+/** Returns the length of the header at `at`; 0 if there are too few bytes to determine it. */
 function headerSize(data: Uint8Array, at: number): number {
   const second = data[at + 1];
   if (second === undefined) return 0;

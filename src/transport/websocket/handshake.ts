@@ -1,10 +1,10 @@
 import { displayUrl } from "../url.ts";
 
-/** What RFC 6455 4.1 has a client append to its key before hashing. */
+/** The suffix that is appended to the key before hashing (RFC 6455 4.1). */
 const ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const MAX_HEAD_BYTES = 16_384;
 
-/** The opening handshake of one WebSocket: the request, and what to make of the answer. */
+/** The opening handshake of one WebSocket: creates the request and checks the answer. */
 export class Handshake {
   /** The text of the request. */
   readonly request: string;
@@ -22,7 +22,7 @@ export class Handshake {
   static async create(url: URL, headers: Headers): Promise<Handshake> {
     const key = base64(crypto.getRandomValues(new Uint8Array(16)));
     const digest = await crypto.subtle.digest("SHA-1", latin1Bytes(key + ACCEPT_SUFFIX));
-    const all = new Headers(headers); // refuses line breaks in names and values
+    const all = new Headers(headers); // rejects line breaks in names and values
     all.delete("host");
     all.set("upgrade", "websocket");
     all.set("connection", "Upgrade");
@@ -35,7 +35,7 @@ export class Handshake {
     return new Handshake(request + "\r\n", base64(new Uint8Array(digest)), url);
   }
 
-  /** The HTTP status of the answer; undefined until it is known. */
+  /** The HTTP status of the answer; undefined until it has been received. */
   get status(): number | undefined {
     return this.#status;
   }
@@ -46,10 +46,10 @@ export class Handshake {
   }
 
   /**
-   * Takes the next bytes of the answer.
+   * Adds bytes of the answer.
    *
-   * @returns how many of `bytes` belong to the answer's head once that is complete and good;
-   * `undefined` while it is incomplete; the reason when the handshake failed.
+   * @returns how many of `bytes` belong to the head of the answer, once it is complete and valid;
+   * `undefined` while it is incomplete; a message if the handshake has failed
    */
   feed(bytes: Uint8Array): number | undefined | string {
     const before = this.#head.length;
@@ -65,7 +65,7 @@ export class Handshake {
       : undefined;
   }
 
-  /** The reason when the connection ends before the answer is complete. */
+  /** Returns the message for a connection that ends before the answer is complete. */
   ended(): string {
     return this.#refusal("the connection was closed during the handshake");
   }
@@ -79,11 +79,11 @@ export class Handshake {
     const headers = new Map<string, string>();
     for (const line of lines) {
       const colon = line.indexOf(":");
-      if (colon < 1) return this.#refusal("a header is broken");
+      if (colon < 1) return this.#refusal("the answer has a malformed header");
       headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
     }
     if (headers.get("upgrade")?.toLowerCase() !== "websocket") {
-      return this.#refusal("the answer upgrades to something else");
+      return this.#refusal("the answer upgrades to another protocol");
     }
     const connection = headers.get("connection")?.toLowerCase().split(/\s*,\s*/) ?? [];
     if (!connection.includes("upgrade")) return this.#refusal("the answer does not upgrade");
@@ -91,17 +91,17 @@ export class Handshake {
       return this.#refusal("sec-websocket-accept does not match");
     }
     if (headers.has("sec-websocket-extensions") || headers.has("sec-websocket-protocol")) {
-      return this.#refusal("the answer chose what was not offered");
+      return this.#refusal("the answer selects an extension or subprotocol that was not offered");
     }
     return undefined;
   }
 
   #refusal(why: string): string {
-    return `No WebSocket at ${displayUrl(this.#url)}: ${why}`;
+    return `Cannot open a WebSocket at ${displayUrl(this.#url)}: ${why}`;
   }
 }
 
-/** Some old servers compare the names of headers as they are usually written. */
+/** Capitalizes a header name, since some old servers compare names case-sensitively. */
 function titleCase(name: string): string {
   return name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase());
 }

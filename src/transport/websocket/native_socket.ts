@@ -8,8 +8,8 @@ import {
 import { displayUrl } from "../url.ts";
 
 /**
- * Opens the runtime's own WebSocket, for browsers: it takes no headers and no pings, and does not
- * tell a refused handshake from an unreachable host, so that both count as refused.
+ * Opens the runtime's own WebSocket, for browsers. It supports neither headers nor pings, and does not
+ * distinguish a refused handshake from an unreachable host; both count as refused.
  */
 export function openNativeSocket(
   url: URL,
@@ -35,9 +35,10 @@ export function openNativeSocket(
     handler.onOpen(socket);
     resolve(socket);
   };
-  native.onclose = () => { // replaced once it is open
+  native.onclose = () => { // NativeSocket replaces this listener
     signal.removeEventListener("abort", abort);
-    reject(new HandshakeRefused(`No WebSocket at ${displayUrl(url)}`));
+    const reason = "the server refused it or cannot be reached";
+    reject(new HandshakeRefused(`Cannot open a WebSocket at ${displayUrl(url)}: ${reason}`));
   };
   return promise;
 }
@@ -72,13 +73,13 @@ class NativeSocket implements ClientSocket {
   }
 
   ping(): void {
-    // No native WebSocket lets its user ping.
+    // Native WebSockets have no API for pings.
   }
 
   close(code: number, reason: string): void {
     if (this.#ended || this.#deadline !== undefined) return;
     this.#deadline = setTimeout(() => this.#end(1006, "the connection was lost"), CLOSE_TIMEOUT);
-    // A native WebSocket sends no other codes.
+    // Native WebSockets do not accept other codes.
     if (code === 1000 || code >= 3000) this.#native.close(code, reason.slice(0, 41));
     else this.#native.close();
   }

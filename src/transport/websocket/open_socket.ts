@@ -4,13 +4,13 @@ import type { ClientSocket, ClientSocketHandler, SocketOptions } from "./socket.
 import { openStreamSocket } from "./stream_socket.ts";
 
 /**
- * Opens a WebSocket: over a socket of our own where the runtime has them, else the native one.
+ * Opens a WebSocket over a TCP socket if the runtime has them, otherwise the native WebSocket.
  *
- * Deno's native client leaves Nagle's algorithm on, which costs 44 ms on every message from 1,025
- * bytes to 64 KB, and takes neither pings nor limits.
+ * Deno's native client does not disable Nagle's algorithm, which delays messages from 1,025 bytes to
+ * 64 KB by 44 ms. It also supports neither pings nor limits.
  *
- * @throws {HandshakeRefused} when the server answers with anything but a WebSocket.
- * @throws {KiteError} `sendError` when it cannot be reached; the reason of the signal when aborted.
+ * @throws {HandshakeRefused} if the server does not accept the WebSocket.
+ * @throws {KiteError} `sendError` if it cannot be reached; the reason of the signal if aborted.
  */
 export function openSocket(
   url: URL,

@@ -1,8 +1,8 @@
 import type { Framing } from "./session.ts";
 
-/** A WebSocket without SockJS: one message per text, as kite.js' WebSocket servers want it. */
+/** The framing of WebSockets without SockJS, for kite.js servers: one message per text. */
 export const RAW_FRAMING: Framing = {
-  transport: "rawWebsocket",
+  transport: "rawWebSocket",
   opensAtOnce: true,
   encode(messages, write) {
     for (const message of messages) write(message);

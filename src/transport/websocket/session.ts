@@ -10,40 +10,40 @@ import { openSocket } from "./open_socket.ts";
 import { type ClientSocket, type ClientSocketHandler, HandshakeRefused } from "./socket.ts";
 import { displayUrl } from "../url.ts";
 
-/** How messages become the text messages of a WebSocket, and back. */
+/** Encodes messages as text messages of a WebSocket, and decodes them. */
 export interface Framing {
   readonly transport: TransportName;
-  /** True when the session is there as soon as the WebSocket is. */
+  /** True if the session is open as soon as the WebSocket is. */
   readonly opensAtOnce: boolean;
-  /** The texts that carry the messages of one turn. */
+  /** Encodes the messages of one turn, and calls `write` for each text. */
   encode(messages: readonly string[], write: (text: string) => void): void;
-  /** What one text holds. `undefined`: it is broken. */
+  /** Decodes a text; `undefined` if it is malformed. */
   decode(text: string): Frame | undefined;
 }
 
-/** What both WebSocket transports need to know. */
+/** Options of {@linkcode dialWebSocket}. */
 export interface WebSocketDial {
   readonly headers: Headers;
   readonly idleTimeout: number;
   /** Certificates of private authorities, PEM. */
   readonly ca: readonly string[];
   readonly limits: Pick<Limits, "messageBytes" | "outgoingBytes">;
-  /** Gives the attempt up. */
+  /** Aborts the attempt. */
   readonly signal: AbortSignal;
 }
 
 /**
  * Dials a session over one WebSocket.
  *
- * @throws {HandshakeRefused} when the server has no WebSocket there, or ends it before the session
- * has opened; otherwise as `openSocket`.
+ * @throws {HandshakeRefused} if the server has no WebSocket at the URL, or closes it before the session
+ * has opened; otherwise like `openSocket`.
  */
 export async function dialWebSocket(
   url: URL,
   framing: Framing,
   dial: WebSocketDial,
 ): Promise<Session> {
-  const session = new WebSocketSession(framing, dial);
+  const session = new WebSocketClientSession(framing, dial);
   const { signal, limits } = dial;
   const socket = await openSocket(url, {
     headers: dial.headers,
@@ -60,7 +60,7 @@ export async function dialWebSocket(
     if (signal.aborted) throw signal.reason;
     if (end !== undefined) {
       throw new HandshakeRefused(
-        `The session at ${displayUrl(url)} ended before it opened: ${end.code} ${end.reason}`,
+        `Cannot open a session at ${displayUrl(url)}: it was closed: ${end.code} ${end.reason}`,
       );
     }
     return session;
@@ -69,7 +69,7 @@ export async function dialWebSocket(
   }
 }
 
-class WebSocketSession implements Session, ClientSocketHandler {
+class WebSocketClientSession implements Session, ClientSocketHandler {
   readonly #framing: Framing;
   readonly #messageBytes: number;
   readonly #outgoingBytes: number;
@@ -82,7 +82,7 @@ class WebSocketSession implements Session, ClientSocketHandler {
   #open = false;
   /** Characters in the outbox. */
   #queued = 0;
-  /** Why we end it; what the socket says of its end matters only when we do not. */
+  /** How the session ends. A reason of our own takes precedence over that of the socket. */
   #end: CloseInfo | undefined;
 
   constructor(framing: Framing, { idleTimeout, limits }: WebSocketDial) {
@@ -101,7 +101,7 @@ class WebSocketSession implements Session, ClientSocketHandler {
     );
   }
 
-  /** Resolves once the session is open; with how it ended if it never was. */
+  /** Resolves once the session is open. If it closes before, resolves with how it ended. */
   get opened(): Promise<CloseInfo | undefined> {
     return this.#opened.promise;
   }

@@ -1,30 +1,30 @@
 import { KiteError } from "../../protocol/errors.ts";
 
-/** A WebSocket that was dialled, whoever does its framing. */
+/** A client WebSocket. */
 export interface ClientSocket {
   /** The peer's `host:port`, or `""`. */
   readonly remoteAddress: string;
-  /** Bytes given to `send` and not yet taken by the network. */
+  /** Bytes passed to `send` that the network has not accepted yet. */
   readonly bufferedAmount: number;
-  /** Sends one text message. Never throws; after the end a no-op. */
+  /** Sends one text message. Never throws; does nothing after the end. */
   send(text: string): void;
-  /** Asks for a sign of life, where the runtime lets us. */
+  /** Sends a ping, if the runtime supports it. */
   ping(): void;
-  /** Starts the closing handshake, and drops the connection if that takes longer than two seconds. */
+  /** Starts the closing handshake, and closes the connection if that takes longer than two seconds. */
   close(code: number, reason: string): void;
-  /** Drops the connection at once. */
+  /** Closes the connection immediately. */
   terminate(): void;
 }
 
-/** Who hears of a {@linkcode ClientSocket}. */
+/** The listener of a {@linkcode ClientSocket}. */
 export interface ClientSocketHandler {
-  /** The handshake is done. Comes before anything else, even before `openSocket` has resolved. */
+  /** Called after the handshake, before any other event and before `openSocket` resolves. */
   onOpen(socket: ClientSocket): void;
-  /** The text of one message. */
+  /** Called with the text of each message. */
   onText(text: string): void;
-  /** Something came from the peer. */
+  /** Called when any data arrives from the peer. */
   onAlive(): void;
-  /** The end has begun: no text follows. Not called where that cannot be told from the end. */
+  /** Called when closing begins; no text follows. Native sockets do not call it. */
   onClosing(): void;
   /**
    * The end, once: nothing is left of the socket.
@@ -39,17 +39,17 @@ export interface SocketOptions {
   readonly headers: Headers;
   /** Certificates of private authorities, PEM. */
   readonly ca: readonly string[];
-  /** Of one incoming message; a longer one ends the socket with 1009. */
+  /** Maximum bytes of an incoming message; a longer one closes the socket with 1009. */
   readonly maxBytes: number;
-  /** Bytes not yet taken by the network at which answering pings would be hoarding. */
+  /** Maximum bytes waiting to be sent. If a ping arrives above this limit, the connection is closed. */
   readonly outgoingBytes: number;
-  /** Gives the attempt up. Without effect once the socket is open. */
+  /** Aborts the attempt. No effect once the socket is open. */
   readonly signal: AbortSignal;
 }
 
-/** The server answered, but not with a WebSocket: another transport may still work. */
+/** The error of a server that does not accept the WebSocket. Another transport may still work. */
 export class HandshakeRefused extends KiteError {
-  /** The HTTP status of the answer; undefined where there was none, or it is not known. */
+  /** The HTTP status of the answer; undefined if unknown. */
   readonly status: number | undefined;
 
   constructor(message: string, status?: number) {
@@ -58,5 +58,5 @@ export class HandshakeRefused extends KiteError {
   }
 }
 
-/** Milliseconds that a closing handshake may take. */
+/** Timeout of a closing handshake, milliseconds. */
 export const CLOSE_TIMEOUT = 2_000;

@@ -11,11 +11,11 @@ import {
   type SocketOptions,
 } from "./socket.ts";
 
-/** Milliseconds for a server that refused to end the connection. */
+/** Milliseconds within which a server must close the connection after it has refused the handshake. */
 const REFUSED_TIMEOUT = 500;
 const NO_PAYLOAD = new Uint8Array(0);
 
-/** Opens a WebSocket (RFC 6455) over a byte stream. Throws as `openSocket` does. */
+/** Opens a WebSocket (RFC 6455) over a byte stream. Throws like `openSocket`. */
 export async function openStreamSocket(
   url: URL,
   options: SocketOptions,
@@ -41,8 +41,8 @@ export async function openStreamSocket(
       const used = handshake.feed(bytes);
       if (typeof used === "string") {
         failure = used;
-        // Read to its end: dropping the rest resets the connection, which kills a Node server that
-        // does not listen for errors on it (npm sockjs without WebSocket).
+        // Read the answer to its end. Closing earlier resets the connection, which terminates a Node
+        // server that does not handle errors on it (npm sockjs without WebSocket).
         stream.end();
         deadline = setTimeout(() => stream.destroy(), REFUSED_TIMEOUT);
       } else if (used !== undefined) {
@@ -120,13 +120,13 @@ class StreamSocket implements ClientSocket, FrameSink {
     this.#stream.destroy();
   }
 
-  /** The next bytes from the stream. */
+  /** Handles bytes from the stream. */
   receive(bytes: Uint8Array): void {
     this.#handler.onAlive();
     this.#reader.feed(bytes);
   }
 
-  /** The stream has ended. */
+  /** Handles the end of the stream. */
   ended(): void {
     clearTimeout(this.#deadline);
     this.#closeSent = true;
@@ -140,13 +140,13 @@ class StreamSocket implements ClientSocket, FrameSink {
 
   onPing(payload: Uint8Array): void {
     if (this.#closeSent) return;
-    // A peer that pings and never reads would have us hoard pongs.
+    // Pongs for a peer that never reads would use up memory.
     if (this.#stream.bufferedAmount > this.#outgoingBytes) return this.terminate();
     this.#stream.write(this.#encoder.control(OPCODE.pong, payload));
   }
 
   onPong(): void {
-    // Its bytes were the sign of life.
+    // `receive` has already recorded the sign of life.
   }
 
   onCloseFrame(code: number, reason: string): void {

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { type Client, Kite, type TransportChoice } from "../../../mod.ts";
+import { type Client, type ClientTransport, Kite } from "../../../mod.ts";
 import { printLine } from "../output.ts";
 import { boundLifetime, PeerOptions } from "../peer.ts";
 import { median } from "../statistics.ts";
@@ -19,7 +19,7 @@ const inFlight = options.number("inflight");
 const caller = new Kite("caller", "1.0.0", { kiteKey: "", logLevel: "FATAL" });
 const remotes: Client[] = [];
 for (const url of options.text("urls").split(",")) {
-  const remote = caller.newClient(url, { transport: options.text("transport") as TransportChoice });
+  const remote = caller.newClient(url, { transport: options.text("transport") as ClientTransport });
   await remote.dial();
   remotes.push(remote);
 }

@@ -32,7 +32,7 @@ Deno.test({
     await using stack = new AsyncDisposableStack();
     const caller = stack.use(ourKontrolledKite(await kontrol.kiteKey("bob"), kontrol.url));
     const events: KiteEvent[] = [];
-    using watch = caller.watchKites({ username: "alice" });
+    await using watch = caller.watchKites({ username: "alice" });
     const watching = (async () => {
       for await (const event of watch) events.push(event);
     })();
@@ -61,7 +61,7 @@ Deno.test({
       withinMs: 15_000,
       what: "a DEREGISTER of each",
     });
-    watch.stop();
+    await watch.close();
     await watching;
   },
 });

@@ -130,10 +130,9 @@ Deno.test({
     }
     // Longer than a kite without heartbeats is kept.
     await new Promise((resolve) => setTimeout(resolve, 4_500));
-    assertEquals((await finder.kontrol.findKites({ id: identity.id })).length, 1);
+    assertEquals((await finder.getKites({ id: identity.id })).length, 1);
     await peer.kill();
-    const isGone = () =>
-      finder.kontrol.findKites({ id: identity.id }).then(() => false, () => true);
+    const isGone = () => finder.getKites({ id: identity.id }).then(() => false, () => true);
     await eventually(isGone, { what: "the end of the registration" });
   },
 });

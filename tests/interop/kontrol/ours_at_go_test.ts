@@ -114,14 +114,14 @@ Deno.test({
     const token = await caller.getToken(query);
     assertEquals(audienceOf(token), "/dora/testing/target");
     assertEquals(await caller.getToken(query), token);
-    assertNotEquals(await caller.getTokenForce(query), token);
+    assertNotEquals(await caller.getToken(query, { force: true }), token);
     assertEquals((await caller.getKey()).trim(), kontrol!.keys.pair.publicKey.trim());
 
     const none = () => caller.getKites({ name: "nosuch" });
     await assertRejects(none, KiteError, "no kites availabile");
     await assertRejects(() => caller.getToken({ name: "nosuch" }), KiteError, "no kites found");
     // A Go Kontrol does not know watches, and says nothing of them: the list is all that comes.
-    using watch = caller.watchKites({ id });
+    await using watch = caller.watchKites({ id });
     for await (const event of watch) {
       assertEquals([event.action, event.kite], ["REGISTER", kite.identity]);
       break;

@@ -149,7 +149,7 @@ sharedTest(
   async ({ ours, theirs, stack }) => {
     const watcher = stack.use(ourKontrolledKite(await ours.kiteKey("watcher"), ours.url));
     const events: KiteEvent[] = [];
-    using watch = watcher.watchKites({ username: "watched" });
+    await using watch = watcher.watchKites({ username: "watched" });
     const watching = (async () => {
       for await (const event of watch) events.push(event);
     })();
@@ -163,7 +163,7 @@ sharedTest(
     await peer.kill();
     await eventually(() => events.length === 2, { withinMs: 15_000, what: "the DEREGISTER" });
     assertEquals(events[1]?.action, "DEREGISTER");
-    watch.stop();
+    await watch.close();
     await watching;
   },
   { timeToLive: 4_000, flags: ["-update", "1s", "-delay", "2s", "-ttl", "4s"] },
@@ -197,7 +197,7 @@ sharedTest("key pairs that one adds and deletes count at the other", async (both
   ];
   const owners = [theirs.keys.pair.publicKey.trim(), ours.pair.publicKey.trim()];
   for (const [i, kite] of kites.entries()) {
-    const { url } = (await callers[0]!.kontrol.findKites({ id: kite.id }))[0]!;
+    const { url } = (await callers[0]!.getKites({ id: kite.id }))[0]!;
     const renewed = async () => (await kite.registerOnce(url)).kiteKey;
     await eventually(renewed, { what: "a kite.key signed anew" });
     assertEquals((await kite.getKey()).trim(), owners[i]);

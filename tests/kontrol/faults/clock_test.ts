@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
 import { TestProcess } from "../../support/process.ts";
-import { denoRun, kiteOf, postgresFlags, TestKontrol } from "./kontrols.ts";
+import { denoRun, kiteOf, KontrolProcess, postgresFlags } from "./kontrol_process.ts";
 
-const KITE = new URL("./quick_kite.ts", import.meta.url);
+const KITE = new URL("./kite_program.ts", import.meta.url);
 
 /** Minutes; what Kontrol signs allows for five. */
 const OFF = 4;
@@ -12,8 +12,8 @@ const OFF = 4;
 async function callThrough(
   clock: number,
   over: string,
-  home: TestKontrol,
-  kontrols: readonly TestKontrol[],
+  home: KontrolProcess,
+  kontrols: readonly KontrolProcess[],
 ): Promise<void> {
   const name = `kite${clock}-${over}`;
   await using kite = await TestProcess.start({
@@ -41,9 +41,9 @@ Deno.test({
     await using server = await TestPostgres.start();
     const storage = postgresFlags(server, await server.createDatabase());
     // Its kite.keys are from the future.
-    await using ahead = await TestKontrol.start({ storage, clock: OFF });
-    await using right = await TestKontrol.start({ storage });
-    await using behind = await TestKontrol.start({ storage, clock: -OFF });
+    await using ahead = await KontrolProcess.start({ storage, clock: OFF });
+    await using right = await KontrolProcess.start({ storage });
+    await using behind = await KontrolProcess.start({ storage, clock: -OFF });
     await callThrough(0, "websocket", ahead, [right, ahead]);
     await callThrough(0, "http", behind, [right, behind]);
     await callThrough(OFF, "websocket", right, [right, ahead]);

@@ -2,9 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import { TestEtcd } from "../../support/etcd.ts";
 import { eventually } from "../../support/eventually.ts";
 import { skipUnless } from "../../support/parts.ts";
-import { etcdFlags, kiteOf, listedKite, TestKontrol } from "./kontrols.ts";
-import { Seeker, tell, Witness } from "./observers.ts";
-import { outlive } from "./outage.ts";
+import { etcdFlags, kiteOf, KontrolProcess, listedKite } from "./kontrol_process.ts";
+import { QueryLoop, tell, WatchRecorder } from "./observers.ts";
+import { testOutage } from "./outage.ts";
 
 const MEMBERS = [0, 1, 2];
 
@@ -17,10 +17,10 @@ Deno.test({
   fn: async () => {
     await using cluster = await TestEtcd.start(3);
     const storage = etcdFlags(cluster);
-    await using first = await TestKontrol.start({ storage });
-    await using second = await TestKontrol.start({ storage });
+    await using first = await KontrolProcess.start({ storage });
+    await using second = await KontrolProcess.start({ storage });
     await loseOneEach(cluster, [first, second]);
-    await outlive([first, second], {
+    await testOutage([first, second], {
       name: "etcd",
       stop: async () => {
         await Promise.all(MEMBERS.map((member) => cluster.killMember(member)));
@@ -35,12 +35,12 @@ Deno.test({
 /** Each member goes once, and so each leader: nobody notices more than a pause. */
 async function loseOneEach(
   cluster: TestEtcd,
-  kontrols: readonly [TestKontrol, TestKontrol],
+  kontrols: readonly [KontrolProcess, KontrolProcess],
 ): Promise<void> {
   const query = { name: "steady" };
   await using kite = await listedKite(kontrols, "steady");
-  await using witness = new Witness(kiteOf(kontrols, "witness"), query);
-  await using seeker = new Seeker(kiteOf(kontrols, "seeker"), query, [kite.id]);
+  await using witness = new WatchRecorder(kiteOf(kontrols, "witness"), query);
+  await using seeker = new QueryLoop(kiteOf(kontrols, "seeker"), query, [kite.id]);
   await eventually(() => seeker.good > 0 && witness.present.length === 1);
   for (const member of MEMBERS) {
     await cluster.killMember(member);

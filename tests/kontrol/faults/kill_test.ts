@@ -6,12 +6,12 @@ import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
 import {
   etcdFlags,
   kiteOf,
+  KontrolProcess,
   type ListedKite,
   listedKite,
   postgresFlags,
-  TestKontrol,
-} from "./kontrols.ts";
-import { Seeker, tell, Witness } from "./observers.ts";
+} from "./kontrol_process.ts";
+import { QueryLoop, tell, WatchRecorder } from "./observers.ts";
 
 const WITHIN = 10_000;
 
@@ -25,13 +25,13 @@ const SOCKETS = 2;
 
 /** Kills each of two Kontrols in turn while kites come and go. */
 async function killEach(storage: readonly string[]): Promise<void> {
-  await using first = await TestKontrol.start({ storage });
-  await using second = await TestKontrol.start({ storage });
+  await using first = await KontrolProcess.start({ storage });
+  await using second = await KontrolProcess.start({ storage });
   const [here, there] = [[first, second], [second, first]] as const;
   await using stays = await listAll(here, there);
-  await using witness = new Witness(kiteOf(here, "witness"), QUERY);
-  await using farWitness = new Witness(kiteOf(there, "witness"), QUERY);
-  await using seeker = new Seeker(kiteOf(here, "seeker", { timeout: 2_000 }), QUERY, stays.ids);
+  await using witness = new WatchRecorder(kiteOf(here, "witness"), QUERY);
+  await using farWitness = new WatchRecorder(kiteOf(there, "witness"), QUERY);
+  await using seeker = new QueryLoop(kiteOf(here, "seeker", { timeout: 2_000 }), QUERY, stays.ids);
   const witnesses = [witness, farWitness];
   await eventually(() => witnesses.every(({ present }) => present.length === stays.ids.length), {
     withinMs: WITHIN,
@@ -74,7 +74,7 @@ async function killEach(storage: readonly string[]): Promise<void> {
 
 /** Kites at either Kontrol, over WebSocket and over HTTP. */
 async function listAll(
-  ...sides: readonly (readonly TestKontrol[])[]
+  ...sides: readonly (readonly KontrolProcess[])[]
 ): Promise<AsyncDisposable & { readonly ids: string[]; readonly registrations: number }> {
   const kites: ListedKite[] = [];
   let registrations = 0;

@@ -5,7 +5,7 @@ import type { KontrolQuery } from "../../../src/protocol/query.ts";
 const PAUSE = 20;
 
 /** Asks a Kontrol for kites without a pause, and notes for how long they were not all found. */
-export class Seeker implements AsyncDisposable {
+export class QueryLoop implements AsyncDisposable {
   readonly #kite: Kite;
   readonly #query: KontrolQuery;
   readonly #loop: Promise<void>;
@@ -73,8 +73,8 @@ export class Seeker implements AsyncDisposable {
 
   async #ask(): Promise<void> {
     try {
-      const found = await this.#kite.kontrol.findKites(this.#query);
-      const ids = new Set(found.map(({ kite }) => kite.id));
+      const found = await this.#kite.getKites(this.#query);
+      const ids = new Set(found.map(({ identity }) => identity!.id));
       if (this.#expected.every((id) => ids.has(id))) this.#succeed();
       else this.incomplete++;
     } catch (error) {
@@ -94,7 +94,7 @@ export class Seeker implements AsyncDisposable {
 }
 
 /** Notes every event of a watch. */
-export class Witness implements AsyncDisposable {
+export class WatchRecorder implements AsyncDisposable {
   /** The events, as `REGISTER <id>`, in order. */
   readonly events: string[] = [];
   readonly #kite: Kite;

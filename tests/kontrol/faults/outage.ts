@@ -1,15 +1,15 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type Kite, KiteError } from "../../../mod.ts";
 import { eventually } from "../../support/eventually.ts";
-import { kiteOf, listedKite, type TestKontrol } from "./kontrols.ts";
-import { ms, Seeker, tell, Witness } from "./observers.ts";
+import { kiteOf, type KontrolProcess, listedKite } from "./kontrol_process.ts";
+import { ms, QueryLoop, tell, WatchRecorder } from "./observers.ts";
 
 const QUERY = { name: "math" };
 
 const NOWHERE = "http://127.0.0.1:1/kite";
 
-/** What an error has to say: which storage it was, and what it could not do. */
-const CLEAR = /^(etcd|postgres) storage: could not [a-z ]+(: | within )./;
+/** Every error names what failed, the storage, and the reason. */
+const CLEAR = /^Cannot [a-z ]+ \((etcd|postgres) storage\): ./;
 
 /**
  * Milliseconds within which Kontrol answers, come what may: twice the bound of a storage, as a query may
@@ -37,16 +37,16 @@ export interface Outage {
 }
 
 /** Takes the storage of two Kontrols away, looks at what they say, and gives it back. */
-export async function outlive(
-  kontrols: readonly [TestKontrol, TestKontrol],
+export async function testOutage(
+  kontrols: readonly [KontrolProcess, KontrolProcess],
   outage: Outage,
 ): Promise<void> {
   const [first, second] = kontrols;
   await using overWebSocket = await listedKite([first], "math");
   await using overHttp = await listedKite([second], "math", { isHttp: true });
   const ids = [overWebSocket.id, overHttp.id];
-  await using witness = new Witness(kiteOf([second], "witness"), QUERY);
-  await using seeker = new Seeker(kiteOf([first], "seeker", { timeout: 2 * BOUND }), QUERY, ids);
+  await using witness = new WatchRecorder(kiteOf([second], "witness"), QUERY);
+  await using seeker = new QueryLoop(kiteOf([first], "seeker", { timeout: 2 * BOUND }), QUERY, ids);
   const leaver = await listedKite([first], "math");
   await eventually(() => witness.present.length === 3 && seeker.good > 0);
 
@@ -99,7 +99,7 @@ export async function outlive(
 }
 
 /** Every way to ask a Kontrol is answered, with a clear error, within the bound. */
-async function assertAway(kontrols: readonly TestKontrol[]): Promise<void> {
+async function assertAway(kontrols: readonly KontrolProcess[]): Promise<void> {
   let slowest = 0;
   const timed = async <T>(work: Promise<T>): Promise<T> => {
     const begin = performance.now();
@@ -132,13 +132,13 @@ async function assertFails(work: Promise<unknown>): Promise<void> {
   assertMatch(error.message, CLEAR);
 }
 
-async function assertNotReady(kontrol: TestKontrol): Promise<void> {
+async function assertNotReady(kontrol: KontrolProcess): Promise<void> {
   const { status, text } = await kontrol.ready();
   assertEquals(status, 503);
   assertMatch(text, CLEAR);
 }
 
-async function assertRefusesPost({ base, home }: TestKontrol, asker: Kite): Promise<void> {
+async function assertRefusesPost({ base, home }: KontrolProcess, asker: Kite): Promise<void> {
   const key = await Deno.readTextFile(`${home}/kite.key`);
   const response = await fetch(`${base}/register`, {
     method: "POST",

@@ -2,11 +2,11 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { KiteError } from "../../../mod.ts";
 import { eventually } from "../../support/eventually.ts";
 import { TestProcess } from "../../support/process.ts";
-import { denoRun, kiteOf, TestKontrol } from "./kontrols.ts";
-import { ms, tell, Witness } from "./observers.ts";
+import { denoRun, kiteOf, KontrolProcess } from "./kontrol_process.ts";
+import { ms, tell, WatchRecorder } from "./observers.ts";
 
-const KONTROL = new URL("./quick_kontrol.ts", import.meta.url);
-const KITE = new URL("./quick_kite.ts", import.meta.url);
+const KONTROL = new URL("./kontrol_program.ts", import.meta.url);
+const KITE = new URL("./kite_program.ts", import.meta.url);
 
 /** A second is the shortest interval that there is on the wire. */
 const LIVENESS = { heartbeatInterval: 1_000, heartbeatGrace: 1_000 };
@@ -19,7 +19,7 @@ const BACK_WITHIN = 1_000 + 1_000 + 1_500;
 
 for (const over of ["websocket", "http"]) {
   Deno.test(`faults: a kite that stands still goes, and comes back by itself, over ${over}`, async () => {
-    await using kontrol = await TestKontrol.start({
+    await using kontrol = await KontrolProcess.start({
       storage: ["-storage=sqlite"],
       script: KONTROL,
       env: { LIVENESS: JSON.stringify(LIVENESS) },
@@ -28,7 +28,7 @@ for (const over of ["websocket", "http"]) {
       ...denoRun(KITE, ["math", over, kontrol.home, kontrol.url]),
       ready: (line) => line.startsWith("registered "),
     });
-    await using witness = new Witness(kiteOf([kontrol], "witness"), { name: "math" });
+    await using witness = new WatchRecorder(kiteOf([kontrol], "witness"), { name: "math" });
     await eventually(() => witness.present.length === 1);
     // It lives by its heartbeats, for longer than the longest silence.
     await new Promise((resolve) => setTimeout(resolve, 2_600));
@@ -57,7 +57,7 @@ for (const over of ["websocket", "http"]) {
 
 Deno.test("faults: a Kontrol that stands still loses none of its kites", async () => {
   const liveness = { heartbeatInterval: 1_000, heartbeatGrace: 2_000 };
-  await using kontrol = await TestKontrol.start({
+  await using kontrol = await KontrolProcess.start({
     storage: ["-storage=sqlite"],
     script: KONTROL,
     env: { LIVENESS: JSON.stringify(liveness) },
@@ -69,7 +69,7 @@ Deno.test("faults: a Kontrol that stands still loses none of its kites", async (
     });
   await using _connected = await start("websocket");
   await using _overHttp = await start("http");
-  await using witness = new Witness(kiteOf([kontrol], "witness"), { name: "math" });
+  await using witness = new WatchRecorder(kiteOf([kontrol], "witness"), { name: "math" });
   await eventually(() => witness.present.length === 2);
   kontrol.freeze(true);
   await new Promise((resolve) => setTimeout(resolve, 6_000));

@@ -1,6 +1,6 @@
 import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
-import { postgresFlags, TestKontrol } from "./kontrols.ts";
-import { type Outage, outlive } from "./outage.ts";
+import { KontrolProcess, postgresFlags } from "./kontrol_process.ts";
+import { type Outage, testOutage } from "./outage.ts";
 
 const { ignore } = await skipUnlessPostgres();
 
@@ -28,9 +28,9 @@ for (const [what, outage] of Object.entries(OUTAGES)) {
         ...postgresFlags(server, await server.createDatabase()),
         "-postgres-connecttimeout=2",
       ];
-      await using first = await TestKontrol.start({ storage });
-      await using second = await TestKontrol.start({ storage });
-      await outlive([first, second], { name: `PostgreSQL ${what}`, ...outage(server) });
+      await using first = await KontrolProcess.start({ storage });
+      await using second = await KontrolProcess.start({ storage });
+      await testOutage([first, second], { name: `PostgreSQL ${what}`, ...outage(server) });
     },
   });
 }

@@ -3,8 +3,8 @@ import { TestEtcd } from "../../support/etcd.ts";
 import { eventually } from "../../support/eventually.ts";
 import { skipUnless } from "../../support/parts.ts";
 import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
-import { etcdFlags, kiteOf, listedKite, postgresFlags, TestKontrol } from "./kontrols.ts";
-import { Witness } from "./observers.ts";
+import { etcdFlags, kiteOf, KontrolProcess, listedKite, postgresFlags } from "./kontrol_process.ts";
+import { WatchRecorder } from "./observers.ts";
 
 const WITHIN = 10_000;
 
@@ -13,19 +13,19 @@ const BEYOND_GRACE = 1_700;
 
 /** Three Kontrols on one storage: what is done at one counts at all. */
 async function shareOne(storage: readonly string[]): Promise<void> {
-  await using first = await TestKontrol.start({ storage });
+  await using first = await KontrolProcess.start({ storage });
   // Both at once, as after a power cut.
-  const others = await Promise.all([0, 1].map(() => TestKontrol.start({ storage })));
+  const others = await Promise.all([0, 1].map(() => KontrolProcess.start({ storage })));
   await using second = others[0]!;
   await using third = others[1]!;
   await assertSharedKeys([first, second, third]);
-  await using witness = new Witness(kiteOf([third], "witness"), { name: "math" });
+  await using witness = new WatchRecorder(kiteOf([third], "witness"), { name: "math" });
   await callEachWay([first, second, third], witness);
   await moveAway([first, second, third], witness);
   await heartbeatElsewhere([first, second, third]);
 }
 
-type Three = readonly [TestKontrol, TestKontrol, TestKontrol];
+type Three = readonly [KontrolProcess, KontrolProcess, KontrolProcess];
 
 async function assertSharedKeys(kontrols: Three): Promise<void> {
   const [keys, ...others] = await Promise.all(kontrols.map(async ({ base }) => {
@@ -36,7 +36,7 @@ async function assertSharedKeys(kontrols: Three): Promise<void> {
 }
 
 /** A kite of the first Kontrol is found and called by way of each. */
-async function callEachWay(kontrols: Three, witness: Witness): Promise<void> {
+async function callEachWay(kontrols: Three, witness: WatchRecorder): Promise<void> {
   const [first, , third] = kontrols;
   await using math = await listedKite([first], "math");
   await eventually(() => witness.of(math) === "REGISTER", { withinMs: WITHIN });
@@ -58,7 +58,7 @@ async function callEachWay(kontrols: Three, witness: Witness): Promise<void> {
 }
 
 /** A kite that has moved to another Kontrol stays listed when the first one sees it go. */
-async function moveAway([first, second, third]: Three, witness: Witness): Promise<void> {
+async function moveAway([first, second, third]: Three, witness: WatchRecorder): Promise<void> {
   await using math = await listedKite([first], "math");
   const { id } = math;
   await eventually(() => witness.of(math) === "REGISTER", { withinMs: WITHIN });
@@ -67,7 +67,7 @@ async function moveAway([first, second, third]: Three, witness: Witness): Promis
   await math[Symbol.asyncDispose]();
   await new Promise((resolve) => setTimeout(resolve, BEYOND_GRACE));
   await using seeker = kiteOf([third], "seeker");
-  const found = await seeker.kontrol.findKites({ name: "math" });
+  const found = await seeker.getKites({ name: "math" });
   assertEquals(found.map(({ url }) => url), [moved.url]);
   assertEquals(witness.of(math), "REGISTER,REGISTER");
   await moved[Symbol.asyncDispose]();
@@ -90,8 +90,8 @@ async function heartbeatElsewhere([first, second, third]: Three): Promise<void> 
     assertEquals(await (await fetch(heartbeat)).text(), "registeragain", "its id is not enough");
   }
   await using seeker = kiteOf([second], "seeker");
-  const found = await seeker.kontrol.findKites({ name: "http" });
-  assertEquals(found.map((each) => [each.kite.id, each.url]), [[kite.id, url]]);
+  const found = await seeker.getKites({ name: "http" });
+  assertEquals(found.map((each) => [each.identity?.id, each.url]), [[kite.id, url]]);
 }
 
 Deno.test({

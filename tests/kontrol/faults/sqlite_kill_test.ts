@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { kiteOf, listedKite, TestKontrol } from "./kontrols.ts";
+import { kiteOf, KontrolProcess, listedKite } from "./kontrol_process.ts";
 import { ms, tell } from "./observers.ts";
 
 const ROUNDS = 3;
@@ -12,7 +12,7 @@ const BEFORE_KILL = 150;
 const AT_ONCE = 16;
 
 /** Registers kites over HTTP until Kontrol is gone, and gives the ids of those it said yes to. */
-async function registerUntilKilled(kontrol: TestKontrol): Promise<string[]> {
+async function registerUntilKilled(kontrol: KontrolProcess): Promise<string[]> {
   const key = await Deno.readTextFile(`${kontrol.home}/kite.key`);
   await using kite = kiteOf([kontrol], "crowd");
   const registered: string[] = [];
@@ -44,7 +44,7 @@ async function registerUntilKilled(kontrol: TestKontrol): Promise<string[]> {
 }
 
 Deno.test("faults: Kontrol is killed amid registrations, and its SQLite file is sound", async () => {
-  await using kontrol = await TestKontrol.start({ storage: ["-storage=sqlite"] });
+  await using kontrol = await KontrolProcess.start({ storage: ["-storage=sqlite"] });
   await using math = await listedKite([kontrol], "math");
   const registered = new Set<string>();
   for (let round = 0; round < ROUNDS; round++) {
@@ -64,16 +64,18 @@ Deno.test("faults: Kontrol is killed amid registrations, and its SQLite file is 
     const begin = performance.now();
     await kontrol.restart();
     await using seeker = kiteOf([kontrol], "seeker");
-    const found = await seeker.kontrol.findKites({ name: "crowd" });
+    const found = await seeker.getKites({ name: "crowd" });
     const took = performance.now() - begin;
-    const ids = new Set(found.map(({ kite }) => kite.id));
+    const ids = new Set(found.map(({ identity }) => identity!.id));
     assertEquals([...registered].filter((id) => !ids.has(id)), [], "each that was told yes");
     // What was under way may have been done without an answer.
     assert(ids.size <= registered.size + (round + 1) * AT_ONCE, `${ids.size}`);
-    for (const { kite, url } of found) assertEquals(url, `http://127.0.0.1:1/${kite.id}`);
+    for (const { identity, url } of found) {
+      assertEquals(url, `http://127.0.0.1:1/${identity!.id}`);
+    }
     for (const id of ids) registered.add(id);
-    assertEquals(found.filter(({ token }) => token === ""), []);
-    assertEquals((await seeker.kontrol.findKites({ name: "math" }))[0]?.kite.id, math.id);
+    assertEquals(found.filter(({ authentication }) => !authentication?.key), []);
+    assertEquals((await seeker.getKites({ name: "math" }))[0]?.identity?.id, math.id);
     tell(`killed after ${confirmed.length} registrations; all found again after ${ms(took)}`);
   }
 });

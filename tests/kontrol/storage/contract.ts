@@ -3,6 +3,7 @@ import { KiteError } from "../../../src/protocol/errors.ts";
 import { IDENTITY_FIELDS, type KiteIdentity } from "../../../src/protocol/identity.ts";
 import { type KontrolQuery, queryMatcher } from "../../../src/protocol/query.ts";
 import { eventually } from "../../support/eventually.ts";
+import { testInvites } from "./contract_invites.ts";
 import { testKeyPairs } from "./contract_keys.ts";
 import { testWatch } from "./contract_watch.ts";
 import { type Fixture, identity, ids, PAIR, registration, storageTest } from "./fixture.ts";
@@ -12,6 +13,7 @@ export function testContract(fixture: Fixture): void {
   testQueries(fixture);
   testRegistrations(fixture);
   testLife(fixture);
+  testInvites(fixture);
   testKeyPairs(fixture);
   testWatch(fixture);
 }

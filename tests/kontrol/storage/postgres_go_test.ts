@@ -157,7 +157,7 @@ Deno.test({
     await using storage = await open(server, database, "nobody_much");
     const error = await assertRejects(() => storage.ready(), KiteError);
     assertEquals([error.type, error.code], ["storageError", "failed"]);
-    assert(error.message.includes("make the schema kite"), error.message);
+    assert(error.message.includes("create the schema kite"), error.message);
     assert(error.message.includes("permission denied"), error.message);
   },
 });

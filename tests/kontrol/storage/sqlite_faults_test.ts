@@ -98,7 +98,7 @@ Deno.test("sqlite: refuses a file that is not its own", async () => {
     const newer = new DatabaseSync(path);
     newer.exec("PRAGMA user_version = 7");
     newer.close();
-    assertThrows(() => new SqliteStorage({ path }), KiteError, "the file has schema 7");
+    assertThrows(() => new SqliteStorage({ path }), KiteError, "the file has schema version 7");
     await Promise.resolve();
   });
 });

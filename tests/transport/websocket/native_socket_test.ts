@@ -68,7 +68,7 @@ Deno.test("native socket: a message over the limit ends it with 1009", async () 
 });
 
 Deno.test("native socket: what is no WebSocket, or nowhere, is refused", async () => {
-  await using server = startServer({ rawWebsocket: false });
+  await using server = startServer({ rawWebSocket: false });
   for (const url of [`${server.url}/websocket`, `http://127.0.0.1:${freePort()}/kite`]) {
     await assertRejects(() => within(open(url, new Listener()), "the refusal"), HandshakeRefused);
   }

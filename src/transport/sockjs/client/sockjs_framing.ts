@@ -2,9 +2,9 @@ import { decodeFrame } from "../frames.ts";
 import { encodeUpstream, frameEnd } from "./upstream.ts";
 import type { Framing } from "../../websocket/session.ts";
 
-/** SockJS over WebSocket: a turn's messages in one JSON array (docs/protocol.md §1). */
+/** The framing of SockJS over WebSocket: one JSON array per turn (docs/protocol.md §1). */
 export const SOCKJS_FRAMING: Framing = {
-  transport: "websocket",
+  transport: "WebSocket",
   opensAtOnce: false,
   encode(messages, write) {
     let start = 0;

@@ -1,10 +1,10 @@
 /**
- * Characters after which a frame is full. More would delay its first message: with half as many, the
- * peer works while we still write (64 calls in flight: 1.5 times the calls a second of 65,536).
+ * Maximum characters of a frame of several messages. With smaller frames, the peer works while we still
+ * write: measured with 64 calls in flight, 1.5 times the calls per second of 65,536.
  */
 const FULL_FRAME = 32_768;
 
-/** The index after the last of `messages` that share a frame with the one at `start`. */
+/** Returns the end of the frame that begins with the message at `start`. */
 export function frameEnd(messages: readonly string[], start: number): number {
   let length = messages[start]?.length ?? 0;
   let end = start + 1;
@@ -16,7 +16,7 @@ export function frameEnd(messages: readonly string[], start: number): number {
   return end;
 }
 
-/** The SockJS frame that carries `messages` to a server. */
+/** Encodes `messages` as a SockJS frame for a server. */
 export function encodeUpstream(messages: readonly string[]): string {
   return JSON.stringify(messages);
 }

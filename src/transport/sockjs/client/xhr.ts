@@ -7,44 +7,44 @@ import { exceedsBytes } from "../../byte_length.ts";
 import { decodeFrame } from "../frames.ts";
 import { Outbox } from "../../outbox.ts";
 import type { CloseInfo, Session, SessionHandler } from "../../session.ts";
-import { readBody } from "./bounded_body.ts";
 import { closeInfo } from "../../close_code.ts";
 import { frameBytes, Inbox } from "../../inbox.ts";
 import { LifeSigns } from "../../life_signs.ts";
+import { readText } from "../../read_text.ts";
 import { CLOSE_TIMEOUT } from "../../websocket/socket.ts";
 import { encodeUpstream, frameEnd } from "./upstream.ts";
 import { displayUrl, newSessionPath, noKiteAt, transportUrl } from "../../url.ts";
 
-/** What XHR polling needs to know. */
+/** Options of {@linkcode dialXhr}. */
 export interface XhrDial {
   readonly headers: Headers;
   readonly idleTimeout: number;
   /** Certificates of private authorities, PEM. */
   readonly ca: readonly string[];
   readonly limits: Pick<Limits, "messageBytes" | "outgoingBytes">;
-  /** Gives the attempt up. */
+  /** Aborts the attempt. */
   readonly signal: AbortSignal;
 }
 
 /**
- * "Another connection still open". We never have two polls at once: the Go server says it when a
- * poll comes before it has put the former one away, and the session lives on.
+ * "Another connection still open". This client never has two polls at the same time, but the Go server
+ * sends this code if a poll arrives before it has cleaned up the previous one. The session continues.
  */
 const STILL_OPEN = 2010;
 const MAX_REFUSALS = 8;
 
-/** What HTTP status 404 means once a session is open. */
+/** The meaning of HTTP status 404 for an open session. */
 const UNKNOWN = "the server does not know the session";
 
-/** More than this is no answer to `xhr_send`, nor one that opens a session. */
+/** Maximum bytes of an answer to `xhr_send`, and of an answer that opens a session. */
 const SMALL_ANSWER = 65_536;
 
 /**
- * Dials a session over XHR polling: one poll after the other, and one POST after the other for what
- * is sent, each with all that has gathered.
+ * Dials a session over XHR polling. It sends one poll after the other, and one POST after the other,
+ * each with all waiting messages.
  *
- * @throws {KiteError} `sendError` when the server cannot be reached or refuses the session; the
- * reason of the signal when aborted.
+ * @throws {KiteError} `sendError` if the server cannot be reached or refuses the session; the reason
+ * of the signal if aborted.
  */
 export async function dialXhr(base: URL, dial: XhrDial): Promise<Session> {
   const session = new XhrSession(base, dial);
@@ -59,14 +59,17 @@ export async function dialXhr(base: URL, dial: XhrDial): Promise<Session> {
     session.abandon();
     if (signal.aborted) throw signal.reason;
     if (error instanceof KiteError) throw error;
-    throw new KiteError("sendError", `Cannot reach ${displayUrl(base)}: ${told(error)}`);
+    throw new KiteError(
+      "sendError",
+      `Cannot reach ${displayUrl(base)}: ${describeFetchError(error)}`,
+    );
   } finally {
     signal.removeEventListener("abort", abort);
   }
 }
 
 class XhrSession implements Session {
-  readonly transport = "xhr";
+  readonly transport = "XHRPolling";
   readonly remoteAddress: string;
   readonly #base: URL;
   readonly #pollUrl: URL;
@@ -80,12 +83,12 @@ class XhrSession implements Session {
   #open = false;
   #end: CloseInfo | undefined;
   #deadline: ReturnType<typeof setTimeout> | undefined;
-  /** Messages that wait for the POST under way. */
+  /** Messages that wait for the running POST. */
   #waiting: string[] = [];
-  /** Characters taken by `send` whose POST was not yet answered. */
+  /** Characters passed to `send` whose POST has not been answered yet. */
   #unsent = 0;
   #polling = false;
-  /** Polls refused in a row because the server took the one before for still open. */
+  /** Consecutive polls that were refused because the previous one seemed to be open. */
   #refused = 0;
   #posting = false;
 
@@ -106,7 +109,7 @@ class XhrSession implements Session {
     });
     this.#life = new LifeSigns(
       dial.idleTimeout,
-      () => {}, // nothing to ask with: the server's heartbeat ends a poll
+      () => {}, // polling has no pings; the server's heartbeat ends each poll
       () => this.#lose("the peer was silent for too long"),
     );
   }
@@ -139,31 +142,31 @@ class XhrSession implements Session {
     this.#outbox.flush();
     this.#finish(end);
     this.#inbox.drop();
-    // What was sent still leaves; SockJS has no word for the end, it is the poll that breaks off.
+    // Sent messages are still delivered. SockJS has no close frame for clients: the poll is aborted.
     if (this.#posting) this.#deadline = setTimeout(() => this.#fetches.abort(), CLOSE_TIMEOUT);
     else this.#fetches.abort();
   }
 
-  /** The first poll: it must bring `o`. */
+  /** Opens the session: the first poll must answer with `o`. */
   async open(): Promise<void> {
     const frames = await this.#poll(SMALL_ANSWER + frameBytes(this.#dial.limits));
     const shown = displayUrl(this.#pollUrl);
     if (frames === UNKNOWN) throw noKiteAt(this.#base);
     if (typeof frames === "string") {
-      throw new KiteError("sendError", `No SockJS session at ${shown}: ${frames}`);
+      throw new KiteError("sendError", `Cannot open a SockJS session at ${shown}: ${frames}`);
     }
     const [first, ...rest] = frames;
     const frame = first === undefined ? undefined : decodeFrame(first);
     if (frame?.type === "close") {
       throw new KiteError(
         "sendError",
-        `The server ended the session: ${frame.code} ${frame.reason}`,
+        `Cannot open a SockJS session at ${shown}: it was closed: ${frame.code} ${frame.reason}`,
       );
     }
     if (frame?.type !== "open") {
       throw new KiteError(
         "sendError",
-        `No SockJS session at ${shown}: the answer is no \`o\` frame`,
+        `Cannot open a SockJS session at ${shown}: the answer is not an \`o\` frame`,
       );
     }
     this.#open = true;
@@ -172,7 +175,7 @@ class XhrSession implements Session {
     void this.#pollOn();
   }
 
-  /** Gives up a session that never opened. */
+  /** Aborts a session that has not opened. */
   abandon(): void {
     this.#fetches.abort();
     this.#http.close();
@@ -189,14 +192,14 @@ class XhrSession implements Session {
         if (this.#refused === refused) this.#refused = 0;
         else await pause(2 ** this.#refused, this.#fetches.signal);
       } catch (error) {
-        this.#lose(`the poll failed: ${told(error)}`);
+        this.#lose(`the poll failed: ${describeFetchError(error)}`);
       }
     }
     this.#polling = false;
     this.#settle();
   }
 
-  /** The frames of one poll, or why there are none. */
+  /** Returns the frames of one poll, or the reason why there are none. */
   async #poll(maxBytes: number): Promise<string[] | string> {
     const response = await this.#fetch(this.#pollUrl, null);
     this.#life.heard();
@@ -204,7 +207,11 @@ class XhrSession implements Session {
       await response.body?.cancel();
       return response.status === 404 ? UNKNOWN : `HTTP status ${response.status}`;
     }
-    const text = await readBody(response, maxBytes, () => this.#life.heard());
+    let left = maxBytes;
+    const text = await readText(response.body, (bytes) => {
+      this.#life.heard();
+      return (left -= bytes) >= 0;
+    });
     if (text === undefined) {
       this.close(1009, "message too long");
       return [];
@@ -219,7 +226,7 @@ class XhrSession implements Session {
       switch (frame?.type) {
         case undefined:
           return this.close(1002, "broken frame");
-        case "open": // a poll on a session that is unknown makes a new one
+        case "open": // the server did not know the session and has created a new one
           return this.#lose("the server lost the session");
         case "heartbeat":
           break;
@@ -246,7 +253,7 @@ class XhrSession implements Session {
     }
   }
 
-  /** Sends what waits, and what comes to wait meanwhile, one POST after the other. */
+  /** Sends the waiting messages until there are none, one POST after the other. */
   async #post(): Promise<void> {
     this.#posting = true;
     while (this.#waiting.length > 0 && !this.#fetches.signal.aborted) {
@@ -259,22 +266,23 @@ class XhrSession implements Session {
       );
       try {
         const response = await this.#fetch(this.#sendUrl, encodeUpstream(batch));
-        await readBody(response, SMALL_ANSWER, () => {});
+        let left = SMALL_ANSWER;
+        await readText(response.body, (bytes) => (left -= bytes) >= 0);
         const { status } = response;
         if (status !== 200 && status !== 204) this.#lose(`xhr_send: HTTP status ${status}`);
       } catch (error) {
-        this.#lose(`xhr_send failed: ${told(error)}`);
+        this.#lose(`xhr_send failed: ${describeFetchError(error)}`);
       } finally {
         timer.clear();
       }
       for (const message of batch) this.#unsent -= message.length;
     }
     this.#posting = false;
-    if (this.#end !== undefined) this.#fetches.abort(); // close() waited for this
+    if (this.#end !== undefined) this.#fetches.abort(); // close() has waited for the last POST
     this.#settle();
   }
 
-  /** Follows no redirect: that would carry messages, tokens and headers to another server. */
+  /** Refuses redirects, which would send messages, tokens and headers to another server. */
   async #fetch(url: URL, body: string | null): Promise<Response> {
     const response = await this.#http.fetch(url, {
       method: "POST",
@@ -301,7 +309,7 @@ class XhrSession implements Session {
     this.#fetches.abort();
   }
 
-  /** Tells of the end once no request is left. */
+  /** Reports the end once no request is running. */
   #settle(): void {
     if (this.#end === undefined || this.#polling || this.#posting) return;
     clearTimeout(this.#deadline);
@@ -313,13 +321,13 @@ class XhrSession implements Session {
   }
 }
 
-/** Browsers hide the status of a redirect, and name the response's type instead. */
+/** True for a redirect. Browsers hide its status, but set the type of the response. */
 function isRedirect({ status, type }: Response): boolean {
   return type === "opaqueredirect" || (status >= 300 && status <= 399);
 }
 
-/** What `fetch` says of its failure, without the query of the URL that it may repeat. */
-function told(error: unknown): string {
+/** Describes an error of `fetch`, without the query of a URL in its message. */
+function describeFetchError(error: unknown): string {
   if (!(error instanceof Error)) return "the request failed";
   const { cause, message } = error;
   const whole = cause instanceof Error ? `${message}: ${cause.message}` : message;

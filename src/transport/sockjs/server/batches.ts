@@ -1,6 +1,6 @@
 /**
- * Hands out `messages` in order, in runs of about `limit` characters, so that no frame grows without
- * bound. A message longer than that goes alone.
+ * Splits `messages` into batches of at most about `limit` characters, to limit the size of frames. A
+ * longer message has its own batch.
  */
 export function forEachBatch(
   messages: readonly string[],
@@ -15,7 +15,7 @@ export function forEachBatch(
   }
 }
 
-/** Where the run that begins at `start` ends; always after it. */
+/** Returns the end of the batch that begins at `start`. A batch has at least one message. */
 export function batchEnd(messages: readonly string[], start: number, limit: number): number {
   let size = messages[start]?.length ?? 0;
   let end = start + 1;

@@ -3,35 +3,38 @@ import { cors, noCache, plain } from "./headers.ts";
 import type { HttpSession } from "./http_session.ts";
 import { ResponseReceiver, type Wrap } from "./response_receiver.ts";
 
-/** How one of the HTTP transports carries frames down to the client (docs/protocol.md §1). */
+/** How an HTTP transport sends frames to the client (docs/protocol.md §1). */
 export interface Downstream {
+  readonly transport: TransportName;
   readonly contentType: string;
-  /** True if other pages' scripts may read the response. */
+  /** True if scripts of other origins may read the response. */
   readonly crossOrigin: boolean;
   /** True if the response is a script or a page that calls a function named by the request. */
   readonly hasCallback: boolean;
-  /** What a streaming response begins with; `undefined` for those of one frame. */
+  /** Returns the beginning of a streaming response; `undefined` for responses of one frame. */
   readonly prelude?: (callback: string) => string;
   readonly wrap: (callback: string) => Wrap;
 }
 
-/** Transports that are fed by responses. */
-export type DownstreamName = Exclude<TransportName, "websocket" | "rawWebsocket">;
+/** The route names of the transports that send frames in HTTP responses. */
+export type DownstreamName = "xhr" | "xhr_streaming" | "eventsource" | "htmlfile" | "jsonp";
 
 const SCRIPT = "application/javascript; charset=UTF-8";
-/** Browsers show nothing of a page, and parse nothing of a stream, before about this much. */
+/** Browsers do not process a response before about this many bytes have arrived. */
 const XHR_PRELUDE = "h".repeat(2048) + "\n";
 const HTML_PRELUDE_LENGTH = 1024;
 
-/** All of them. */
+/** The HTTP transports. */
 export const DOWNSTREAM: Readonly<Record<DownstreamName, Downstream>> = Object.freeze({
   xhr: {
+    transport: "XHRPolling",
     contentType: SCRIPT,
     crossOrigin: true,
     hasCallback: false,
     wrap: () => line,
   },
   xhr_streaming: {
+    transport: "XHRStreaming",
     contentType: SCRIPT,
     crossOrigin: true,
     hasCallback: false,
@@ -39,6 +42,7 @@ export const DOWNSTREAM: Readonly<Record<DownstreamName, Downstream>> = Object.f
     wrap: () => line,
   },
   eventsource: {
+    transport: "EventSource",
     contentType: "text/event-stream",
     crossOrigin: true,
     hasCallback: false,
@@ -46,6 +50,7 @@ export const DOWNSTREAM: Readonly<Record<DownstreamName, Downstream>> = Object.f
     wrap: () => (frame) => `data: ${frame}\r\n\r\n`,
   },
   htmlfile: {
+    transport: "HTMLFile",
     contentType: "text/html; charset=UTF-8",
     crossOrigin: false,
     hasCallback: true,
@@ -53,6 +58,7 @@ export const DOWNSTREAM: Readonly<Record<DownstreamName, Downstream>> = Object.f
     wrap: () => (frame) => `<script>\np(${scriptString(frame)});\n</script>\r\n`,
   },
   jsonp: {
+    transport: "JSONPPolling",
     contentType: SCRIPT,
     crossOrigin: false,
     hasCallback: true,
@@ -60,7 +66,7 @@ export const DOWNSTREAM: Readonly<Record<DownstreamName, Downstream>> = Object.f
   },
 });
 
-/** Answers a request for frames of `session`. */
+/** Connects a request for frames to its session. */
 export function receive(
   session: HttpSession,
   downstream: Downstream,
@@ -73,7 +79,7 @@ export function receive(
   return receiver;
 }
 
-/** The headers common to all answers of a transport. */
+/** Returns the headers that all answers of a transport have. */
 export function downstreamHeaders(request: Request, downstream: Downstream): Headers {
   const headers = new Headers();
   noCache(headers);
@@ -82,7 +88,7 @@ export function downstreamHeaders(request: Request, downstream: Downstream): Hea
   return headers;
 }
 
-/** The function that the response shall call, or the answer that refuses the request. */
+/** Returns the name of the function that the response calls, or the answer that refuses the request. */
 export function callbackOf(search: URLSearchParams, headers: Headers): string | Response {
   const callback = search.get("c");
   if (callback === null || callback === "") {
@@ -98,7 +104,7 @@ function line(frame: string): string {
   return frame + "\n";
 }
 
-/** A string literal that cannot end the script element it stands in. */
+/** Encodes a string literal that cannot end its script element. */
 function scriptString(frame: string): string {
   return JSON.stringify(frame).replaceAll("<", "\\u003c");
 }

@@ -1,8 +1,8 @@
 /**
- * Reads one field of an urlencoded form, without building the others: a form of a million fields
- * costs no more than its own text.
+ * Reads one field of a urlencoded form without decoding the others, so that a form of a million fields
+ * needs no additional memory.
  *
- * @returns the decoded value of the first field of that name; `undefined` when there is none
+ * @returns the decoded value of the first field with that name; `undefined` if there is none
  */
 export function formField(form: string, name: string): string | undefined {
   const prefix = `${name}=`;

@@ -2,13 +2,13 @@ import { KiteError } from "../../../protocol/errors.ts";
 import { type Upgrade, upgradeWebSocket } from "../../../runtime/upgrade.ts";
 import { plain } from "./headers.ts";
 
-/** True if the request asks for a WebSocket. */
+/** True if the request is for a WebSocket. */
 export function wantsWebSocket(request: Request): boolean {
   return request.headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
-/** Upgrades the request, or answers what is wrong with it. */
-export function shakeHands(request: Request, peer: { upgrade?(): Upgrade }): Upgrade | Response {
+/** Upgrades the request, or returns the answer that refuses it. */
+export function upgrade(request: Request, peer: { upgrade?(): Upgrade }): Upgrade | Response {
   if (!wantsWebSocket(request)) return plain(400, 'Can "Upgrade" only to "WebSocket".\n');
   const connection = request.headers.get("connection")?.toLowerCase().split(/\s*,\s*/) ?? [];
   if (!connection.includes("upgrade")) return plain(400, '"Connection" must be "Upgrade".\n');

@@ -1,10 +1,10 @@
-/** The headers that SockJS asks for, route by route. All functions add to `headers`. */
+/** The headers that SockJS requires. All functions add to `headers`. */
 
 const YEAR_IN_SECONDS = 31_536_000;
 const PLAIN = "text/plain; charset=UTF-8";
 const COOKIE = /(?:^|;)\s*JSESSIONID=([\w.!~*'()%+/=-]{1,256})\s*(?:;|$)/;
 
-/** Forbids caches, and proxies (and this server) to compress, which would hold back small frames. */
+/** Forbids caching and compression, which would delay small frames. */
 export function noCache(headers: Headers): void {
   headers.set("cache-control", "no-store, no-cache, no-transform, must-revalidate, max-age=0");
 }
@@ -15,7 +15,7 @@ export function longCache(headers: Headers): void {
   headers.set("expires", new Date(Date.now() + YEAR_IN_SECONDS * 1000).toUTCString());
 }
 
-/** Allows any origin: with credentials where the request names its own, else without. */
+/** Allows any origin, with credentials if the request names its origin. */
 export function cors(headers: Headers, request: Request): void {
   const origin = request.headers.get("origin");
   headers.append("vary", "Origin");
@@ -23,7 +23,7 @@ export function cors(headers: Headers, request: Request): void {
   if (origin !== null) headers.set("access-control-allow-credentials", "true");
 }
 
-/** The answer to an OPTIONS request. */
+/** Answers an OPTIONS request. */
 export function preflight(request: Request, methods: string): Response {
   const headers = new Headers();
   cors(headers, request);
@@ -35,19 +35,19 @@ export function preflight(request: Request, methods: string): Response {
   return new Response(null, { status: 204, headers });
 }
 
-/** The cookie that load balancers tell sessions apart by: the client's own, or a first one. */
+/** Sets the cookie by which load balancers distinguish clients: the client's own, or a first one. */
 export function sessionCookie(headers: Headers, request: Request): void {
   const value = COOKIE.exec(request.headers.get("cookie") ?? "")?.[1] ?? "dummy";
   headers.set("set-cookie", `JSESSIONID=${value}; path=/`);
 }
 
-/** A plain text answer. */
+/** Creates a plain text answer. */
 export function plain(status: number, text: string, headers: Headers = new Headers()): Response {
   headers.set("content-type", PLAIN);
   return new Response(text, { status, headers });
 }
 
-/** The answer where there is nothing. */
+/** Creates the answer for unknown paths. */
 export function notFound(headers?: Headers): Response {
   return plain(404, "404 page not found\n", headers);
 }

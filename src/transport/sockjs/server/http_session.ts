@@ -5,20 +5,20 @@ import { ServerSession, type SessionHost } from "./session.ts";
 
 const INTERRUPTED: CloseInfo = Object.freeze({ code: 1006, reason: "Connection interrupted" });
 const TIMED_OUT: CloseInfo = Object.freeze({ code: 1006, reason: "Session timed out" });
-/** Milliseconds between two polls in which a client that has sent messages keeps its session. */
-const PATIENCE = 1_000;
+/** Milliseconds without a poll during which a client that has sent messages keeps its session. */
+const REPLACE_AFTER = 1_000;
 
 const TOO_SLOW: CloseInfo = Object.freeze({ code: 1008, reason: "Request body too slow" });
 const OVERLOADED: CloseInfo = Object.freeze({ code: 1013, reason: "Too many request bodies" });
-/** 1006 never travels; this is how a client hears of it that comes back to an interrupted session. */
+/** The frame for a client that returns to an interrupted session. Code 1006 must not be sent. */
 const INTERRUPTED_FRAME = encodeClose(1002, INTERRUPTED.reason);
 const BUSY_FRAME = encodeClose(2010, "Another connection still open");
 
-/** The response that carries frames down to the client: one frame, or many. */
+/** A response that sends one or more frames to the client. */
 export interface Receiver {
-  /** False when it can take no further frame. */
+  /** False if it accepts no further frame. */
   readonly isOpen: boolean;
-  /** Bytes (estimated) written and not yet taken by the network. */
+  /** Bytes (estimated) written that the network has not accepted yet. */
   readonly unsent: number;
   /** Writes one frame. */
   write(frame: string): void;
@@ -27,8 +27,8 @@ export interface Receiver {
 }
 
 /**
- * A session of the HTTP transports: messages come in by `xhr_send` or `jsonp_send`, and go out over
- * whichever receiver is there, one at a time. Between two receivers they wait.
+ * A session of the HTTP transports. It receives messages through `xhr_send` or `jsonp_send`, and sends
+ * messages through one receiver at a time. Without a receiver, they wait.
  */
 export class HttpSession extends ServerSession {
   readonly transport: TransportName;
@@ -37,7 +37,7 @@ export class HttpSession extends ServerSession {
   #queue: string[] = [];
   #queueSize = 0;
   #greeted = false;
-  #hasSpoken = false;
+  #hasSentMessages = false;
   /** When a session without a receiver is forgotten; 0 while it has one. */
   #deadline: number;
 
@@ -49,21 +49,21 @@ export class HttpSession extends ServerSession {
   }
 
   /**
-   * True when the session may end to make room for another: its client is away, and has either sent
-   * no message yet or been away for a while.
+   * True if another session may replace this one: its client is away, and has either sent no message
+   * yet or been away for some time.
    */
   get isReplaceable(): boolean {
     if (this.#receiver !== undefined) return false;
     const awayFor = this.host.disconnectDelay - (this.#deadline - performance.now());
-    return this.isOver || !this.#hasSpoken || awayFor >= PATIENCE;
+    return this.isOver || !this.#hasSentMessages || awayFor >= REPLACE_AFTER;
   }
 
-  /** True when the session is over and no receiver will be told so any more. */
+  /** True if the session has ended and is no longer kept for its client. */
   get isForgotten(): boolean {
     return this.isOver && this.#receiver === undefined && this.host.now >= this.#deadline;
   }
 
-  /** A response has come that can carry frames. */
+  /** Connects a response that can send frames. */
   connect(receiver: Receiver): void {
     if (this.#receiver !== undefined) {
       receiver.write(BUSY_FRAME);
@@ -81,7 +81,7 @@ export class HttpSession extends ServerSession {
     this.#drain();
   }
 
-  /** The client is gone before its response was complete: what was under way is lost. */
+  /** Ends the session because the client left before its response was complete; data may be lost. */
   interrupted(receiver: Receiver): void {
     if (this.#receiver !== receiver) return;
     this.#release();
@@ -95,11 +95,11 @@ export class HttpSession extends ServerSession {
    * @returns false when one is over the limit
    */
   accept(messages: readonly string[]): boolean {
-    this.#hasSpoken = true;
+    this.#hasSentMessages = true;
     return this.deliver(messages);
   }
 
-  /** Ends the session because an upstream request was refused with this HTTP status. */
+  /** Ends the session because an upstream request was refused with the HTTP status. */
   refuseRequest(status: 408 | 413 | 503): void {
     if (status === 413) this.refuse();
     else this.stop(status === 408 ? TOO_SLOW : OVERLOADED);
@@ -143,7 +143,7 @@ export class HttpSession extends ServerSession {
     this.#queueSize = 0;
   }
 
-  /** Gives the receiver what waits; then, if the session is over, the end. */
+  /** Sends the waiting messages to the receiver, and the close frame if the session has ended. */
   #drain(): void {
     const receiver = this.#receiver;
     if (receiver === undefined) return;
@@ -178,7 +178,7 @@ export class HttpSession extends ServerSession {
   }
 
   #delayed(): number {
-    // The clock may be late by one sweep, and a client must get its whole delay.
+    // The host's clock may be late by one sweep, but a client must have the whole delay.
     return performance.now() + this.host.disconnectDelay;
   }
 }

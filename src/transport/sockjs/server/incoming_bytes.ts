@@ -2,7 +2,7 @@ import type { Limits } from "../../../protocol/limits.ts";
 import { addressKey } from "../../address.ts";
 import { frameLimit, type ServerSession } from "./session.ts";
 
-/** Counts the bytes of request bodies that are being received, and refuses those beyond the limits. */
+/** Counts the bytes of request bodies that are being received, and enforces their limits. */
 export class IncomingBytes {
   readonly #server: number;
   readonly #perAddress: number;
@@ -10,23 +10,23 @@ export class IncomingBytes {
   readonly #byAddress = new Map<string, number>();
   readonly #bySession = new Map<ServerSession, number>();
 
-  /** A single body always fits, so that `messageBytes` alone decides about it. */
+  /** Limits below the size of a single body are raised to it, so that `messageBytes` applies. */
   constructor(limits: Limits) {
     const one = frameLimit(limits);
     this.#server = Math.max(limits.incomingBytes, one);
     this.#perAddress = Math.max(limits.incomingBytesPerAddress, one);
   }
 
-  /** Bytes counted at present. */
+  /** The currently counted bytes. */
   get total(): number {
     return this.#total;
   }
 
   /**
-   * Counts bytes that have arrived.
+   * Counts received bytes.
    *
-   * @param perSession bytes that all bodies of `session` may hold together
-   * @returns false, and counts nothing, when a limit would be passed
+   * @param perSession maximum bytes of all bodies of `session`
+   * @returns false if a limit would be exceeded; then nothing is counted
    */
   take(session: ServerSession, bytes: number, perSession: number): boolean {
     const key = addressKey(session.remoteAddress);
@@ -40,7 +40,7 @@ export class IncomingBytes {
     return true;
   }
 
-  /** Forgets bytes that were taken, once their body has been handled. */
+  /** Subtracts counted bytes after their body has been handled. */
   release(session: ServerSession, bytes: number): void {
     this.#total -= bytes;
     reduce(this.#bySession, session, bytes);

@@ -9,35 +9,35 @@ import {
   type DownstreamName,
   receive,
 } from "./downstream.ts";
-import { shakeHands, wantsWebSocket } from "./handshake.ts";
+import { upgrade, wantsWebSocket } from "./handshake.ts";
 import { cors, noCache, notFound, plain, preflight, sessionCookie } from "./headers.ts";
 import { HttpSession } from "./http_session.ts";
 import { greeting, IframePage, info } from "./pages.ts";
-import { RawWebSocketSession } from "./raw_websocket.ts";
+import { RawWebSocketServerSession } from "./raw_websocket.ts";
 import { IncomingBytes } from "./incoming_bytes.ts";
 import { METHODS, type Route, routeOf } from "./router.ts";
 import { frameLimit, type ServerSession } from "./session.ts";
 import { SessionTable } from "./session_table.ts";
 import { acceptMessages } from "./upstream.ts";
-import { WebSocketSession } from "./websocket.ts";
+import { WebSocketServerSession } from "./websocket.ts";
 
 const CLOSE_TIMEOUT = 5_000;
 
-/** The options of a {@linkcode SockJsServer}. */
-export interface SockJsServerOptions {
+/** Settings of the SockJS transports of a kite. */
+export interface SockJsOptions {
   /**
-   * The path all routes are under, without a slash at its end; `""` for the root.
+   * The path of all routes, without a trailing slash; `""` for the root.
    *
    * @default "/kite"
    */
   readonly prefix?: string;
   /**
-   * Whether to speak plain WebSocket, one message each, at `prefix/websocket` and to whoever asks
-   * for an upgrade at `/`, `prefix` or `prefix/`.
+   * Whether to accept WebSockets without SockJS at `prefix/websocket`, and for upgrade requests at `/`,
+   * `prefix` and `prefix/`.
    *
    * @default true
    */
-  readonly rawWebsocket?: boolean;
+  readonly rawWebSocket?: boolean;
   /**
    * Milliseconds without traffic after which a heartbeat is sent; 0 for none.
    *
@@ -45,54 +45,58 @@ export interface SockJsServerOptions {
    */
   readonly heartbeat?: number;
   /**
-   * Milliseconds a session lives without a request of its client that waits.
+   * Milliseconds until an HTTP session ends whose client has no waiting request.
    *
    * @default 10_000
    */
   readonly disconnectDelay?: number;
   /**
-   * Milliseconds in which the body of a request must have arrived.
+   * Milliseconds within which the body of a request must arrive.
    *
    * @default the kite's `handshakeTimeout`, else 10_000
    */
   readonly bodyTimeout?: number;
   /**
-   * Bytes after which a streaming response is ended, for the client to start another.
+   * Bytes after which a streaming response ends; the client then starts another one.
    *
    * @default 131_072
    */
   readonly responseLimit?: number;
   /**
-   * Whether to set the `JSESSIONID` cookie, by which load balancers keep a client on one server.
+   * Whether to set the `JSESSIONID` cookie, which load balancers use to bind a client to one server.
    *
    * @default false
    */
   readonly cookies?: boolean;
   /**
-   * Whether to offer WebSocket at all; without it, the HTTP transports only.
+   * Whether to accept WebSockets. Otherwise, only the HTTP transports are available.
    *
    * @default true
    */
-  readonly websocket?: boolean;
+  readonly webSocket?: boolean;
   /**
-   * Where the iframe page finds the SockJS client.
+   * The URL of the SockJS client for the iframe page.
    *
    * @default "https://cdnjs.cloudflare.com/ajax/libs/sockjs-client/1.6.1/sockjs.min.js"
    */
   readonly clientUrl?: string;
-  /** The bytes of messages and bodies, and the number of sessions, are kept here. */
+}
+
+/** The options of a {@linkcode SockJsServer}. */
+export interface SockJsServerOptions extends SockJsOptions {
+  /** The limits of messages, bodies and sessions. */
   readonly limits: Limits;
-  /** Hears of each new session. `request` is good during the call only: do not keep it. */
+  /** Called for each new session. Do not use `request` after the call. */
   readonly onSession: (session: Session, request: Request) => void;
   /**
-   * Hears of what `onSession` or a session's handler threw; the session is closed with 1011.
+   * Called with errors that `onSession` or a session's handler throws. The session closes with 1011.
    *
-   * @default nobody does
+   * @default errors are ignored
    */
   readonly onError?: (error: unknown, session: Session) => void;
 }
 
-/** What a server may know of a request beside the request. */
+/** The sender of a request. */
 export interface RequestInfo {
   /**
    * The peer's address, `host:port`.
@@ -100,16 +104,16 @@ export interface RequestInfo {
    * @default ""
    */
   readonly remoteAddress?: string;
-  /** Sets what is called when the peer leaves before its response is complete. */
+  /** Sets a listener that is called if the peer leaves before its response is complete. */
   onGone?(listener: () => void): void;
-  /** Turns the request into a WebSocket, on runtimes whose `Request` cannot do that. */
+  /** Upgrades the request to a WebSocket, on runtimes whose `Request` cannot be upgraded. */
   upgrade?(): Upgrade;
 }
 
 /** The options of {@linkcode SockJsServer.close}. */
 export interface SockJsCloseOptions {
   /**
-   * Milliseconds to wait for the peers; those still silent then are let go.
+   * Milliseconds to wait for the peers to close.
    *
    * @default 5_000
    */
@@ -117,7 +121,7 @@ export interface SockJsCloseOptions {
 }
 
 /**
- * Serves SockJS 0.3.3, all its transports, and raw WebSockets.
+ * Serves SockJS 0.3.3 with all its transports, and WebSockets without SockJS.
  *
  * @example
  * ```ts
@@ -137,8 +141,8 @@ export interface SockJsCloseOptions {
  */
 export class SockJsServer {
   readonly #prefix: string;
-  readonly #rawWebsocket: boolean;
-  readonly #websocket: boolean;
+  readonly #rawWebSocket: boolean;
+  readonly #webSocket: boolean;
   readonly #cookies: boolean;
   readonly #onSession: (session: Session, request: Request) => void;
   readonly #iframe: IframePage;
@@ -149,14 +153,14 @@ export class SockJsServer {
   #isRefusing = false;
 
   /**
-   * Makes a server without sessions, to be fed with requests.
+   * Creates a server. Pass requests to {@linkcode SockJsServer.fetch}.
    *
-   * @throws {KiteError} `configError` when an option makes no sense.
+   * @throws {KiteError} `configError` for an invalid option.
    */
   constructor(options: SockJsServerOptions) {
     this.#prefix = checkedPrefix(options.prefix ?? "/kite");
-    this.#websocket = options.websocket ?? true;
-    this.#rawWebsocket = this.#websocket && (options.rawWebsocket ?? true);
+    this.#webSocket = options.webSocket ?? true;
+    this.#rawWebSocket = this.#webSocket && (options.rawWebSocket ?? true);
     this.#cookies = options.cookies ?? false;
     this.#onSession = options.onSession;
     this.#iframe = new IframePage(
@@ -174,25 +178,25 @@ export class SockJsServer {
     });
   }
 
-  /** Sessions that are not over. */
+  /** The number of open sessions. */
   get sessionCount(): number {
     return this.#table.size;
   }
 
   /**
-   * True if a request for that path is for this server.
+   * True if this server handles requests for the path.
    *
-   * @param upgrade whether the request may be one for a WebSocket: those are taken at `/` too
+   * @param isUpgrade whether the request may be for a WebSocket, which is also accepted at `/`
    */
-  handles(pathname: string, upgrade: boolean = true): boolean {
-    if (pathname === "/" && this.#prefix !== "") return upgrade && this.#rawWebsocket;
+  handles(pathname: string, isUpgrade: boolean = true): boolean {
+    if (pathname === "/" && this.#prefix !== "") return isUpgrade && this.#rawWebSocket;
     const path = this.#below(pathname);
     if (path === undefined) return false;
     return this.#prefix !== "" || routeOf(path) !== undefined;
   }
 
-  /** Answers a request. What is not for this server is answered 404. */
-  fetch(request: Request, requestInfo: RequestInfo = {}): Response | Promise<Response> {
+  /** Answers a request; 404 for unknown paths. */
+  fetch(request: Request, peer: RequestInfo = {}): Response | Promise<Response> {
     const url = new URL(request.url);
     const route = this.#route(url.pathname, request);
     if (route === undefined) return notFound();
@@ -205,29 +209,29 @@ export class SockJsServer {
       case "root":
         return greeting();
       case "info":
-        return info(request, this.#websocket, this.#cookies);
+        return info(request, this.#webSocket, this.#cookies);
       case "iframe":
         return this.#iframe.answer(request);
       case "websocket":
-      case "rawWebsocket":
-        return this.#upgrade(request, route.name, requestInfo);
+      case "rawWebSocket":
+        return this.#upgrade(request, route.name, peer);
       case "xhr_send":
       case "jsonp_send":
         return this.#accept(request, route.name, route.session);
       default:
-        return this.#receive(request, url, route.name, route.session, requestInfo);
+        return this.#receive(request, url, route.name, route.session, peer);
     }
   }
 
-  /** From now on new sessions are refused with 503; those that are there go on. */
+  /** Refuses new sessions with 503 from now on. Existing sessions continue. */
   refuseSessions(): void {
     this.#isRefusing = true;
   }
 
   /**
-   * Ends every session with "Go away!"; from now on new ones are refused with 503.
+   * Ends all sessions with "Go away!", and refuses new ones with 503.
    *
-   * @returns settles when all sessions are over, within the timeout
+   * @returns resolves when all sessions have ended, or after the timeout
    */
   close(options: SockJsCloseOptions = {}): Promise<void> {
     this.#closed ??= this.#table.close(options.timeout ?? CLOSE_TIMEOUT);
@@ -239,20 +243,20 @@ export class SockJsServer {
     const route = path === undefined ? undefined : routeOf(path);
     switch (route?.name) {
       case "root":
-        if (this.#rawWebsocket && request.method === "GET" && wantsWebSocket(request)) {
-          return { name: "rawWebsocket", session: "" };
+        if (this.#rawWebSocket && request.method === "GET" && wantsWebSocket(request)) {
+          return { name: "rawWebSocket", session: "" };
         }
         return pathname === "/" && this.#prefix !== "" ? undefined : route;
-      case "rawWebsocket":
-        return this.#rawWebsocket ? route : undefined;
+      case "rawWebSocket":
+        return this.#rawWebSocket ? route : undefined;
       case "websocket":
-        return this.#websocket ? route : undefined;
+        return this.#webSocket ? route : undefined;
       default:
         return route;
     }
   }
 
-  /** What of the path comes after the prefix; `undefined` when it is not under it. */
+  /** Returns the part of the path after the prefix; `undefined` if it has another prefix. */
   #below(pathname: string): string | undefined {
     const prefix = this.#prefix;
     if (!pathname.startsWith(prefix)) return undefined;
@@ -262,17 +266,19 @@ export class SockJsServer {
 
   #upgrade(
     request: Request,
-    transport: "websocket" | "rawWebsocket",
-    requestInfo: RequestInfo,
+    transport: "websocket" | "rawWebSocket",
+    peer: RequestInfo,
   ): Response {
-    const remoteAddress = requestInfo.remoteAddress ?? "";
+    const remoteAddress = peer.remoteAddress ?? "";
     if (!this.#admits(remoteAddress)) return tooMany();
-    const upgrade = shakeHands(request, requestInfo);
-    if (upgrade instanceof Response) return upgrade;
-    const Transport = transport === "websocket" ? WebSocketSession : RawWebSocketSession;
-    const session = this.#table.add((host) => new Transport(host, remoteAddress, upgrade.socket));
+    const upgraded = upgrade(request, peer);
+    if (upgraded instanceof Response) return upgraded;
+    const Transport = transport === "websocket"
+      ? WebSocketServerSession
+      : RawWebSocketServerSession;
+    const session = this.#table.add((host) => new Transport(host, remoteAddress, upgraded.socket));
     this.#introduce(session, request);
-    return upgrade.response;
+    return upgraded.response;
   }
 
   #receive(
@@ -280,9 +286,9 @@ export class SockJsServer {
     url: URL,
     transport: DownstreamName,
     id: string,
-    requestInfo: RequestInfo,
+    peer: RequestInfo,
   ): Response {
-    const remoteAddress = requestInfo.remoteAddress ?? "";
+    const remoteAddress = peer.remoteAddress ?? "";
     const downstream = DOWNSTREAM[transport];
     const headers = downstreamHeaders(request, downstream);
     const callback = downstream.hasCallback ? callbackOf(url.searchParams, headers) : "";
@@ -290,12 +296,14 @@ export class SockJsServer {
     let session = this.#table.find(id);
     if (session === undefined) {
       if (!this.#admits(remoteAddress)) return tooMany(headers);
-      session = this.#table.add((host) => new HttpSession(host, remoteAddress, transport, id));
+      session = this.#table.add((host) =>
+        new HttpSession(host, remoteAddress, downstream.transport, id)
+      );
       this.#introduce(session, request);
     }
     if (this.#cookies) sessionCookie(headers, request);
     const receiver = receive(session, downstream, callback, this.#table.responseLimit);
-    if (receiver.isOpen) requestInfo.onGone?.(() => receiver.cancel());
+    if (receiver.isOpen) peer.onGone?.(() => receiver.cancel());
     headers.set("content-type", downstream.contentType);
     return receiver.respond(headers);
   }
@@ -326,7 +334,7 @@ export class SockJsServer {
   }
 }
 
-/** Some browsers take an answer without a type for XML, and complain. */
+/** Sets a content type, since some browsers parse answers without one as XML and report errors. */
 function noContent(headers: Headers): Response {
   headers.set("content-type", "text/plain; charset=UTF-8");
   return new Response(null, { status: 204, headers });
@@ -337,7 +345,7 @@ function ok(headers: Headers): Response {
 }
 
 function tooMany(headers?: Headers): Response {
-  return plain(503, "This server takes no more sessions.\n", headers);
+  return plain(503, "This server accepts no more sessions.\n", headers);
 }
 
 function checkedPrefix(prefix: string): string {

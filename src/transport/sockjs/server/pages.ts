@@ -1,11 +1,11 @@
 import { cors, longCache, noCache, plain } from "./headers.ts";
 
-/** `GET /`. */
+/** Answers `GET /`. */
 export function greeting(): Response {
   return plain(200, "Welcome to SockJS!\n");
 }
 
-/** `GET /info`: what this server can do, and a random number for browsers that have none. */
+/** Answers `GET /info`: the server's features, and a random number for old browsers. */
 export function info(request: Request, websocket: boolean, cookieNeeded: boolean): Response {
   const headers = new Headers({ "content-type": "application/json; charset=UTF-8" });
   cors(headers, request);
@@ -15,12 +15,12 @@ export function info(request: Request, websocket: boolean, cookieNeeded: boolean
   return new Response(JSON.stringify(body), { headers });
 }
 
-/** `GET /iframe*.html`: the page through which old browsers reach another domain. */
+/** Answers `GET /iframe*.html`: the page through which old browsers connect to another domain. */
 export class IframePage {
   readonly #page: string;
   readonly #etag: string;
 
-  /** @param clientUrl where the page finds the SockJS client */
+  /** @param clientUrl the URL of the SockJS client */
   constructor(clientUrl: string) {
     this.#page = `<!DOCTYPE html>
 <html>
@@ -52,7 +52,7 @@ export class IframePage {
     return new Response(this.#page, { headers });
   }
 
-  /** A server that compressed the page has made the tag a weak one; it names the same page. */
+  /** Ignores the mark of weak tags, which a server adds when it compresses the page. */
   #isKnown(ifNoneMatch: string | null): boolean {
     if (ifNoneMatch === null) return false;
     const tags = ifNoneMatch.split(",").map((tag) => tag.trim().replace(/^W\//, ""));

@@ -1,9 +1,9 @@
 import type { TransportName } from "../../session.ts";
 import { SocketSession } from "./socket_session.ts";
 
-/** A WebSocket without SockJS' frames: one text message each. Liveness is left to WebSocket pings. */
-export class RawWebSocketSession extends SocketSession {
-  readonly transport: TransportName = "rawWebsocket";
+/** A session over a WebSocket without SockJS: one message per text. WebSocket pings detect silent peers. */
+export class RawWebSocketServerSession extends SocketSession {
+  readonly transport: TransportName = "rawWebSocket";
 
   protected read(text: string): void {
     this.deliver([text]);

@@ -1,14 +1,14 @@
 import type { HttpSession, Receiver } from "./http_session.ts";
 
-/** How a transport writes a frame into its response (docs/protocol.md §1). */
+/** Encodes a frame for the response of a transport (docs/protocol.md §1). */
 export type Wrap = (frame: string) => string;
 
 /**
- * The response to a request for frames. A polling one carries exactly one frame (a heartbeat is
- * one), a streaming one as many as its limit lets.
+ * The response to a request for frames. A polling response has exactly one frame (which may be a
+ * heartbeat), a streaming response as many as its limit allows.
  *
- * One that has to wait is a stream from the start: the headers leave, and the stream's cancelling
- * tells of a client that has gone.
+ * A response that has to wait is a stream from the start: its headers are sent immediately, and its
+ * cancellation reports that the client has left.
  */
 export class ResponseReceiver implements Receiver {
   readonly #session: HttpSession;
@@ -16,21 +16,22 @@ export class ResponseReceiver implements Receiver {
   readonly #isPolling: boolean;
   readonly #encoder = new TextEncoder();
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  /** What was written before the response was made. */
+  /** The text written before the response was created. */
   #text: string;
-  #room: number;
+  #left: number;
   #open = true;
 
   /**
-   * @param prelude what a streaming response begins with, beyond its limit; `undefined` for polling
-   * @param limit bytes after which a streaming response is ended, with the frame that reaches it
+   * @param prelude the beginning of a streaming response, not counted by the limit; `undefined` for
+   * polling
+   * @param limit bytes after which a streaming response ends, including the frame that exceeds it
    */
   constructor(session: HttpSession, wrap: Wrap, prelude: string | undefined, limit: number) {
     this.#session = session;
     this.#wrap = wrap;
     this.#isPolling = prelude === undefined;
     this.#text = prelude ?? "";
-    this.#room = this.#isPolling ? 0 : limit;
+    this.#left = this.#isPolling ? 0 : limit;
   }
 
   get isOpen(): boolean {
@@ -47,13 +48,13 @@ export class ResponseReceiver implements Receiver {
     const text = this.#wrap(frame);
     if (this.#controller === undefined) {
       this.#text += text;
-      this.#room -= text.length;
+      this.#left -= text.length;
     } else {
       const bytes = this.#encoder.encode(text);
       this.#controller.enqueue(bytes);
-      this.#room -= bytes.length;
+      this.#left -= bytes.length;
     }
-    if (this.#room <= 0) this.end();
+    if (this.#left <= 0) this.end();
   }
 
   end(): void {
@@ -62,7 +63,7 @@ export class ResponseReceiver implements Receiver {
     this.#controller?.close();
   }
 
-  /** The client has left: what was not sent is lost. */
+  /** Handles a client that has left; data not sent yet is lost. */
   cancel(): void {
     if (!this.#open) return;
     this.end();
@@ -74,7 +75,7 @@ export class ResponseReceiver implements Receiver {
     this.#session.interrupted(this);
   }
 
-  /** Makes the response, once what was there for it has been written. */
+  /** Creates the response, after the available frames have been written. */
   respond(headers: Headers): Response {
     const text = this.#text;
     this.#text = "";

@@ -1,9 +1,9 @@
-/** The routes of a SockJS server. `root` is the greeting, or a raw WebSocket when asked to upgrade. */
+/** The routes of a SockJS server. `root` is the greeting, or a raw WebSocket for upgrade requests. */
 export type RouteName =
   | "root"
   | "info"
   | "iframe"
-  | "rawWebsocket"
+  | "rawWebSocket"
   | "websocket"
   | "xhr"
   | "xhr_streaming"
@@ -13,7 +13,7 @@ export type RouteName =
   | "jsonp"
   | "jsonp_send";
 
-/** Where a request goes. `session` is `""` on the routes without one. */
+/** The route of a request. `session` is `""` on routes without a session. */
 export interface Route {
   readonly name: RouteName;
   readonly session: string;
@@ -24,7 +24,7 @@ export const METHODS: Readonly<Record<RouteName, readonly string[]>> = Object.fr
   root: ["GET", "HEAD"],
   info: ["OPTIONS", "GET", "HEAD"],
   iframe: ["GET", "HEAD"],
-  rawWebsocket: ["GET"],
+  rawWebSocket: ["GET"],
   websocket: ["GET"],
   xhr: ["OPTIONS", "POST"],
   xhr_streaming: ["OPTIONS", "POST"],
@@ -47,10 +47,10 @@ const TRANSPORTS: ReadonlySet<string> = new Set<RouteName>([
 ]);
 
 const IFRAME = /^\/iframe[0-9a-zA-Z\-._]*\.html$/;
-/** Neither part may hold a dot; the lengths keep the table of sessions small. */
+/** Neither part may contain a dot. Their lengths are limited, since the server stores session ids. */
 const TRANSPORT = /^\/[^/.]{1,256}\/([^/.]{1,256})\/([a-z_]+)$/;
 
-/** Finds the route of a path below the prefix; `undefined` where there is none. */
+/** Finds the route of a path below the prefix; `undefined` if there is none. */
 export function routeOf(path: string): Route | undefined {
   switch (path) {
     case "":
@@ -59,7 +59,7 @@ export function routeOf(path: string): Route | undefined {
     case "/info":
       return { name: "info", session: "" };
     case "/websocket":
-      return { name: "rawWebsocket", session: "" };
+      return { name: "rawWebSocket", session: "" };
   }
   const [, session, name] = TRANSPORT.exec(path) ?? [];
   if (session !== undefined && name !== undefined && isTransport(name)) return { name, session };

@@ -5,49 +5,49 @@ import { closeInfo } from "../../close_code.ts";
 import { Outbox } from "../../outbox.ts";
 import type { CloseInfo, Session, SessionHandler, TransportName } from "../../session.ts";
 
-/** How a server ends a session when nobody says otherwise (SockJS 0.3.3). */
+/** The default reason of a server to end a session (SockJS 0.3.3). */
 export const GO_AWAY: CloseInfo = Object.freeze({ code: 3000, reason: "Go away!" });
 
 const SLOW_READER: CloseInfo = Object.freeze({ code: 1013, reason: "Slow reader" });
 const MESSAGE_TOO_BIG: CloseInfo = Object.freeze({ code: 1009, reason: "Message too big" });
-const NOBODY_LISTENS: CloseInfo = Object.freeze({ code: 1008, reason: "Too many messages" });
+const NO_HANDLER: CloseInfo = Object.freeze({ code: 1008, reason: "Too many messages" });
 const HANDLER_FAILED: CloseInfo = Object.freeze({ code: 1011, reason: "Internal error" });
 
-/** What a message that waits for {@linkcode Session.attach} costs beside its text. */
+/** Memory of a message that waits for {@linkcode Session.attach}, in addition to its text. */
 const EARLY_MESSAGE_COST = 16;
 
-/** What a session needs of the server that keeps it. */
+/** The parts of a server that its sessions use. */
 export interface SessionHost {
   readonly limits: Limits;
   /** Milliseconds without traffic after which a heartbeat is sent; 0 for none. */
   readonly heartbeat: number;
-  /** Milliseconds a session of the HTTP transports lives without a receiver. */
+  /** Milliseconds until an HTTP session without a receiver ends. */
   readonly disconnectDelay: number;
-  /** Bytes after which a streaming response is ended. */
+  /** Bytes after which a streaming response ends. */
   readonly responseLimit: number;
-  /** A monotonic clock in milliseconds, as of the last sweep: never ahead, behind by one sweep at most. */
+  /** A monotonic clock, milliseconds. It is updated by each sweep. */
   readonly now: number;
-  /** No request of the client waits for frames any more. */
+  /** Called when the client no longer has a request that waits for frames. */
   left(session: ServerSession): void;
-  /** A request of the client waits for frames again. */
+  /** Called when the client has a waiting request again. */
   returned(session: ServerSession): void;
-  /** The session is over: its user has been, or is about to be, told. */
+  /** Called when the session has ended. */
   over(session: ServerSession): void;
-  /** A user's handler threw. */
+  /** Called when a handler of the user throws. */
   failed(error: unknown, session: Session): void;
 }
 
-/** The bytes of one frame, or of the body of one upstream request, beyond which it is not parsed. */
+/** Returns the maximum bytes of a frame, or of the body of an upstream request. */
 export function frameLimit(limits: Limits): number {
-  return 2 * limits.messageBytes; // a message doubles at most when its quotes are escaped
+  return 2 * limits.messageBytes; // escaping quotes at most doubles a message
 }
 
-/** What the sessions of every transport have in common: the contract of {@linkcode Session}. */
+/** The base of all server sessions. It implements the contract of {@linkcode Session}. */
 export abstract class ServerSession implements Session {
   abstract readonly transport: TransportName;
   readonly remoteAddress: string;
   protected readonly host: SessionHost;
-  /** When something was last sent, by the host's clock. */
+  /** When a frame was last sent, by the host's clock. */
   protected lastSent: number;
   readonly #outbox: Outbox = new Outbox((messages) => this.#flush(messages));
   #queued = 0;
@@ -67,7 +67,7 @@ export abstract class ServerSession implements Session {
     return this.#ending === undefined;
   }
 
-  /** True when the session carries nothing any more, in no direction. */
+  /** True if the session has ended in both directions. */
   get isOver(): boolean {
     return this.#over;
   }
@@ -78,7 +78,7 @@ export abstract class ServerSession implements Session {
 
   attach(handler: SessionHandler): void {
     if (this.#handler !== undefined) {
-      throw new KiteError("configError", "this session already has a handler; attach only once");
+      throw new KiteError("configError", "Cannot attach a handler: the session already has one");
     }
     this.#handler = handler;
     const early = this.#early;
@@ -112,7 +112,7 @@ export abstract class ServerSession implements Session {
     this.stop(closeInfo(code, reason));
   }
 
-  /** Ends the session from our side, after what was sent before. */
+  /** Ends the session from our side, after the messages that were sent before. */
   stop(info: CloseInfo): void {
     if (this.#ending !== undefined) return;
     this.#ending = info;
@@ -120,38 +120,38 @@ export abstract class ServerSession implements Session {
     this.shut(info);
   }
 
-  /** Looks at what time has brought: heartbeats, waits that are over. Called every sweep. */
+  /** Sends due heartbeats and handles expired deadlines. Called by each sweep. */
   abstract sweep(now: number): void;
 
-  /** Gives up waiting for the peer. */
+  /** Ends the session without waiting for the peer. */
   abstract abandon(): void;
 
-  /** Bytes (estimated) written by us and not yet by the network. */
+  /** Bytes (estimated) written that the network has not accepted yet. */
   protected abstract get unsent(): number;
 
   /** Writes the messages of one turn. */
   protected abstract write(messages: readonly string[]): void;
 
-  /** Writes one message that was escaped beforehand. */
+  /** Writes a message that is already escaped. */
   protected writeEscaped(escaped: string): void {
     this.write([JSON.parse(`"${escaped}"`)]);
   }
 
-  /** Says farewell to the peer; what follows must lead to {@linkcode finish}. */
+  /** Starts closing. The implementation must call {@linkcode finish} afterwards. */
   protected abstract shut(info: CloseInfo): void;
 
-  /** Forgets what waits to be written. */
+  /** Discards the data that waits to be written. */
   protected abstract discard(): void;
 
-  /** The end as it has begun, from either side. */
+  /** How the session ends; undefined while it is open. */
   protected get ending(): CloseInfo | undefined {
     return this.#ending;
   }
 
   /**
-   * Hands messages of the peer to the user.
+   * Delivers messages of the peer to the user.
    *
-   * @returns false when one is over the limit, which ends the session
+   * @returns false if one exceeds the limit, which ends the session
    */
   protected deliver(messages: readonly string[]): boolean {
     const limit = this.host.limits.messageBytes;
@@ -170,7 +170,7 @@ export abstract class ServerSession implements Session {
     return true;
   }
 
-  /** Ends the session because the peer's message is over the limit. */
+  /** Ends the session because a message of the peer exceeds the limit. */
   protected refuse(): void {
     this.stop(MESSAGE_TOO_BIG);
   }
@@ -190,7 +190,7 @@ export abstract class ServerSession implements Session {
     if (this.#handler !== undefined) this.#announceEnd(this.#handler);
   }
 
-  /** Runs a piece of the user's code: what it throws ends this session and nothing else. */
+  /** Runs code of the user. If it throws, only this session ends. */
   guard(userCode: () => void): void {
     try {
       userCode();
@@ -217,7 +217,7 @@ export abstract class ServerSession implements Session {
       this.#earlyCost += message.length + EARLY_MESSAGE_COST;
       if (this.#earlyCost > frameLimit(this.host.limits)) {
         this.#early = undefined;
-        this.stop(NOBODY_LISTENS);
+        this.stop(NO_HANDLER);
         return;
       }
       this.#early.push(message);
@@ -247,7 +247,7 @@ export abstract class ServerSession implements Session {
     this.stop(info);
   }
 
-  /** Never within the user's own call: a handler need not be ready to be called back from `close`. */
+  /** Calls `onClose` asynchronously, never from inside a call of the user. */
   #announceEnd(handler: SessionHandler): void {
     queueMicrotask(() => this.guard(() => handler.onClose(this.#ending ?? GO_AWAY)));
   }

@@ -5,11 +5,11 @@ import { HttpSession } from "./http_session.ts";
 import { GO_AWAY, type ServerSession, type SessionHost } from "./session.ts";
 import { SOCKET_GRACE } from "./socket_session.ts";
 
-/** Sweeps in the shortest of the waits that sweeps end: how late, or how early, they may be. */
+/** The number of sweeps during the shortest delay that sweeps check, which limits their inaccuracy. */
 const SWEEPS_PER_WAIT = 4;
 const SHORTEST_SWEEP = 5;
 
-/** The parts of a server's options that its sessions live by. */
+/** The options of a server that its sessions use. */
 export interface SessionTableOptions {
   readonly limits: Limits;
   readonly heartbeat: number;
@@ -19,15 +19,15 @@ export interface SessionTableOptions {
 }
 
 /** The sessions of one address. */
-interface Neighbors {
+interface AddressSessions {
   count: number;
-  /** Those without a waiting request, longest first. */
+  /** The HTTP sessions without a waiting request, longest first. */
   readonly away: Set<HttpSession>;
 }
 
 /**
- * All sessions of a server. One timer, which runs only while there are any, looks after all of
- * them: a connection that is idle costs no timer of its own.
+ * The sessions of a server. One timer checks all of them, so that idle connections need no timers. It
+ * runs only while there are sessions.
  */
 export class SessionTable implements SessionHost {
   readonly limits: Limits;
@@ -36,14 +36,14 @@ export class SessionTable implements SessionHost {
   readonly responseLimit: number;
   readonly #onError: (error: unknown, session: Session) => void;
   readonly #sweepInterval: number;
-  /** Every session that is not over. */
+  /** The open sessions. */
   readonly #live = new Set<ServerSession>();
-  /** The HTTP sessions, for as long as a client may come back to them. */
+  /** The HTTP sessions, including ended ones whose clients may still return. */
   readonly #http = new Map<string, HttpSession>();
   /** The HTTP sessions without a waiting request, longest first. */
   readonly #away = new Set<HttpSession>();
-  readonly #byAddress = new Map<string, Neighbors>();
-  /** How many of the live sessions are WebSockets. */
+  readonly #byAddress = new Map<string, AddressSessions>();
+  /** The number of open WebSocket sessions. */
   #sockets = 0;
   #now = performance.now();
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -64,29 +64,29 @@ export class SessionTable implements SessionHost {
     return this.#now;
   }
 
-  /** Sessions that are not over. */
+  /** The number of open sessions. */
   get size(): number {
     return this.#live.size;
   }
 
   /**
-   * Makes room for one more session. At a limit, the session whose client has been away for the
-   * longest time ends: one that was polled once costs its client nothing, and must not lock others
-   * out. Sessions that linger count, since they take memory.
+   * Makes room for another session. At a limit, this ends the session whose client has been away
+   * longest, since a client can create such sessions at no cost and must not block others. Ended
+   * sessions count until they are forgotten, since they need memory.
    *
-   * @returns false when there is no room
+   * @returns false if there is no room
    */
   makeRoom(remoteAddress: string): boolean {
     const { sessions, sessionsPerAddress } = this.limits;
     const key = addressKey(remoteAddress);
-    const neighbors = key === "" ? undefined : this.#byAddress.get(key);
-    if (neighbors !== undefined && neighbors.count >= sessionsPerAddress) {
-      return this.#replaceFirst(neighbors.away);
+    const ofAddress = key === "" ? undefined : this.#byAddress.get(key);
+    if (ofAddress !== undefined && ofAddress.count >= sessionsPerAddress) {
+      return this.#replaceFirst(ofAddress.away);
     }
     return this.#sockets + this.#http.size < sessions || this.#replaceFirst(this.#away);
   }
 
-  /** The HTTP session of that id, also one that is over but not forgotten. */
+  /** Finds an HTTP session by id, also an ended one that is not forgotten. */
   find(id: string): HttpSession | undefined {
     const session = this.#http.get(id);
     if (session === undefined || !session.isForgotten) return session;
@@ -94,7 +94,7 @@ export class SessionTable implements SessionHost {
     return undefined;
   }
 
-  /** Takes up a session that `make` builds. */
+  /** Adds a session created by `make`. */
   add<T extends ServerSession>(make: (host: SessionHost) => T): T {
     if (this.#timer === undefined) {
       this.#now = performance.now();
@@ -103,9 +103,9 @@ export class SessionTable implements SessionHost {
     const session = make(this);
     this.#live.add(session);
     const key = addressKey(session.remoteAddress);
-    const neighbors = this.#byAddress.get(key);
-    if (neighbors === undefined) this.#byAddress.set(key, { count: 1, away: new Set() });
-    else neighbors.count++;
+    const ofAddress = this.#byAddress.get(key);
+    if (ofAddress === undefined) this.#byAddress.set(key, { count: 1, away: new Set() });
+    else ofAddress.count++;
     if (session instanceof HttpSession) {
       this.#http.set(session.id, session);
       this.left(session);
@@ -141,7 +141,7 @@ export class SessionTable implements SessionHost {
     this.#onError(error, session);
   }
 
-  /** Ends every session, waits for that at most `timeout` ms, and forgets all of them. */
+  /** Ends all sessions, waits for at most `timeout` ms, and forgets them. */
   async close(timeout: number): Promise<void> {
     for (const session of [...this.#live]) session.stop(GO_AWAY);
     if (this.#live.size > 0) await this.#emptied(timeout);
@@ -166,8 +166,8 @@ export class SessionTable implements SessionHost {
 
   #uncount(session: ServerSession): void {
     const key = addressKey(session.remoteAddress);
-    const neighbors = this.#byAddress.get(key);
-    if (neighbors !== undefined && --neighbors.count === 0) this.#byAddress.delete(key);
+    const ofAddress = this.#byAddress.get(key);
+    if (ofAddress !== undefined && --ofAddress.count === 0) this.#byAddress.delete(key);
   }
 
   #emptied(timeout: number): Promise<void> {
@@ -186,7 +186,7 @@ export class SessionTable implements SessionHost {
     this.#rest();
   }
 
-  /** Stops the timer with the last session. */
+  /** Stops the timer if there are no sessions. */
   #rest(): void {
     if (this.#live.size > 0 || this.#http.size > 0) return;
     clearInterval(this.#timer);

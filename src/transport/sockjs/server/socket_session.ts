@@ -2,10 +2,10 @@ import { type ServerSocket, stopIdleTimer, terminate } from "../../../runtime/up
 import type { CloseInfo } from "../../session.ts";
 import { frameLimit, ServerSession, type SessionHost } from "./session.ts";
 
-/** Milliseconds in which a WebSocket must open, and in which a silent peer must answer a close. */
+/** Milliseconds within which a WebSocket must open, and within which a peer must answer a close. */
 export const SOCKET_GRACE = 5_000;
 
-/** Bytes of UTF-8 that a WebSocket close frame has for its reason (RFC 6455, 5.5). */
+/** Maximum bytes (UTF-8) of the reason in a WebSocket close frame (RFC 6455, 5.5). */
 const CLOSE_REASON_BYTES = 123;
 
 const EVENTS = ["open", "message", "close", "error"] as const;
@@ -13,14 +13,14 @@ const EVENTS = ["open", "message", "close", "error"] as const;
 const LOST: CloseInfo = Object.freeze({ code: 1006, reason: "Connection lost" });
 
 /**
- * A session that is one WebSocket. It is its own event listener: a connection costs this object and
- * no closures. The upgrade request is not kept.
+ * A session over one WebSocket. To save memory, it is itself the event listener of the socket, and it
+ * does not keep the upgrade request.
  */
 export abstract class SocketSession extends ServerSession implements EventListenerObject {
   readonly #socket: ServerSocket;
-  /** When waiting for the socket to open, or to close, has to end; 0 while there is nothing to wait for. */
+  /** The deadline for the socket to open or close; 0 if there is none. */
   #deadline: number;
-  /** What was written before the socket opened. */
+  /** Texts written before the socket opened. */
   #waiting: string[] | undefined = [];
 
   constructor(host: SessionHost, remoteAddress: string, socket: ServerSocket) {
@@ -31,7 +31,7 @@ export abstract class SocketSession extends ServerSession implements EventListen
     for (const type of EVENTS) socket.addEventListener(type, this);
   }
 
-  /** The listener of all the socket's events; not for callers. */
+  /** Handles the events of the socket. Not for callers. */
   handleEvent(event: Event): void {
     switch (event.type) {
       case "message":
@@ -40,11 +40,11 @@ export abstract class SocketSession extends ServerSession implements EventListen
       case "open":
         this.#opened();
         break;
-      case "close": // may come twice; finish takes the first
+      case "close": // may be emitted twice; finish ignores the second one
         stopIdleTimer(this.#socket);
         this.finish((event as CloseEvent).wasClean ? closeInfoOf(event as CloseEvent) : LOST);
         break;
-      default: // after an error a close should follow
+      default: // "close" should follow an error
         this.#deadline ||= this.host.now + SOCKET_GRACE;
     }
   }
@@ -59,7 +59,7 @@ export abstract class SocketSession extends ServerSession implements EventListen
   }
 
   abandon(): void {
-    // The runtime may keep a silent peer's socket for long; it shall not keep the session.
+    // The runtime may keep the socket of a silent peer for a long time, but it must not keep the session.
     for (const type of EVENTS) this.#socket.removeEventListener(type, this);
     if (this.#socket.readyState !== WebSocket.CLOSED) this.#socket.close();
     stopIdleTimer(this.#socket);
@@ -77,7 +77,7 @@ export abstract class SocketSession extends ServerSession implements EventListen
 
   protected shut(info: CloseInfo): void {
     this.#deadline = this.host.now + SOCKET_GRACE;
-    if (this.#waiting !== undefined) return; // the open event shuts it
+    if (this.#waiting !== undefined) return; // closed after the open event
     this.farewell(info);
     this.#socket.close(info.code, shortened(info.reason));
   }
@@ -86,7 +86,7 @@ export abstract class SocketSession extends ServerSession implements EventListen
     if (this.#waiting !== undefined) this.#waiting = [];
   }
 
-  /** Sends one text, as soon as the socket is open. */
+  /** Sends a text as soon as the socket is open. */
   protected transmit(text: string): void {
     if (this.#waiting !== undefined) {
       this.#waiting.push(text);
@@ -95,16 +95,16 @@ export abstract class SocketSession extends ServerSession implements EventListen
     }
   }
 
-  /** Reads one text of the peer. */
+  /** Handles a text from the peer. */
   protected abstract read(text: string): void;
 
-  /** What opens the conversation. */
+  /** Sends the first frame, if the protocol has one. */
   protected abstract greet(): void;
 
-  /** Sends a heartbeat, where the protocol has one. */
+  /** Sends a heartbeat, if the protocol has one. */
   protected abstract beat(): void;
 
-  /** What comes before the WebSocket's own close frame. */
+  /** Sends the protocol's own close frame, if it has one. */
   protected abstract farewell(info: CloseInfo): void;
 
   #opened(): void {
@@ -128,7 +128,7 @@ export abstract class SocketSession extends ServerSession implements EventListen
   }
 }
 
-/** The event itself would hold on to its socket. */
+/** Copies the data of the event, which would keep its socket in memory. */
 function closeInfoOf({ code, reason }: CloseEvent): CloseInfo {
   return { code, reason };
 }

@@ -5,7 +5,7 @@ import { notFound, plain } from "./headers.ts";
 import type { HttpSession } from "./http_session.ts";
 import type { IncomingBytes } from "./incoming_bytes.ts";
 
-/** Bytes that a percent-encoded form may take for each byte of what it carries. */
+/** Maximum growth of a payload through percent-encoding. */
 const FORM_GROWTH = 3;
 
 const REFUSALS = {
@@ -15,19 +15,19 @@ const REFUSALS = {
   503: "Too many request bodies at once.",
 } as const;
 
-/** How {@linkcode acceptMessages} takes a request. */
+/** Options of {@linkcode acceptMessages}. */
 export interface UpstreamOptions {
-  /** Finds the session; called again once the body is there. */
+  /** Finds the session. Called again after the body has been received. */
   readonly find: () => HttpSession | undefined;
-  /** Bytes of the payload. */
+  /** Maximum bytes of the payload. */
   readonly limit: number;
-  /** Milliseconds in which the body must have arrived. */
+  /** Milliseconds within which the body must arrive. */
   readonly timeout: number;
   /** Counts the bytes of all bodies that are being received. */
   readonly incoming: IncomingBytes;
-  /** The field of a form that carries the payload; `undefined` when the body itself is the payload. */
+  /** The form field of the payload; `undefined` if the body itself is the payload. */
   readonly field: string | undefined;
-  /** Answers a request that was accepted. */
+  /** Answers an accepted request. */
   readonly accepted: (headers: Headers) => Response;
 }
 
@@ -62,7 +62,7 @@ export async function acceptMessages(
   const session = find();
   if (session === undefined) return notFound(headers);
   if ("status" in body) {
-    // The conversation cannot continue without the messages that were refused.
+    // The conversation cannot continue without the refused messages.
     if (body.status !== 400) session.refuseRequest(body.status);
     return plain(body.status, REFUSALS[body.status], headers);
   }
@@ -70,7 +70,7 @@ export async function acceptMessages(
   if (payload === "") return plain(500, "Payload expected.", headers);
   const messages = decodeUpstream(payload);
   if (messages === undefined) return plain(500, "Broken JSON encoding.", headers);
-  // A session that is over takes no more, but its client learns of that where it waits for frames.
+  // An ended session ignores messages; its client is notified by its next request for frames.
   return session.accept(messages) ? accepted(headers) : plain(413, REFUSALS[413], headers);
 }
 

@@ -12,12 +12,12 @@ import { SocketSession } from "./socket_session.ts";
 
 const BROKEN_FRAMING: CloseInfo = Object.freeze({ code: 1002, reason: "Broken framing" });
 
-/** Frames of several messages stay well below what a peer with the same limits reads. */
+/** The part of `messageBytes` that a frame of several messages may use, well below a peer's limit. */
 const FRAMES_PER_MESSAGE = 4;
 
-/** SockJS over WebSocket: one `a` frame a turn. */
-export class WebSocketSession extends SocketSession {
-  readonly transport: TransportName = "websocket";
+/** A session of SockJS over WebSocket. It sends one `a` frame per turn. */
+export class WebSocketServerSession extends SocketSession {
+  readonly transport: TransportName = "WebSocket";
 
   protected read(text: string): void {
     const messages = decodeUpstream(text);
@@ -48,7 +48,7 @@ export class WebSocketSession extends SocketSession {
   }
 
   protected farewell(info: CloseInfo): void {
-    // Who breaks the framing is not answered within it.
+    // A peer with broken framing may not understand a SockJS frame.
     if (info !== BROKEN_FRAMING) this.transmit(encodeClose(info.code, info.reason));
   }
 }

@@ -9,7 +9,7 @@ import { Recorder } from "../../support.ts";
 
 const limits = DEFAULT_LIMITS;
 
-for (const [mode, transport] of [["all", "websocket"], ["xhr", "xhr"]] as const) {
+for (const [mode, transport] of [["all", "WebSocket"], ["xhr", "XHRPolling"]] as const) {
   Deno.test({
     name: `npm sockjs in Node: auto gives ${transport}, and it carries thousands of messages`,
     ...skipUnless("node"),

@@ -86,11 +86,11 @@ function dial(server: ScriptedServer, options: Partial<DialOptions> = {}): Promi
 
 Deno.test("XHR: a first answer that opens nothing is refused, and why is told", async () => {
   const cases: [string | Response, RegExp][] = [
-    [ok(404), /^No kite at .*: the server answered with HTTP status 404$/],
+    [ok(404), /^Cannot find a kite at .*: the server answered with HTTP status 404$/],
     [ok(500), /HTTP status 500/],
-    ["<html>", /no `o` frame/],
-    ["", /no `o` frame/],
-    ["a[]\n", /no `o` frame/],
+    ["<html>", /not an `o` frame/],
+    ["", /not an `o` frame/],
+    ["a[]\n", /not an `o` frame/],
     ['c[2010,"Another connection still open"]\n', /2010 Another connection still open/],
   ];
   for (const [answer, fault] of cases) {

@@ -6,10 +6,10 @@ import type { Session } from "../../../../src/transport/session.ts";
 import { eventually } from "../../../support/eventually.ts";
 import {
   assertAnswer,
+  performHandshake,
   post,
   RawConnection,
   Recorder,
-  shakeHands,
   TestServer,
   TestSocket,
 } from "./support.ts";
@@ -61,7 +61,11 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
     assertEquals(recorder.messages, ["a", "b", "c"]);
     await peer.send(["d"]);
     await eventually(() => recorder.messages.length === 4);
-    assertThrows(() => session.attach(recorder), KiteError, "attach only once");
+    assertThrows(
+      () => session.attach(recorder),
+      KiteError,
+      "Cannot attach a handler: the session already has one",
+    );
     await peer.leave();
   });
 
@@ -187,7 +191,11 @@ Deno.test("close: refuses a code that cannot be sent, and the session goes on", 
   const url = server.session();
   await post(url + "/xhr");
   for (const code of [0, 999, 1005, 1006, 1015, 2999, 5000, NaN, 1000.5]) {
-    assertThrows(() => server.sessions[0]?.close(code), KiteError, "cannot be closed with code");
+    assertThrows(
+      () => server.sessions[0]?.close(code),
+      KiteError,
+      `Cannot use close code ${code}: must be 1000`,
+    );
   }
   await post(url + "/xhr_send", '["a"]');
   assertAnswer(await post(url + "/xhr"), 200, 'a["a"]\n');
@@ -213,6 +221,6 @@ Deno.test("options: what makes no sense is refused by name", () => {
 /** A WebSocket that has shaken hands and never says anything again, not even to a close. */
 async function silentPeer(server: TestServer): Promise<RawConnection> {
   const connection = await RawConnection.open(server.port);
-  await shakeHands(connection, "/echo/000/a/websocket");
+  await performHandshake(connection, "/echo/000/a/websocket");
   return connection;
 }

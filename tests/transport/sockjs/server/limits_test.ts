@@ -5,10 +5,10 @@ import {
   assertAnswer,
   assertSocketRefused,
   echo,
+  performHandshake,
   post,
   RawConnection,
   Recorder,
-  shakeHands,
   TestServer,
   TestSocket,
 } from "./support.ts";
@@ -144,7 +144,7 @@ for (const path of ["websocket", "xhr_streaming"]) {
     });
     using connection = await RawConnection.open(server.port);
     if (path === "websocket") {
-      await shakeHands(connection, "/echo/0/a/websocket");
+      await performHandshake(connection, "/echo/0/a/websocket");
     } else {
       const head = "POST /echo/0/a/xhr_streaming HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
       await connection.write(head);

@@ -128,7 +128,7 @@ Deno.test("info: answers preflights", async () => {
 });
 
 Deno.test("info: says when there are no WebSockets", async () => {
-  await using server = new TestServer({ websocket: false });
+  await using server = new TestServer({ webSocket: false });
   assertEquals(JSON.parse((await get(server.url + "/info")).text).websocket, false);
   assertEquals((await get(server.url + "/0/0/websocket")).status, 404);
   assertEquals((await get(server.url + "/websocket")).status, 404);

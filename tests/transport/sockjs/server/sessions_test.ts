@@ -129,5 +129,5 @@ Deno.test("remoteAddress: host and port of the peer, on every transport", async 
   await using server = new TestServer();
   await post(server.session() + "/xhr");
   assertEquals(/^127\.0\.0\.1:\d+$/.test(server.sessions[0]?.remoteAddress ?? ""), true);
-  assertEquals(server.sessions[0]?.transport, "xhr");
+  assertEquals(server.sessions[0]?.transport, "XHRPolling");
 });

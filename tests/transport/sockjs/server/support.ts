@@ -290,7 +290,7 @@ export class RawConnection implements Disposable {
  * @param changes headers that differ; what is undefined is left out
  * @returns the head of the answer
  */
-export async function shakeHands(
+export async function performHandshake(
   connection: RawConnection,
   path: string,
   changes: Record<string, string | undefined> = {},
@@ -314,5 +314,5 @@ export async function shakeHands(
 /** Asserts that one more WebSocket is refused with 503. */
 export async function assertSocketRefused(server: TestServer): Promise<void> {
   using connection = await RawConnection.open(server.port);
-  assertMatch(await shakeHands(connection, "/echo/000/late/websocket"), /^HTTP\/1.1 503 /);
+  assertMatch(await performHandshake(connection, "/echo/000/late/websocket"), /^HTTP\/1.1 503 /);
 }

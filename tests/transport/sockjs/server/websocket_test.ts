@@ -5,8 +5,8 @@ import {
   assertAnswer,
   closeAtOnce,
   get,
+  performHandshake,
   RawConnection,
-  shakeHands,
   TestServer,
   TestSocket,
 } from "./support.ts";
@@ -18,7 +18,7 @@ async function answerTo(
   changes?: Record<string, string | undefined>,
 ): Promise<string> {
   using connection = await RawConnection.open(server.port);
-  return await shakeHands(connection, path, changes);
+  return await performHandshake(connection, path, changes);
 }
 
 Deno.test("websocket: a plain request is 400, another method 405", async () => {
@@ -161,7 +161,7 @@ Deno.test("raw websocket: at its path, and wherever an upgrade is asked for", as
     assertEquals(await socket.next(), "Hello world!\uffff");
     socket.send("second");
     assertEquals(await socket.next(), "second");
-    assertEquals(server.sessions.at(-1)?.transport, "rawWebsocket");
+    assertEquals(server.sessions.at(-1)?.transport, "rawWebSocket");
     await socket.close();
   }
 });
@@ -188,7 +188,7 @@ Deno.test("raw websocket: a close carries its reason, cut to what a close frame 
 });
 
 Deno.test("raw websocket: off by option", async () => {
-  await using server = new TestServer({ rawWebsocket: false });
+  await using server = new TestServer({ rawWebSocket: false });
   assertMatch(await answerTo(server, "/echo/websocket"), /^HTTP\/1.1 404 /);
   assertMatch(await answerTo(server, "/"), /^HTTP\/1.1 404 /);
   assertMatch(await answerTo(server, "/echo"), /^HTTP\/1.1 200 /);

@@ -1,0 +1,16 @@
+/** What travels as a stream. */
+export type StreamSource = AsyncIterable<unknown> | ReadableStream<unknown>;
+
+/** What stands on the wire in a stream's place, next to the places of its functions. */
+export const STREAM_PLACEHOLDER = Object.freeze({
+  $stream: 1,
+  pull: "[Function]",
+  cancel: "[Function]",
+});
+
+/** True for async iterables and for `ReadableStream`s, which some browsers cannot iterate. */
+export function isStreamSource(value: object): value is StreamSource {
+  const { getReader } = value as { getReader?: unknown };
+  return typeof (value as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === "function" ||
+    (typeof getReader === "function" && "locked" in value);
+}

@@ -1,0 +1,306 @@
+import { Trust } from "./auth/trust.ts";
+import { Builtins } from "./builtins/mod.ts";
+import type { ClientHooks, ClientOptions } from "./client_options.ts";
+import { type Config, configWarnings } from "./config.ts";
+import type { Connection } from "./connection.ts";
+import { describeMethods } from "./contract/describe.ts";
+import { type ClientHost, DiallingClient } from "./dialling_client.ts";
+import { KontrolClient } from "./discovery/kontrol_client.ts";
+import { Endpoint, type EndpointHost, type HttpHandler, KITE_PATH } from "./endpoint.ts";
+import { Events } from "./events.ts";
+import {
+  checkCloseOptions,
+  type CloseOptions,
+  type KiteOptions,
+  resolveOptions,
+} from "./kite_options.ts";
+import { KiteLogger, type Logger } from "./log.ts";
+import { OperatorLog } from "./operator_log.ts";
+import { KiteError, messageOf } from "./protocol/errors.ts";
+import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
+import { addVerifiers } from "./rpc/authenticators.ts";
+import { Methods } from "./rpc/methods.ts";
+import type { IncomingCall, KiteRequest } from "./rpc/request.ts";
+import { hostname } from "./runtime/env.ts";
+import { isFirst } from "./runtime/process.ts";
+import { ListeningServer } from "./server.ts";
+import { dialSession } from "./transport/dial.ts";
+import type { CloseInfo } from "./transport/session.ts";
+import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
+import { frameLimit } from "./transport/sockjs/server/session.ts";
+
+/** Milliseconds that running calls get to finish when the kite closes. */
+const DEFAULT_DEADLINE = 5_000;
+
+/** The events of a kite, see the `on` methods of {@linkcode Kite}. */
+interface KiteEvents {
+  connect: Connection;
+  firstRequest: KiteRequest;
+  disconnect: { readonly connection: Connection; readonly info: CloseInfo };
+  register: string;
+  listen: ListeningServer;
+  close: undefined;
+}
+
+/** The parts of a kite and how they work together. {@linkcode Kite} is its public interface. */
+export class KiteCore {
+  readonly config: Config;
+  readonly identity: KiteIdentity;
+  readonly log: Logger;
+  readonly methods: Methods;
+  readonly events: Events<KiteEvents>;
+  readonly #options: KiteOptions;
+  readonly #trust: Trust;
+  readonly #builtins: Builtins;
+  readonly #clients = new Set<DiallingClient>();
+  readonly #operatorLog: OperatorLog;
+  readonly #routes: [string, HttpHandler][] = [];
+  /** What clients and connections see of this kite. */
+  readonly #host: ClientHost & EndpointHost;
+  #kontrol: KontrolClient | undefined;
+  #endpoint: Endpoint | undefined;
+  #server: ListeningServer | undefined;
+  #closing: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(name: string, version: string, options: KiteOptions) {
+    const warnings: string[] = [];
+    const { config, own } = resolveOptions(options, (warning) => warnings.push(warning));
+    this.config = config;
+    this.#options = own;
+    const { username, environment, region } = config;
+    const id = own.id ?? crypto.randomUUID();
+    this.identity = ownIdentity(
+      { username, environment, name, version, region, hostname: hostname(), id },
+      config.limits.nameLength,
+    );
+    this.log = own.logger ?? new KiteLogger(name, config);
+    for (const warning of [...warnings, ...configWarnings()].filter(isFirst)) {
+      this.log.warning("{warning}", { warning });
+    }
+    this.#operatorLog = new OperatorLog(this.log, {
+      logConnections: own.logConnections ?? false,
+      isDebug: config.logLevel === "DEBUG",
+    });
+    this.events = new Events((event, error) =>
+      this.report(`A listener for "${event}" of the kite failed`, error)
+    );
+    const { kiteKey, kontrolKey, kontrolUser } = config;
+    this.#trust = new Trust({
+      kiteKey,
+      kontrolKey,
+      kontrolUser,
+      keyOverlap: own.keyOverlap,
+      requireKeyHandover: own.requireKeyHandover,
+    });
+    this.#trust.onChange((formerKiteKey) => {
+      this.methods.authenticators.trustChanged();
+      this.#replaceKiteKey(formerKiteKey);
+    });
+    this.methods = new Methods({
+      handling: own.methodHandling ?? "method",
+      authenticates: !(own.disableAuthentication ?? false),
+      nameLength: config.limits.nameLength,
+    });
+    this.#host = this.#createHost();
+    addVerifiers(this.methods.authenticators, this.#trust, this.identity, {
+      ...own,
+      verifyTtl: config.verifyTtl,
+    });
+    this.#builtins = new Builtins({
+      handle: (method, handler) => this.methods.handle(method, handler),
+      // Every request that a handler gets is an IncomingCall.
+      describe: (request) => describeMethods(this.methods, request as IncomingCall),
+      permissions: own.builtins ?? {},
+      webrtc: own.webrtc ?? false,
+      logRemote: (from, message) => this.#operatorLog.remote(from, message),
+      tunnel: (url) => this.#tunnel(url),
+      mayTunnel: (remote) => this.#kontrol?.proxies.isTunnelProxy(remote) ?? false,
+    });
+  }
+
+  /** The open connections of remotes that dialled this kite. */
+  get connections(): ReadonlySet<Connection> {
+    return this.#endpoint?.connections ?? new Set();
+  }
+
+  /** The server, while the kite listens. */
+  get server(): ListeningServer | undefined {
+    return this.#server;
+  }
+
+  /** The client of Kontrol, created on first use. */
+  get kontrol(): KontrolClient {
+    return this.#kontrol ??= new KontrolClient({
+      identity: this.identity,
+      trust: this.#trust,
+      kontrolUrls: this.config.kontrolUrls,
+      kontrolUser: this.config.kontrolUser,
+      proxyUrl: this.config.proxyUrl,
+      ca: this.config.ca,
+      timeout: this.config.timeout,
+      newClient: (url, options, hooks) => this.newClient(url, options, hooks),
+      report: (what, error) => this.report(what, error),
+      registered: (url) => this.events.emit("register", url),
+    });
+  }
+
+  newClient(
+    url: string | URL | readonly string[],
+    options: ClientOptions,
+    hooks?: ClientHooks,
+  ): DiallingClient {
+    return new DiallingClient(this.#host, url, options, hooks);
+  }
+
+  /** Serves a path in addition to the kite's own. */
+  handleHttp(pathname: string, handler: HttpHandler): void {
+    this.#routes.push([pathname, handler]);
+    this.#endpoint?.addRoute(pathname, handler);
+  }
+
+  readonly fetch = (request: Request, info: RequestInfo = {}): Response | Promise<Response> =>
+    this.#isClosed
+      ? new Response("the kite is closed\n", { status: 503 })
+      : this.#openEndpoint().fetch(request, info);
+
+  async listen(): Promise<ListeningServer> {
+    if (this.#server !== undefined) {
+      throw new KiteError(
+        "configError",
+        `Cannot listen: the kite listens already, at ${this.#server.url}`,
+      );
+    }
+    const { ip, port, tls } = this.config;
+    await this.#closing;
+    this.#isClosed = false;
+    const server = await ListeningServer.listen({
+      hostname: ip,
+      port,
+      path: this.#options.sockjs?.prefix ?? KITE_PATH,
+      ...(tls === undefined ? {} : { tls }),
+      idleTimeout: this.config.handshakeTimeout,
+      connections: this.config.limits.connections,
+      webSocketBytes: frameLimit(this.config.limits),
+      fetch: this.fetch,
+      onError: (error) => this.report("An HTTP request failed", error),
+      close: (options) => this.close(options),
+    });
+    this.#server = server;
+    this.log.debug(`${this.identity.name} listens at ${server.url}`);
+    this.events.emit("listen", server);
+    return server;
+  }
+
+  async close(options: CloseOptions): Promise<void> {
+    const { deadline = DEFAULT_DEADLINE } = checkCloseOptions(options);
+    this.#closing ??= this.#close(deadline).finally(() => this.#closing = undefined);
+    await this.#closing;
+  }
+
+  /** Logs a problem that no caller is told of. */
+  report(what: string, error?: unknown): void {
+    this.#operatorLog.report(what, error);
+  }
+
+  async #close(deadline: number): Promise<void> {
+    this.methods.isClosing = true;
+    this.#kontrol?.close();
+    this.#kontrol = undefined;
+    // Stopping the server would end its WebSockets, so the requests on them have to finish first.
+    await this.#endpoint?.close(deadline);
+    this.#isClosed = true;
+    this.#endpoint = undefined;
+    const server = this.#server;
+    this.#server = undefined;
+    const stopped = server?.stopListening();
+    await Promise.all([...this.#clients].map((client) => client.close()));
+    this.#builtins.stop();
+    await stopped;
+    this.methods.isClosing = false;
+    this.#operatorLog.flush();
+    if (server !== undefined) this.events.emit("close", undefined);
+  }
+
+  #openEndpoint(): Endpoint {
+    if (this.#endpoint !== undefined) return this.#endpoint;
+    const endpoint = new Endpoint(this.#host, {
+      bodyTimeout: this.config.handshakeTimeout,
+      ...this.#options.sockjs,
+    });
+    for (const [pathname, handler] of this.#routes) endpoint.addRoute(pathname, handler);
+    return this.#endpoint = endpoint;
+  }
+
+  /** Gives clients that send the former kite.key the new one. */
+  #replaceKiteKey(former: string | undefined): void {
+    const { kiteKey } = this.#trust;
+    if (former === undefined || kiteKey === undefined || kiteKey === former) return;
+    for (const client of this.#clients) {
+      const { type, key } = client.authentication ?? {};
+      if (type === "kiteKey" && key === former) client.authentication = { type, key: kiteKey };
+    }
+  }
+
+  /** Dials a proxy's tunnel. Its session counts as dialled by the remote (docs/protocol.md §5). */
+  async #tunnel(url: string): Promise<void> {
+    const { ca, handshakeTimeout, limits } = this.config;
+    const endpoint = this.#openEndpoint();
+    if (endpoint.connections.size >= limits.sessions) {
+      throw new KiteError(
+        "limitError",
+        `Cannot open a tunnel: there are ${limits.sessions} sessions (limit: sessions)`,
+      );
+    }
+    const session = await dialSession(url, { isSessionUrl: true, ca, handshakeTimeout, limits });
+    if (this.#endpoint === endpoint) return void endpoint.accept(session, { compact: false });
+    session.close();
+    throw new KiteError("aborted", "Cannot open a tunnel: the kite was closed");
+  }
+
+  /** Logs the counts of suppressed messages once no remote is left that could cause more. */
+  #flushLog(): void {
+    if (this.#clients.size + this.connections.size === 0) this.#operatorLog.flush();
+  }
+
+  #createHost(): ClientHost & EndpointHost {
+    const { config } = this;
+    return {
+      identity: this.identity,
+      limits: config.limits,
+      timeout: config.timeout,
+      concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
+      compact: this.#options.compact ?? true,
+      clientDefaults: config,
+      serve: (request) => this.methods.serve(request),
+      report: (what, error) => this.report(what, error),
+      inFlight: { bytes: 0 },
+      callLog: this.#operatorLog,
+      clientOpened: (client) => void this.#clients.add(client),
+      clientClosed: (client) => {
+        this.#clients.delete(client);
+        this.#flushLog();
+      },
+      connectionOpened: (connection) => {
+        this.#operatorLog.opened(connection);
+        this.events.emit("connect", connection);
+      },
+      connectionHadRequest: (_connection, request) => this.events.emit("firstRequest", request),
+      connectionClosed: (connection, info) => {
+        this.#endpoint?.forget(connection);
+        this.#operatorLog.closed(connection, info);
+        this.#flushLog();
+        this.events.emit("disconnect", { connection, info });
+      },
+    };
+  }
+}
+
+/** @throws {KiteError} `configError`: these fields are settings, not a caller's arguments */
+function ownIdentity(identity: KiteIdentity, nameLength: number): KiteIdentity {
+  try {
+    return checkIdentity(identity, nameLength);
+  } catch (cause) {
+    throw new KiteError("configError", messageOf(cause), { cause });
+  }
+}

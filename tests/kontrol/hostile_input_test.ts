@@ -1,0 +1,270 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { KiteError } from "../../mod.ts";
+import { signToken } from "../../src/auth/jwt.ts";
+import { generateKeyPair, importPrivateKey } from "../../src/auth/keys.ts";
+import { createKiteKey } from "../../src/auth/kite_key.ts";
+import type { TestKontrol } from "../../src/testing/mod.ts";
+import { createTestKeys } from "../../src/testing/mod.ts";
+import {
+  baseOf,
+  find,
+  get,
+  httpRegistration,
+  identity,
+  lineTo,
+  post,
+  refused,
+  startKontrol,
+} from "./support.ts";
+
+const KITE_URL = "http://127.0.0.1:3636/kite";
+
+/** Tries a kite.key in every way that takes one. */
+async function isTaken(kontrol: TestKontrol, key: string): Promise<boolean> {
+  const { kite } = await lineTo(kontrol, "bystander");
+  await using line = kite.newClient(kontrol.url, { authentication: { type: "kiteKey", key } });
+  await line.dial();
+  const calls: (() => Promise<unknown>)[] = [
+    () => line.tell("register", KITE_URL),
+    () => line.tell("getKites", { name: "kontrol" }),
+    () => line.tell("getToken", { name: "kontrol" }),
+    () => line.tell("getKey"),
+  ];
+  let taken = 0;
+  for (const call of calls) {
+    await call().then(() => taken++, (error) => assertEquals(error.type, "authenticationError"));
+  }
+  const body = { url: KITE_URL, kite: identity(), auth: { type: "kiteKey", key } };
+  const { status } = await post(`${baseOf(kontrol)}/register`, body);
+  if (status === 200) taken++;
+  else assertEquals(status, 401);
+  assert(taken === 0 || taken === 5, `${taken} of 5 ways took it`);
+  return taken > 0;
+}
+
+Deno.test("evil: kite.keys that Kontrol did not sign, whatever they quote", async () => {
+  await using kontrol = await startKontrol();
+  const own = (await kontrol.kontrol.keys.own()).public;
+  const foreign = await generateKeyPair("EdDSA");
+  const privateKey = await importPrivateKey(foreign.privateKey);
+  const about = {
+    username: "testuser",
+    kontrolUser: "testuser",
+    kontrolUrl: kontrol.url,
+    privateKey,
+  };
+  assert(
+    await isTaken(kontrol, await kontrol.kiteKey()),
+    "the good one, to see that the rest is bad",
+  );
+  const quoting = await createKiteKey({ ...about, publicKeyPem: own });
+  assertEquals(await isTaken(kontrol, quoting), false, "it quotes Kontrol's public key");
+  const stranger = await createKiteKey({ ...about, publicKeyPem: foreign.publicKey });
+  assertEquals(await isTaken(kontrol, stranger), false, "a key pair of its own");
+
+  const [header = "", payload = "", signature = ""] = (await kontrol.kiteKey("alice")).split(".");
+  const claims = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
+  const encode = (value: unknown) =>
+    btoa(JSON.stringify(value)).replaceAll("=", "").replaceAll("+", "-").replaceAll("/", "_");
+  const forgeries = [
+    `${header}.${encode({ ...claims, sub: "root" })}.${signature}`,
+    `${encode({ alg: "none", typ: "JWT" })}.${payload}.`,
+    `${encode({ alg: "HS256", typ: "JWT" })}.${payload}.${signature}`,
+    `${header}.${payload}.`,
+    `${header}.${payload}`,
+    `.${payload}.${signature}`,
+    "",
+    "x",
+    "x".repeat(10_000),
+  ];
+  for (const key of forgeries) assertEquals(await isTaken(kontrol, key), false, key.slice(0, 80));
+});
+
+Deno.test("evil: a call token is no kite.key, and a kite.key no token", async () => {
+  await using kontrol = await startKontrol();
+  const { kite, line } = await lineTo(kontrol);
+  const token = await line.tell<string>("getToken", { name: "kontrol" });
+  assertEquals(await isTaken(kontrol, token), false);
+  const swapped = kite.newClient(kontrol.url, {
+    authentication: { type: "token", key: await kontrol.kiteKey() },
+  });
+  await swapped.dial();
+  const error = await assertRejects(() => swapped.tell("getKites", { name: "x" }), KiteError);
+  assertEquals(error.type, "authenticationError");
+});
+
+Deno.test("evil: tokens for another kite, of another issuer, and expired ones are refused", async () => {
+  await using kontrol = await startKontrol();
+  const { kite } = await lineTo(kontrol);
+  const privateKey = await importPrivateKey(kontrol.pair.privateKey);
+  const now = Math.floor(Date.now() / 1000);
+  const right = {
+    iss: "testuser",
+    sub: "alice",
+    aud: "/testuser/unknown/kontrol",
+    iat: now,
+    exp: now + 60,
+  };
+  const tryIt = async (claims: Record<string, unknown>): Promise<string> => {
+    const key = await signToken({ ...right, ...claims }, privateKey);
+    await using line = kite.newClient(kontrol.url, { authentication: { type: "token", key } });
+    await line.dial();
+    return await line.tell("getKites", { name: "x" }).then(() => "taken", (error) => error.type);
+  };
+  const { username, environment, name } = kontrol.kontrol.kite.identity;
+  const audience = { aud: `/${username}/${environment}/${name}` };
+  assertEquals(await tryIt(audience), "taken");
+  for (
+    const claims of [
+      { ...audience, iss: "mallory" },
+      { ...audience, exp: now - 1 },
+      { ...audience, exp: undefined },
+      { ...audience, nbf: now + 60 },
+      { ...audience, sub: "" },
+      { aud: "/testuser/other/math" },
+      { aud: undefined },
+    ]
+  ) assertEquals(await tryIt(claims), "authenticationError", JSON.stringify(claims));
+});
+
+Deno.test("evil: nobody registers as another, nor takes over a kite of another", async () => {
+  await using kontrol = await startKontrol();
+  const hers = await httpRegistration(kontrol, { username: "alice" });
+  assertEquals((await post(`${baseOf(kontrol)}/register`, hers)).status, 200);
+  const key = await kontrol.kiteKey("mallory");
+  const stolen = { ...hers, url: "http://127.0.0.1:6/kite", auth: { type: "kiteKey", key } };
+  const answer = await post(`${baseOf(kontrol)}/register`, stolen);
+  assertEquals([answer.status, JSON.parse(answer.text)], [
+    400,
+    { err: `Cannot use id "${hers.kite.id}": it belongs to a kite of another user` },
+  ]);
+  const upper = { ...stolen, kite: { ...hers.kite, id: hers.kite.id.toUpperCase() } };
+  assertEquals((await post(`${baseOf(kontrol)}/register`, upper)).status, 400);
+  const mallory = await lineTo(kontrol, "math", {
+    username: "mallory",
+    kiteKey: key,
+    id: hers.kite.id.toUpperCase(),
+  });
+  const type = await mallory.line.tell("register", KITE_URL).catch(({ type }) => type);
+  assertEquals(type, "argumentError");
+  mallory.line.close();
+  const { line } = await lineTo(kontrol);
+  const found = await find(line, { name: "math" });
+  assertEquals(found.map(({ kite, url }) => [kite.username, url]), [["alice", hers.url]]);
+  assertEquals((await get(`${baseOf(kontrol)}/heartbeat?id=${hers.kite.id}`)).text, "pong");
+});
+
+Deno.test("evil: slashes, NUL, half surrogates and long fields never become a kite's path", async () => {
+  await using kontrol = await startKontrol();
+  const right = await httpRegistration(kontrol);
+  const { line } = await lineTo(kontrol);
+  const texts = ["a/b", "/", "../..", "a\0b", "\ud800", "x".repeat(10_000)];
+  for (const field of ["environment", "name", "region", "hostname", "version", "id"] as const) {
+    for (const text of texts) {
+      const body = { ...right, kite: { ...right.kite, [field]: text } };
+      const { status } = await post(`${baseOf(kontrol)}/register`, body);
+      assertEquals(status, 400, `${field} = ${JSON.stringify(text).slice(0, 20)}`);
+    }
+  }
+  for (const field of ["username", "environment", "name", "region", "hostname"] as const) {
+    for (const text of ["a/b", "x".repeat(10_000)]) {
+      const query = { [field]: text };
+      const type = await line.tell("getKites", { query }).catch(({ type }) => type);
+      assertEquals(type, "argumentError");
+      const token = await line.tell("getToken", query).catch(({ type }) => type);
+      assertEquals(token, "argumentError");
+    }
+  }
+  assertEquals(await find(line, { environment: "test" }), []);
+});
+
+Deno.test("evil: huge and malformed bodies are bounded", async () => {
+  await using kontrol = await startKontrol();
+  const register = `${baseOf(kontrol)}/register`;
+  const right = await httpRegistration(kontrol);
+  const huge = await post(register, { ...right, padding: "x".repeat(1_000_000) });
+  assertEquals(huge, { status: 413, text: '{"err":"a registration has at most 65536 bytes"}' });
+  assert(await sendEndlessly(new URL(register)) < 32, "it stops to listen in time");
+  assertEquals((await post(register, "[".repeat(60_000))).status, 400);
+  assertEquals((await post(register, '{"__proto__":{"url":"http://h/"}}')).status, 400);
+  assertEquals((await get(register)).status, 404);
+  assertEquals((await get(`${baseOf(kontrol)}/nosuch`)).status, 404);
+});
+
+Deno.test("evil: a flood of queries is answered or refused, and Kontrol goes on", async () => {
+  await using kontrol = await startKontrol({
+    kite: { limits: { inFlightRequests: 64 } },
+    policy: {
+      mayCall: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        return true;
+      },
+    },
+  });
+  const { line } = await lineTo(kontrol);
+  const outcomes = await Promise.all(
+    Array.from(
+      { length: 2_000 },
+      () => line.tell("getKites", { name: "kontrol" }).then(() => "answered", ({ type }) => type),
+    ),
+  );
+  assertEquals([...new Set(outcomes)].sort(), ["answered", "requestLimitError"]);
+  const { line: other } = await lineTo(kontrol);
+  assertEquals((await find(other, { name: "kontrol" })).length, 1);
+});
+
+Deno.test("evil: hosts and ids of any form ask for heartbeats in vain", async () => {
+  await using kontrol = await startKontrol();
+  const foreign = await createTestKeys({ algorithm: "EdDSA" });
+  const id = crypto.randomUUID();
+  const forged = await foreign.token({ username: id, audience: "kontrol:heartbeat" });
+  const ids = [
+    id,
+    "'; drop table kite;--",
+    "../../etc/passwd",
+    "x".repeat(5_000),
+    "%00",
+    "__proto__",
+  ];
+  for (const one of ids) {
+    for (const token of ["", "x", forged]) {
+      const query = new URLSearchParams({ id: one, token });
+      const answer = await get(`${baseOf(kontrol)}/heartbeat?${query}`);
+      assertEquals(answer, { status: 200, text: "registeragain" });
+    }
+  }
+  await refused(
+    async () => await (await lineTo(kontrol)).line.tell("registerMachine", { authType: "" }),
+    "authenticationError",
+    "no valid authentication key found",
+  );
+});
+
+/**
+ * Sends a body without end.
+ *
+ * @returns how many MiB of it were taken, at most 64
+ */
+async function sendEndlessly({ hostname, port, pathname }: URL): Promise<number> {
+  const connection = await Deno.connect({ hostname, port: Number(port) });
+  const chunk = new Uint8Array(1_048_576).fill(0x20);
+  const encoder = new TextEncoder();
+  const head =
+    `POST ${pathname} HTTP/1.1\r\nhost: ${hostname}\r\ntransfer-encoding: chunked\r\n\r\n`;
+  let taken = 0;
+  const answered = connection.read(new Uint8Array(4_096)).catch(() => null);
+  const written = (async () => {
+    const writer = connection.writable.getWriter();
+    await writer.write(encoder.encode(head));
+    for (; taken < 64; taken++) {
+      await writer.write(encoder.encode("100000\r\n"));
+      await writer.write(chunk);
+      await writer.write(encoder.encode("\r\n"));
+    }
+  })().catch(() => {}); // the other side has closed
+  await answered;
+  const takenByThen = taken;
+  connection.close();
+  await written;
+  return takenByThen;
+}
