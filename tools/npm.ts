@@ -8,7 +8,7 @@
  */
 
 import { publishedFiles } from "./imports.ts";
-import { fromFileUrl, ROOT } from "./paths.ts";
+import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
 
 /** The members of deno.json that the package is made from. */
 interface Config {
@@ -38,7 +38,6 @@ const OPTIONAL: readonly string[] = ["etcd3", "postgres"];
 /** Dependencies of the type declarations, which `deno pack` does not see. */
 const TYPES: readonly string[] = ["@standard-schema/spec"];
 const PAGES: readonly string[] = ["README.md", "LICENSE", "CHANGELOG.md"];
-const REPOSITORY = "https://github.com/kitelabs/kite";
 
 /** The folder of release files. */
 export const DIST: URL = new URL("dist/", ROOT);
@@ -50,7 +49,8 @@ export const DIST: URL = new URL("dist/", ROOT);
  */
 export async function buildPackage(): Promise<URL> {
   const config: Config = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  const folder = await Deno.makeTempDir();
+  await Deno.mkdir(CACHE, { recursive: true });
+  const folder = await Deno.makeTempDir({ dir: fromFileUrl(CACHE) });
   try {
     await copySources(config, folder);
     const raw = `${folder}/raw.tgz`;
@@ -60,15 +60,17 @@ export async function buildPackage(): Promise<URL> {
     await run(folder, "tar", "-xzf", raw, "-C", unpacked);
     await finish(config, `${unpacked}/package`);
     await Deno.mkdir(DIST, { recursive: true });
-    const tarball = new URL(
-      `${config.name.replace(/^@|\//g, (sign) => sign === "/" ? "-" : "")}-${config.version}.tgz`,
-      DIST,
-    );
+    const tarball = new URL(tarballName(config), DIST);
     await run(unpacked, "tar", "-czf", fromFileUrl(tarball), "package");
     return tarball;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** The name that npm gives to a tarball. */
+function tarballName({ name, version }: Config): string {
+  return `${name.slice(1).replace("/", "-")}-${version}.tgz`;
 }
 
 /** Copies what is published, with a deno.json whose exports include the programs. */
@@ -91,6 +93,7 @@ async function copySources(config: Config, folder: string): Promise<void> {
 
 /** Adds programs and package.json to what was unpacked. */
 async function finish(config: Config, folder: string): Promise<void> {
+  await removeTypeScript(folder);
   const packed: Packed = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
   const bin: Record<string, string> = {};
   await Deno.mkdir(`${folder}/bin`);
@@ -113,7 +116,7 @@ async function finish(config: Config, folder: string): Promise<void> {
       "Services that call each other's functions, both ways, with discovery and signed identities",
     keywords: ["kite", "kontrol", "rpc", "dnode", "sockjs", "websocket", "service-discovery"],
     license: config.license,
-    repository: { type: "git", url: `git+${REPOSITORY}.git` },
+    ...repository(),
     type: "module",
     engines: { node: ">=22" },
     sideEffects: false,
@@ -129,6 +132,23 @@ async function finish(config: Config, folder: string): Promise<void> {
     peerDependenciesMeta: Object.fromEntries(OPTIONAL.map((name) => [name, { optional: true }])),
   };
   await Deno.writeTextFile(`${folder}/package.json`, JSON.stringify(manifest, null, 2) + "\n");
+}
+
+/** Removes modules that no entry point imports, which `deno pack` copies as they are. */
+async function removeTypeScript(folder: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = `${folder}/${name}`;
+    if (isDirectory) await removeTypeScript(path);
+    else if (name.endsWith(".ts") && !name.endsWith(".d.ts")) await Deno.remove(path);
+  }
+}
+
+/** The repository that builds a release; npm compares it with the provenance. */
+function repository(): { repository?: { type: string; url: string } } {
+  const server = Deno.env.get("GITHUB_SERVER_URL");
+  const path = Deno.env.get("GITHUB_REPOSITORY");
+  if (server === undefined || path === undefined) return {};
+  return { repository: { type: "git", url: `git+${server}/${path}.git` } };
 }
 
 /** A module that runs a program: `import.meta.main` does not work for a command that npm linked. */

@@ -3,6 +3,7 @@ import { denoNamespace } from "./platform.ts";
 
 /** The part of a `WebSocket` that a server uses. */
 export interface ServerSocket {
+  /** As `WebSocket.binaryType`. */
   binaryType: string;
   /** Bytes given to `send` that the network has not accepted yet. */
   readonly bufferedAmount: number;
