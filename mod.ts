@@ -19,7 +19,8 @@
 // Kites, and the connections between them.
 export { Kite } from "./src/kite.ts";
 export type { CloseOptions, KiteOptions } from "./src/kite_options.ts";
-export type { Config, ConfigOptions, TlsFiles, TlsPair } from "./src/config.ts";
+export type { Config, ConfigOptions } from "./src/config_options.ts";
+export type { TlsFiles, TlsPair } from "./src/config_files.ts";
 export { DEFAULT_LIMITS, type Limits } from "./src/protocol/limits.ts";
 export type { KiteIdentity } from "./src/protocol/identity.ts";
 export type { Server } from "./src/server.ts";
@@ -36,6 +37,7 @@ export type { CloseInfo, TransportName } from "./src/transport/session.ts";
 // Calls and methods.
 export type { Metadata } from "./src/rpc/metadata.ts";
 export type { ApiOptions, CallScope, RemoteKite, TellOptions } from "./src/rpc/remote.ts";
+export type { RemoteFunction } from "./src/rpc/remote_functions.ts";
 export type { RemoteStream } from "./src/rpc/remote_stream.ts";
 export { type Tracked, tracked } from "./src/rpc/tracked.ts";
 export type { KiteRequest } from "./src/rpc/request.ts";
@@ -60,6 +62,7 @@ export type {
   ImplementArguments,
   Implementation,
   ImplementOf,
+  Items,
 } from "./src/contract/contract.ts";
 export type { ImplementedMethods, ImplementOptions } from "./src/contract/implement.ts";
 export type { Description, JsonSchema, MethodDescription } from "./src/contract/describe.ts";

@@ -1,6 +1,6 @@
 /**
- * Kontrol as a library: the registry and authority of kites, with methods, authenticators, a policy
- * and a storage of your own.
+ * Kontrol as a library: the registry of kites, which issues their keys and tokens. You choose the
+ * storage and the policy, and can add methods and authenticators.
  *
  * @example
  * ```ts
@@ -11,10 +11,10 @@
  *   kite: { ip: "127.0.0.1", port: 0, logLevel: "ERROR" },
  *   policy: "strict",
  *   machineAuthenticate: ({ username }) => {
- *     if (username !== "alice") throw new Error("no kite.key for you");
+ *     if (username !== "alice") throw new Error("unknown user");
  *   },
  * });
- * kontrol.kite.handle("motd", () => "be kind").disableAuthentication();
+ * kontrol.kite.handle("motd", () => "Welcome").disableAuthentication();
  * const server = await kontrol.listen();
  * console.assert(server.url.startsWith("http://127.0.0.1:"));
  * ```

@@ -1,6 +1,6 @@
 import { checkOptions, checkRange, type Checks, checkWait } from "./config_values.ts";
 
-/** How long to wait between tries to reconnect. */
+/** The delays between attempts to reconnect. They grow exponentially. */
 export interface BackoffOptions {
   /**
    * Milliseconds before the first retry.
@@ -9,25 +9,26 @@ export interface BackoffOptions {
    */
   readonly initialDelay?: number;
   /**
-   * Each delay is this many times the one before.
+   * Each delay is the one before, multiplied by this factor.
    *
    * @default 1.7
    */
   readonly factor?: number;
   /**
-   * Milliseconds that no delay exceeds.
+   * Longest delay, milliseconds.
    *
    * @default 15_000
    */
   readonly maxDelay?: number;
   /**
-   * The share of each delay, 0 to 1, that may be taken off at random, so that many clients do not
-   * return at once.
+   * The part of each delay, from 0 to 1, that is shortened at random, so that many clients do not
+   * reconnect at the same time.
+   *
    * @default 0.5
    */
   readonly jitter?: number;
   /**
-   * Retries before giving up.
+   * Number of attempts, after which the client gives up.
    *
    * @default Infinity
    */
@@ -59,22 +60,22 @@ export function checkBackoff(name: string, value: unknown): BackoffOptions {
   return checkOptions(name, value, CHECKS);
 }
 
-/** The delays between tries: exponential, with jitter. */
+/** Computes the delays between attempts. */
 export class Backoff {
   readonly #options: Required<BackoffOptions>;
   #attempts = 0;
 
-  /** @throws {KiteError} `configError` that names the option which cannot be used */
+  /** @throws {KiteError} `configError` for an option that cannot be used */
   constructor(options: BackoffOptions = {}) {
     this.#options = { ...DEFAULTS, ...checkBackoff("backoff", options) };
   }
 
-  /** Tries counted since the last {@linkcode Backoff.reset}. */
+  /** Number of delays since the last {@linkcode Backoff.reset}. */
   get attempts(): number {
     return this.#attempts;
   }
 
-  /** The next delay in milliseconds, or undefined when it is time to give up. */
+  /** Returns the next delay in milliseconds, or undefined after `maxAttempts`. */
   next(): number | undefined {
     const { initialDelay, factor, maxDelay, jitter, maxAttempts } = this.#options;
     if (this.#attempts >= maxAttempts) return undefined;
@@ -82,7 +83,7 @@ export class Backoff {
     return delay === Infinity ? delay : delay * (1 - jitter * Math.random());
   }
 
-  /** Begins anew, after a success. */
+  /** Starts again with the first delay, after a success. */
   reset(): void {
     this.#attempts = 0;
   }

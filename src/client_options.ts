@@ -14,96 +14,104 @@ import type { KiteIdentity } from "./protocol/identity.ts";
 import type { Authentication } from "./rpc/codec.ts";
 import { CLIENT_TRANSPORTS, type ClientTransport } from "./transport/dial.ts";
 
-/** How a client connects, what it shows, and what it does when the connection goes. */
+/** Options of a client. */
 export interface ClientOptions {
   /**
-   * What each call shows to the remote.
+   * The authentication that each call sends to the remote.
    *
    * @default none
    */
   readonly authentication?: Authentication;
   /**
-   * `"auto"` speaks SockJS over WebSocket and falls back to XHR polling when the WebSocket handshake
-   * is refused; `"rawWebSocket"` is for a kite.js server with its default transport.
+   * `"auto"` uses SockJS over a WebSocket, or XHR polling if the WebSocket handshake is refused.
+   * `"rawWebSocket"` is for a kite.js server with its default transport.
+   *
    * @default the kite's `transport`, "auto"
    */
   readonly transport?: ClientTransport;
   /**
-   * Milliseconds that one try to connect may take.
+   * Maximum duration of one attempt to connect, milliseconds.
    *
    * @default the kite's `handshakeTimeout`, 10_000
    */
   readonly handshakeTimeout?: number;
   /**
-   * Milliseconds without a sign of life until the connection counts as lost.
+   * Milliseconds without data or pongs until the connection counts as lost.
    *
    * @default 60_000
    */
   readonly idleTimeout?: number;
   /**
-   * Dial again when the connection goes; with options for the delays.
+   * Whether to reconnect when the connection is lost, or the delays of doing so.
+   *
    * @default false after `dial`, true after `dialForever`
    */
   readonly reconnect?: boolean | BackoffOptions;
   /**
-   * What happens to calls made while a connection is being dialled: they wait, within their own
-   * timeout (`"wait"`); they wait, but fail with `disconnect` when no URL can be reached at first
-   * (`"try"`); or they fail at once (`"fail"`).
+   * What happens to calls that are made while the client dials:
+   *
+   * - `"wait"`: they wait for the connection within their own timeout.
+   * - `"try"`: the same, but before the first connection they fail with `disconnect` as soon as each
+   *   URL has failed once.
+   * - `"fail"`: they fail immediately with `disconnect`.
+   *
    * @default "wait"
    */
   readonly whileDown?: "wait" | "try" | "fail";
   /**
-   * Start callbacks without waiting for an async one before them to finish.
+   * Starts callbacks before earlier asynchronous ones have finished.
    *
    * @default false
    */
   readonly concurrentCallbacks?: boolean;
   /**
-   * Use compact messages if the remote is a kite of this library.
+   * Uses compact messages if the remote is a kite of this library.
    *
    * @default the kite's `compact`, true
    */
   readonly compact?: boolean;
   /**
-   * Certificates of private authorities, PEM, that are trusted beside the public ones.
+   * Certificates of private authorities, PEM, that are trusted in addition to the public ones.
+   *
    * @default the kite's `ca`, none
    */
   readonly ca?: string | readonly string[];
-  /** Who the remote is, until it says so itself. */
+  /** The identity of the remote, until it sends its own. */
   readonly identity?: KiteIdentity;
   /**
-   * Check the authentication of calls that the remote makes to us, although we dialled it.
+   * Checks the authentication of calls that the remote makes. By default they are trusted, since this
+   * side has chosen whom to dial.
    *
    * @default false
    */
   readonly authenticateRemote?: boolean;
 }
 
-/** Where a client stands. */
+/** The state of a client. `"redialling"`: the connection was lost, and the client reconnects. */
 export type ClientState = "idle" | "connecting" | "open" | "redialling" | "closed";
 
-/** What else the library does with a client's calls. */
+/** What the library adds to a client. */
 export interface ClientHooks {
-  /** What a call has to wait for before it is sent; asked for each call on an open connection. */
+  /** Returns a promise that a call has to wait for. Called for each call on an open connection. */
   readonly beforeCall?: () => Promise<void> | undefined;
 }
 
-/** What holds for the clients of a kite whose options do not say otherwise. */
+/** Default options of the clients of a kite. */
 export interface ClientDefaults {
   readonly transport: ClientTransport;
   readonly handshakeTimeout: number;
   readonly ca: readonly string[];
 }
 
-/** How {@linkcode Client.dial} connects. */
+/** Options of {@linkcode Client.dial}. */
 export interface DialOptions {
   /**
-   * Milliseconds that the try may take.
+   * Maximum duration of the attempt, milliseconds.
    *
    * @default the client's `handshakeTimeout`
    */
   readonly timeout?: number;
-  /** Gives the try up: it fails with `aborted`. */
+  /** Cancels the attempt, which fails with `aborted`. */
   readonly signal?: AbortSignal;
 }
 

@@ -1,4 +1,5 @@
-import { readKiteKey, readTls, type TlsFiles, type TlsPair } from "./config_files.ts";
+import { readKiteKey, readTls } from "./config_files.ts";
+import type { Config, ConfigOptions } from "./config_options.ts";
 import {
   checkBoolean,
   checkHost,
@@ -21,203 +22,32 @@ import {
   readWait,
 } from "./config_values.ts";
 import { isServiceValue, misspeltVariables } from "./config_variables.ts";
-import { LOG_LEVELS, type LogLevel } from "./log_level.ts";
-import { defaultLimits, type Limits } from "./protocol/limits.ts";
+import { LOG_LEVELS } from "./log_level.ts";
+import { defaultLimits } from "./protocol/limits.ts";
 import { descriptorLimit } from "./runtime/descriptors.ts";
 import { env, environmentNames, homeDirectory } from "./runtime/env.ts";
 import { readTextFileSync } from "./runtime/files.ts";
-import type { ClientTransport } from "./transport/dial.ts";
-
-export type { TlsFiles, TlsPair };
 
 const TRANSPORTS: readonly Config["transport"][] = ["auto", "WebSocket", "XHRPolling"];
 
 /**
- * The settings of a kite. What is not given comes from the environment variable named here, else
- * from the user's `kite.key`, else it is the default.
- */
-export interface ConfigOptions {
-  /**
-   * Whose kite it is. `KITE_USERNAME`.
-   *
-   * @default the kite.key's user, else "unknown"
-   */
-  readonly username?: string;
-  /**
-   * Such as "production" or "testing". `KITE_ENVIRONMENT`.
-   *
-   * @default "unknown"
-   */
-  readonly environment?: string;
-  /**
-   * Where it runs, such as "europe". `KITE_REGION`.
-   *
-   * @default "unknown"
-   */
-  readonly region?: string;
-  /**
-   * The address to listen on. `KITE_IP`.
-   *
-   * @default "0.0.0.0"
-   */
-  readonly ip?: string;
-  /**
-   * The port to listen on, 0 for any that is free. `KITE_PORT`.
-   *
-   * @default 0
-   */
-  readonly port?: number;
-  /**
-   * Serve TLS, with this certificate.
-   *
-   * @default none
-   */
-  readonly tls?: TlsPair | TlsFiles;
-  /**
-   * Certificates of private authorities, PEM, that clients trust beside the public ones, over every
-   * transport and toward Kontrol.
-   * @default none
-   */
-  readonly ca?: string | readonly string[];
-  /**
-   * Kontrol's URL, or several of one Kontrol. `KITE_KONTROL_URL`, with commas.
-   *
-   * @default the kite.key's
-   */
-  readonly kontrolUrl?: string | readonly string[];
-  /**
-   * Kontrol's public key, PEM.
-   *
-   * @default the kite.key's
-   */
-  readonly kontrolKey?: string;
-  /**
-   * Kontrol's username.
-   *
-   * @default the kite.key's issuer
-   */
-  readonly kontrolUser?: string;
-  /**
-   * The text of a kite.key; `""` for none at all.
-   *
-   * @default the file `kite.key` in `kiteHome`
-   */
-  readonly kiteKey?: string;
-  /**
-   * The directory of `kite.key`. `KITE_HOME`.
-   *
-   * @default "~/.kite"
-   */
-  readonly kiteHome?: string;
-  /**
-   * How to reach others. `KITE_TRANSPORT`.
-   *
-   * @default "auto"
-   */
-  readonly transport?: Exclude<ClientTransport, "rawWebSocket">;
-  /**
-   * Milliseconds to wait for an answer of Kontrol, a proxy, a poll. `KITE_TIMEOUT`.
-   *
-   * @default 15_000
-   */
-  readonly timeout?: number;
-  /**
-   * Milliseconds to wait for a connection. `KITE_HANDSHAKE_TIMEOUT`.
-   *
-   * @default 10_000
-   */
-  readonly handshakeTimeout?: number;
-  /**
-   * Milliseconds for which the trust in a key is remembered, 0 for not at all. `KITE_VERIFY_TTL` (negative: not at all).
-   *
-   * @default 300_000
-   */
-  readonly verifyTtl?: number;
-  /**
-   * What is logged: this level and those before it. `KITE_LOG_LEVEL`.
-   *
-   * @default "INFO"
-   */
-  readonly logLevel?: LogLevel;
-  /**
-   * Log without colors. `KITE_LOG_NOCOLOR`, set to anything.
-   *
-   * @default false
-   */
-  readonly logNoColor?: boolean;
-  /**
-   * The proxy to register to, instead of one that Kontrol knows. `KITE_PROXY_URL`.
-   *
-   * @default none
-   */
-  readonly proxyUrl?: string;
-  /** Bounds other than the defaults. */
-  readonly limits?: Partial<Limits>;
-}
-
-/** The settings of a kite, complete and checked. */
-export interface Config {
-  /** Whose kite it is. */
-  readonly username: string;
-  /** Such as "production". */
-  readonly environment: string;
-  /** Where it runs. */
-  readonly region: string;
-  /** The address to listen on. */
-  readonly ip: string;
-  /** The port to listen on, 0 for any that is free. */
-  readonly port: number;
-  /** The certificate to serve TLS with. */
-  readonly tls: TlsPair | undefined;
-  /** Certificates of private authorities, PEM; empty for none. */
-  readonly ca: readonly string[];
-  /** Kontrol's URLs; empty when none is known. */
-  readonly kontrolUrls: readonly string[];
-  /** Kontrol's public key, PEM, trimmed. */
-  readonly kontrolKey: string | undefined;
-  /** Kontrol's username. */
-  readonly kontrolUser: string | undefined;
-  /** The text of the kite.key, trimmed. */
-  readonly kiteKey: string | undefined;
-  /** The directory of `kite.key`; `""` where no home directory is known. */
-  readonly kiteHome: string;
-  /** How to reach others. */
-  readonly transport: Exclude<ClientTransport, "rawWebSocket">;
-  /** Milliseconds to wait for an answer of Kontrol, a proxy, a poll. */
-  readonly timeout: number;
-  /** Milliseconds to wait for a connection. */
-  readonly handshakeTimeout: number;
-  /** Milliseconds for which the trust in a key is remembered; 0 for not at all. */
-  readonly verifyTtl: number;
-  /** This level and those before it are logged. */
-  readonly logLevel: LogLevel;
-  /** No colors in the log. */
-  readonly logNoColor: boolean;
-  /** The proxy to register to. */
-  readonly proxyUrl: string | undefined;
-  /** Every bound. */
-  readonly limits: Limits;
-}
-
-/**
- * Where settings come from beside the options.
- *
- * @default this process and its machine
+ * Where settings come from, in addition to the options. By default the environment and the files of
+ * this machine.
  */
 export interface ConfigSources {
   /** Reads an environment variable. */
   readonly env?: (name: string) => string | undefined;
-  /** The names of the variables that are set. */
+  /** Returns the names of all variables that are set. */
   readonly environmentNames?: () => readonly string[];
-  /** Reads a file; `undefined` if it is not there. */
+  /** Reads a file. Returns undefined if it does not exist. */
   readonly readTextFile?: (path: string) => string | undefined;
   /**
-   * Takes a warning about a file that is left out.
+   * Called with a warning about a file that is ignored.
    *
    * @default warnings are dropped
    */
   readonly warn?: (message: string) => void;
-  /** The user's home directory, or `""`. */
+  /** Returns the user's home directory, or `""`. */
   readonly homeDirectory?: () => string;
 }
 
@@ -272,7 +102,7 @@ const OPTIONS: Checks<ConfigOptions> = Object.freeze({
 /** The names of all {@linkcode ConfigOptions}. */
 export const CONFIG_NAMES: readonly string[] = Object.freeze(Object.keys(OPTIONS));
 
-/** What each environment variable sets, and how its text is read. */
+/** The option that each environment variable sets, and the function that reads its text. */
 const VARIABLES: readonly [string, keyof ConfigOptions, (name: string, text: string) => unknown][] =
   [
     ["KITE_USERNAME", "username", checkName],
@@ -294,11 +124,10 @@ const VARIABLES: readonly [string, keyof ConfigOptions, (name: string, text: str
 const VERSION_VARIABLE = "KITE_VERSION";
 
 /**
- * Brings a kite's settings together: `kite.key`, then environment variables over it, then the
- * options over both. A `kite.key` may be missing; one that may not be read causes a warning.
+ * Combines the settings of a kite: options override environment variables, which override the
+ * `kite.key`. A `kite.key` that is missing is ignored; one without read permission causes a warning.
  *
- * @throws {KiteError} `configError`, naming the option, variable or file that is wrong, and what
- * would be right.
+ * @throws {KiteError} `configError` for an option, variable or file that cannot be used
  */
 export function resolveConfig(options: ConfigOptions = {}, sources: ConfigSources = {}): Config {
   const readFile = sources.readTextFile ?? readTextFileSync;
@@ -322,16 +151,16 @@ export function resolveConfig(options: ConfigOptions = {}, sources: ConfigSource
     kontrolUrls: Object.freeze(kontrolUrl),
     tls: tls === undefined ? undefined : readTls(tls, readFile),
     limits: Object.freeze({ ...defaultLimits(descriptorLimit(readFile)), ...limits as object }),
-    // Each value has passed the check of its name, or is a default.
+    // Each value was checked, or is a default.
   } as Config);
 }
 
-/** True if `KITE_VERSION` is set: then a kite prints its version, and does nothing else. */
+/** True if `KITE_VERSION` is set. Then a kite only prints its version. */
 export function isVersionRequested(sources: ConfigSources = {}): boolean {
   return ((sources.env ?? env)(VERSION_VARIABLE) ?? "") !== "";
 }
 
-/** Warnings about variables that no setting is read from although it seems so. */
+/** Returns warnings about variables that are ignored although their names suggest a setting. */
 export function configWarnings(sources: ConfigSources = {}): string[] {
   const read = sources.env ?? env;
   const known = [...VARIABLES.map(([name]) => name), VERSION_VARIABLE];
@@ -352,7 +181,7 @@ function readVariables(read: (name: string) => string | undefined): Settings {
   return settings;
 }
 
-/** Go's rule: 0 is the default, and negative is never. */
+/** As in Go, 0 selects the default and a negative duration disables the cache. */
 function readVerifyTtl(name: string, text: string): number {
   const milliseconds = readDuration(name, text);
   return milliseconds === 0 ? DEFAULT_VERIFY_TTL : Math.max(0, milliseconds);

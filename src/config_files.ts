@@ -3,10 +3,10 @@ import { readKiteKeyClaims } from "./auth/kite_key.ts";
 import { checkName, checkNames, checkPath, checkPem, checkUrls } from "./config_values.ts";
 import { cannotUse } from "./protocol/refusal.ts";
 
-/** Reads a file; `undefined` if it is not there. */
+/** Reads a file. Returns undefined if it does not exist. */
 export type ReadFile = (path: string) => string | undefined;
 
-/** What a kite.key says of its owner and of Kontrol. */
+/** The settings in a kite.key. */
 export interface KiteKeySettings {
   readonly kiteKey?: string;
   readonly username?: string;
@@ -15,28 +15,29 @@ export interface KiteKeySettings {
   readonly kontrolKey?: string;
 }
 
-/** A certificate (chain) and its private key, both PEM. */
+/** A certificate chain and its private key, both PEM. */
 export interface TlsPair {
-  /** The certificate, and those that lead to its root. */
+  /** The certificate, followed by the intermediate certificates. */
   readonly cert: string;
-  /** Its private key. */
+  /** The private key. */
   readonly key: string;
 }
 
-/** Where a certificate (chain) and its private key are. */
+/** The files of a certificate chain and its private key. */
 export interface TlsFiles {
   /** The path of the certificate. */
   readonly certFile: string;
-  /** The path of its private key. */
+  /** The path of the private key. */
   readonly keyFile: string;
 }
 
 /**
- * What a kite.key gives, unverified: it is the user's own.
+ * Returns the settings in a kite.key. It is not verified, since it belongs to the user.
  *
- * @param given Its text, `""` for none at all; otherwise it is read from the directory `home`.
- * @param warn Called when the system does not let us read the file, which then counts as missing.
- * @throws {KiteError} `configError`, naming the file (or the option) and what is wrong with it.
+ * @param given the text of the kite.key, `""` for none; if undefined, it is read from the directory
+ * @param home the directory of the file
+ * @param warn called if there is no permission to read the file, which is then ignored
+ * @throws {KiteError} `configError` if the kite.key cannot be used
  */
 export function readKiteKey(
   given: string | undefined,
@@ -58,7 +59,7 @@ export function readKiteKey(
   };
 }
 
-/** Reads a file; one that this user may not read counts as missing. */
+/** Reads a file. Returns undefined if there is no permission to read it. */
 function readIfAllowed(
   path: string,
   readFile: ReadFile,
@@ -82,9 +83,9 @@ function claimsOf(name: string, text: string): ReturnType<typeof readKiteKeyClai
 }
 
 /**
- * A certificate and its key, from their text or from their files.
+ * Reads a certificate and its key from the options or from the files that they name.
  *
- * @throws {KiteError} `configError`, naming the part that is missing or wrong.
+ * @throws {KiteError} `configError` if a part is missing or cannot be used
  */
 export function readTls(given: unknown, readFile: ReadFile): TlsPair {
   const { cert, key, certFile, keyFile } = checkNames("tls", given, [

@@ -4,7 +4,7 @@ import { validateField } from "./protocol/identity.ts";
 import { DEFAULT_LIMITS, type Limits } from "./protocol/limits.ts";
 import { cannotUse, unknownName } from "./protocol/refusal.ts";
 
-/** Checks one setting; `name` is what the user calls it: an option, a variable, a flag. */
+/** Checks one setting. `name` is the option, variable or flag, for the error. */
 export type Check<Value> = (name: string, value: unknown) => Value;
 
 /** A check for each option of `Options`. */
@@ -50,20 +50,20 @@ export function checkWait(name: string, value: unknown): number {
   throw cannotUse(name, "must be a number of milliseconds, at least 1", { value });
 }
 
-/** Milliseconds of a wait, where 0 means no bound. */
+/** Milliseconds of a wait, where 0 waits without a limit. */
 export function checkTimeout(name: string, value: unknown): number {
   if (typeof value === "number" && value >= 0) return value;
-  throw cannotUse(name, "must be a number of milliseconds, or 0 for no bound", { value });
+  throw cannotUse(name, "must be a number of milliseconds, or 0 for no limit", { value });
 }
 
-/** A wait, as text in Go's form of a duration. */
+/** A wait, as a duration in Go's syntax. */
 export function readWait(name: string, text: string): number {
   const milliseconds = readDuration(name, text);
   if (milliseconds >= 1) return milliseconds;
   throw cannotUse(name, "must be a duration of at least 1ms", { value: text });
 }
 
-/** Milliseconds for which something is remembered, 0 for not at all. */
+/** Milliseconds for which something is cached; 0 disables the cache. */
 export function checkTtl(name: string, value: unknown): number {
   if (typeof value === "number" && value >= 0 && value < Infinity) return value;
   throw cannotUse(name, "must be a number of milliseconds, at least 0", { value });
@@ -78,7 +78,7 @@ export function checkRange(least: number, most: number): Check<number> {
   };
 }
 
-/** A duration in Go's form, in milliseconds. */
+/** A duration in Go's syntax, in milliseconds. */
 export function readDuration(name: string, text: string): number {
   try {
     return parseDuration(text);
@@ -89,7 +89,7 @@ export function readDuration(name: string, text: string): number {
   }
 }
 
-/** A URL that a kite can dial, without a slash at the end: Go's XHR client cannot use one there. */
+/** A URL of a kite. Removes a slash at the end, which Go's XHR client cannot handle. */
 export function checkUrl(name: string, value: unknown): string {
   const text = typeof value === "string" ? value.trim() : "";
   if (!URL.canParse(text) || !URL_PROTOCOLS.includes(new URL(text).protocol)) {
@@ -105,7 +105,7 @@ export function checkUrls(name: string, value: unknown): readonly string[] {
   return urls.map((url) => checkUrl(name, url));
 }
 
-/** One of a few words, whatever their case. */
+/** One of several words, in any case. */
 export function checkWord<Word extends string>(words: readonly Word[]): Check<Word> {
   return (name, value) => {
     const lower = typeof value === "string" ? value.toLowerCase() : undefined;
@@ -133,13 +133,13 @@ export function checkAnyObject(name: string, value: unknown): object {
   throw cannotUse(name, "must be an object", { value });
 }
 
-/** Text that no error message may show. */
+/** Text that must not appear in an error message. */
 export function checkSecret(name: string, value: unknown): string {
   if (typeof value === "string") return value.trim();
   throw cannotUse(name, "must be text");
 }
 
-/** Keys and certificates: PEM, trimmed. No error message shows it. */
+/** A key or certificate: PEM, trimmed. It does not appear in error messages. */
 export function checkPem(name: string, value: unknown): string {
   const text = checkSecret(name, value);
   if (text.startsWith("-----BEGIN ") || text.includes("\n-----BEGIN ")) return text;
@@ -163,7 +163,7 @@ function checkLimit(name: string, value: unknown): void {
   throw cannotUse(name, "must be an integer of at least 1", { value });
 }
 
-/** The given limits, together with the defaults of the others. */
+/** Limits that override the defaults. */
 export function checkLimits(name: string, value: unknown): Partial<Limits> {
   const given = checkNames(name, value, Object.keys(DEFAULT_LIMITS));
   for (const [field, limit] of Object.entries(given)) {
@@ -174,9 +174,9 @@ export function checkLimits(name: string, value: unknown): Partial<Limits> {
 }
 
 /**
- * Checks an options object: every name exists, every value passes its check.
+ * Checks an options object: all names must exist, and all values must pass their checks.
  *
- * @param name what the user calls the object: `sockjs`; `""` for the options themselves
+ * @param name the option that contains the object, such as `sockjs`; `""` for the options themselves
  * @returns the given options, without those that are `undefined`
  * @throws {KiteError} `configError`
  */
@@ -194,7 +194,7 @@ export function checkOptions<Options extends object>(
   return checked as Partial<Options>;
 }
 
-/** An object whose names are all in `names`, without those that are `undefined`. */
+/** Checks that an object has no other names. Returns it without names that are `undefined`. */
 export function checkNames(
   name: string,
   value: unknown,

@@ -1,24 +1,24 @@
 import { nearestName } from "./protocol/nearest.ts";
 
-/** What Docker and Kubernetes set for a service of the name `kite` or `kontrol`. */
+/** Variables that Docker and Kubernetes set for a service called `kite` or `kontrol`. */
 const SERVICE_VARIABLE = /^(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$/;
 const SERVICE_URL = /^(tcp|udp|sctp):\/\//;
 
 /**
- * True for a value that Kubernetes set for a service, such as `KITE_PORT=tcp://10.0.0.1:80`: it is
- * no setting of ours.
+ * True for a value that Kubernetes sets for a service, such as `KITE_PORT=tcp://10.0.0.1:80`. It is not
+ * a setting.
  */
 export function isServiceValue(text: string): boolean {
   return SERVICE_URL.test(text);
 }
 
 /**
- * Warnings about environment variables that are probably misspelt: a name that begins as ours do,
- * is none of them, and comes near one.
+ * Returns warnings about environment variables that are probably misspelt: they have the prefix, are
+ * not known, and are similar to a known one.
  *
  * @param prefix such as `KITE_`
- * @param known the variables that are read
- * @param names the variables that are set
+ * @param known the known variables
+ * @param names the names of all variables that are set
  */
 export function misspeltVariables(
   prefix: string,

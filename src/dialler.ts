@@ -6,29 +6,29 @@ import type { Limits } from "./protocol/limits.ts";
 import { pause } from "./runtime/turn.ts";
 import type { Session } from "./transport/session.ts";
 
-/** Milliseconds: a connection that ends sooner does not reset the delays between tries. */
+/** A connection that ends sooner, in milliseconds, does not reset the delays between attempts. */
 const BRIEF = 1_000;
 
-/** How each try to connect is made. */
+/** Options of a {@linkcode Dialler}. */
 export interface DiallerOptions {
   readonly transport: ClientTransport;
-  /** Milliseconds that one try may take. */
+  /** Maximum duration of one attempt, milliseconds. */
   readonly handshakeTimeout: number;
-  /** Milliseconds without a sign of life until a connection counts as lost. */
+  /** Milliseconds without data or pongs until a connection counts as lost. */
   readonly idleTimeout?: number | undefined;
   /** Certificates of private authorities, PEM. */
   readonly ca: string | readonly string[];
   readonly limits: Limits;
   readonly backoff: BackoffOptions;
-  /** Aborted when nothing is to be dialled any more. */
+  /** Aborted when the client is closed. */
   readonly lifetime: AbortSignal;
 }
 
-/** What the owner of a {@linkcode Dialler} is told. */
+/** Callbacks of a {@linkcode Dialler}. */
 export interface DiallerEvents {
-  /** One try failed. */
+  /** Called when an attempt has failed. */
   dialError(error: KiteError, attempt: number): void;
-  /** The last try that was allowed failed. */
+  /** Called when the last of the allowed attempts has failed. */
   giveUp(attempts: number): void;
 }
 
@@ -38,20 +38,20 @@ export class Dialler {
   readonly #options: DiallerOptions;
   readonly #events: DiallerEvents;
   readonly #backoff: Backoff;
-  /** Counts failed tries and ended connections: the next try goes to the next URL. */
+  /** Counts failed attempts and ended connections. The next attempt uses the next URL. */
   #turn = 0;
   /** `performance.now()` when the latest connection opened. */
   #openedAt = -Infinity;
-  /** The latest connection ended at once: the next try waits. */
+  /** True if the latest connection ended within {@linkcode BRIEF}: the next attempt waits. */
   #wasBrief = false;
   #failure: KiteError | undefined;
-  /** Tries that failed since the latest connection. */
+  /** Attempts that failed since the latest connection. */
   #failures = 0;
   #failedAt = -Infinity;
-  /** Ends the pause before the next try; undefined while there is none. */
+  /** Ends the pause before the next attempt; undefined if there is none. */
   #endPause: (() => void) | undefined;
 
-  /** @throws {KiteError} `configError` when there is no URL, or a backoff option cannot be used */
+  /** @throws {KiteError} `configError` if there is no URL or an option cannot be used */
   constructor(
     url: string | URL | readonly string[],
     options: DiallerOptions,
@@ -68,7 +68,7 @@ export class Dialler {
     return this.#urls[this.#turn % this.#urls.length]!;
   }
 
-  /** Why the latest try failed; undefined after one that succeeded. */
+  /** The error of the latest attempt; undefined after a success. */
   get failure(): KiteError | undefined {
     return this.#failure;
   }
@@ -78,12 +78,12 @@ export class Dialler {
     return this.#failures >= this.#urls.length;
   }
 
-  /** Ends the pause before the next try, unless a try has failed just now. */
+  /** Ends the pause before the next attempt, unless one has failed just now. */
   hurry(): void {
     if (performance.now() - this.#failedAt >= BRIEF) this.#endPause?.();
   }
 
-  /** The connection has ended: the next try goes to the next URL, after a pause if it was brief. */
+  /** Called when the connection has ended. The next attempt uses the next URL. */
   moveOn(): void {
     this.#turn++;
     this.#wasBrief = performance.now() - this.#openedAt < BRIEF;
@@ -91,9 +91,9 @@ export class Dialler {
   }
 
   /**
-   * Tries once.
+   * Makes one attempt.
    *
-   * @param timeout milliseconds; `handshakeTimeout` when undefined
+   * @param timeout milliseconds; `handshakeTimeout` if undefined
    */
   async dial(timeout: number | undefined, signal: AbortSignal | undefined): Promise<Session> {
     const { idleTimeout, handshakeTimeout, transport, ca, limits, lifetime } = this.#options;
@@ -119,11 +119,11 @@ export class Dialler {
     }
   }
 
-  /** Tries until it succeeds; throws the last error when further tries are useless or unwanted. */
+  /** Makes attempts until one succeeds. Throws the last error if no further attempt makes sense. */
   async dialForever(signal: AbortSignal | undefined): Promise<Session> {
     const until = anySignal(this.#options.lifetime, signal);
     let failure = this.#wasBrief
-      ? new KiteError("disconnect", `${this.url} ends each connection at once`)
+      ? new KiteError("disconnect", `${this.url} closes each connection immediately`)
       : undefined;
     for (;;) {
       if (failure !== undefined) await this.#pause(failure, until);
@@ -139,7 +139,7 @@ export class Dialler {
     }
   }
 
-  /** Waits for the next try; throws `failure` when there will be none. */
+  /** Waits before the next attempt. Throws `failure` if there is none. */
   async #pause(failure: KiteError, until: AbortSignal): Promise<void> {
     const delay = this.#backoff.next();
     if (delay === undefined) {
@@ -165,7 +165,7 @@ function readUrls(url: string | URL | readonly string[]): readonly string[] {
   if (Array.isArray(urls) && urls.length > 0 && urls.every((each) => typeof each === "string")) {
     return [...urls];
   }
-  throw cannotUse("url", "must be a URL such as http://localhost:3636/kite, or several", {
+  throw cannotUse("url", "must be a URL such as http://localhost:3636/kite, or an array of URLs", {
     value: url,
   });
 }

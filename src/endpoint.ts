@@ -13,30 +13,30 @@ import {
 } from "./transport/sockjs/server/mod.ts";
 import type { Session } from "./transport/session.ts";
 
-/** Serves a path beside the kite's own. */
+/** Answers HTTP requests for a path, see {@linkcode Kite.handleHttp}. */
 export type HttpHandler = (request: Request) => Response | Promise<Response>;
 
 /** What an endpoint needs from its kite. */
 export interface EndpointHost extends ConnectionHost {
-  /** A session came in, and is ready. */
+  /** Called for each new connection. */
   connectionOpened(connection: Connection): void;
 }
 
 /** The path of a kite's URL. */
 export const KITE_PATH = "/kite";
 
-/** How often connections that never said anything are looked for, at most, milliseconds. */
+/** Longest interval at which silent connections are checked, milliseconds. */
 const LONGEST_SWEEP = 5_000;
 
-/** A name or an address, and perhaps a port: nothing that could pass for a path or a query. */
+/** A name or an address with an optional port. Excludes anything that could be read as a path. */
 const HOST = /^(?:[\w.-]{1,253}|\[[\da-f:.]{2,45}\])(?::\d{1,5})?$/i;
 
-/** The side of a kite that is dialled: SockJS, own HTTP routes, and the connections that came in. */
+/** The HTTP side of a kite: SockJS, routes that the user added, and the open connections. */
 export class Endpoint {
   readonly #host: EndpointHost;
   readonly #sockjs: SockJsServer;
   readonly #connections = new Set<IncomingConnection>();
-  /** Connections that have not had a message yet, oldest first, with the time they came. */
+  /** Connections without a message so far, oldest first, with the time at which they opened. */
   readonly #silent = new Map<IncomingConnection, number>();
   readonly #routes = new PatternRouter<HttpHandler>();
   #hasRoutes = false;
@@ -47,25 +47,25 @@ export class Endpoint {
     this.#sockjs = new SockJsServer({
       ...options,
       limits: host.limits,
-      onError: (error) => host.report("a session's handler failed", error),
+      onError: (error) => host.report("The handler of a session failed", error),
       onSession: (session) => this.#accept(session),
     });
   }
 
-  /** Connections that are there. */
+  /** The open connections. */
   get connections(): ReadonlySet<Connection> {
     return this.#connections;
   }
 
-  /** Serves a path beside the kite's own. */
+  /** Adds a path to serve. */
   addRoute(pathname: string, handler: HttpHandler): void {
     this.#hasRoutes = true;
     this.#routes.add(METHOD_NAME_ALL, pathname, handler);
   }
 
-  /** Answers an HTTP request: SockJS, an own route, or 404. */
+  /** Answers an HTTP request: an added route, SockJS, or 404. */
   fetch(request: Request, info: RequestInfo): Response | Promise<Response> {
-    // Before `request.url` is read: it is put together from `Host`, which could add to the path.
+    // Checked before `request.url` is read, since it contains `Host`, which could change the path.
     if (!isHost(request.headers.get("host"))) {
       return new Response("Bad Request: Host is not a host\n", { status: 400 });
     }
@@ -76,7 +76,7 @@ export class Endpoint {
     return this.#sockjs.fetch(request, info);
   }
 
-  /** Takes a session in, as if it had been dialled. */
+  /** Starts a connection over a session. */
   accept(session: Session, options: ConnectionOptions = {}): Connection {
     const connection = new IncomingConnection(this.#host, session, options);
     this.#connections.add(connection);
@@ -89,14 +89,14 @@ export class Endpoint {
     return connection;
   }
 
-  /** Forgets a connection that has ended. */
+  /** Removes a connection that has ended. */
   forget(connection: IncomingConnection): void {
     this.#connections.delete(connection);
     this.#silent.delete(connection);
   }
 
   /**
-   * Takes no new sessions, waits until no request is running, then ends every session.
+   * Refuses new sessions, waits for running requests, then ends all sessions.
    *
    * @param deadline milliseconds to wait for running requests
    */
@@ -135,7 +135,7 @@ export class Endpoint {
   };
 }
 
-/** True for a `Host` header that names a host; requests without one (HTTP/1.0, HTTP/2) are fine. */
+/** True for a `Host` header that names a host; HTTP/1.0 and HTTP/2 have none. */
 function isHost(host: string | null): boolean {
   return host === null || (HOST.test(host) && URL.canParse(`http://${host}`));
 }

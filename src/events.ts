@@ -1,15 +1,12 @@
-/** A listener for one event. What it returns is ignored; what it throws or rejects with is reported. */
+/** A listener for one event. Its errors and rejected promises are reported. */
 export type Listener<Detail> = (detail: Detail) => unknown;
 
-/**
- * Typed events in the manner of `EventTarget`, except that a listener that throws harms nobody:
- * the others still hear of the event, and `report` of the failure.
- */
+/** Typed events. If a listener throws, the error is reported and the other listeners are still called. */
 export class Events<Map extends object> {
   readonly #listeners: { [Name in keyof Map]?: Set<Listener<Map[Name]>> } = {};
   readonly #report: (event: string, error: unknown) => void;
 
-  /** @param report hears of listeners that failed */
+  /** @param report called with the error of a listener that fails */
   constructor(report: (event: string, error: unknown) => void) {
     this.#report = report;
   }
@@ -38,12 +35,12 @@ export class Events<Map extends object> {
     return remove;
   }
 
-  /** True if anyone listens. */
+  /** True if the event has listeners. */
   has(name: keyof Map): boolean {
     return (this.#listeners[name]?.size ?? 0) > 0;
   }
 
-  /** Tells every listener, in the order in which they were added. */
+  /** Calls the listeners in the order in which they were added. */
   emit<Name extends keyof Map>(name: Name, detail: Map[Name]): void {
     const listeners = this.#listeners[name];
     if (listeners === undefined || listeners.size === 0) return;

@@ -1,23 +1,24 @@
 import { isServiceValue, misspeltVariables } from "./config_variables.ts";
 import { cannotUse, unknownName } from "./protocol/refusal.ts";
 
-/** One setting: its flag, its environment variable, and what to say of it. */
+/** One setting of a program: its flag, its environment variable, and its help text. */
 export interface SettingRow {
   /** The flag without its dashes, such as `postgres-host`. */
   readonly flag: string;
   readonly variable: string;
-  /** What stands for the value in the help; `""` for a switch. */
+  /** The placeholder of the value in the help; `""` for a flag without a value. */
   readonly value: string;
   readonly help: string;
 }
 
-/** What was given, by flag: where it came from, for messages, and its text. */
+/** The given settings by flag: the name of the flag or variable, for messages, and the text. */
 export type GivenSettings = ReadonlyMap<string, { readonly name: string; readonly text: string }>;
 
 /**
- * Reads settings from the command line (`-name=value`, `--name value`) over those of the environment.
+ * Reads settings from the command line (`-name=value`, `--name value`) and from the environment. Flags
+ * override variables.
  *
- * @throws {KiteError} `configError` that names what is unknown or lacks a value
+ * @throws {KiteError} `configError` for an unknown flag, or one without its value
  */
 export function readSettings(
   rows: readonly SettingRow[],
@@ -53,7 +54,7 @@ export function readSettings(
   return given;
 }
 
-/** The help: a line a setting. */
+/** Returns the help text, with one line for each setting. */
 export function settingsHelp(rows: readonly SettingRow[]): string {
   const left = rows.map(({ flag, value }) => `  -${flag}${value === "" ? "" : `=${value}`}`);
   const width = Math.max(...left.map((text) => text.length)) + 2;
@@ -62,17 +63,14 @@ export function settingsHelp(rows: readonly SettingRow[]): string {
   );
 }
 
-/**
- * True if the words ask for the program's version: `-version` without a value. With one it may be a
- * setting.
- */
+/** True if the arguments contain `-version` without a value. With a value it may be a setting. */
 export function asksForVersion(words: readonly string[]): boolean {
   return words.some((word, i) =>
     /^--?version$/i.test(word) && (words[i + 1] ?? "-").startsWith("-")
   );
 }
 
-/** Warnings about variables that are misspelt ones of these settings. */
+/** Returns warnings about variables that are probably misspelt names of these settings. */
 export function settingsWarnings(
   prefix: string,
   rows: readonly SettingRow[],

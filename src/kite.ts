@@ -1,6 +1,7 @@
 import type { Client } from "./client.ts";
 import type { ClientOptions } from "./client_options.ts";
-import { type Config, isVersionRequested } from "./config.ts";
+import { isVersionRequested } from "./config.ts";
+import type { Config } from "./config_options.ts";
 import type { Connection } from "./connection.ts";
 import type { Implementation, ImplementOf } from "./contract/contract.ts";
 import {

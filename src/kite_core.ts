@@ -1,7 +1,8 @@
 import { Trust } from "./auth/trust.ts";
 import { Builtins } from "./builtins/mod.ts";
 import type { ClientHooks, ClientOptions } from "./client_options.ts";
-import { type Config, configWarnings } from "./config.ts";
+import { configWarnings } from "./config.ts";
+import type { Config } from "./config_options.ts";
 import type { Connection } from "./connection.ts";
 import { describeMethods } from "./contract/describe.ts";
 import { type ClientHost, DiallingClient } from "./dialling_client.ts";

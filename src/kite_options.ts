@@ -1,7 +1,8 @@
 import type { AudienceCheck } from "./auth/audience.ts";
 import type { KontrolKeyCheck } from "./auth/kite_key_verifier.ts";
 import type { BuiltinPermissions } from "./builtins/mod.ts";
-import { type Config, CONFIG_NAMES, type ConfigOptions, resolveConfig } from "./config.ts";
+import { CONFIG_NAMES, resolveConfig } from "./config.ts";
+import type { Config, ConfigOptions } from "./config_options.ts";
 import {
   checkAnyObject,
   checkBoolean,
@@ -22,7 +23,7 @@ import type { Logger } from "./log.ts";
 import { cannotUse } from "./protocol/refusal.ts";
 import type { MethodHandling } from "./rpc/method.ts";
 
-/** The settings of a kite: where and as whom it runs, whom it trusts, how it serves. */
+/** Options of a kite. */
 export interface KiteOptions extends ConfigOptions {
   /**
    * The kite's id, a UUID.
@@ -31,102 +32,102 @@ export interface KiteOptions extends ConfigOptions {
    */
   readonly id?: string;
   /**
-   * Let anyone call every method.
+   * Lets anyone call every method.
    *
    * @default false
    */
   readonly disableAuthentication?: boolean;
   /**
-   * Whose result answers a call when hooks return something too.
+   * Selects the result of a call if hooks return values as well.
    *
    * @default "method"
    */
   readonly methodHandling?: MethodHandling;
   /**
-   * Start callbacks without waiting for an async one before them to finish.
+   * Starts callbacks before earlier asynchronous ones have finished.
    *
    * @default false
    */
   readonly concurrentCallbacks?: boolean;
   /**
-   * Use compact messages with other kites of this library, once both sides have named them. Other
-   * peers never see them.
+   * Uses compact messages with other kites of this library, if both sides allow it. Other peers never
+   * receive them.
    *
    * @default true
    */
   readonly compact?: boolean;
   /**
-   * Which of the built-ins that reach the terminal or the network answer, and to whom.
+   * Permits built-in methods that use the terminal or the network.
    *
    * @default none
    */
   readonly builtins?: BuiltinPermissions;
   /**
-   * Pass WebRTC signalling messages on (`kite.handleWebRTC`).
+   * Forwards WebRTC signalling messages between callers (`kite.handleWebRTC`).
    *
    * @default false
    */
   readonly webrtc?: boolean;
   /**
-   * Decides whether a Kontrol key other than our own is trusted, for `kiteKey` authentication.
+   * Decides whether to trust another Kontrol key than the configured one, for `kiteKey`
+   * authentication.
    *
-   * @default none is
+   * @default no other key is trusted
    */
   readonly verify?: KontrolKeyCheck;
   /**
-   * Decides whether a token's audience covers this kite.
+   * Decides whether the audience of a token includes this kite.
    *
    * @default the rule of the Go kite
    */
   readonly audience?: AudienceCheck;
   /**
-   * Milliseconds for which a Kontrol key that was replaced is still trusted; the default covers every
-   * token signed before the change.
+   * Milliseconds for which a replaced Kontrol key is still trusted. The default is longer than the
+   * lifetime of tokens that were signed before the change.
    *
    * @default 176_400_000 (49 h)
    */
   readonly keyOverlap?: number;
   /**
-   * Adopts a new Kontrol key only with a handover: a statement that the present key has signed. Set
-   * it to false for a Kontrol that cannot sign one, and that the kite reaches over TLS or a trusted
-   * network; to true to refuse such a Kontrol's changes of keys.
+   * Trusts a new Kontrol key only if it comes with a handover, which is signed with the current key.
+   * Set this to false if Kontrol cannot sign handovers and the kite reaches it over TLS or a trusted
+   * network. Set it to true to refuse key changes of such a Kontrol.
    *
-   * @default true, unless the kite.key was issued by a Kontrol that signs no handovers, as Go's
+   * @default true, unless the kite.key was issued by a Kontrol that signs no handovers, such as Go's
    */
   readonly requireKeyHandover?: boolean;
   /**
-   * Takes tokens that never end, as the Go kite does.
+   * Accepts tokens that never expire, as the Go kite does.
    *
    * @default false
    */
   readonly allowTokensWithoutExpiry?: boolean;
   /**
-   * How far the clocks of two machines may differ, milliseconds.
+   * Milliseconds by which the clocks of two machines may differ.
    *
    * @default 0
    */
   readonly clockTolerance?: number;
-  /** Heartbeat, raw WebSocket and other settings of the SockJS side. */
+  /** Settings of the SockJS transports, such as the path and heartbeats. */
   readonly sockjs?: SockJsOptions;
   /**
-   * Log connections that open and end at INFO, not at DEBUG.
+   * Logs the start and end of connections at INFO instead of DEBUG.
    *
    * @default false
    */
   readonly logConnections?: boolean;
   /**
-   * A logger of your own. Each call is logged at DEBUG if {@linkcode ConfigOptions.logLevel} is
-   * "DEBUG".
+   * The logger. Each call is logged at DEBUG if {@linkcode ConfigOptions.logLevel} is "DEBUG".
    *
-   * @default lines of text to standard error
+   * @default a {@linkcode KiteLogger}, which writes lines of text to standard error
    */
   readonly logger?: Logger;
 }
 
-/** How {@linkcode Kite.close} ends what is running. */
+/** Options of {@linkcode Kite.close}. */
 export interface CloseOptions {
   /**
-   * Milliseconds that running calls are given to finish.
+   * Milliseconds to wait for running calls; 0 does not wait.
    *
    * @default 5_000
    */
@@ -165,7 +166,7 @@ const CHECKS: Checks<OwnOptions> = Object.freeze({
   webrtc: checkBoolean,
   verify: checkFunction,
   audience: checkFunction,
-  keyOverlap: checkTimeout,
+  keyOverlap: checkRange(0, Infinity),
   requireKeyHandover: checkBoolean,
   allowTokensWithoutExpiry: checkBoolean,
   clockTolerance: checkTtl,
@@ -193,7 +194,7 @@ export function resolveOptions(
   };
 }
 
-const CLOSE_CHECKS: Checks<CloseOptions> = Object.freeze({ deadline: checkTimeout });
+const CLOSE_CHECKS: Checks<CloseOptions> = Object.freeze({ deadline: checkRange(0, Infinity) });
 
 /**
  * Checks the options of a close.

@@ -4,7 +4,7 @@ import { unref } from "./runtime/turn.ts";
 /** Milliseconds in which a kind of message is written {@linkcode BURST} times at most. */
 const PERIOD = 10_000;
 const BURST = 10;
-/** Different messages that are counted; when there are more, counting begins anew. */
+/** Maximum number of kinds that are counted. With more, counting starts again. */
 const MESSAGES = 256;
 
 /** The levels that a remote can cause messages of. */
@@ -21,8 +21,9 @@ interface Count {
 }
 
 /**
- * Writes each kind of message to a log a few times per period, then only how many more
- * there were. What remotes cause goes through here, so that none can fill a disk.
+ * Writes each kind of message to a log a few times per period, and after that only the number of
+ * further ones. All messages that remotes can cause are written through it, so that they cannot fill a
+ * disk.
  */
 export class LimitedLog {
   readonly #log: Logger;
@@ -38,7 +39,7 @@ export class LimitedLog {
   }
 
   /**
-   * Writes a message, or counts it.
+   * Writes a message, or counts it if there were too many of its kind.
    *
    * @param kind messages of one kind are counted together
    * @param burst messages of this kind that may be written per period; default: 10
@@ -68,7 +69,7 @@ export class LimitedLog {
     unref(count.timer);
   }
 
-  /** Writes how many messages were not written so far, and leaves no timer behind. */
+  /** Writes the numbers of suppressed messages, and clears all timers. */
   flush(): void {
     for (const [kind, count] of this.#counts) this.#tell(kind, count);
   }

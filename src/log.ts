@@ -14,47 +14,65 @@ import { isErrorTerminal, writeError } from "./runtime/terminal.ts";
 export type { LogLevel };
 
 /**
- * Takes what a kite has to tell. A logger of LogTape is one: `getLogger(["my-app", "kite"])`.
+ * A logger. Loggers of LogTape have this interface: `getLogger(["my-app", "kite"])`.
  *
- * A message may name its details in braces, `"{who} called {method}"`. So nothing is put together
- * for a level that is off, and a text from elsewhere is never taken for a part of the message.
+ * A message may contain the names of details in braces, such as `"{who} called {method}"`. They are
+ * inserted only if the level is enabled, and text from a remote never changes the message itself.
+ *
+ * @example A logger that keeps errors
+ * ```ts
+ * import { Kite, type Logger } from "@kite/kite";
+ *
+ * const errors: string[] = [];
+ * const ignore = (): void => {};
+ * const logger: Logger = {
+ *   fatal: (message) => errors.push(message),
+ *   error: (message) => errors.push(message),
+ *   warning: ignore,
+ *   info: ignore,
+ *   debug: ignore,
+ * };
+ * const kite = new Kite("math", "1.0.0", { logger });
+ * kite.log.error("{count} seats are left", { count: 0 });
+ * console.assert(errors[0] === "{count} seats are left");
+ * ```
  */
 export interface Logger {
-  /** The kite cannot go on. */
+  /** Logs an error after which the kite cannot continue. */
   fatal(message: string, details?: Record<string, unknown>): void;
-  /** Something failed. */
+  /** Logs an error. */
   error(message: string, details?: Record<string, unknown>): void;
-  /** Something is odd, or failed in a way that is made up for. */
+  /** Logs a problem that the kite could handle. */
   warning(message: string, details?: Record<string, unknown>): void;
-  /** What an owner wants to know. */
+  /** Logs information for operators. */
   info(message: string, details?: Record<string, unknown>): void;
-  /** What a developer wants to know. */
+  /** Logs information for developers. */
   debug(message: string, details?: Record<string, unknown>): void;
 }
 
-/** How a {@linkcode KiteLogger} begins. */
+/** Options of a {@linkcode KiteLogger}. */
 export interface LoggerOptions {
   /**
-   * This level and those before it are written.
+   * The least severe level that is written.
    *
    * @default "INFO"
    */
   readonly logLevel?: LogLevel;
   /**
-   * Write without colors even to a terminal.
+   * Disables colors, also on a terminal.
    *
    * @default false
    */
   readonly logNoColor?: boolean;
   /**
-   * Takes each line, without its end.
+   * Writes a line. The line has no line break at its end.
    *
    * @default standard error
    */
   readonly write?: (line: string) => void;
 }
 
-/** What a logger tells of itself, beside {@linkcode Logger}. */
+/** How a logger formats and writes records. */
 interface Formatted {
   readonly format: TextFormatter;
   readonly write: (line: string) => void;
@@ -64,7 +82,7 @@ const FORMAT = {
   timestamp: "date-time",
   level: "FULL",
   value: "bare",
-  // What comes from a remote must not look like a line of its own, or steer a terminal.
+  // Text from a remote must not look like another line, or control a terminal.
   sanitize: { sgr: "escape", newlines: "escape" },
 } as const;
 const ERROR = LOG_LEVELS.indexOf("ERROR");
@@ -79,8 +97,19 @@ const LONGEST_STACK = 8_192;
 const PLACEHOLDER = /\{(\w+)\}/g;
 
 /**
- * A kite's own logger: lines of text on standard error, colored on a terminal. Secrets in details,
- * and tokens in any text, are not written.
+ * The default logger of kites. Writes lines of text to standard error, with colors on a terminal. It
+ * omits secrets in details, and tokens in any text.
+ *
+ * @example
+ * ```ts
+ * import { KiteLogger } from "@kite/kite";
+ *
+ * const lines: string[] = [];
+ * const log = new KiteLogger("math", { write: (line) => lines.push(line) });
+ * log.info("{user} calls", { user: "alice" });
+ * log.debug("not written at the level INFO");
+ * console.assert(lines.length === 1 && lines[0]!.endsWith("alice calls"));
+ * ```
  */
 export class KiteLogger implements Logger {
   readonly #category: readonly string[];
@@ -89,9 +118,9 @@ export class KiteLogger implements Logger {
   #rank: number;
 
   /**
-   * Begins with a level that can change later.
+   * Creates a logger.
    *
-   * @param name the kite's name, which stands in each line
+   * @param name the name of the kite, which each line contains
    */
   constructor(name: string, options: LoggerOptions = {}) {
     const { logLevel = "INFO", logNoColor = false, write } = options;
@@ -106,12 +135,12 @@ export class KiteLogger implements Logger {
     };
   }
 
-  /** This level and those before it are written. */
+  /** The least severe level that is written. */
   get level(): LogLevel {
     return this.#level;
   }
 
-  /** Changes the level, at any time. */
+  /** Changes the level. */
   setLevel(level: LogLevel): void {
     this.#level = level;
     this.#rank = LOG_LEVELS.indexOf(level);
@@ -122,27 +151,27 @@ export class KiteLogger implements Logger {
     return LOG_LEVELS.indexOf(level) <= this.#rank;
   }
 
-  /** The kite cannot go on. */
+  /** Logs an error after which the kite cannot continue. */
   fatal(message: string, details?: Record<string, unknown>): void {
     this.#log("fatal", message, details);
   }
 
-  /** Something failed. */
+  /** Logs an error. */
   error(message: string, details?: Record<string, unknown>): void {
     if (this.#rank >= ERROR) this.#log("error", message, details);
   }
 
-  /** Something is odd, or failed in a way that is made up for. */
+  /** Logs a problem that the kite could handle. */
   warning(message: string, details?: Record<string, unknown>): void {
     if (this.#rank >= WARNING) this.#log("warning", message, details);
   }
 
-  /** What an owner wants to know. */
+  /** Logs information for operators. */
   info(message: string, details?: Record<string, unknown>): void {
     if (this.#rank >= INFO) this.#log("info", message, details);
   }
 
-  /** What a developer wants to know. */
+  /** Logs information for developers. */
   debug(message: string, details?: Record<string, unknown>): void {
     if (this.#rank >= DEBUG) this.#log("debug", message, details);
   }
@@ -163,8 +192,8 @@ export class KiteLogger implements Logger {
 }
 
 /**
- * Lets SIGUSR2 switch a logger to DEBUG, and the next one back to the level that it had. There is no
- * such signal on Windows and in browsers: nothing happens there.
+ * Switches a logger to DEBUG at SIGUSR2, and back to the former level at the next one. Windows and
+ * browsers have no such signal, so this has no effect there.
  *
  * @returns a function that stops listening
  */
@@ -181,8 +210,8 @@ export function toggleDebugOnSignal(logger: KiteLogger): () => void {
 }
 
 /**
- * Escapes what could forge a line or hide a part of it: control and format characters, such as those
- * that change the direction of text. Colors stay: those in texts of others are escaped before.
+ * Escapes control and format characters, which could forge a line or hide a part of it. Colors stay:
+ * those in texts of remotes were escaped before.
  */
 function escapeInvisible(line: string): string {
   return line.replace(INVISIBLE, (character) => {
@@ -191,18 +220,18 @@ function escapeInvisible(line: string): string {
   });
 }
 
-/** The stack of an error that no part of Kite made, each frame on an indented line of its own. */
+/** Returns the stack of an error that is not a KiteError, with each frame on an indented line. */
 function framesOf(error: unknown): string {
   if (!(error instanceof Error) || error instanceof KiteError) return "";
   const { stack } = error;
   if (typeof stack !== "string") return "";
-  // The message comes first and may look like frames; the real ones are the last lines.
+  // The message comes first and may look like frames. The real frames are the last lines.
   const frames = stack.slice(0, LONGEST_STACK).split("\n").slice(1 - MOST_FRAMES);
   return frames.filter((frame) => FRAME.test(frame))
     .map((frame) => `\n${escapeInvisible(redactText(frame))}`).join("");
 }
 
-/** The message with its details put in, as LogTape has it: texts and values by turns. */
+/** Inserts the details into a message. LogTape expects texts and values alternately. */
 function fill(message: string, details: Readonly<Record<string, unknown>>): unknown[] {
   const parts: unknown[] = [];
   let end = 0;

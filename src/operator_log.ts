@@ -6,20 +6,20 @@ import type { CallLog } from "./rpc/host.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import type { CloseInfo } from "./transport/session.ts";
 
-/** Messages per ten seconds that remotes may have us log on purpose. */
+/** Messages of `kite.log` and of connections that are written per ten seconds. */
 const MOST_REMOTE_MESSAGES = 1_000;
 
-/** How an {@linkcode OperatorLog} begins. */
+/** Options of an {@linkcode OperatorLog}. */
 export interface OperatorLogOptions {
-  /** Log connections at INFO, not at DEBUG. */
+  /** Logs connections at INFO instead of DEBUG. */
   readonly logConnections: boolean;
-  /** Whether DEBUG is on; a {@linkcode KiteLogger} knows that itself. */
+  /** Whether DEBUG is enabled. A {@linkcode KiteLogger} is asked instead. */
   readonly isDebug: boolean;
 }
 
 /**
- * What the operator of a kite sees: failures, connections, and each call at DEBUG. What a remote can
- * cause without end is limited, see {@linkcode LimitedLog}.
+ * Logs for the operator of a kite: failures, connections, and each call at DEBUG. Messages that a remote
+ * can cause are limited, see {@linkcode LimitedLog}.
  */
 export class OperatorLog implements CallLog {
   readonly #log: Logger;
@@ -32,7 +32,7 @@ export class OperatorLog implements CallLog {
     this.#options = options;
   }
 
-  /** Logs what went wrong without anyone to answer to. */
+  /** Logs a problem that no caller is told of. */
   report(what: string, error?: unknown): void {
     if (error === undefined) return this.#limited.write("warning", what, "{what}", { what });
     const details = { what, reason: describeThrown(error), error };
@@ -42,7 +42,7 @@ export class OperatorLog implements CallLog {
   /** Logs a message that a remote asked for. */
   remote(from: string, message: string): void {
     const kind = "messages that remotes log";
-    // As details: what a remote says must not be taken for a part of the message's own form.
+    // Passed as details, since braces in text of a remote must not be replaced.
     const details = { from, message };
     this.#limited.write("info", kind, "{from}: {message}", details, MOST_REMOTE_MESSAGES);
   }
@@ -57,7 +57,7 @@ export class OperatorLog implements CallLog {
     this.#connection("{address} disconnected: {code} {reason}", { address, code, reason });
   }
 
-  /** Writes how many messages were not written. */
+  /** Writes the numbers of suppressed messages. */
   flush(): void {
     this.#limited.flush();
   }
@@ -111,7 +111,7 @@ export class OperatorLog implements CallLog {
   }
 }
 
-/** The caller as `username/name at address`; the username is a claim unless it is authenticated. */
+/** Describes the caller as `username/name at address`. The username may be unauthenticated. */
 function describeCall({ method, kite, client, id }: KiteRequest): Record<string, string> {
   const address = client.remoteAddress === "" ? "" : ` at ${client.remoteAddress}`;
   return { method, caller: `${kite.username}/${kite.name}${address}`, id };

@@ -6,7 +6,7 @@ const MOST_ELEMENTS = 32;
 const LONGEST_TEXT = 4_096;
 const MOST_VALUES = 1_024;
 
-/** The fields that hold secrets, wherever they stand. */
+/** The names of fields that contain secrets. */
 const SECRET_FIELDS: ReadonlySet<string> = new Set([
   "auth",
   "authentication",
@@ -23,16 +23,16 @@ const SECRET_FIELDS: ReadonlySet<string> = new Set([
   "token",
 ]);
 
-/** Texts that may hold a JWT, each matched as a whole: looking for one within takes no second try. */
+/** Matches each text that may contain a JWT as a whole, so that the search never backtracks. */
 const DOTTED = /[\w.-]+/g;
-/** A JWT, a token or a kite.key, begins with this: `{"` in base64url. */
+/** The first characters of each token and kite.key: `{"` in base64url. */
 const TOKEN_START = "eyJ";
 const PRIVATE_KEY =
   /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[^-]*(?:-----END [A-Z ]{0,32}PRIVATE KEY-----)?/g;
 
 /**
- * A text as it may be logged: no token or private key in it, and cut when it is long. Takes time in
- * proportion to the text, whatever it is.
+ * Prepares a text for the log: replaces tokens and private keys, and shortens long texts. Takes linear
+ * time for any text.
  */
 export function redactText(text: string): string {
   const short = text.length <= LONGEST_TEXT
@@ -42,7 +42,7 @@ export function redactText(text: string): string {
   return withoutTokens.replace(PRIVATE_KEY, REDACTED);
 }
 
-/** Hides a text of three parts, with dots between them, of which one begins like a JWT. */
+/** Replaces a text of three parts, separated by dots, if one begins like a JWT. */
 function redactToken(text: string): string {
   const start = text.indexOf(TOKEN_START);
   if (start < 0) return text;
@@ -51,15 +51,15 @@ function redactToken(text: string): string {
 }
 
 /**
- * A value as it may be logged: a copy without secrets, which are what stands in fields such as
- * `token`, `key`, `kiteKey`, `authentication` or `private`, and whatever looks like a token or a
- * private key in any text. Deep, long and endless values are cut.
+ * Prepares a value for the log: returns a copy without secrets. Secrets are the values of fields such as
+ * `token`, `key`, `kiteKey`, `authentication` or `private`, and tokens and private keys in any text.
+ * Deep, long and cyclic values are shortened.
  */
 export function redact(value: unknown): unknown {
   return copy(value, 0, { left: MOST_VALUES });
 }
 
-/** How many values are still copied. */
+/** The number of values that may still be copied. */
 interface Budget {
   left: number;
 }

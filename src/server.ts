@@ -12,7 +12,7 @@ export interface ServerInit {
   /** The path of the kite's URL, such as `/kite`. */
   readonly path: string;
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** Milliseconds that a connection may stay open without a complete request. */
+  /** Milliseconds until a connection without a complete request is closed. */
   readonly idleTimeout: number;
   /** Maximum number of open connections, without WebSockets. */
   readonly connections: number;
@@ -137,7 +137,7 @@ export class ListeningServer implements Server {
   }
 }
 
-/** The address at which this machine reaches a server that listens on `hostname`. */
+/** The address of a server that listens on `hostname`, for clients on this machine. */
 function reachable(hostname: string): string {
   if (hostname === "0.0.0.0") return "127.0.0.1";
   if (hostname === "::") return "[::1]";

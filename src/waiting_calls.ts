@@ -8,7 +8,7 @@ interface Waiter {
   reject(error: KiteError): void;
 }
 
-/** Calls made while there is no connection; they are sent once there is one. */
+/** Calls that wait for a connection. */
 export class WaitingCalls {
   readonly #waiters = new Set<Waiter>();
   readonly #most: number;
@@ -16,14 +16,14 @@ export class WaitingCalls {
 
   /**
    * @param most {@linkcode Limits.waitingCalls}
-   * @param whyNotConnected what calls fail with that cannot wait any longer
+   * @param whyNotConnected makes the error of calls that can no longer wait
    */
   constructor(most: number, whyNotConnected: () => KiteError) {
     this.#most = most;
     this.#whyNotConnected = whyNotConnected;
   }
 
-  /** Calls that wait. */
+  /** Number of waiting calls. */
   get size(): number {
     return this.#waiters.size;
   }
@@ -31,10 +31,10 @@ export class WaitingCalls {
   /**
    * Waits for a connection.
    *
-   * @param timeout milliseconds; 0 for no bound
-   * @returns the milliseconds left of `timeout`; 0 if there was no bound
-   * @throws {KiteError} `timeout`, `aborted`; `disconnect` when there will be no connection, or too
-   * many calls wait
+   * @param timeout milliseconds; 0 waits without a limit
+   * @returns the milliseconds left of `timeout`, or 0 without a limit
+   * @throws {KiteError} `timeout`, `aborted`; `disconnect` if there will be no connection, or if too many
+   * calls wait
    */
   wait(method: string, timeout: number, signal: AbortSignal | undefined): Promise<number> {
     if (this.#waiters.size >= this.#most) {
@@ -69,12 +69,12 @@ export class WaitingCalls {
     });
   }
 
-  /** Lets all of them continue. */
+  /** Lets all waiting calls continue. */
   resolveAll(): void {
     for (const waiter of [...this.#waiters]) waiter.resolve();
   }
 
-  /** Fails all of them. */
+  /** Rejects all waiting calls. */
   rejectAll(): void {
     for (const waiter of [...this.#waiters]) waiter.reject(this.#whyNotConnected());
   }

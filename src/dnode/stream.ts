@@ -2,7 +2,7 @@
 export type StreamSource = AsyncIterable<unknown> | ReadableStream<unknown>;
 
 /** What stands on the wire in a stream's place, next to the places of its functions. */
-export const STREAM_PLACEHOLDER = Object.freeze({
+export const STREAM_PLACEHOLDER: Readonly<Record<string, unknown>> = Object.freeze({
   $stream: 1,
   pull: "[Function]",
   cancel: "[Function]",

@@ -16,6 +16,7 @@ export type KiteErrorType =
   | "sendError"
   | "invalidResponse"
   | "limitError"
+  | "released"
   | "protocolError"
   | "configError";
 
@@ -75,6 +76,8 @@ export class KiteError extends Error {
   declare readonly url?: string;
 
   /**
+   * Creates an error, to throw in a handler.
+   *
    * @param type what kind of error it is
    * @param message what is wrong, and what is accepted
    */

@@ -1,5 +1,4 @@
-import type { TlsFiles, TlsPair } from "../config.ts";
-import { readTls } from "../config_files.ts";
+import { readTls, type TlsFiles, type TlsPair } from "../config_files.ts";
 import { checkHost, checkPort } from "../config_values.ts";
 import { Kite } from "../kite.ts";
 import type { KiteOptions } from "../kite_options.ts";

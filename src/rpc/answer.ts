@@ -1,17 +1,17 @@
 import { type ErrorObject, KiteError, messageOf } from "../protocol/errors.ts";
 
-/** What an answer says: an error, or else a result. */
+/** A decoded answer: an error or a result. */
 export interface Answer {
   readonly error: KiteError | undefined;
   readonly result: unknown;
 }
 
 /**
- * Reads the arguments of an answer in every shape that peers send (docs/protocol.md §4).
+ * Reads the arguments of an answer, in all forms that peers send (docs/protocol.md §4).
  *
  * | arguments | meaning |
  * |---|---|
- * | one object with an `error` or `result` key | the Kite style |
+ * | one object with an `error` or `result` key | that error or result (Go) |
  * | `[]`, `[null]`, `[{}]` | success without a result |
  * | `[null, {"error": …}]` | that error (kite.js) |
  * | two elements otherwise | `[error, result]` (kite.js) |
@@ -30,7 +30,8 @@ export function readAnswer(args: readonly unknown[]): Answer {
     if (Object.keys(only).length === 0) return { error: undefined, result: undefined };
   }
   if (isObject(only) || typeof only === "string") return failure(only);
-  const error = new KiteError("invalidResponse", `answer is a bare ${typeof only}`);
+  const reason = `must be an object, got ${Array.isArray(only) ? "an array" : `a ${typeof only}`}`;
+  const error = new KiteError("invalidResponse", `Cannot read the answer: ${reason}`);
   return { error, result: undefined };
 }
 
@@ -57,7 +58,7 @@ function failure(value: unknown): Answer {
   return { error: readError(value), result: undefined };
 }
 
-/** The error that an answer carries: an object with any of the four fields, or a bare message. */
+/** Reads the error of an answer: an object with any of the four fields, or only a message. */
 export function readError(value: unknown): KiteError {
   if (!isObject(value)) return new KiteError("genericError", text(value) || "unknown error");
   const type = text(value.type) || "genericError";
@@ -71,11 +72,11 @@ function text(value: unknown): string {
 }
 
 /**
- * The error to answer with for whatever a handler threw. A `type` and a `code` of its own travel;
- * everything else becomes a `genericError`. Stacks and causes stay here. Never throws: a handler may
- * throw what a remote sent, or an object whose properties throw.
+ * Converts a value that a handler threw to the error of an answer. Keeps the `type` and `code` of an
+ * error; without a type, it becomes a `genericError`. Stacks and causes are not sent. Never throws, even
+ * for values from a remote and objects whose properties throw.
  *
- * @param id the request that failed
+ * @param id the id of the failed request
  */
 export function errorObject(thrown: unknown, id: string): ErrorObject {
   try {

@@ -1,10 +1,10 @@
-import type { Callback } from "../dnode/scrub.ts";
 import { decodeBytes } from "../protocol/bytes.ts";
+import type { RemoteFunction } from "./remote_functions.ts";
 import { KiteError } from "../protocol/errors.ts";
 
 /**
- * One argument of a call, read with a check of its type. A wrong type is answered as an
- * `argumentError` that names the argument, what came and what would be right.
+ * One argument of a call. Its methods check the type. For another type, the caller receives an
+ * `argumentError` with the name of the argument, its type, and the expected one.
  *
  * @example
  * ```ts
@@ -15,7 +15,7 @@ import { KiteError } from "../protocol/errors.ts";
  * ```
  */
 export class Argument {
-  /** The value as it came, unchecked. */
+  /** The unchecked value. */
   readonly value: unknown;
   readonly #name: string;
   readonly #method: string;
@@ -23,7 +23,7 @@ export class Argument {
   /**
    * Wraps a value.
    *
-   * @param name how error messages call it
+   * @param name the name in error messages
    * @param method the method that was called with it
    */
   constructor(value: unknown, name: string, method = "") {
@@ -37,19 +37,19 @@ export class Argument {
     return this.value === null || this.value === undefined;
   }
 
-  /** The value if it is a string. */
+  /** Returns the value as a string. */
   string(): string {
     return typeof this.value === "string" ? this.value : this.#refuse("a string");
   }
 
-  /** The value if it is a finite number. */
+  /** Returns the value as a finite number. */
   number(): number {
     return typeof this.value === "number" && Number.isFinite(this.value)
       ? this.value
       : this.#refuse("a number");
   }
 
-  /** The bytes if it is their base64 text, as `encodeBytes` or a Go kite writes it. */
+  /** Decodes bytes from base64 text, as written by `encodeBytes` or a Go kite. */
   bytes(): Uint8Array<ArrayBuffer> {
     const text = this.string();
     try {
@@ -59,12 +59,12 @@ export class Argument {
     }
   }
 
-  /** The value if it is a boolean. */
+  /** Returns the value as a boolean. */
   boolean(): boolean {
     return typeof this.value === "boolean" ? this.value : this.#refuse("a boolean");
   }
 
-  /** The elements if it is an array. */
+  /** Returns the elements of an array. */
   array(): Argument[] {
     if (!Array.isArray(this.value)) return this.#refuse("an array");
     return this.value.map((element, i) =>
@@ -72,7 +72,7 @@ export class Argument {
     );
   }
 
-  /** The elements if it is an array of exactly `length`. */
+  /** Returns the elements of an array with exactly `length` elements. */
   sliceOfLength<Length extends number>(length: Length): TupleOf<Argument, Length> {
     const elements = this.array();
     return elements.length === length
@@ -80,7 +80,7 @@ export class Argument {
       : this.#refuse(`an array of ${length}, not of ${elements.length}`);
   }
 
-  /** Its fields if it is an object. */
+  /** Returns the value as an object with checked fields. */
   object(): ObjectArgument {
     const { value } = this;
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -89,9 +89,11 @@ export class Argument {
     return new ObjectArgument(value as Record<string, unknown>, this.#name, this.#method);
   }
 
-  /** The function if it is one: calling it calls the function on the remote's side. */
-  function(): Callback {
-    return typeof this.value === "function" ? this.value as Callback : this.#refuse("a function");
+  /** Returns the value as a function. Calling it calls the function of the remote. */
+  function(): RemoteFunction {
+    return typeof this.value === "function"
+      ? this.value as RemoteFunction
+      : this.#refuse("a function");
   }
 
   #refuse(right: string): never {
@@ -101,7 +103,7 @@ export class Argument {
 
 /** The fields of an object argument. */
 export class ObjectArgument {
-  /** The object as it came. */
+  /** The unchecked object. */
   readonly value: Readonly<Record<string, unknown>>;
   readonly #name: string;
   readonly #method: string;
@@ -109,7 +111,7 @@ export class ObjectArgument {
   /**
    * Wraps a value.
    *
-   * @param name how error messages call it
+   * @param name the name in error messages
    * @param method the method that was called with it
    */
   constructor(value: Readonly<Record<string, unknown>>, name: string, method = "") {
@@ -118,7 +120,7 @@ export class ObjectArgument {
     this.#method = method;
   }
 
-  /** An own field, to be read with a check of its type; null when it is not there. */
+  /** Returns a field, whose type can be checked. Missing fields are null. */
   field(name: string): Argument {
     const value = Object.hasOwn(this.value, name) ? this.value[name] : undefined;
     return new Argument(value, `${this.#name}.${name}`, this.#method);
@@ -130,22 +132,22 @@ export class ObjectArgument {
   }
 }
 
-/** An array of `Length` elements: a tuple where the length is known to the compiler. */
+/** An array of `Length` elements; a tuple if the compiler knows the length. */
 export type TupleOf<Element, Length extends number, Found extends readonly Element[] = []> =
   number extends Length ? readonly Element[]
     : Found["length"] extends Length ? Found
     : TupleOf<Element, Length, readonly [...Found, Element]>;
 
-/** The arguments of a call. Iterate it, or ask for the number that the method takes. */
+/** The arguments of a call. It is iterable. */
 export class Args implements Iterable<Argument> {
-  /** The values as they came, unchecked. */
+  /** The unchecked values. */
   readonly values: readonly unknown[];
   readonly #method: string;
 
   /**
    * Wraps the arguments.
    *
-   * @param values as they came
+   * @param values the unchecked values
    * @param method the method that was called with them
    */
   constructor(values: readonly unknown[], method = "") {
@@ -153,15 +155,15 @@ export class Args implements Iterable<Argument> {
     this.#method = method;
   }
 
-  /** How many came. */
+  /** The number of arguments. */
   get length(): number {
     return this.values.length;
   }
 
   /**
-   * The only argument.
+   * Returns the only argument.
    *
-   * @throws {KiteError} `argumentError` when there are none or more
+   * @throws {KiteError} `argumentError` unless there is exactly one
    */
   one(): Argument {
     this.#expect(1);
@@ -169,21 +171,21 @@ export class Args implements Iterable<Argument> {
   }
 
   /**
-   * The arguments when there are exactly `length`.
+   * Returns all arguments.
    *
-   * @throws {KiteError} `argumentError` otherwise
+   * @throws {KiteError} `argumentError` unless there are exactly `length`
    */
   sliceOfLength<Length extends number>(length: Length): TupleOf<Argument, Length> {
     this.#expect(length);
     return [...this] as unknown as TupleOf<Argument, Length>;
   }
 
-  /** The argument at an index, null when it did not come. */
+  /** Returns the argument at an index. Missing arguments are null. */
   at(index: number): Argument {
     return new Argument(this.values[index], `argument ${index + 1}`, this.#method);
   }
 
-  /** Each argument in turn. */
+  /** Yields each argument. */
   *[Symbol.iterator](): Generator<Argument> {
     for (let i = 0; i < this.values.length; i++) yield this.at(i);
   }

@@ -1,20 +1,19 @@
 import type { KiteError } from "../protocol/errors.ts";
 
-/** Where a failed call went. */
+/** The target of a failed call. */
 export interface CallTarget {
   readonly method: string;
-  /** The remote's URL, or its address when it dialled us. */
+  /** The remote's URL, or its address if it has dialled us. */
   readonly url: string;
 }
 
 /**
- * A rejected promise for a failed call. Once a caller awaits it, directly or through a promise that
- * was resolved with it, the error's stack shows the caller's own lines, and its `method`, `url` and
- * `cause` tell which call failed.
+ * Returns a rejected promise for a failed call. When a caller awaits it, directly or through another
+ * promise, the error's stack shows the caller, and its `method`, `url` and `cause` describe the call.
  *
- * V8 finds the awaiting functions by following promises from the microtask that captures the stack.
- * So the stack is captured in a reaction, one turn late: by then the caller's promise waits for the
- * reaction's. Calls that succeed pay nothing for this.
+ * V8 finds awaiting functions by following promises from the microtask that captures the stack. The
+ * stack is therefore captured in a later reaction, when the caller's promise already depends on it.
+ * Successful calls have no overhead.
  */
 export function failedCall(error: KiteError, target: CallTarget): Promise<never> {
   const fail = (error: KiteError): never => {
@@ -34,14 +33,14 @@ function describe(error: KiteError, { method, url }: CallTarget): void {
   define(error, "method", method, true);
   define(error, "url", url, true);
   if (error.cause !== undefined) return;
-  // Shown below an uncaught error, of which runtimes print no more than its name and message.
-  const call = new Error(`calling "${method}" at ${url} failed with ${error.type}`);
+  // Runtimes print only the name and message of an uncaught error, and its cause.
+  const call = new Error(`Cannot call "${method}" at ${url}: ${error.type}`);
   call.name = "KiteCall";
   call.stack = `${call.name}: ${call.message}`;
   define(error, "cause", call, false);
 }
 
-/** Replaces the stack, which leads to the socket, if there is one that leads to the caller. */
+/** Replaces the stack, which shows the socket's code, by the caller's stack if it is available. */
 function captureStack(error: KiteError, above: (error: KiteError) => never): void {
   const former = error.stack;
   Error.captureStackTrace?.(error, above);

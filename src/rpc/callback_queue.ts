@@ -4,34 +4,34 @@ import type { InFlight } from "./in_flight.ts";
 interface Invocation {
   readonly callback: Callback;
   readonly args: readonly unknown[];
-  /** The size of the message that brought it. */
+  /** The size of its message. */
   readonly bytes: number;
 }
 
-/** How a {@linkcode CallbackQueue} works. */
+/** Options of a {@linkcode CallbackQueue}. */
 export interface CallbackQueueOptions {
   /** {@linkcode Limits.queuedCallbacks} */
   readonly limit: number;
-  /** Counts the bytes of invocations that run or wait. */
+  /** Counts the bytes of running and waiting invocations. */
   readonly inFlight: InFlight;
-  /** Start each callback without waiting for the one before it. */
+  /** Start each callback without waiting for the previous one. */
   readonly concurrent: boolean;
-  /** Is told of callbacks that threw; must not throw itself. */
+  /** Receives what a callback threw. It must not throw. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Invokes callbacks in the order in which they came, each after the one before it has finished,
- * unless they are concurrent.
+ * Invokes callbacks in order. Unless they are concurrent, each one waits until the previous one has
+ * finished.
  *
- * Callbacks that return no promise run at once; only behind one that does, those that follow wait.
+ * Callbacks run immediately, unless a previous one has returned a promise that is still pending.
  */
 export class CallbackQueue {
   readonly #options: CallbackQueueOptions;
   #waiting: Invocation[] = [];
-  /** Those that the drain has begun with. */
+  /** The waiting invocations that are being processed, in reverse order. */
   #batch: Invocation[] = [];
-  /** Those that wait; with concurrent callbacks, those that run. */
+  /** The number of waiting invocations; with concurrent callbacks, of running ones. */
   #count = 0;
   #busy = false;
 
@@ -40,9 +40,9 @@ export class CallbackQueue {
   }
 
   /**
-   * Invokes a callback, now or in its turn.
+   * Invokes a callback, immediately or after the previous ones.
    *
-   * @returns false when too many run or wait
+   * @returns false if too many are running or waiting
    */
   invoke(callback: Callback, args: readonly unknown[], bytes: number): boolean {
     const { limit, inFlight, concurrent } = this.#options;
@@ -64,17 +64,17 @@ export class CallbackQueue {
     return true;
   }
 
-  /** Forgets those that wait. */
+  /** Discards the waiting invocations. */
   clear(): void {
     for (const { bytes } of this.#waiting) this.#options.inFlight.remove(bytes);
     this.#waiting = [];
-    // The drain finds the rest of its batch gone.
+    // The rest of the current batch is discarded, too.
     for (const { bytes } of this.#batch) this.#options.inFlight.remove(bytes);
     this.#batch = [];
     if (!this.#options.concurrent) this.#count = 0;
   }
 
-  /** @returns what to wait for, or undefined when it has finished */
+  /** @returns the promise of the callback, or undefined if it has finished */
   #run({ callback, args }: Invocation): Promise<unknown> | undefined {
     try {
       const outcome = callback(...args);
@@ -105,7 +105,7 @@ export class CallbackQueue {
     this.#busy = false;
   }
 
-  /** Takes the next that waits. Two stacks instead of `shift`, which moves all that follow. */
+  /** Takes the next waiting invocation. Uses two stacks, since `shift` moves all elements. */
   #next(): Invocation | undefined {
     if (this.#batch.length === 0) {
       this.#batch = this.#waiting.reverse();

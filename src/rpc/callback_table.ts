@@ -15,6 +15,8 @@ interface Entry {
   readonly callback: Callback;
   /** A message holds an id once: a function that stands in it twice goes under two. */
   readonly ids: number[];
+  /** How many functions the remote made of each id and did not give back. */
+  readonly uses: number[];
   /** Times that it was handed out and neither taken back nor left to the remote. */
   holds: number;
   /** The remote was left a use of it, see {@linkcode CallbackTable.leave}. */
@@ -43,6 +45,7 @@ export class CallbackTable {
   readonly #ids: IdCounter;
   readonly #most: number;
   readonly #warn: (message: string) => void;
+  readonly #revoked: (ids: readonly number[]) => void;
   #message = 0;
   #hasWarned = false;
 
@@ -50,7 +53,13 @@ export class CallbackTable {
    * @param most {@linkcode Limits.callbacksPerSession}
    * @param warn is told once, before the table is full
    */
-  constructor(ids: IdCounter, most: number, warn: (message: string) => void) {
+  constructor(
+    ids: IdCounter,
+    most: number,
+    warn: (message: string) => void,
+    revoked: (ids: readonly number[]) => void,
+  ) {
+    this.#revoked = revoked;
     this.#ids = ids;
     this.#most = most;
     this.#warn = warn;
@@ -82,7 +91,7 @@ export class CallbackTable {
     for (const { callback } of functions) {
       const id = this.#handOutOne(callback);
       if (id === undefined) {
-        this.takeBack(functions.slice(0, ids.length));
+        this.undo(functions.slice(0, ids.length), ids);
         throw new KiteError(
           "limitError",
           `the remote holds ${this.#most} functions already (limit: callbacksPerSession); ` +
@@ -95,7 +104,33 @@ export class CallbackTable {
     return ids;
   }
 
-  /** Undoes one {@linkcode handOut} of the same functions. */
+  /** Undoes one {@linkcode handOut} whose message was not sent. */
+  undo(functions: readonly FoundFunction[], ids: readonly number[]): void {
+    ids.forEach((id, i) => {
+      const { callback } = functions[i]!;
+      const entry = this.#byFunction.get(callback);
+      if (entry === undefined) return;
+      entry.uses[entry.ids.indexOf(id)]!--;
+      if (--entry.holds > 0) return;
+      if (entry.isLeft) this.#left.add(entry);
+      else this.forget(callback);
+    });
+  }
+
+  /**
+   * The remote no longer needs one of the functions that it made of an id.
+   *
+   * @returns the function, if the remote holds it no more
+   */
+  giveBack(id: number): Callback | undefined {
+    const entry = this.#byId.get(id);
+    if (entry === undefined || --entry.uses[entry.ids.indexOf(id)]! > 0) return undefined;
+    if (entry.uses.some((uses) => uses > 0)) return undefined;
+    this.forget(entry.callback);
+    return entry.callback;
+  }
+
+  /** Ends one {@linkcode handOut} of the same functions. */
   takeBack(functions: readonly FoundFunction[]): void {
     for (const { callback } of functions) this.#unhold(callback);
   }
@@ -108,17 +143,28 @@ export class CallbackTable {
   }
 
   /**
-   * Forgets a function, however often it was handed out.
+   * Takes a function back, however often it was handed out: the remote is told.
    *
    * @returns whether it was there
    */
   release(callback: Callback): boolean {
+    const ids = this.forget(callback);
+    if (ids !== undefined) this.#revoked(ids);
+    return ids !== undefined;
+  }
+
+  /**
+   * Forgets a function that the remote does not need any more.
+   *
+   * @returns its ids, if it was there
+   */
+  forget(callback: Callback): readonly number[] | undefined {
     const entry = this.#byFunction.get(callback);
-    if (entry === undefined) return false;
+    if (entry === undefined) return undefined;
     this.#byFunction.delete(callback);
     this.#left.delete(entry);
     for (const id of entry.ids) this.#byId.delete(id);
-    return true;
+    return entry.ids;
   }
 
   /** Forgets all. */
@@ -139,7 +185,7 @@ export class CallbackTable {
   #handOutOne(callback: Callback): number | undefined {
     const known = this.#byFunction.get(callback);
     const entry = known ??
-      { callback, ids: [], holds: 0, isLeft: false, message: 0, usesInMessage: 0 };
+      { callback, ids: [], uses: [], holds: 0, isLeft: false, message: 0, usesInMessage: 0 };
     if (entry.message !== this.#message) {
       entry.message = this.#message;
       entry.usesInMessage = 0;
@@ -153,9 +199,11 @@ export class CallbackTable {
       }
       id = this.#ids.take();
       entry.ids.push(id);
+      entry.uses.push(0);
       this.#byId.set(id, entry);
       if (known === undefined) this.#byFunction.set(callback, entry);
     }
+    entry.uses[entry.usesInMessage]!++;
     entry.usesInMessage++;
     entry.holds++;
     return id;

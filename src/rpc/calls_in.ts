@@ -1,3 +1,4 @@
+import type { FoundFunction, OpenedStream } from "../dnode/scrub.ts";
 import { isStreamSource } from "../dnode/stream.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
@@ -171,7 +172,7 @@ export class CallsIn {
   }
 
   #answer(
-    request: KiteRequest,
+    request: IncomingCall,
     responseId: number | undefined,
     result: unknown,
     startedAt: number,
@@ -186,6 +187,7 @@ export class CallsIn {
         line.sendEscaped(line.codec.escapedResult(responseId, escaped, can));
       } else {
         const functions = line.functionsIn(result);
+        if (functions.length > 0) followStreams(functions, request);
         line.send(functions, (ids) => line.codec.result(responseId, result, functions, ids, can));
       }
       if (can !== undefined) line.extensions.announced();
@@ -225,6 +227,25 @@ export class CallsIn {
     const listeners = this.#onIdle ?? [];
     this.#onIdle = undefined;
     for (const listener of listeners) listener();
+  }
+}
+
+/** Aborts the signal of a request when its caller leaves the streams in the answer. */
+function followStreams(functions: readonly FoundFunction[], request: IncomingCall): void {
+  const streams = new Set<OpenedStream>();
+  for (const { stream } of functions) if (stream !== undefined) streams.add(stream);
+  if (streams.size === 0) return;
+  const life = IncomingCall.lifeOf(request);
+  life.end();
+  let isComplete = true;
+  for (const stream of streams) {
+    stream.onEnd = (isWhole) => {
+      isComplete &&= isWhole;
+      streams.delete(stream);
+      if (streams.size > 0) return;
+      if (isComplete) life.close();
+      else life.leave();
+    };
   }
 }
 

@@ -5,6 +5,7 @@ import { failedCall } from "./call_failure.ts";
 import type { Authentication, RequestHead } from "./codec.ts";
 import { asKiteError, type ConversationHost, disconnected } from "./host.ts";
 import type { Line } from "./line.ts";
+import { LAST_ID } from "./tracked.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
 import { readMetadata } from "./metadata.ts";
 import type { TellOptions } from "./remote.ts";
@@ -107,8 +108,9 @@ export class CallsOut {
       const wrong = checkTell(options, method);
       if (wrong !== undefined) return wrong;
     }
-    const { timeout = this.#host.timeout, signal, callbacks: lifetime, meta: given } =
+    const { timeout = this.#host.timeout, signal, callbacks: lifetime, meta, lastId } =
       resolveWithin(options, this.#host.timeout);
+    const given = lastId === undefined ? meta : { ...meta, [LAST_ID]: lastId };
     const line = this.#line;
     if (!line.isOpen) return disconnected();
     if (signal?.aborted) return abortedError(method, signal);
@@ -120,7 +122,7 @@ export class CallsOut {
     const responseId = line.ids.take();
     let functions: readonly FoundFunction[];
     try {
-      const meta = given === undefined ? undefined : readMetadata(given, line.limits);
+      const metadata = given === undefined ? undefined : readMetadata(given, line.limits);
       functions = line.functionsIn(args);
       const head = this.#requestHead();
       const can = line.extensions.forRequest;
@@ -135,7 +137,7 @@ export class CallsOut {
             functions,
             ids,
             timeout,
-            meta,
+            meta: metadata,
             can,
           }),
       );

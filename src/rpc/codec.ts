@@ -41,6 +41,10 @@ export type Incoming =
   | { readonly kind: "invoke"; readonly id: number; readonly args: unknown[] }
   /** The caller has given up the request with this response id. */
   | { readonly kind: "cancel"; readonly id: number }
+  /** The remote no longer needs these functions of ours. */
+  | { readonly kind: "release"; readonly ids: readonly number[] }
+  /** These functions of the remote can no longer be called. */
+  | { readonly kind: "revoke"; readonly ids: readonly number[] }
   | {
     /**
      * A message that cannot be served. A request is answered where `responseId` is known; what should
@@ -114,6 +118,10 @@ export interface Codec {
     functions: readonly FoundFunction[],
     ids: readonly number[],
   ): string;
+  /** Tells that this side no longer needs functions; only for remotes that named `release/1`. */
+  release(ids: readonly number[]): string;
+  /** Tells that functions can no longer be called; only for remotes that named `release/1`. */
+  revoke(ids: readonly number[]): string;
   /**
    * Reads a message. Never throws.
    *

@@ -188,6 +188,10 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
         return this.#calls().serve(message, text.length);
       case "cancel":
         return this.#in?.cancel(message.id);
+      case "release":
+        return this.#line.givenBack(message.ids);
+      case "revoke":
+        return this.#line.remoteFunctions.revokedByRemote(message.ids);
       case "broken":
         return this.#refuse(message);
     }
@@ -267,12 +271,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
 
   /** What stands for the functions and streams of the remote. */
   readonly #remoteValues: RemoteValues = {
-    callback: (id) => (...args: unknown[]): void => {
-      const line = this.#line;
-      if (!line.isOpen) return;
-      const functions = line.functionsInArguments(args);
-      line.send(functions, (ids) => line.codec.invoke(id, args, functions, ids));
-    },
+    callback: (id) => this.#line.remoteFunctions.make(id),
     stream: (pull, cancel) => this.#line.streams.receive(pull, cancel),
   };
 }

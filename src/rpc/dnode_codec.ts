@@ -15,8 +15,10 @@ import type { Authentication, Codec, Incoming, OutgoingRequest, RequestHead } fr
 import { type Head, HeadMemo } from "./head_memo.ts";
 import { type Metadata, readMetadata } from "./metadata.ts";
 
-/** The method that gives a call up. Callers expect no answer to it. */
+/** The methods that end calls, and functions of either side. Callers expect no answer to them. */
 const CANCEL = "kite.cancel";
+const RELEASE = "kite.release";
+const REVOKE = "kite.revoke";
 
 /** Kite requests inside dnode messages, compatible with Go and kite.js (docs/protocol.md §2–§4). */
 export class DnodeCodec implements Codec {
@@ -69,7 +71,7 @@ export class DnodeCodec implements Codec {
   }
 
   cancel(responseId: number): string {
-    return `{"method":"${CANCEL}","arguments":[{"withArgs":[${responseId}]}],"callbacks":{}}`;
+    return notification(CANCEL, [responseId]);
   }
 
   invoke(
@@ -81,6 +83,14 @@ export class DnodeCodec implements Codec {
     return `{"method":${id},"arguments":${stringify(args, functions)},"callbacks":{${
       callbacksText(functions, ids, "")
     }}}`;
+  }
+
+  release(ids: readonly number[]): string {
+    return notification(RELEASE, ids);
+  }
+
+  revoke(ids: readonly number[]): string {
+    return notification(REVOKE, ids);
   }
 
   decode(text: string, remote: RemoteValues): Incoming {
@@ -143,10 +153,8 @@ export class DnodeCodec implements Codec {
       : withArgs === undefined || withArgs === null
       ? []
       : [withArgs];
-    if (method === CANCEL && responseId === undefined) {
-      const [id] = args;
-      return isId(id) ? { kind: "cancel", id } : broken("no call to cancel is named");
-    }
+    const notice = responseId === undefined ? readNotice(method, args) : undefined;
+    if (notice !== undefined) return notice;
     let meta: Metadata | undefined;
     if (request.meta !== undefined) {
       try {
@@ -227,6 +235,24 @@ export class DnodeCodec implements Codec {
       placeLinks(args, links, callbacksPerMessage, nesting);
     }
   }
+}
+
+/** Reads a message that ends a call or functions; undefined for any other. */
+function readNotice(method: string, args: readonly unknown[]): Incoming | undefined {
+  switch (method) {
+    case CANCEL:
+      return isId(args[0]) ? { kind: "cancel", id: args[0] } : broken("no call to cancel is named");
+    case RELEASE:
+      return { kind: "release", ids: args.filter(isId) };
+    case REVOKE:
+      return { kind: "revoke", ids: args.filter(isId) };
+    default:
+      return undefined;
+  }
+}
+
+function notification(method: string, args: readonly number[]): string {
+  return `{"method":"${method}","arguments":[{"withArgs":[${args}]}],"callbacks":{}}`;
 }
 
 /** The member that names our extensions, after others. */

@@ -5,21 +5,21 @@ import type { CloseInfo } from "../transport/session.ts";
 import type { TotalInFlight } from "./in_flight.ts";
 import type { IncomingCall, KiteRequest } from "./request.ts";
 
-/** What a conversation needs from the kite that it speaks for. */
+/** The parts of a kite that its conversations use. */
 export interface ConversationHost {
-  /** What this kite says of itself. */
+  /** The identity of this kite, sent with every call. */
   readonly identity: KiteIdentity;
-  /** The bounds that every conversation of the kite keeps. */
+  /** The limits of each conversation of the kite. */
   readonly limits: Limits;
-  /** Milliseconds; for calls that name none of their own. */
+  /** The default timeout of calls, milliseconds. */
   readonly timeout: number;
   /** Offer compact messages to remotes. */
   readonly compact: boolean;
   /** Counts the bytes in flight of all conversations. */
   readonly inFlight: TotalInFlight;
-  /** Serves a request: gives the result, or throws the error. */
+  /** Serves a request: returns the result or throws the error. */
   serve(request: IncomingCall): unknown;
-  /** Logs what went wrong without anyone to answer to. Must not throw. */
+  /** Logs an error that is not the answer to a call. Must not throw. */
   report(what: string, error?: unknown): void;
   /** Logs calls. */
   readonly callLog: CallLog;
@@ -27,36 +27,36 @@ export interface ConversationHost {
 
 /** Logs the calls that a kite serves. Must not throw. */
 export interface CallLog {
-  /** True if each call is to be told of with {@linkcode CallLog.ended}. */
+  /** True if {@linkcode CallLog.ended} must be called for each call. */
   readonly isVerbose: boolean;
   /**
-   * A call has its outcome.
+   * Called when a call has ended.
    *
-   * @param startedAt `performance.now()` when the call came
-   * @param error what it failed with; undefined after success
+   * @param startedAt `performance.now()` when the call arrived
+   * @param error the error of the call; undefined after success
    */
   ended(request: KiteRequest, startedAt: number, error?: unknown): void;
   /**
-   * A call failed.
+   * Called when a call has failed.
    *
-   * @param isAnswered whether the caller is told
+   * @param isAnswered true if the error is sent to the caller
    */
   failed(request: KiteRequest, error: unknown, isAnswered: boolean): void;
 }
 
-/** What everything that waits for the remote fails with when the session ends. */
+/** Creates the error of calls that are waiting when the session ends. */
 export function disconnected(info?: CloseInfo): KiteError {
   const why = info === undefined ? "" : `: ${describeEnd(info)}`;
   return new KiteError("disconnect", `Remote kite has disconnected${why}`);
 }
 
-/** How a session ended, in words: `connection lost: 1006, no answer to a ping`. */
+/** Describes how a session ended: `connection lost: 1006, no answer to a ping`. */
 export function describeEnd({ code, reason }: CloseInfo): string {
   const how = code === 1006 ? "connection lost" : "connection closed";
   return reason === "" ? `${how}: ${code}` : `${how}: ${code}, ${reason.slice(0, 200)}`;
 }
 
-/** What was thrown, as an error with a type. */
+/** Converts a thrown value to a `KiteError`; `type` is used for other errors. */
 export function asKiteError(error: unknown, type: "argumentError" | "genericError"): KiteError {
   if (error instanceof KiteError) return error;
   return new KiteError(type, messageOf(error), { cause: error });

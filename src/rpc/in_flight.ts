@@ -1,6 +1,6 @@
 import type { Limits } from "../protocol/limits.ts";
 
-/** Bytes that each session may always use, so that busy sessions do not lock others out. */
+/** Bytes that each session may always use, so that busy sessions do not block others. */
 const RESERVED_BYTES = 65_536;
 
 /** The bytes in flight of all sessions of one kite. */
@@ -9,8 +9,8 @@ export interface TotalInFlight {
 }
 
 /**
- * Counts the bytes of the messages whose work is not done: running requests, and callbacks that run
- * or wait. Counts are kept per session and for all sessions of a kite.
+ * Counts the bytes of messages whose requests are running, or whose callbacks are running or waiting,
+ * per session and for all sessions of a kite.
  */
 export class InFlight {
   readonly #limits: Limits;
@@ -23,7 +23,7 @@ export class InFlight {
     this.#total = total;
   }
 
-  /** True if work on a message of so many bytes may begin. One message is always taken. */
+  /** True if a message of this size may be processed. A single message is always accepted. */
   hasRoom(bytes: number): boolean {
     const used = this.#bytes + bytes;
     if (this.#bytes > 0 && used > this.#limits.inFlightBytes) return false;
@@ -37,7 +37,7 @@ export class InFlight {
     this.#total.bytes += bytes;
   }
 
-  /** Its work is done. */
+  /** Subtracts a message that has been processed. */
   remove(bytes: number): void {
     this.#bytes -= bytes;
     this.#total.bytes -= bytes;

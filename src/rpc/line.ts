@@ -9,6 +9,7 @@ import { CallbackTable, type IdCounter } from "./callback_table.ts";
 import type { Codec } from "./codec.ts";
 import type { Extensions } from "./extensions.ts";
 import type { InFlight } from "./in_flight.ts";
+import { RemoteFunctions, type RemoteFunctionsHost } from "./remote_functions.ts";
 import { Streams, type StreamsHost } from "./streams.ts";
 
 /** Levels that a message puts around the arguments of a request, and around a result. */
@@ -20,7 +21,7 @@ const INVOKE_LEVELS = 1;
  * What goes out over one session: values with functions in them, which the remote may call for as
  * long as the session lasts.
  */
-export class Line implements StreamsHost {
+export class Line implements StreamsHost, RemoteFunctionsHost {
   readonly codec: Codec;
   readonly extensions: Extensions;
   readonly ids: IdCounter;
@@ -36,6 +37,7 @@ export class Line implements StreamsHost {
   /** Made when the first function is handed out: most sessions never see one. */
   #callbacks: CallbackTable | undefined;
   #streams: Streams | undefined;
+  #remoteFunctions: RemoteFunctions | undefined;
   readonly #flight: () => InFlight;
   readonly #requestBounds: ScrubBounds;
 
@@ -65,6 +67,11 @@ export class Line implements StreamsHost {
   /** The streams of the session, both ways; created with the first one. */
   get streams(): Streams {
     return this.#streams ??= new Streams(this, this.#flight());
+  }
+
+  /** The functions of the remote; created with the first one. */
+  get remoteFunctions(): RemoteFunctions {
+    return this.#remoteFunctions ??= new RemoteFunctions(this);
   }
 
   /** Streams that are open. */
@@ -118,7 +125,7 @@ export class Line implements StreamsHost {
       try {
         this.#transmit(encode(ids));
       } catch (error) {
-        this.#callbacks?.takeBack(functions);
+        this.#callbacks?.undo(functions, ids);
         throw error;
       }
     } catch (error) {
@@ -165,12 +172,43 @@ export class Line implements StreamsHost {
   }
 
   /**
-   * Forgets a function.
+   * Takes a function back.
    *
    * @returns whether the remote held it
    */
   release(callback: Callback): boolean {
     return this.#callbacks?.release(callback) ?? false;
+  }
+
+  /** Forgets a function that the remote does not need any more. */
+  forget(callback: Callback): void {
+    this.#callbacks?.forget(callback);
+  }
+
+  /** The remote no longer needs functions of ours. */
+  givenBack(ids: readonly number[]): void {
+    for (const id of ids) {
+      const callback = this.#callbacks?.giveBack(id);
+      if (callback !== undefined) this.#streams?.released(callback);
+    }
+  }
+
+  tellsReleases(): boolean {
+    return this.isOpen && this.extensions.has("release/1");
+  }
+
+  invoke(id: number, args: readonly unknown[]): void {
+    if (!this.isOpen) return;
+    const functions = this.functionsInArguments(args);
+    this.send(functions, (ids) => this.codec.invoke(id, args, functions, ids));
+  }
+
+  sendReleases(ids: readonly number[]): void {
+    this.sendText(this.codec.release(ids));
+  }
+
+  sendRevocations(ids: readonly number[]): void {
+    this.sendText(this.codec.revoke(ids));
   }
 
   /**
@@ -194,7 +232,12 @@ export class Line implements StreamsHost {
           `(limit: callbacksPerMessage)`,
       );
     }
-    this.#callbacks ??= new CallbackTable(this.ids, callbacksPerSession, this.#warn);
+    this.#callbacks ??= new CallbackTable(
+      this.ids,
+      callbacksPerSession,
+      this.#warn,
+      (ids) => this.remoteFunctions.revoke(ids),
+    );
     return this.#callbacks.handOut(functions);
   }
 

@@ -1,6 +1,6 @@
-import { KiteError } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
 
-/** A token bucket: full at first, one call taken from it each time, one put back every interval. */
+/** A token bucket: it starts full, each call takes a token, and each interval adds one. */
 export class Throttle {
   readonly #interval: number;
   readonly #capacity: number;
@@ -8,22 +8,17 @@ export class Throttle {
   #filledAt: number;
 
   /**
-   * @param fillInterval milliseconds in which one call is put back, above 0
-   * @param capacity calls that may come at once, a whole number above 0
-   * @throws {KiteError} `configError` otherwise
+   * @param fillInterval milliseconds until a token is added, above 0
+   * @param capacity maximum number of tokens, an integer above 0
+   * @throws {KiteError} `configError` for other values
    */
   constructor(fillInterval: number, capacity: number) {
     if (!(fillInterval > 0 && Number.isFinite(fillInterval))) {
-      throw new KiteError(
-        "configError",
-        `throttle: fillInterval must be above 0 ms, got ${fillInterval}`,
-      );
+      const rule = "must be a number of milliseconds above 0";
+      throw cannotUse("fillInterval", rule, { value: fillInterval });
     }
     if (!(Number.isInteger(capacity) && capacity > 0)) {
-      throw new KiteError(
-        "configError",
-        `throttle: capacity must be a whole number above 0, got ${capacity}`,
-      );
+      throw cannotUse("capacity", "must be an integer above 0", { value: capacity });
     }
     this.#interval = fillInterval;
     this.#capacity = capacity;
@@ -31,7 +26,7 @@ export class Throttle {
     this.#filledAt = performance.now();
   }
 
-  /** Takes one call from the bucket; false when it is empty. */
+  /** Takes a token. Returns false if there is none. */
   take(): boolean {
     const now = performance.now();
     const gained = Math.floor((now - this.#filledAt) / this.#interval);

@@ -9,10 +9,10 @@ import {
 } from "../auth/keys.ts";
 import { createKiteKey } from "../auth/kite_key.ts";
 
-/** How {@linkcode createTestKeys} makes its Kontrol. */
+/** Options of {@linkcode createTestKeys}. */
 export interface TestKeysOptions {
   /**
-   * Kontrol's username, the issuer of all it signs.
+   * Kontrol's username, the issuer of kite.keys and tokens.
    *
    * @default "testuser"
    */
@@ -24,48 +24,48 @@ export interface TestKeysOptions {
    */
   readonly kontrolUrl?: string;
   /**
-   * What it signs with.
+   * The algorithm of the key pair.
    *
    * @default "RS256"
    */
   readonly algorithm?: KeyAlgorithm;
   /**
-   * Whether its kite.keys say that it signs key handovers; false for a Go Kontrol.
+   * Whether kite.keys state that Kontrol signs key handovers. A Go Kontrol does not.
    *
    * @default true
    */
   readonly signsHandovers?: boolean;
 }
 
-/** What a test's token says; see {@linkcode TestKeys.token}. */
+/** Options of {@linkcode TestKeys.token}. */
 export interface TestTokenOptions {
   /**
-   * Whom it speaks for.
+   * The user that the token is issued for.
    *
    * @default "testuser"
    */
   readonly username?: string;
   /**
-   * Which kites it is good for.
+   * The kites that accept the token.
    *
    * @default "/", all
    */
   readonly audience?: string;
   /**
-   * How long from now it is good, milliseconds; below 0 for an expired one.
+   * Milliseconds until the token expires. A negative number gives an expired token.
    *
    * @default 3_600_000
    */
   readonly ttl?: number;
   /**
-   * Claims that replace the others; `undefined` leaves one out.
+   * Claims that override the others. `undefined` removes a claim.
    *
    * @default none
    */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
-/** A Kontrol's keys, without the Kontrol: signs the kite.keys and tokens that a test needs. */
+/** The key pair of a Kontrol that does not run. It signs kite.keys and tokens for tests. */
 export interface TestKeys {
   /** Kontrol's username. */
   readonly kontrolUser: string;
@@ -73,20 +73,20 @@ export interface TestKeys {
   readonly kontrolUrl: string;
   /** The key pair, PEM. */
   readonly pair: KeyPairPem;
-  /** The private key, ready to sign. */
+  /** The imported private key. */
   readonly privateKey: PrivateKey;
   /**
-   * A kite.key for a user.
+   * Signs a kite.key for a user.
    *
    * @param username default: "testuser"
    */
   kiteKey(username?: string): Promise<string>;
-  /** A token for a caller. */
+  /** Signs a token for a caller. */
   token(options?: TestTokenOptions): Promise<string>;
 }
 
 /**
- * Makes a key pair, and what signs with it.
+ * Creates a key pair that signs kite.keys and tokens like a Kontrol.
  *
  * @example
  * ```ts

@@ -11,60 +11,70 @@ import type { Server } from "../server.ts";
 import { Kontrol, type KontrolOptions } from "../../kontrol/kontrol.ts";
 import { MemoryStorage } from "../../kontrol/storage/memory.ts";
 
-/** How {@linkcode startTestKontrol} makes its Kontrol. */
+/** Options of {@linkcode startTestKontrol}. */
 export interface TestKontrolOptions extends Partial<Omit<KontrolOptions, "kiteKey">> {
   /**
-   * Kontrol's username, the issuer of all it signs.
+   * Kontrol's username, the issuer of kite.keys and tokens.
    *
    * @default "testuser"
    */
   readonly username?: string;
   /**
-   * Kontrol's own key pair, such as one that is in a storage already.
+   * Kontrol's key pair, such as one that is in the storage already.
    *
    * @default a new one
    */
   readonly pair?: KeyPairPem;
   /**
-   * What a new key pair is for.
+   * The algorithm of a new key pair.
    *
    * @default "RS256"
    */
   readonly algorithm?: KeyAlgorithm;
 }
 
-/** A Kontrol that runs, and the kites that it made: all end with it. */
-export class TestKontrol implements AsyncDisposable {
-  /** Kontrol as a library. */
+/** A running Kontrol for tests, which creates kites. Closing it closes them as well. */
+export interface TestKontrol extends AsyncDisposable {
+  /** The Kontrol. */
   readonly kontrol: Kontrol;
-  /** Its URL, such as "http://127.0.0.1:49152/kite". */
+  /** The URL of the Kontrol, such as "http://127.0.0.1:49152/kite". */
   readonly url: string;
-  /** Its own key pair, PEM. */
+  /** The key pair of the Kontrol, PEM. */
+  readonly pair: KeyPairPem;
+  /**
+   * Signs a kite.key for a user.
+   *
+   * @param username default: "testuser"
+   */
+  kiteKey(username?: string): Promise<string>;
+  /**
+   * Creates a kite with a kite.key of this Kontrol. It listens on loopback and a free port, and ignores
+   * the kite.key of this machine.
+   *
+   * @param version default: "1.0.0"
+   * @param options as for {@linkcode Kite}; with a `username`, the kite.key is of that user
+   */
+  newKite(name: string, version?: string, options?: KiteOptions): Promise<Kite>;
+  /** Closes the kites and the Kontrol without waiting for running calls. */
+  close(): Promise<void>;
+}
+
+class RunningTestKontrol implements TestKontrol {
+  readonly kontrol: Kontrol;
+  readonly url: string;
   readonly pair: KeyPairPem;
   readonly #kites = new Set<Kite>();
 
-  /** Made by {@linkcode startTestKontrol}. */
   constructor(kontrol: Kontrol, server: Server, pair: KeyPairPem) {
     this.kontrol = kontrol;
     this.url = server.url;
     this.pair = pair;
   }
 
-  /**
-   * A kite.key for a user.
-   *
-   * @param username default: "testuser"
-   */
   kiteKey(username = "testuser"): Promise<string> {
     return this.kontrol.keys.signKiteKey(username);
   }
 
-  /**
-   * A kite of this Kontrol, on loopback and any free port. It takes no settings from the machine's
-   * kite.key, and closes with the Kontrol at the latest.
-   *
-   * @param options as for any kite; with another `username` it gets a kite.key of that user
-   */
   async newKite(name: string, version = "1.0.0", options: KiteOptions = {}): Promise<Kite> {
     const { username = "testuser" } = options;
     const kite = new Kite(name, version, {
@@ -81,15 +91,19 @@ export class TestKontrol implements AsyncDisposable {
     return kite;
   }
 
-  /** Closes the kites made here, and the Kontrol. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  async close(): Promise<void> {
     await Promise.all([...this.#kites].map((kite) => kite.close({ deadline: 0 })));
     await this.kontrol.close({ deadline: 0 });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 }
 
 /**
- * Starts a Kontrol for tests: in memory, on loopback and any free port, quiet.
+ * Starts a Kontrol for tests. By default it keeps everything in memory, listens on loopback and a free
+ * port, and logs errors only.
  *
  * @example
  * ```ts
@@ -129,7 +143,7 @@ export async function startTestKontrol(options: TestKontrolOptions = {}): Promis
     kite: { ip: "127.0.0.1", port: 0, logLevel: "ERROR", ...options.kite },
   });
   try {
-    return new TestKontrol(kontrol, await kontrol.listen(), pair);
+    return new RunningTestKontrol(kontrol, await kontrol.listen(), pair);
   } catch (error) {
     await kontrol.close();
     throw error;

@@ -1,6 +1,5 @@
 /**
- * What tests of kites need: a Kontrol of their own, kites that belong to it, keys, kite.keys and
- * tokens.
+ * Helpers for tests of kites: a Kontrol, kites that are registered at it, keys, kite.keys and tokens.
  *
  * @example
  * ```ts
@@ -25,4 +24,4 @@ export {
   type TestKeysOptions,
   type TestTokenOptions,
 } from "./keys.ts";
-export { startTestKontrol, TestKontrol, type TestKontrolOptions } from "./kontrol.ts";
+export { startTestKontrol, type TestKontrol, type TestKontrolOptions } from "./kontrol.ts";

@@ -22,7 +22,7 @@ const kiteKeys = new KiteKeyVerifier({ trustedKeys: () => [kontrol.pair.publicKe
 const CLAIMS = { iss: "testuser", sub: "mallory", aud: "/", exp: seconds() + 3600 };
 const BAD_ALGORITHM = "invalid signing method";
 
-Deno.test("the public key as an HS256 secret, in every way to write it", async () => {
+Deno.test("TokenVerifier: refuses HS256 tokens signed with the public key, in every spelling of the header", async () => {
   const pem = kontrol.pair.publicKey;
   for (const secret of [pem, `${pem}\n`, pem.trim(), pem.split("\n").slice(1, -1).join("")]) {
     for (const alg of ["HS256", "HS384", "HS512", "hs256"]) {
@@ -41,7 +41,7 @@ Deno.test("the public key as an HS256 secret, in every way to write it", async (
   }
 });
 
-Deno.test("every way to write `none`, and every odd alg, with and without a signature", async () => {
+Deno.test("TokenVerifier: refuses `none` and every unknown alg, with and without a signature", async () => {
   const good = await kontrol.token();
   const signature = good.slice(good.lastIndexOf(".") + 1);
   const algorithms = ["none", "None", "NONE", "nOnE", "", " RS256", "RS256 ", "rs256", "RS512"];
@@ -59,7 +59,7 @@ Deno.test("every way to write `none`, and every odd alg, with and without a sign
   }
 });
 
-Deno.test("a key that the token brings along or points to counts for nothing", async () => {
+Deno.test("TokenVerifier: ignores keys that a token contains or links to", async () => {
   const publicKey = await importKeyAsJwk(attacker.pair.publicKey);
   const url = "http://127.0.0.1:1/keys";
   const der = attacker.pair.publicKey.split("\n").slice(1, -1).join("");
@@ -83,14 +83,14 @@ Deno.test("a key that the token brings along or points to counts for nothing", a
   }
 });
 
-Deno.test("critical headers are refused, even in a signed token", async () => {
+Deno.test("TokenVerifier: refuses critical headers, even in a signed token", async () => {
   for (const crit of [["b64"], [], "exp", null, ["exp"]]) {
     const token = await signRaw({ alg: "RS256", b64: false, crit }, CLAIMS, kontrol.privateKey.key);
     assertEquals(await refusalOf(tokens, token), "critical token headers are not supported");
   }
 });
 
-Deno.test("an allowed algorithm must also be the key's own", async () => {
+Deno.test("TokenVerifier: refuses an allowed algorithm that is not the key's", async () => {
   const trusted = await Promise.all(
     KEY_ALGORITHMS.map((algorithm) => createTestKeys({ algorithm })),
   );
@@ -112,13 +112,13 @@ Deno.test("an allowed algorithm must also be the key's own", async () => {
   }
 });
 
-Deno.test("a kite that allows RS256 alone takes no other, though the key is trusted", async () => {
+Deno.test("TokenVerifier: with RS256 only, refuses other algorithms of trusted keys", async () => {
   const keys = await createTestKeys({ algorithm: "EdDSA" });
   const verifier = tokenVerifier(keys, { algorithms: ["RS256"] });
   assertEquals(await refusalOf(verifier, await keys.token()), BAD_ALGORITHM);
 });
 
-Deno.test("changed claims, signatures of other tokens, and cut ones do not verify", async () => {
+Deno.test("TokenVerifier: refuses changed claims, foreign signatures and truncated tokens", async () => {
   const [head, body, signature] = (await kontrol.token()).split(".");
   const [, , otherSignature] = (await kontrol.token()).split(".");
   const forged = [
@@ -132,7 +132,7 @@ Deno.test("changed claims, signatures of other tokens, and cut ones do not verif
   for (const token of forged) assertEquals(await refusalOf(tokens, token), "token is expired");
 });
 
-Deno.test("signed claims of a wrong type are refused by name", async () => {
+Deno.test("TokenVerifier: names a signed claim of a wrong type", async () => {
   const wrong: readonly (readonly [string, unknown, string])[] = [
     ["exp", "9999999999", "number"],
     ["exp", true, "number"],
@@ -156,7 +156,7 @@ Deno.test("signed claims of a wrong type are refused by name", async () => {
   assertEquals(await refusalOf(tokens, infinite), 'token claim "exp" is not a number');
 });
 
-Deno.test("an aud of several audiences is good when one of them covers us", async () => {
+Deno.test("TokenVerifier: accepts several audiences if one covers the kite", async () => {
   const sign = (aud: unknown) =>
     signRaw({ alg: "RS256" }, { ...CLAIMS, aud }, kontrol.privateKey.key);
   assertEquals((await tokens.verify(await sign(["/bob", "/testuser"]))).username, "mallory");
@@ -167,7 +167,7 @@ Deno.test("an aud of several audiences is good when one of them covers us", asyn
   );
 });
 
-Deno.test("garbage of every kind is refused, and nothing else happens", async () => {
+Deno.test("TokenVerifier: refuses garbage of every kind", async () => {
   const good = await kontrol.token();
   const texts = [
     "",
@@ -207,7 +207,7 @@ Deno.test("garbage of every kind is refused, and nothing else happens", async ()
   assertEquals((await tokens.verify(good)).username, "testuser");
 });
 
-Deno.test("what is no string at all is refused", async () => {
+Deno.test("TokenVerifier: refuses values that are not strings", async () => {
   for (const value of [undefined, null, 7, true, {}, [], ["a.b.c"], () => "a.b.c"]) {
     const token = value as unknown as string;
     assertEquals(tokens.cached(token), undefined);
@@ -216,7 +216,7 @@ Deno.test("what is no string at all is refused", async () => {
   }
 });
 
-Deno.test("no error holds the token, and what it quotes is short and clean", async () => {
+Deno.test("TokenVerifier: errors never contain the token, and quote only short printable text", async () => {
   const sign = (claims: unknown) => signRaw({ alg: "RS256" }, claims, kontrol.privateKey.key);
   const long = "x".repeat(4_000);
   const cases = [

@@ -3,7 +3,7 @@ import { audienceOf, refuseAudience } from "../../src/auth/audience.ts";
 import { clip } from "../../src/auth/text.ts";
 import { OWN } from "./support.ts";
 
-Deno.test("audiences that cover us", () => {
+Deno.test("refuseAudience: accepts audiences that cover the kite", () => {
   const covering = [
     "/",
     "/testuser",
@@ -18,7 +18,7 @@ Deno.test("audiences that cover us", () => {
   for (const audience of covering) assertEquals(refuseAudience(OWN, audience), undefined, audience);
 });
 
-Deno.test("audiences that do not", () => {
+Deno.test("refuseAudience: refuses other audiences with the reason", () => {
   const cases: Readonly<Record<string, string>> = {
     "/Testuser": 'audience: username "Testuser" not allowed (/Testuser)',
     "/testuser2": 'audience: username "testuser2" not allowed (/testuser2)',
@@ -42,7 +42,7 @@ Deno.test("audiences that do not", () => {
   }
 });
 
-Deno.test("a kite without a username is covered by / alone", () => {
+Deno.test("refuseAudience: only / covers a kite without a username", () => {
   const nobody = { username: "", environment: "", name: "" };
   assertEquals(refuseAudience(nobody, "/"), undefined);
   for (const audience of ["//", "///", "", "//test"]) {
@@ -50,7 +50,7 @@ Deno.test("a kite without a username is covered by / alone", () => {
   }
 });
 
-Deno.test("foreign texts are shown short and without control characters", () => {
+Deno.test("clip: truncates a text and replaces control characters", () => {
   assertEquals(clip("plain ünïcode 😀"), "plain ünïcode 😀");
   assertEquals(clip("a\r\n\u001b[31m\u0085"), "a\ufffd\ufffd\ufffd[31m\ufffd");
   assertEquals(clip("x".repeat(300)), `${"x".repeat(256)}…`);

@@ -8,7 +8,7 @@ import { OWN, refusalOf, seconds, signRaw, tokenVerifier } from "./support.ts";
 const kontrol = await createTestKeys({ algorithm: "EdDSA" });
 const other = await createTestKeys({ algorithm: "EdDSA" });
 
-Deno.test("the cache holds its size, drops the first in first, and each at its time", async () => {
+Deno.test("SharedCache: keeps at most its size, evicts the oldest entry, and expires entries", async () => {
   let now = 1_000;
   const cache = new SharedCache<string>(3, () => now);
   const put = (text: string, until = Infinity) =>
@@ -31,7 +31,7 @@ Deno.test("the cache holds its size, drops the first in first, and each at its t
   assertEquals([none.get("a"), none.size], [undefined, 0]);
 });
 
-Deno.test("work for one text is shared; a failure reaches all who share it and is forgotten", async () => {
+Deno.test("SharedCache: concurrent requests share one computation, and failures are not cached", async () => {
   const cache = new SharedCache<number>(10, Date.now);
   let runs = 0;
   const gate = Promise.withResolvers<void>();
@@ -49,7 +49,7 @@ Deno.test("work for one text is shared; a failure reaches all who share it and i
   assertEquals([await cache.renew("x", work), cache.get("x")], [3, 3]);
 });
 
-Deno.test("what was begun before a clear is neither shared nor remembered after it", async () => {
+Deno.test("SharedCache.clear: running computations are neither shared nor cached afterwards", async () => {
   const cache = new SharedCache<string>(10, Date.now);
   const gate = Promise.withResolvers<void>();
   const slow = cache.obtain("x", async () => {
@@ -62,7 +62,7 @@ Deno.test("what was begun before a clear is neither shared nor remembered after 
   assertEquals([await slow, await fresh, cache.get("x")], ["old", "new", "new"]);
 });
 
-Deno.test("a token is verified once, and callers at the same time share it", async () => {
+Deno.test("TokenVerifier: concurrent callers share one verification", async () => {
   const verifier = tokenVerifier(kontrol);
   const token = await kontrol.token();
   assertEquals(verifier.cached(token), undefined);
@@ -73,14 +73,14 @@ Deno.test("a token is verified once, and callers at the same time share it", asy
   assert(Object.isFrozen(first) && Object.isFrozen(first.claims));
 });
 
-Deno.test("refused tokens are not remembered", async () => {
+Deno.test("TokenVerifier: does not cache refused tokens", async () => {
   const verifier = tokenVerifier(kontrol);
   const token = await other.token();
   assertEquals(await refusalOf(verifier, token), "token is expired");
   assertEquals(verifier.cached(token), undefined);
 });
 
-Deno.test("the oldest token goes when the cache is full, and is verified anew", async () => {
+Deno.test("TokenVerifier: a full cache evicts the oldest token, which is verified again", async () => {
   const verifier = tokenVerifier(kontrol, { cacheSize: 2 });
   const texts = await Promise.all([1, 2, 3].map(() => kontrol.token()));
   const [first = "", second = "", third = ""] = texts;
@@ -90,7 +90,7 @@ Deno.test("the oldest token goes when the cache is full, and is verified anew", 
   assertEquals((await verifier.verify(first)).username, "testuser");
 });
 
-Deno.test("a remembered token ends at its own time", async () => {
+Deno.test("TokenVerifier: a cached token expires", async () => {
   let now = Date.now();
   const verifier = tokenVerifier(kontrol, { now: () => now });
   const token = await kontrol.token({ ttl: 60_000 });
@@ -106,7 +106,7 @@ Deno.test("a remembered token ends at its own time", async () => {
   assertEquals(await refusalOf(verifier, token), "token is expired by 1m1s");
 });
 
-Deno.test("times of all sizes are taken for what they are", async () => {
+Deno.test("TokenVerifier: accepts times of any size", async () => {
   const verifier = tokenVerifier(kontrol);
   const claims = { iss: "testuser", sub: "testuser", aud: "/" };
   const sign = (times: Record<string, number>) =>
@@ -119,7 +119,7 @@ Deno.test("times of all sizes are taken for what they are", async () => {
   assertEquals(await refusalOf(verifier, await sign({ nbf: 1e300 })), "token is not valid yet");
 });
 
-Deno.test("every change of what is trusted drops what was remembered", async () => {
+Deno.test("TokenVerifier: every change of the trusted keys or the identity clears the cache", async () => {
   const trust = { keys: [kontrol.pair.publicKey], user: "testuser", own: { ...OWN } };
   const options: TokenVerifierOptions = {
     trustedKeys: () => trust.keys,
@@ -156,7 +156,7 @@ Deno.test("every change of what is trusted drops what was remembered", async () 
   );
 });
 
-Deno.test("a list of trusted keys that is changed in place is noticed, too", async () => {
+Deno.test("TokenVerifier: notices a list of trusted keys that is changed in place", async () => {
   const keys = [kontrol.pair.publicKey];
   const verifier = tokenVerifier(kontrol, { trustedKeys: () => keys });
   const token = await kontrol.token();
@@ -165,13 +165,13 @@ Deno.test("a list of trusted keys that is changed in place is noticed, too", asy
   assertEquals(verifier.cached(token), undefined);
 });
 
-Deno.test("a damaged trusted key is told of, without the key", async () => {
+Deno.test("TokenVerifier: reports a damaged trusted key without showing it", async () => {
   const verifier = tokenVerifier(kontrol, { trustedKeys: () => ["-----BEGIN SECRET"] });
   const message = await refusalOf(verifier, await kontrol.token());
   assertEquals(message, "a trusted kontrol key cannot be used");
 });
 
-Deno.test("the clocks of two machines may differ by the tolerance, and no more", async () => {
+Deno.test("TokenVerifier: accepts clock differences up to the tolerance", async () => {
   const verifier = tokenVerifier(kontrol, { clockTolerance: 30_000 });
   const at = (claims: Record<string, number>) => kontrol.token({ claims });
   const now = seconds();
@@ -188,7 +188,7 @@ Deno.test("the clocks of two machines may differ by the tolerance, and no more",
   assertEquals(await refusalOf(verifier, await at({ iat: now + 40 })), "Token used before issued");
 });
 
-Deno.test("the owner's audience check replaces ours; only true lets a token in", async () => {
+Deno.test("TokenVerifier: the owner's audience check replaces the default; only true accepts a token", async () => {
   const token = await kontrol.token({ audience: "/anything" });
   const own = tokenVerifier(kontrol, { audience: (_own, audience) => audience === "/anything" });
   assertEquals((await own.verify(token)).username, "testuser");

@@ -36,7 +36,7 @@ const TOKEN = [
 const ISSUED = 1_795_235_713_000;
 const EXPIRES = 1_795_409_113_000;
 
-Deno.test("a kite.key and a token that the Go Kontrol signed", async () => {
+Deno.test("verifiers: accept a kite.key and a token that the Go Kontrol signed", async () => {
   const { kontrolKey = "", kontrolURL, iss } = readKiteKeyClaims(KITE_KEY);
   assertEquals([iss, kontrolURL], ["testuser", "http://127.0.0.1:4000/kite"]);
   let now = ISSUED;

@@ -51,7 +51,7 @@ for (const algorithm of KEY_ALGORITHMS) {
   });
 }
 
-Deno.test("PKCS#1 and SEC 1: the older forms of a key, taken out of the newer", async () => {
+Deno.test("importPrivateKey: accepts PKCS#1 and SEC 1", async () => {
   // PKCS#8 of an RSA key: 26 bytes of version, algorithm and OCTET STRING, then PKCS#1.
   const pkcs1 = writePem("RSA PRIVATE KEY", derOf(rsa.privateKey).slice(26));
   assertEquals(await publicKeyOf(pkcs1), rsa.publicKey);
@@ -68,12 +68,12 @@ Deno.test("PKCS#1 and SEC 1: the older forms of a key, taken out of the newer", 
   assert(await fits(ec.publicKey, `${parameters}\n${sec1}\n`));
 });
 
-Deno.test("text around a key, and Windows line ends, do no harm", async () => {
+Deno.test("importPublicKey: ignores text around a key, and accepts Windows line ends", async () => {
   const windows = `My key\r\n${rsa.privateKey.replaceAll("\n", "\r\n")}\r\n`;
   assertEquals(await publicKeyOf(windows), rsa.publicKey);
 });
 
-Deno.test("RSA keys of less than 2048 bits are refused", async () => {
+Deno.test("importPublicKey: refuses RSA keys of less than 2048 bits", async () => {
   const parameters = {
     name: "RSASSA-PKCS1-v1_5",
     hash: "SHA-256",
@@ -129,7 +129,7 @@ for (const curve of ["P-384", "P-521"]) {
   });
 }
 
-Deno.test("canonicalPublicKey gives one text for one key, however it is written", async () => {
+Deno.test("canonicalPublicKey: returns the same text for every spelling of a key", async () => {
   const { publicKey } = rsa;
   const base64 = publicKey.split("\n").slice(1, -1).join("");
   const wrapped = base64.replace(/.{1,76}/g, "$&\n");
@@ -150,7 +150,7 @@ Deno.test("canonicalPublicKey gives one text for one key, however it is written"
   assertEquals(canonicalPublicKey(" no key \n"), "no key");
 });
 
-Deno.test("a bad PEM: the error says what is wrong, what would be right, and no key", async () => {
+Deno.test("importPublicKey: errors name the reason and what is accepted, and never show the key", async () => {
   const body = rsa.privateKey.split("\n")[3] ?? "";
   const encrypted = writePem("RSA PRIVATE KEY", derOf(rsa.privateKey))
     .replace("KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\n\n");
@@ -177,12 +177,12 @@ Deno.test("a bad PEM: the error says what is wrong, what would be right, and no 
   }
 });
 
-Deno.test("an algorithm that no kite knows is refused by its name's list", async () => {
+Deno.test("generateKeyPair: refuses an unknown algorithm and lists the known ones", async () => {
   const message = await refusal(() => generateKeyPair("HS256" as KeyAlgorithm));
   assertEquals(message, "Cannot use this key algorithm: must be one of RS256, ES256, EdDSA");
 });
 
-Deno.test("signToken refuses what a Go kite cannot read", async () => {
+Deno.test("signToken: refuses claims that a Go kite cannot read", async () => {
   const key = await importPrivateKey(rsa.privateKey);
   const unreadable: readonly (readonly [string, unknown])[] = [
     ["exp", 1.5],
@@ -198,7 +198,7 @@ Deno.test("signToken refuses what a Go kite cannot read", async () => {
   }
 });
 
-Deno.test("signToken names its key in the header only if told to", async () => {
+Deno.test("signToken: sets kid only with the option keyId", async () => {
   const key = await importPrivateKey(rsa.privateKey);
   const headerOf = (text: string): unknown => JSON.parse(atob(text.split(".")[0] ?? ""));
   const plain = await signToken({ sub: "alice" }, key);
@@ -207,7 +207,7 @@ Deno.test("signToken names its key in the header only if told to", async () => {
   assertEquals(headerOf(named), { alg: "RS256", typ: "JWT", kid: "k1" });
 });
 
-Deno.test("keys that OpenSSL wrote", async (test) => {
+Deno.test("importPrivateKey: accepts keys written by OpenSSL", async (test) => {
   const forms: Readonly<Record<string, readonly string[]>> = {
     "RSA, PKCS#1": ["genrsa", "-traditional", "2048"],
     "RSA, PKCS#8": ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],

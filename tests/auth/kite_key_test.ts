@@ -18,7 +18,7 @@ function verifier(options: Partial<KiteKeyVerifierOptions> = {}): KiteKeyVerifie
   return new KiteKeyVerifier({ trustedKeys: () => [kontrol.pair.publicKey], ...options });
 }
 
-Deno.test("the owner's verify: asked once for a key, its yes and its no remembered", async () => {
+Deno.test("KiteKeyVerifier: caches both results of verify", async () => {
   let now = Date.now();
   const asked: string[] = [];
   let answer = true;
@@ -49,14 +49,14 @@ Deno.test("the owner's verify: asked once for a key, its yes and its no remember
   assertEquals((await own.verify(bob)).username, "bob");
 });
 
-Deno.test("a trusted key does not vouch for a signature of another", async () => {
+Deno.test("KiteKeyVerifier: refuses a signature of another key than the named one", async () => {
   const claims = { sub: "mallory", kontrolKey: other.pair.publicKey };
   const forged = await signRaw({ alg: "RS256" }, claims, kontrol.privateKey.key);
   const own = verifier({ verify: () => true });
   assertEquals(await refusalOf(own, forged), "crypto/rsa: verification error");
 });
 
-Deno.test("with a verifyTtl of 0 the owner is asked each time, and nothing outlives the answer", async () => {
+Deno.test("KiteKeyVerifier: with a verifyTtl of 0, calls verify every time", async () => {
   let asked = 0;
   const own = verifier({ verifyTtl: 0, verify: () => ++asked > 0 });
   const text = await other.kiteKey();
@@ -66,7 +66,7 @@ Deno.test("with a verifyTtl of 0 the owner is asked each time, and nothing outli
   }
 });
 
-Deno.test("a verify that throws, hangs or answers nonsense lets nobody in", async () => {
+Deno.test("KiteKeyVerifier: refuses if verify throws, hangs, or does not return true", async () => {
   const text = await other.kiteKey();
   let calls = 0;
   const failing = verifier({
@@ -94,14 +94,14 @@ Deno.test("a verify that throws, hangs or answers nonsense lets nobody in", asyn
   }
 });
 
-Deno.test("a trusted key that is no key is told of, without the key", async () => {
+Deno.test("KiteKeyVerifier: reports an invalid trusted key without showing it", async () => {
   const claims = { sub: "alice", kontrolKey: "no key at all" };
   const text = await signRaw({ alg: "RS256" }, claims, kontrol.privateKey.key);
   const own = verifier({ verify: () => true });
   assertEquals(await refusalOf(own, text), "kontrol key cannot be used");
 });
 
-Deno.test("times and the username of a kite.key", async () => {
+Deno.test("KiteKeyVerifier: checks the times and the username", async () => {
   const sign = (claims: Record<string, unknown>) =>
     signRaw(
       { alg: "RS256" },
@@ -119,7 +119,7 @@ Deno.test("times and the username of a kite.key", async () => {
   }
 });
 
-Deno.test("a change of our Kontrol's key drops the kite.keys of the old one", async () => {
+Deno.test("KiteKeyVerifier: a new Kontrol key invalidates cached kite.keys of the former one", async () => {
   let key = kontrol.pair.publicKey;
   const own = verifier({ trustedKeys: () => [key] });
   const text = await kontrol.kiteKey();
@@ -129,7 +129,7 @@ Deno.test("a change of our Kontrol's key drops the kite.keys of the old one", as
   assertEquals(await refusalOf(own, text), "kontrol key is not trusted");
 });
 
-Deno.test("bad verify options are refused by name", () => {
+Deno.test("KiteKeyVerifier: names an invalid option", () => {
   for (const option of ["verifyTtl", "verifyTimeout"]) {
     for (const value of [-1, NaN]) {
       const message = `Cannot use ${option} `;
@@ -138,7 +138,7 @@ Deno.test("bad verify options are refused by name", () => {
   }
 });
 
-Deno.test("a new kite.key says what it was told, and empty options are refused", async () => {
+Deno.test("createKiteKey: signs the given claims, and refuses empty options", async () => {
   const options = {
     username: "alice",
     kontrolUser: "kontrol",
@@ -166,7 +166,7 @@ Deno.test("a new kite.key says what it was told, and empty options are refused",
   assertThrows(() => readKiteKeyClaims("garbage"), KiteError, "invalid number of segments");
 });
 
-Deno.test("the file: made with its directory, for its owner alone, replaced as a whole", async () => {
+Deno.test("writeKiteKeyFile: creates file and directory for the owner only, and replaces atomically", async () => {
   const root = await Deno.makeTempDir();
   try {
     const directory = `${root}/home`;
@@ -193,7 +193,7 @@ Deno.test("the file: made with its directory, for its owner alone, replaced as a
   }
 });
 
-Deno.test("the directory is KITE_HOME, else .kite in the user's home", () => {
+Deno.test("kiteHome: returns KITE_HOME, or .kite in the home directory", () => {
   const before = Deno.env.get("KITE_HOME");
   try {
     Deno.env.set("KITE_HOME", "/somewhere");

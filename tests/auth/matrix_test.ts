@@ -34,7 +34,7 @@ function without(name: keyof typeof CLAIMS): unknown {
   return Object.fromEntries(Object.entries(CLAIMS).filter(([each]) => each !== name));
 }
 
-Deno.test("token-good and token-rootaud: the caller is the subject", async () => {
+Deno.test("token-good and token-rootaud: the username is the subject", async () => {
   for (const aud of ["/testuser/test/echo", "/"]) {
     const { username, expires, claims } = await tokens.verify(await sign({ ...CLAIMS, aud }));
     assertEquals([username, expires, claims.aud], ["testuser", CLAIMS.exp * 1000, aud]);
@@ -80,21 +80,21 @@ for (const [name, [token, message]] of Object.entries(REFUSED)) {
   });
 }
 
-Deno.test("token-expired: by how long, as Go writes a duration", async () => {
+Deno.test("token-expired: the message has the time since expiry, formatted as in Go", async () => {
   const expired = await sign({ ...CLAIMS, exp: seconds() - 12 });
   assertMatch(await refusalOf(tokens, expired), /^token is expired by 1[2-9]s$/);
   const long = await sign({ ...CLAIMS, exp: seconds() - 7_200 - 65 });
   assertMatch(await refusalOf(tokens, long), /^token is expired by 2h1m\ds$/);
 });
 
-Deno.test("token-noexp: Go takes it, we only if told so", async () => {
+Deno.test("token-noexp: accepted only with allowWithoutExpiry", async () => {
   const token = await sign({ iss: "testuser", sub: "testuser", aud: "/testuser/test/echo" });
   assertEquals(await refusalOf(tokens, token), "token has no expiry");
   const lenient = tokenVerifier(kontrol, { allowWithoutExpiry: true });
   assertEquals((await lenient.verify(token)).expires, Infinity);
 });
 
-Deno.test("kiteKey-self: the user is the subject, and it never ends", async () => {
+Deno.test("kiteKey-self: the username is the subject, and it never expires", async () => {
   const { username, expires } = await kiteKeys.verify(await kontrol.kiteKey());
   assertEquals([username, expires], ["testuser", Infinity]);
 });
@@ -120,6 +120,6 @@ Deno.test("kiteKey-garbage", async () => {
   assertEquals(await refusalOf(kiteKeys, "garbage"), message);
 });
 
-Deno.test("a kite.key is no token", async () => {
+Deno.test("TokenVerifier: refuses a kite.key", async () => {
   assertEquals(await refusalOf(tokens, await kontrol.kiteKey()), "token has no audience");
 });

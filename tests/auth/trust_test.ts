@@ -30,7 +30,7 @@ async function trustOf(keys: TestKeys, requireKeyHandover?: boolean): Promise<Tr
   return new Trust({ kiteKey, kontrolKey: keys.pair.publicKey, kontrolUser, requireKeyHandover });
 }
 
-Deno.test("Trust asks once for the key of a token that no trusted key has signed", async () => {
+Deno.test("Trust.refresh: concurrent calls share one request, at most one per second", async () => {
   const trust = new Trust({ kontrolKey: old.pair.publicKey, kontrolUser });
   const verifier = new TokenVerifier({
     trustedKeys: trust.trustedKeys,
@@ -56,7 +56,7 @@ Deno.test("Trust asks once for the key of a token that no trusted key has signed
   assertEquals(questions, 1, "made-up tokens cause no more requests");
 });
 
-Deno.test("Trust stays as it is when Kontrol cannot be asked", async () => {
+Deno.test("Trust.refresh: changes nothing if Kontrol cannot be reached", async () => {
   const trust = new Trust({ kontrolKey: old.pair.publicKey });
   await trust.refresh();
   trust.source = () => Promise.reject(new KiteError("timeout", "no answer"));
@@ -64,7 +64,7 @@ Deno.test("Trust stays as it is when Kontrol cannot be asked", async () => {
   assertEquals(trust.trustedKeys(), [old.pair.publicKey.trim()]);
 });
 
-Deno.test("Trust.adopt takes keys that the present key hands over, and tells its listeners", async () => {
+Deno.test("Trust.adopt: adopts keys with a handover of the current key, and notifies listeners", async () => {
   const trust = await trustOf(old);
   const before = trust.kiteKey;
   const heard: unknown[] = [];
@@ -84,7 +84,7 @@ Deno.test("Trust.adopt takes keys that the present key hands over, and tells its
   assertEquals(heard, [before]);
 });
 
-Deno.test("Trust.adopt settles concurrent answers one after the other", async () => {
+Deno.test("Trust.adopt: handles concurrent updates one after the other", async () => {
   const trust = await trustOf(old);
   const update = await rotation(old, next);
   const outcomes = await Promise.all([1, 2, 3].map(() => trust.adopt(update)));
@@ -158,7 +158,7 @@ const REFUSED: readonly (readonly [what: string, update: TrustUpdate, why: RegEx
 ];
 
 for (const [what, update, why] of REFUSED) {
-  Deno.test(`Trust.adopt refuses ${what}, and adopts nothing`, async () => {
+  Deno.test(`Trust.adopt: refuses ${what}, and adopts nothing`, async () => {
     const trust = await trustOf(old);
     const { kiteKey } = trust;
     const error = await assertRejects(() => trust.adopt(update), KiteError);
@@ -171,7 +171,7 @@ for (const [what, update, why] of REFUSED) {
   });
 }
 
-Deno.test("Trust.adopt asks no handover of a Kontrol that signs none, unless the owner does", async () => {
+Deno.test("Trust.adopt: needs no handover from a Kontrol without them, unless requireKeyHandover is set", async () => {
   const { kiteKey, kontrolKey } = await rotation(foreign, next);
   const lenient = await trustOf(foreign);
   assertEquals(await lenient.adopt({ kiteKey, kontrolKey }), true);
@@ -185,7 +185,7 @@ Deno.test("Trust.adopt asks no handover of a Kontrol that signs none, unless the
   await assertRejects(() => open.adopt({ kontrolKey: "no key" }), KiteError, "it is not a key");
 });
 
-Deno.test("Trust.adopt needs a key that can vouch: a kite with none adopts none", async () => {
+Deno.test("Trust.adopt: without a trusted key, adopts none", async () => {
   const trust = new Trust({ kontrolUser });
   await assertRejects(() => trust.adopt(good), KiteError, "there is no trusted key");
   assertEquals(trust.trustedKeys(), []);

@@ -2,12 +2,12 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { createKiteKey } from "../../src/auth/kite_key.ts";
 import { generateKeyPair, importPrivateKey } from "../../src/auth/keys.ts";
 import {
-  type ConfigOptions,
   type ConfigSources,
   configWarnings,
   isVersionRequested,
   resolveConfig,
 } from "../../src/config.ts";
+import type { ConfigOptions } from "../../src/config_options.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { DEFAULT_LIMITS } from "../../src/protocol/limits.ts";
 import { runDeno } from "../runtime/support.ts";

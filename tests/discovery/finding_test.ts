@@ -13,7 +13,7 @@ import type { TestKontrol } from "../../src/testing/mod.ts";
 import { SqliteStorage } from "../../kontrol/storage/sqlite.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
-import { find, lineTo, startKontrol, TemporaryFolder } from "../kontrol/support.ts";
+import { connectTo, find, startKontrol, TemporaryFolder } from "../kontrol/support.ts";
 
 const URL = "http://127.0.0.1:3636/kite";
 
@@ -24,7 +24,7 @@ async function startMath(kontrol: TestKontrol, region = "here"): Promise<Kite> {
   return math;
 }
 
-Deno.test("getKites: clients ready to dial, with identity and token", async () => {
+Deno.test("getKites: returns clients with identity and token", async () => {
   await using kontrol = await startKontrol();
   const [one, two] = [await startMath(kontrol, "one"), await startMath(kontrol, "two")];
   const caller = await kontrol.newKite("caller");
@@ -63,7 +63,7 @@ function collect(events: AsyncIterable<KiteEvent>): { told: string[]; over: Prom
   return { told, over };
 }
 
-Deno.test("watchKites: the present ones, then every change, until it is stopped", async () => {
+Deno.test("watchKites: yields the registered kites, then every change, until it is stopped", async () => {
   await using kontrol = await startKontrol({ liveness: { disconnectGrace: 0 } });
   const there = await kontrol.newKite("math");
   await there.register(URL);
@@ -85,7 +85,7 @@ Deno.test("watchKites: the present ones, then every change, until it is stopped"
   await watch.close();
 });
 
-Deno.test("watchKites: leaving the loop cancels it at Kontrol, closing the kite ends it", async () => {
+Deno.test("watchKites: leaving the loop cancels the watch at Kontrol, and closing the kite ends it", async () => {
   await using kontrol = await startKontrol();
   await (await kontrol.newKite("math")).register(URL);
   const watcher = await kontrol.newKite("watcher");
@@ -104,7 +104,7 @@ Deno.test("watchKites: leaving the loop cancels it at Kontrol, closing the kite 
   assertEquals(await over, undefined);
 });
 
-Deno.test("watchKites: a bad query ends it with the reason", async () => {
+Deno.test("watchKites: an invalid query ends the watch with the reason", async () => {
   await using kontrol = await startKontrol();
   const watcher = await kontrol.newKite("watcher");
   let type = "none";
@@ -116,7 +116,7 @@ Deno.test("watchKites: a bad query ends it with the reason", async () => {
   assertEquals(type, "argumentError");
 });
 
-Deno.test("watchKites: across a restart of Kontrol, what changed meanwhile is told once", async () => {
+Deno.test("watchKites: reports changes during a restart of Kontrol once", async () => {
   await using folder = new TemporaryFolder();
   const port = freePort();
   const options = () => ({
@@ -150,7 +150,7 @@ Deno.test("watchKites: across a restart of Kontrol, what changed meanwhile is to
   ]);
 });
 
-Deno.test("several Kontrol URLs: when one dies, the next is taken, and all goes on", async () => {
+Deno.test("kontrolUrl: uses the next URL when a Kontrol stops", async () => {
   await using folder = new TemporaryFolder();
   const options = () => ({
     storage: new SqliteStorage({ path: `${folder.path}/kontrol.db`, pollInterval: 50 }),
@@ -175,12 +175,12 @@ Deno.test("several Kontrol URLs: when one dies, the next is taken, and all goes 
   const { told } = collect(caller.watchKites({ name: "late" }));
   await one[Symbol.asyncDispose]();
   assertEquals((await caller.getKites({ name: "math" })).length, 1);
-  const { line } = await lineTo(two);
+  const { client } = await connectTo(two);
   await eventually(() => two.kontrol.metrics.text([]).includes("registrations_total 1"), {
     withinMs: 5_000,
     what: "the kite at the other Kontrol",
   });
-  assertEquals((await find(line, { name: "math" })).length, 1);
+  assertEquals((await find(client, { name: "math" })).length, 1);
   await using late = make("late");
   await late.register(URL);
   await eventually(() => told.length === 1, { withinMs: 5_000 });

@@ -2,13 +2,13 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Kite, KiteError } from "../../mod.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
-import { find, lineTo, refused, startKontrol } from "../kontrol/support.ts";
+import { connectTo, find, refused, startKontrol } from "../kontrol/support.ts";
 
 const URL = "http://127.0.0.1:3636/kite";
 
-Deno.test("register: all three ways give Kontrol's answer, and tell onRegister", async () => {
+Deno.test("register: all three ways return Kontrol's answer and call onRegister", async () => {
   await using kontrol = await startKontrol();
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   for (const way of ["register", "registerOnce", "registerHttp"] as const) {
     const kite = await kontrol.newKite(way);
     const heard: string[] = [];
@@ -16,19 +16,19 @@ Deno.test("register: all three ways give Kontrol's answer, and tell onRegister",
     const { heartbeatToken, ...answer } = await kite[way](URL);
     assertEquals(answer, { url: URL, heartbeatInterval: 10 });
     assertEquals(typeof heartbeatToken, way === "registerHttp" ? "string" : "undefined");
-    assertEquals((await find(line, { name: way })).map(({ kite }) => kite), [kite.identity]);
+    assertEquals((await find(client, { name: way })).map(({ kite }) => kite), [kite.identity]);
     remove();
     await kite[way]("http://127.0.0.1:3637/kite");
     assertEquals(heard, [URL]);
-    assertEquals((await find(line, { name: way })).map(({ url }) => url), [
+    assertEquals((await find(client, { name: way })).map(({ url }) => url), [
       "http://127.0.0.1:3637/kite",
     ]);
   }
 });
 
-Deno.test("register: refused once and for all is told at once, in each way", async () => {
+Deno.test("register: a permanent refusal rejects immediately, in all three ways", async () => {
   await using kontrol = await startKontrol({ policy: { mayRegister: () => false } });
-  const why = /the policy of this Kontrol refuses the registration/;
+  const why = /the policy of this Kontrol does not allow it/;
   for (const way of ["register", "registerOnce", "registerHttp"] as const) {
     const kite = await kontrol.newKite("math");
     const error = await assertRejects(() => kite[way](URL), KiteError);
@@ -36,7 +36,7 @@ Deno.test("register: refused once and for all is told at once, in each way", asy
   }
 });
 
-Deno.test("register: a URL that nobody can dial is refused here already", async () => {
+Deno.test("register: refuses a URL that cannot be dialled, without a request", async () => {
   await using kontrol = await startKontrol();
   const kite = await kontrol.newKite("math");
   for (const url of ["", "math", "ftp://h/kite", "http://", "localhost:3636/kite"]) {
@@ -50,7 +50,7 @@ Deno.test("register: a URL that nobody can dial is refused here already", async 
   }
 });
 
-Deno.test("discovery: without a Kontrol that is known, each way says so", async () => {
+Deno.test("discovery: without a configured Kontrol, every method reports it", async () => {
   await using kite = new Kite("math", "1.0.0", { kiteKey: "", kontrolUrl: [], logLevel: "FATAL" });
   const calls: (() => Promise<unknown>)[] = [
     () => kite.register(URL),
@@ -71,7 +71,7 @@ Deno.test("discovery: without a Kontrol that is known, each way says so", async 
   }
 });
 
-Deno.test("discovery: a Kontrol that is not there yet is waited for, and given up in time", async () => {
+Deno.test("KontrolClient.ready: waits for a Kontrol that is not reachable yet, up to the timeout", async () => {
   const port = freePort();
   await using kite = new Kite("math", "1.0.0", {
     kiteKey: "",
@@ -92,7 +92,7 @@ Deno.test("discovery: a Kontrol that is not there yet is waited for, and given u
   assert(kontrol.url.includes(String(port)));
 });
 
-Deno.test("discovery: a call fails at once, with the cause, when no Kontrol can be reached at first", async () => {
+Deno.test("tellKontrol: fails immediately with the cause if Kontrol was never reachable", async () => {
   const urls = [`http://127.0.0.1:${freePort()}/kite`, `http://127.0.0.1:${freePort()}/kite`];
   await using kite = new Kite("math", "1.0.0", {
     kiteKey: "",
@@ -114,7 +114,7 @@ Deno.test("discovery: a call fails at once, with the cause, when no Kontrol can 
   }
 });
 
-Deno.test("discovery: once it was connected, calls wait for a Kontrol that restarts", async () => {
+Deno.test("tellKontrol: after a connection, waits for a Kontrol that restarts", async () => {
   const port = freePort();
   const first = await startKontrol({ kite: { port } });
   await using kite = new Kite("math", "1.0.0", {
@@ -131,7 +131,7 @@ Deno.test("discovery: once it was connected, calls wait for a Kontrol that resta
   assertEquals(await call, "pong");
 });
 
-Deno.test("tellKontrol: its own timeout and signal", async () => {
+Deno.test("tellKontrol: has its own timeout and signal", async () => {
   await using kontrol = await startKontrol();
   kontrol.kontrol.kite.handle("slow", () => new Promise(() => {}));
   const kite = await kontrol.newKite("math");
@@ -148,7 +148,7 @@ Deno.test("tellKontrol: its own timeout and signal", async () => {
   assertEquals(aborted.type, "aborted");
 });
 
-Deno.test("register: the first success is waited for across a storage that fails", async () => {
+Deno.test("register: waits for the first success while the storage of Kontrol fails", async () => {
   let failures = 2;
   await using kontrol = await startKontrol({
     policy: {
@@ -165,7 +165,7 @@ Deno.test("register: the first success is waited for across a storage that fails
   assertEquals((await http.registerHttp(URL)).url, URL);
 });
 
-Deno.test("register: given up when the kite closes", async () => {
+Deno.test("register: rejects when the kite closes", async () => {
   await using kite = new Kite("math", "1.0.0", {
     kiteKey: "",
     kontrolUrl: `http://127.0.0.1:${freePort()}/kite`,
@@ -181,30 +181,30 @@ Deno.test("register: given up when the kite closes", async () => {
   assertEquals(types, ["aborted", "aborted", "disconnect"]);
 });
 
-Deno.test("registerHttp: kept up with heartbeats, and registered again when forgotten", async () => {
+Deno.test("registerHttp: sends heartbeats, and registers again when Kontrol has forgotten the kite", async () => {
   await using kontrol = await startKontrol({
     liveness: { heartbeatInterval: 1_000, heartbeatGrace: 500 },
   });
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   const kite = await kontrol.newKite("math");
   let registrations = 0;
   kite.onRegister(() => registrations++);
   assertEquals((await kite.registerHttp(URL)).heartbeatInterval, 1);
   const end = performance.now() + 2_500;
   while (performance.now() < end) {
-    assertEquals((await find(line, { name: "math" })).length, 1);
+    assertEquals((await find(client, { name: "math" })).length, 1);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   assertEquals(registrations, 1);
   await kite.registerOnce(URL);
   await eventually(() => registrations >= 3, { withinMs: 3_000, what: "another registration" });
   await kite.close();
-  await eventually(async () => (await find(line, { name: "math" })).length === 0, {
+  await eventually(async () => (await find(client, { name: "math" })).length === 0, {
     withinMs: 4_000,
   });
 });
 
-Deno.test("getKites and getToken: what Kontrol does not have", async () => {
+Deno.test("getKites and getToken: report kites that Kontrol does not have", async () => {
   await using kontrol = await startKontrol();
   const kite = await kontrol.newKite("caller");
   await refused(() => kite.getKites({ name: "nosuch" }), "genericError", "no kites availabile");

@@ -21,7 +21,7 @@ function endOf(client: Client): number {
   return (readTokenClaims(client.authentication!.key).exp ?? 0) * 1000;
 }
 
-Deno.test("a found kite that restarts under a new id gets tokens as before", async () => {
+Deno.test("TokenRenewer: renews tokens for a kite that restarts with a new id", async () => {
   await using kontrol = await startKontrol({ tokens: { timeToLive: 1_000, leeway: 2_000 } });
   const port = freePort();
   const first = await startMath(kontrol, port);
@@ -43,7 +43,7 @@ Deno.test("a found kite that restarts under a new id gets tokens as before", asy
   client!.close();
 });
 
-Deno.test("a call that waited for a redial shows a token that has not ended", async () => {
+Deno.test("TokenRenewer: a call after a reconnection has a valid token", async () => {
   await using kontrol = await startKontrol({ tokens: { timeToLive: 1_000, leeway: 1_000 } });
   const port = freePort();
   const first = await startMath(kontrol, port);
@@ -114,7 +114,7 @@ async function startRenewals(
 }
 
 for (const ahead of [72, 9_000]) {
-  Deno.test(`a clock that is ${ahead} h ahead causes few renewals and one report`, async () => {
+  Deno.test(`TokenRenewer: a clock that is ${ahead} h ahead causes few renewals and one report`, async () => {
     await using stack = new AsyncDisposableStack();
     const expiresIn = (48 - ahead) * 3_600_000;
     const renewals = await startRenewals(stack, { expiresIn, takesTokens: true });
@@ -126,7 +126,7 @@ for (const ahead of [72, 9_000]) {
   });
 }
 
-Deno.test("a remote that refuses every new token as expired causes few renewals and one report", async () => {
+Deno.test("TokenRenewer: a remote that refuses every new token causes few renewals and one report", async () => {
   await using stack = new AsyncDisposableStack();
   const renewals = await startRenewals(stack, { expiresIn: 172_800_000, takesTokens: false });
   assertEquals(await callForSeconds(renewals), ["authenticationError"]);
@@ -135,7 +135,7 @@ Deno.test("a remote that refuses every new token as expired causes few renewals 
   assert(renewals.reports[0]!.includes("check the clocks"), renewals.reports[0]);
 });
 
-Deno.test("a renewal that fails is reported once, tried again, and keeps no call waiting", async () => {
+Deno.test("TokenRenewer: a failed renewal is reported once, retried, and blocks no call", async () => {
   await using stack = new AsyncDisposableStack();
   const { client } = await startRenewals(stack, { expiresIn: -1_000, takesTokens: true });
   let tries = 0;

@@ -19,7 +19,7 @@ function depthOf(text: string): number {
   return deepest;
 }
 
-Deno.test("agrees with a plain reader on JSON", () => {
+Deno.test("nestsDeeperThan: agrees with a simple parser on JSON", () => {
   const text = fc.json({ maxDepth: 9 });
   fc.assert(
     fc.property(text, fc.integer({ min: 1, max: 8 }), (json, most) => {
@@ -29,7 +29,7 @@ Deno.test("agrees with a plain reader on JSON", () => {
   );
 });
 
-Deno.test("agrees with a plain reader on what is no JSON, short texts aside", () => {
+Deno.test("nestsDeeperThan: agrees with a simple parser on invalid JSON, except short texts", () => {
   const part = fc.constantFrom("[", "]", "{", "}", '"', "\\", '\\"', "a", "[[", '"]"', ",", "\\\\");
   const text = fc.array(part, { minLength: 20, maxLength: 60 }).map((parts) => parts.join(""));
   fc.assert(
@@ -40,7 +40,7 @@ Deno.test("agrees with a plain reader on what is no JSON, short texts aside", ()
   );
 });
 
-Deno.test("counts to the bound exactly", () => {
+Deno.test("nestsDeeperThan: applies the limit exactly", () => {
   const nest = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
   assertEquals(nestsDeeperThan(nest(512), 512), false);
   assertEquals(nestsDeeperThan(nest(513), 512), true);
@@ -48,12 +48,12 @@ Deno.test("counts to the bound exactly", () => {
   assertEquals(nestsDeeperThan('{"a":'.repeat(513) + "1" + "}".repeat(513), 512), true);
 });
 
-Deno.test("brackets within strings do not count", () => {
+Deno.test("nestsDeeperThan: ignores brackets in strings", () => {
   assertEquals(nestsDeeperThan(JSON.stringify("[".repeat(4_000)), 512), false);
   assertEquals(nestsDeeperThan(JSON.stringify(['\\"' + "[".repeat(4_000)]), 512), false);
 });
 
-Deno.test("time grows with the length, whatever the text is made of", () => {
+Deno.test("nestsDeeperThan: needs linear time for any text", () => {
   const size = 4_000_000;
   const texts = [
     "\\".repeat(size),

@@ -47,7 +47,7 @@ const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
 }));
 
 for (const steps of ["numbers", "strings"] as const) {
-  Deno.test(`what is scrubbed, sent and unscrubbed is as before, steps as ${steps}`, () => {
+  Deno.test(`scrub and unscrub: values survive the round trip, steps as ${steps}`, () => {
     withUntouchedPrototypes(() =>
       fc.assert(
         fc.property(fc.array(tree, { maxLength: 4 }), (args) => {

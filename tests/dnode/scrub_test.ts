@@ -14,7 +14,7 @@ function refusal(value: unknown, bounds = BOUNDS): string {
   return String(assertThrows(() => findFunctions(value, bounds), KiteError));
 }
 
-Deno.test("finds functions wherever they stand, in order, with their paths", () => {
+Deno.test("findFunctions: finds all functions in order, with their paths", () => {
   const [a, b, c, d] = [() => 1, () => 2, () => 3, () => 4];
   const value = [a, { x: [null, { "": b }], 7: c }, [[d]]];
   assertEquals(
@@ -23,25 +23,25 @@ Deno.test("finds functions wherever they stand, in order, with their paths", () 
   );
 });
 
-Deno.test("a function alone has an empty path", () => {
+Deno.test("findFunctions: a function itself has an empty path", () => {
   const alone = () => {};
   assertEquals(findFunctions(alone, BOUNDS), [{ path: [], callback: alone }]);
 });
 
-Deno.test("a class, an async and a bound function are functions as well", () => {
+Deno.test("findFunctions: finds classes, async functions and bound functions", () => {
   const bound = function () {}.bind(null);
   const found = findFunctions({ k: class {}, a: async () => {}, b: bound }, BOUNDS);
   assertEquals(found.map(({ path }) => path), [["k"], ["a"], ["b"]]);
 });
 
-Deno.test("plain values hold none", () => {
+Deno.test("findFunctions: finds none in plain values", () => {
   const shared = { a: 1 };
   for (const value of [undefined, null, 0, "", [], {}, [shared, shared], { a: [undefined] }]) {
     assertEquals(findFunctions(value, BOUNDS), []);
   }
 });
 
-Deno.test("what only the prototype has does not travel", () => {
+Deno.test("findFunctions: ignores inherited properties", () => {
   class Greeter {
     name = "x";
     greet(): void {}
@@ -50,12 +50,12 @@ Deno.test("what only the prototype has does not travel", () => {
   assertEquals(stringify(new Greeter(), []), '{"name":"x"}');
 });
 
-Deno.test("symbols as keys and properties that are not enumerable do not travel", () => {
+Deno.test("findFunctions: ignores symbol keys and non-enumerable properties", () => {
   const value = Object.defineProperty({ [Symbol("s")]: () => {} }, "hidden", { value: () => {} });
   assertEquals(findFunctions(value, BOUNDS), []);
 });
 
-Deno.test("an object with toJSON is left to it", () => {
+Deno.test("findFunctions: uses the result of toJSON", () => {
   const date = new Date(0);
   const own = { toJSON: () => ({ seen: true }), f: () => {}, big: 1n };
   const f = () => {};
@@ -104,7 +104,7 @@ const UNSENDABLE: [unknown, string, string][] = [
 ];
 
 for (const [value, what, where] of UNSENDABLE) {
-  Deno.test(`refuses ${what} at ${where} and says where it is`, () => {
+  Deno.test(`findFunctions: refuses ${what} at ${where} and names the path`, () => {
     const error = refusal(value);
     assertStringIncludes(
       error,
@@ -113,14 +113,14 @@ for (const [value, what, where] of UNSENDABLE) {
   });
 }
 
-Deno.test("refuses an invalid Date, which would arrive as null", () => {
+Deno.test("findFunctions: refuses an invalid Date", () => {
   assertEquals(
     refusal({ at: [new Date(NaN)] }),
     "argumentError: Cannot read the value at at.0: the Date is invalid",
   );
 });
 
-Deno.test("refuses a property that throws when it is read, whatever it throws", () => {
+Deno.test("findFunctions: refuses a property that throws any value", () => {
   for (const thrown of [new Error("no"), "no", { toString: 1 }, null, Object.create(null)]) {
     const value = {
       list: [{
@@ -139,7 +139,7 @@ Deno.test("refuses a property that throws when it is read, whatever it throws", 
   assertStringIncludes(refusal([proxy]), "Cannot read the value at 0: no keys");
 });
 
-Deno.test("stringify refuses what throws only when it is read again", () => {
+Deno.test("stringify: refuses a property that throws at the second reading", () => {
   let reads = 0;
   const value = {
     get moody(): number {
@@ -152,7 +152,7 @@ Deno.test("stringify refuses what throws only when it is read again", () => {
   assertEquals(String(error), "argumentError: Cannot read the value: not again");
 });
 
-Deno.test("plain objects of another realm and without a prototype travel", () => {
+Deno.test("findFunctions: accepts plain objects of another realm and without a prototype", () => {
   const other = Object.create(Object.create(null, { foreign: { value: true } }));
   other.a = 1;
   const bare = Object.assign(Object.create(null), { b: () => {} });
@@ -160,7 +160,7 @@ Deno.test("plain objects of another realm and without a prototype travel", () =>
   assertEquals(paths, [[1, "b"]]);
 });
 
-Deno.test("functions in what toJSON gives travel from where they stand there", () => {
+Deno.test("findFunctions: finds functions in the result of toJSON", () => {
   const f = () => {};
   const value = [{ toJSON: () => ({ inner: [f] }) }];
   const found = findFunctions(value, BOUNDS);
@@ -168,11 +168,11 @@ Deno.test("functions in what toJSON gives travel from where they stand there", (
   assertEquals(stringify(value, found), '[{"inner":["[Function]"]}]');
 });
 
-Deno.test("refuses a bare NaN without a path", () => {
+Deno.test("findFunctions: refuses NaN without naming a path", () => {
   assertStringIncludes(refusal(NaN), "Cannot send NaN: must be a finite number");
 });
 
-Deno.test("names a cycle by the place that closes it", () => {
+Deno.test("findFunctions: names the path that closes a cycle", () => {
   const value: Record<string, unknown> = { list: [{}] };
   (value.list as Record<string, unknown>[])[0]!.back = value;
   assertEquals(
@@ -181,13 +181,13 @@ Deno.test("names a cycle by the place that closes it", () => {
   );
 });
 
-Deno.test("the same object in two places is no cycle", () => {
+Deno.test("findFunctions: accepts the same object in two places", () => {
   const shared = { n: [() => {}] };
   const paths = findFunctions({ a: shared, b: [shared] }, BOUNDS).map(({ path }) => path);
   assertEquals(paths, [["a", "n", 0], ["b", 0, "n", 0]]);
 });
 
-Deno.test("depth is allowed up to the bound and refused beyond, with the place", () => {
+Deno.test("findFunctions: refuses values deeper than the limit, with the path", () => {
   let value: unknown = 1;
   for (let depth = 0; depth < 16; depth++) value = { d: value };
   assertEquals(findFunctions(value, BOUNDS), []);
@@ -197,13 +197,13 @@ Deno.test("depth is allowed up to the bound and refused beyond, with the place",
   );
 });
 
-Deno.test("a value far too deep costs no stack", () => {
+Deno.test("findFunctions: refuses very deep values without a stack overflow", () => {
   let value: unknown = () => {};
   for (let depth = 0; depth < 200_000; depth++) value = [value];
   assertStringIncludes(refusal(value), "nested deeper than 16");
 });
 
-Deno.test("a value with more in it than a message holds is not walked to its end", () => {
+Deno.test("findFunctions: stops at more values than a message can hold", () => {
   assertEquals(
     refusal(new Array(1e9)),
     "limitError: Cannot send the value: holds more than 1000 values (limit: messageBytes)",
@@ -213,7 +213,7 @@ Deno.test("a value with more in it than a message holds is not walked to its end
   assertStringIncludes(refusal(doubling), "more than 1000 values");
 });
 
-Deno.test("a cycle beside a great many values is found without walking them again and again", () => {
+Deno.test("findFunctions: finds a cycle next to many values in linear time", () => {
   const wide: unknown[] = Array.from({ length: 400_000 }, () => []);
   wide.push(wide);
   const start = performance.now();
@@ -223,7 +223,7 @@ Deno.test("a cycle beside a great many values is found without walking them agai
   if (took > 2_000) throw new Error(`it took ${took} ms`);
 });
 
-Deno.test("stringify puts the placeholder where a function stands", () => {
+Deno.test("stringify: writes the placeholder for each function", () => {
   const value = { a: () => {}, b: [() => {}, undefined] };
   const text = stringify(value, findFunctions(value, BOUNDS));
   assertEquals(JSON.parse(text), {
@@ -232,7 +232,7 @@ Deno.test("stringify puts the placeholder where a function stands", () => {
   });
 });
 
-Deno.test("stringify writes undefined as null", () => {
+Deno.test("stringify: writes undefined as null", () => {
   assertEquals(stringify(undefined, []), "null");
 });
 
@@ -262,7 +262,7 @@ const { tree } = fc.letrec<{ tree: unknown; branch: unknown }>((tie) => ({
   ),
 }));
 
-Deno.test("finds what a plain recursive search finds", () => {
+Deno.test("findFunctions: agrees with a simple recursive search", () => {
   fc.assert(fc.property(tree, (value) => {
     const bounds = { nesting: 20, values: 1_000_000 };
     assertEquals(findFunctions(value, bounds).map(({ path }) => path), pathsOf(value));

@@ -87,7 +87,7 @@ for (const { name, part, dial } of clients) {
   });
 
   Deno.test({
-    name: `interop: ${name} asks too often, and without leave`,
+    name: `interop: ${name} calls too often, and without permission`,
     ...skipUnless(part),
     fn: async () => {
       await using kite = ourKite({ disableAuthentication: false });

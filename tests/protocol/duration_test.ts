@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { formatDuration, parseDuration } from "../../src/protocol/duration.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 
-Deno.test("durations are read in Go's form", () => {
+Deno.test("parseDuration: reads Go durations", () => {
   const expected: [string, number][] = [
     ["15s", 15_000],
     ["5m", 300_000],
@@ -27,7 +27,7 @@ Deno.test("durations are read in Go's form", () => {
   }
 });
 
-Deno.test("what is no duration is refused", () => {
+Deno.test("parseDuration: refuses other text", () => {
   for (
     const text of ["", " ", "15", "s", "15 s", "15sec", "1d", "--1s", "1h-30m", "1,5s", "Infinity"]
   ) {
@@ -36,7 +36,7 @@ Deno.test("what is no duration is refused", () => {
   assertThrows(() => parseDuration("1s".repeat(1000)), KiteError, "(2000 characters)");
 });
 
-Deno.test("durations are written as Go writes them", () => {
+Deno.test("formatDuration: writes durations like Go", () => {
   const expected: [number, string][] = [
     [0, "0s"],
     [500, "500ms"],
@@ -54,7 +54,7 @@ Deno.test("durations are written as Go writes them", () => {
   assertThrows(() => formatDuration(NaN), KiteError, "NaN");
 });
 
-Deno.test("what is written is read again", () => {
+Deno.test("parseDuration: reads every duration that formatDuration writes", () => {
   fc.assert(fc.property(fc.integer({ min: -1e10, max: 1e10 }), (milliseconds) => {
     assertEquals(Math.round(parseDuration(formatDuration(milliseconds))), milliseconds || 0);
   }));

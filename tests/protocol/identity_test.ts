@@ -22,12 +22,12 @@ const identity: KiteIdentity = {
 };
 const path = "/devrim/production/math/1.0.0/europe/host-4/6a1c7a6e-3b5f-4d1c-9c2e-0d1f6b7a8c9d";
 
-Deno.test("an identity is written as a path and read again", () => {
+Deno.test("formatIdentity: writes a path that parseIdentity reads", () => {
   assertEquals(formatIdentity(identity), path);
   assertEquals(parseIdentity(path), identity);
 });
 
-Deno.test("every identity survives its path", () => {
+Deno.test("parseIdentity: reads every path that formatIdentity writes", () => {
   const text = fc.string({ minLength: 1, maxLength: 40 }).filter((each) => !each.includes("/"));
   const identities = fc.record({
     username: text,
@@ -43,7 +43,7 @@ Deno.test("every identity survives its path", () => {
   }));
 });
 
-Deno.test("a path that is none is refused, and shown shortened", () => {
+Deno.test("parseIdentity: refuses an invalid path and shows it truncated", () => {
   for (
     const wrong of [
       "",
@@ -63,7 +63,7 @@ Deno.test("a path that is none is refused, and shown shortened", () => {
   }
 });
 
-Deno.test("each field is checked and named", () => {
+Deno.test("checkIdentity: names the invalid field", () => {
   assertEquals(checkIdentity(identity), identity);
   for (const field of IDENTITY_FIELDS) {
     const refuse = (value: string, message: string) =>
@@ -88,13 +88,13 @@ Deno.test("each field is checked and named", () => {
   }
 });
 
-Deno.test("the longest field is a matter of the limits", () => {
+Deno.test("checkIdentity: uses the given maximum length", () => {
   validateField("name", "12345678", 8);
   assertThrows(() => validateField("name", "123456789", 8), KiteError, "at most 8 characters");
   assertThrows(() => checkIdentity(identity, 5), KiteError, "username");
 });
 
-Deno.test("what a peer claims is taken as far as it goes", () => {
+Deno.test("readIdentity: keeps the valid parts of a claimed identity", () => {
   assertEquals(readIdentity({ ...identity, password: "x" }), identity);
   const nothing = Object.fromEntries(IDENTITY_FIELDS.map((field) => [field, ""]));
   for (const value of [undefined, null, 5, "devrim", true, [], {}, { username: 5, id: {} }]) {

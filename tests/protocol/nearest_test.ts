@@ -3,7 +3,7 @@ import { nearestName } from "../../src/protocol/nearest.ts";
 
 const names = ["username", "kontrolUrl", "kontrolUser", "port", "ip"];
 
-Deno.test("nearestName: finds the name that was meant, if one is near", () => {
+Deno.test("nearestName: returns the most similar name, if any is similar", () => {
   assertEquals(nearestName("usrname", names), "username");
   assertEquals(nearestName("kontrolURL", names), "kontrolUrl");
   assertEquals(nearestName("kontroluser", names), "kontrolUser");

@@ -19,7 +19,7 @@ const identity: KiteIdentity = {
   id: "6a1c7a6e-3b5f-4d1c-9c2e-0d1f6b7a8c9d",
 };
 
-Deno.test("a query means the kites that have each field as it is given", () => {
+Deno.test("queryMatcher: matches kites with the same values in all given fields", () => {
   assert(queryMatcher(identity)(identity));
   for (const field of IDENTITY_FIELDS) {
     const matches = queryMatcher({ [field]: identity[field] });
@@ -29,14 +29,14 @@ Deno.test("a query means the kites that have each field as it is given", () => {
   }
 });
 
-Deno.test("fields that are not given, or empty, may be anything", () => {
+Deno.test("queryMatcher: missing and empty fields match any value", () => {
   const matches = queryMatcher({ username: "", name: "math", region: "" });
   assert(matches(identity));
   assert(matches({ ...identity, username: "fatih", region: "asia" }));
   assert(!matches({ ...identity, name: "fs" }));
 });
 
-Deno.test("a version constraint goes together with other fields", () => {
+Deno.test("queryMatcher: combines a version constraint with other fields", () => {
   const matches = queryMatcher({ name: "math", version: ">= 1.2, < 2.0", hostname: "local" });
   assert(matches(identity));
   assert(!matches({ ...identity, version: "2.0.0" }));
@@ -46,12 +46,12 @@ Deno.test("a version constraint goes together with other fields", () => {
   assertThrows(() => queryMatcher({ version: "abc" }), KiteError, 'Malformed constraint: "abc"');
 });
 
-Deno.test("an id that is no UUID matches nothing", () => {
+Deno.test("queryMatcher: an id that is not a UUID matches nothing", () => {
   assertEquals(readQuery({ id: "5" }), { id: "5" });
   assert(!queryMatcher({ id: "5" })(identity));
 });
 
-Deno.test("a query off the wire keeps what was set", () => {
+Deno.test("readQuery: keeps the fields that are set", () => {
   const sent = {
     username: "devrim",
     environment: "",
@@ -68,7 +68,7 @@ Deno.test("a query off the wire keeps what was set", () => {
   });
 });
 
-Deno.test("a query that asks for nothing, or nonsense, is refused", () => {
+Deno.test("readQuery: refuses an empty or invalid query", () => {
   const refused: [unknown, string][] = [
     [{}, "all query fields are empty"],
     [{ username: "", id: null, other: "x" }, "all query fields are empty"],
@@ -87,13 +87,13 @@ Deno.test("a query that asks for nothing, or nonsense, is refused", () => {
   }
 });
 
-Deno.test("an empty query is known as such", () => {
+Deno.test("isEmptyQuery: true if no field is set", () => {
   const empty: KontrolQuery[] = [{}, { username: "" }];
   for (const query of empty) assert(isEmptyQuery(query));
   assert(!isEmptyQuery({ id: "x" }));
 });
 
-Deno.test("rememberVersions: asks once for each version, and is right beyond what it remembers", () => {
+Deno.test("rememberVersions: checks each version once, and is correct beyond the size of its cache", () => {
   let asked = 0;
   const fits = rememberVersions((version) => {
     asked++;

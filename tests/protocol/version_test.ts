@@ -32,7 +32,7 @@ function hasPrerelease(text: string): boolean {
   return /\d-|\d[a-z]/.test(text);
 }
 
-Deno.test("constraints take the versions that go-version takes", () => {
+Deno.test("parseConstraint: agrees with go-version", () => {
   const wrong: string[] = [];
   let pairs = 0;
   for (const [constraint, row] of matches) {
@@ -48,7 +48,7 @@ Deno.test("constraints take the versions that go-version takes", () => {
   assert(pairs > 2_000);
 });
 
-Deno.test("a condition without a prerelease takes no prerelease, whatever its operator", () => {
+Deno.test("parseConstraint: a condition without a prerelease matches no prerelease", () => {
   for (const operator of ["=", "!=", ">", ">=", "<", "<=", "~>"]) {
     for (const wanted of ["1.2.3", "1.2", "2.0.0", "0.1.0"]) {
       assert(!parseConstraint(`${operator} ${wanted}`)("1.2.3-beta"), `${operator} ${wanted}`);
@@ -85,7 +85,7 @@ Deno.test("what is malformed is refused", () => {
   assertThrows(() => parseConstraint(`>= 1.0${" ".repeat(1000)}`), KiteError, "Malformed");
 });
 
-Deno.test("a version is taken apart", () => {
+Deno.test("parseVersion: returns the parts of a version", () => {
   assertEquals(parseVersion("v1.2"), {
     numbers: [1, 2, 0],
     given: 2,
@@ -101,7 +101,7 @@ Deno.test("a version is taken apart", () => {
   assertEquals(parseVersion("1.2beta").prerelease, "beta");
 });
 
-Deno.test("a kite's own version has three parts", () => {
+Deno.test("isThreePartVersion: accepts exactly three numbers", () => {
   for (const text of ["0.0.1", "1.0.0", "10.20.30", "1.2.3-beta", "1.2.3-beta.1+linux"]) {
     assert(isThreePartVersion(text), text);
   }
@@ -110,7 +110,7 @@ Deno.test("a kite's own version has three parts", () => {
   }
 });
 
-Deno.test("a query's version is text when it is a version", () => {
+Deno.test("parseVersionQuery: compares a version as text", () => {
   const exact = parseVersionQuery("1.0");
   assert(exact("1.0"));
   assert(!exact("1.0.0"));
@@ -125,7 +125,7 @@ const version = fc.tuple(
   fc.option(fc.array(fc.constantFrom("alpha", "beta", "1", "2", "10", "x-y"), { minLength: 1 })),
 ).map(([numbers, words]) => numbers.join(".") + (words === null ? "" : `-${words.join(".")}`));
 
-Deno.test("order is antisymmetric, and the operators follow it", () => {
+Deno.test("compareVersions: is antisymmetric and consistent with the operators", () => {
   fc.assert(fc.property(version, version, (a, b) => {
     const order = compareVersions(parseVersion(a), parseVersion(b));
     assertEquals(
@@ -142,7 +142,7 @@ Deno.test("order is antisymmetric, and the operators follow it", () => {
   }));
 });
 
-Deno.test("no text breaks the readers", () => {
+Deno.test("parseConstraint: never throws another error, whatever the text", () => {
   const texts = fc.oneof(
     fc.string(),
     fc.stringMatching(/^[<>=!~v0-9.,+\- \n]{0,40}$/),

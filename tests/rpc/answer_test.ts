@@ -43,9 +43,21 @@ const ANSWERS: [string, unknown[], string][] = [
   ["an error alone", [{ type: "t", message: "m" }], "t|m||"],
   ["any other object alone", [{ a: 1 }], "genericError|genericError||"],
   ["a text alone", ["boom"], "genericError|boom||"],
-  ["a number alone", [5], "invalidResponse|answer is a bare number||"],
-  ["true alone", [true], "invalidResponse|answer is a bare boolean||"],
-  ["an array alone", [[1]], "invalidResponse|answer is a bare object||"],
+  [
+    "a number alone",
+    [5],
+    "invalidResponse|Cannot read the answer: must be an object, got a number||",
+  ],
+  [
+    "true alone",
+    [true],
+    "invalidResponse|Cannot read the answer: must be an object, got a boolean||",
+  ],
+  [
+    "an array alone",
+    [[1]],
+    "invalidResponse|Cannot read the answer: must be an object, got an array||",
+  ],
 ];
 for (const [what, args, expected] of ANSWERS) {
   Deno.test(`reads ${what}`, () => assertEquals(read(...args), expected));

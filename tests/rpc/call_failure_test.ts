@@ -68,6 +68,6 @@ await work();`;
   assertMatch(stderr, /at async work \(file:.*main\.ts:8:3\)/);
   assertMatch(
     stderr,
-    /calling "missing" at http:\/\/127\.0\.0\.1:\d+\/kite failed with methodNotFound/,
+    /Cannot call "missing" at http:\/\/127\.0\.0\.1:\d+\/kite: methodNotFound/,
   );
 });

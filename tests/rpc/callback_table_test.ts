@@ -9,8 +9,18 @@ function found(...functions: (Callback | undefined)[]) {
   return functions.map((callback, i) => ({ path: [i], callback: callback! }));
 }
 
-function tableOf(most: number, ids = new IdCounter(), warnings: string[] = []): CallbackTable {
-  return new CallbackTable(ids, most, (message) => void warnings.push(message));
+function tableOf(
+  most: number,
+  ids = new IdCounter(),
+  warnings: string[] = [],
+  revoked: number[] = [],
+): CallbackTable {
+  return new CallbackTable(
+    ids,
+    most,
+    (message) => void warnings.push(message),
+    (gone) => void revoked.push(...gone),
+  );
 }
 
 Deno.test("ids count up over all tables of one counter", () => {
@@ -135,4 +145,50 @@ Deno.test("a great many functions, each left in turn, take constant time and roo
     table.leave(one[0]!.callback);
   }
   assertEquals(table.size, 1_000);
+});
+
+Deno.test("a remote gives a function back as often as it got it", () => {
+  const revoked: number[] = [];
+  const table = tableOf(9, undefined, undefined, revoked);
+  table.handOut(found(a));
+  table.handOut(found(a, b));
+  table.leave(a!);
+  assertEquals(table.giveBack(0), undefined, "it still has one");
+  assertStrictEquals(table.get(0), a);
+  assertStrictEquals(table.giveBack(0), a);
+  assertEquals([table.get(0), table.giveBack(0), table.size], [undefined, undefined, 1]);
+  table.handOut(found(b, b));
+  assertEquals([table.giveBack(1), table.giveBack(2), table.giveBack(1)], [
+    undefined,
+    undefined,
+    b,
+  ]);
+  assertEquals([table.size, revoked], [0, []], "what the remote gave back, it need not be told of");
+});
+
+Deno.test("what a message that was not sent hands out does not count", () => {
+  const table = tableOf(9);
+  table.handOut(found(a));
+  const ids = table.handOut(found(a, b));
+  table.undo(found(a, b), ids);
+  assertEquals(table.size, 1);
+  assertStrictEquals(table.giveBack(0), a);
+  assertEquals(table.size, 0);
+});
+
+Deno.test("functions that the table takes back are revoked, under all their ids", () => {
+  const revoked: number[] = [];
+  const table = tableOf(2, undefined, undefined, revoked);
+  table.handOut(found(a, a));
+  table.release(a!);
+  assertEquals(revoked.splice(0), [0, 1]);
+  table.handOut(found(b));
+  table.takeBack(found(b));
+  assertEquals(revoked.splice(0), [2]);
+  table.handOut(found(a, b));
+  table.leave(a!);
+  table.handOut(found(c));
+  assertEquals(revoked.splice(0), [3], "the one that made room");
+  table.forget(c!);
+  assertEquals(revoked, []);
 });

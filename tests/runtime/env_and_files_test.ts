@@ -13,19 +13,19 @@ import { lacks, runDeno, runNode } from "./support.ts";
 const ENV = new URL("../../src/runtime/env.ts", import.meta.url).href;
 const FILES = new URL("../../src/runtime/files.ts", import.meta.url).href;
 
-Deno.test("env reads what is set and knows what is not", () => {
+Deno.test("env: returns the value of a variable, or undefined", () => {
   Deno.env.set("KITE_TEST_VARIABLE", "here");
   assertEquals(env("KITE_TEST_VARIABLE"), "here");
   Deno.env.delete("KITE_TEST_VARIABLE");
   assertEquals(env("KITE_TEST_VARIABLE"), undefined);
 });
 
-Deno.test("home and host are the machine's", () => {
+Deno.test("homeDirectory and hostname: return those of the machine", () => {
   assertEquals(homeDirectory(), Deno.env.get("HOME") ?? Deno.env.get("USERPROFILE"));
   assertEquals(hostname(), Deno.hostname());
 });
 
-Deno.test("without permissions nothing is known, asked or broken", async () => {
+Deno.test("env and files: without permissions, return defaults and prompt for nothing", async () => {
   const { code, stdout } = await runDeno(
     [],
     `import { env, homeDirectory, hostname } from "${ENV}";
@@ -64,7 +64,7 @@ Deno.test("the same works where there is no Deno", { ignore: lacks("node") }, as
   }
 });
 
-Deno.test("a file that is missing reads as undefined, one that cannot be read is named", async () => {
+Deno.test("readTextFile: returns undefined for a missing file, and names a file that cannot be read", async () => {
   const directory = await Deno.makeTempDir();
   try {
     for (const path of [`${directory}/none`, `${directory}/none/at/all`]) {
@@ -84,7 +84,7 @@ Deno.test("a file that is missing reads as undefined, one that cannot be read is
   }
 });
 
-Deno.test("a file is replaced as a whole, with its mode, even a read-only one", async () => {
+Deno.test("writeFileAtomic: replaces a file and sets its mode, even a read-only one", async () => {
   const directory = await Deno.makeTempDir();
   try {
     const home = `${directory}/a/b`;
@@ -104,7 +104,7 @@ Deno.test("a file is replaced as a whole, with its mode, even a read-only one", 
   }
 });
 
-Deno.test("createFile lets one of many succeed, and never replaces a file", async () => {
+Deno.test("createFile: exactly one of many succeeds, and it never replaces a file", async () => {
   const directory = await Deno.makeTempDir();
   try {
     const path = `${directory}/key.pem`;
@@ -123,7 +123,7 @@ Deno.test("createFile lets one of many succeed, and never replaces a file", asyn
   }
 });
 
-Deno.test("a failed write says where and leaves nothing behind", async () => {
+Deno.test("writeFileAtomic: a failure names the path and leaves no file behind", async () => {
   const directory = await Deno.makeTempDir();
   try {
     await Deno.mkdir(`${directory}/taken`);

@@ -71,7 +71,7 @@ Deno.test("details take their place in the message, and only details do", () => 
   ]);
 });
 
-Deno.test("a text from afar makes no line of its own, and steers no terminal", () => {
+Deno.test("print: a remote's text cannot control the terminal", () => {
   const lines = linesOf({}, (log) => {
     log.info("evil: a\n2026-01-01 00:00:00.000 [FATAL] math: b\x1b[2J\x1b[31m");
     log.info("{message}", { message: "a\r\nb\x1b[31mc\x9b2J" });

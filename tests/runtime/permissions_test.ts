@@ -3,7 +3,7 @@ import { runDeno } from "./support.ts";
 
 const KITE = new URL("../../src/kite.ts", import.meta.url).href;
 
-Deno.test("a kite is made without any permission, and without a question", async () => {
+Deno.test("Kite: can be created without permissions, and without a prompt", async () => {
   const code = `import { Kite } from "${KITE}";
     const kite = new Kite("math", "1.0.0");
     const { username, kiteKey, kontrolUrls } = kite.config;

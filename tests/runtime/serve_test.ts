@@ -9,7 +9,7 @@ function fail(error: unknown): void {
   throw error;
 }
 
-Deno.test("a server answers, knows who asks, and ends", async () => {
+Deno.test("serve: answers requests with the peer's address, and closes", async () => {
   const server = await serve((request, peer) => {
     return new Response(`${new URL(request.url).pathname} ${peer.remoteAddress}`);
   }, { ...LOCAL, onError: fail });
@@ -25,7 +25,7 @@ Deno.test("a server answers, knows who asks, and ends", async () => {
   await assertRejects(() => fetch(`http://127.0.0.1:${server.port}/kite`));
 });
 
-Deno.test("an IPv6 peer stands in brackets", async () => {
+Deno.test("serve: writes an IPv6 address in brackets", async () => {
   const server = await serve((_, peer) => new Response(peer.remoteAddress), {
     hostname: "::1",
     port: 0,
@@ -36,7 +36,7 @@ Deno.test("an IPv6 peer stands in brackets", async () => {
   await server.close();
 });
 
-Deno.test("a handler that throws is heard of, and answered with 500", async () => {
+Deno.test("serve: reports a handler that throws, and answers 500", async () => {
   const errors: unknown[] = [];
   const thrown = new Error("boom");
   const server = await serve((request) => {
@@ -51,7 +51,7 @@ Deno.test("a handler that throws is heard of, and answered with 500", async () =
   await server.close();
 });
 
-Deno.test("closing lets what runs finish", async () => {
+Deno.test("RunningServer.close: waits for running requests", async () => {
   const started = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
   const server = await serve(async () => {
@@ -67,7 +67,7 @@ Deno.test("closing lets what runs finish", async () => {
   await closed;
 });
 
-Deno.test("closing waits no longer than it may", async () => {
+Deno.test("RunningServer.close: waits at most for the deadline", async () => {
   const started = Promise.withResolvers<void>();
   const release = Promise.withResolvers<Response>();
   const server = await serve(() => {
@@ -86,7 +86,7 @@ Deno.test("closing waits no longer than it may", async () => {
   await refused;
 });
 
-Deno.test("aborting cuts off what runs", async () => {
+Deno.test("RunningServer.abort: cancels running requests", async () => {
   const started = Promise.withResolvers<void>();
   const release = Promise.withResolvers<Response>();
   const server = await serve(() => {
@@ -102,7 +102,7 @@ Deno.test("aborting cuts off what runs", async () => {
   release.resolve(new Response("too late"));
 });
 
-Deno.test("a port in use and a bad certificate are said so", async () => {
+Deno.test("serve: names a port in use and an invalid certificate", async () => {
   const first = await serve(() => new Response(), { ...LOCAL, onError: fail });
   const options = { ...LOCAL, onError: fail };
   const inUse = await assertRejects(
@@ -119,7 +119,7 @@ Deno.test("a port in use and a bad certificate are said so", async () => {
   await first.close();
 });
 
-Deno.test("TLS is spoken with the certificate given", { ignore: lacks("openssl") }, async () => {
+Deno.test("serve: uses TLS with the given certificate", { ignore: lacks("openssl") }, async () => {
   const directory = await Deno.makeTempDir();
   try {
     const { success } = await new Deno.Command("openssl", {
@@ -152,7 +152,7 @@ Deno.test("TLS is spoken with the certificate given", { ignore: lacks("openssl")
   }
 });
 
-Deno.test("what cannot be listened on is said so, and nothing is printed", async () => {
+Deno.test("serve: reports an address that cannot be used, and prints nothing", async () => {
   const url = new URL("../../src/runtime/serve.ts", import.meta.url).href;
   const code = (hostname: string) =>
     `import { serve } from "${url}";

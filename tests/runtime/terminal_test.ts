@@ -6,7 +6,7 @@ import { lacks, runDeno, runNode } from "./support.ts";
 
 const TERMINAL = new URL("../../src/runtime/terminal.ts", import.meta.url).href;
 
-Deno.test("print writes the text alone, and counts its bytes", async () => {
+Deno.test("print: writes only the text, and returns the number of bytes", async () => {
   const code = `import { print } from "${TERMINAL}";
     const counts = [await print("kış\\n"), await print("a\\x1b[2J\\tb\\rc\\n"), await print("")];
     console.error(counts.join());`;
@@ -17,7 +17,7 @@ Deno.test("print writes the text alone, and counts its bytes", async () => {
   });
 });
 
-Deno.test("a question takes one line, and leaves the rest to the next", async () => {
+Deno.test("prompt: reads one line and leaves the rest for the next question", async () => {
   const code = `import { getPass, prompt } from "${TERMINAL}";
     const answers = [await prompt("1? "), await prompt("2? "), await getPass("3? ")];
     answers.push(await prompt("4? "), String(await prompt("5? ").catch((error) => error)));
@@ -33,7 +33,7 @@ Deno.test("a question takes one line, and leaves the rest to the next", async ()
   ]);
 });
 
-Deno.test("Node asks in the same way", { ignore: lacks("node") }, async () => {
+Deno.test("prompt: works the same in Node", { ignore: lacks("node") }, async () => {
   const code = `const [{ prompt, print }] = modules;
     const answers = [await prompt("1? "), await prompt("2? "), await print("end")];
     console.error(JSON.stringify(answers));`;
@@ -42,7 +42,7 @@ Deno.test("Node asks in the same way", { ignore: lacks("node") }, async () => {
 });
 
 Deno.test({
-  name: "a question that no one answers ends, by time or by signal, and keeps nothing alive",
+  name: "prompt: ends by timeout or signal, and does not keep the process alive",
   ignore: Deno.build.os !== "linux" || lacks("script"),
   async fn() {
     const code = `import { prompt } from "${TERMINAL}";
@@ -97,7 +97,7 @@ function readHidden(keyboard: Keyboard): Promise<string> {
   return readLine(keyboard, { isHidden: true, signal: new AbortController().signal });
 }
 
-Deno.test("a hidden line follows the keys", async () => {
+Deno.test("readLine: handles the editing keys of a hidden line", async () => {
   const expected: [string, string][] = [
     ["secret\r", "secret"],
     ["secret\n", "secret"],
@@ -116,7 +116,7 @@ Deno.test("a hidden line follows the keys", async () => {
   }
 });
 
-Deno.test("a hidden line can be given up, and has an end", async () => {
+Deno.test("readLine: a hidden line can be cancelled, and has a maximum length", async () => {
   for (
     const [keys, type] of [["ab\x03", "aborted"], ["\x04", "aborted"], [
       "x".repeat(65_537),
@@ -132,7 +132,7 @@ Deno.test("a hidden line can be given up, and has an end", async () => {
 });
 
 Deno.test({
-  name: "a real terminal does not show a password",
+  name: "getPass: a terminal does not show the password",
   ignore: Deno.build.os !== "linux" || lacks("script"),
   async fn() {
     const code = `import { getPass, prompt } from "${TERMINAL}";
@@ -179,7 +179,7 @@ async function onTerminal(code: string, answers: [string, string][]): Promise<st
 }
 
 Deno.test({
-  name: "a notification goes to the desktop's own notifier",
+  name: "notify: runs the notifier of the desktop",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const directory = await Deno.makeTempDir();

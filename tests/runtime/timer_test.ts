@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Timer } from "../../src/runtime/timer.ts";
 import { eventually } from "../support/eventually.ts";
 
-Deno.test("a Timer fires once after its delay, and not after clear", async () => {
+Deno.test("Timer: fires once after its delay, and never after clear", async () => {
   let fired = 0;
   const timer = new Timer(() => fired++, 5);
   const cleared = new Timer(() => fired += 10, 5);
@@ -22,7 +22,7 @@ for (const delay of [2 ** 31, 30 * 86_400_000, Number.MAX_SAFE_INTEGER, Infinity
   });
 }
 
-Deno.test("a Timer of more than the runtime counts waits for the rest as well", () => {
+Deno.test("Timer: supports delays longer than the maximum of setTimeout", () => {
   const delays: number[] = [];
   const callbacks: (() => void)[] = [];
   const { setTimeout } = globalThis;

@@ -72,7 +72,7 @@ for (const transport of TRANSPORTS) {
         assertEquals(await outcomeOf(client, vector), vector.outcome, vector.name);
       }));
       assertEquals(await client.tell("square", 7), 49);
-      assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, waiting: 0 });
+      assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, streams: 0, waiting: 0 });
     });
   });
 
@@ -93,7 +93,7 @@ for (const transport of TRANSPORTS) {
         const ids = connection!.messages.map((text) => JSON.parse(text).method);
         return ids.filter((id) => typeof id === "number").length >= answered.length;
       });
-      assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, waiting: 0 });
+      assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, streams: 0, waiting: 0 });
     });
   });
 }
@@ -152,7 +152,7 @@ Deno.test("a server that never answers costs no more than the timeout", async ()
   );
   assertEquals(new Set(await Promise.all(calls)), new Set(["timeout"]));
   assert(performance.now() - start < 2_000);
-  assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, waiting: 0 });
+  assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, streams: 0, waiting: 0 });
 });
 
 Deno.test("answers to calls that have ended are passed over", async () => {

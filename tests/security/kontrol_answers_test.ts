@@ -68,7 +68,7 @@ Deno.test("no heartbeat interval from Kontrol makes a kite send one after the ot
 });
 
 for (const status of [301, 302, 303, 307, 308]) {
-  Deno.test(`a redirect (${status}) gets neither the kite.key nor the heartbeat token`, async () => {
+  Deno.test(`fetchKontrol: a redirect (${status}) receives neither the kite.key nor the heartbeat token`, async () => {
     const stolen: string[] = [];
     const thief = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
       stolen.push(`${request.url} ${await request.text()}`);
@@ -104,7 +104,7 @@ const BAD_URLS: readonly unknown[] = [
   { toString: () => "http://host/kite" },
 ];
 
-Deno.test("a kite whose URL nobody should dial is left out, and hides no other", () => {
+Deno.test("getKites: skips a kite with an unusable URL, and returns the others", () => {
   const identity = { name: "math", username: "u", id: "1" };
   const kites = [...BAD_URLS, ""].map((url) => ({ kite: identity, url, token: "t" }));
   const good = { kite: identity, url: "https://host:1/kite?a=b", token: "t" };
@@ -112,7 +112,7 @@ Deno.test("a kite whose URL nobody should dial is left out, and hides no other",
   assertEquals(result.kites.map(({ url }) => url), ["https://host:1/kite?a=b"]);
 });
 
-Deno.test("a registration under a URL that nobody should dial is refused", async () => {
+Deno.test("register: an answer with an unusable URL is refused", async () => {
   for (const url of BAD_URLS) {
     const read = () => Promise.resolve().then(() => readRegisterResult({ url }));
     const error = await assertRejects(read, KiteError);

@@ -42,7 +42,7 @@ async function inBatches(count: number, call: (i: number) => Promise<unknown>): 
   }
 }
 
-Deno.test(`${CALLS / 1_000},000 calls with a function each leave nothing`, () =>
+Deno.test(`leaks: ${CALLS / 1_000},000 calls with a function each leave nothing in memory`, () =>
   leavesNothing(async (client, kite) => {
     kite.handle("back", ({ args }) => {
       args.one().function()(1);
@@ -54,7 +54,7 @@ Deno.test(`${CALLS / 1_000},000 calls with a function each leave nothing`, () =>
     assertEquals(heard, CALLS / 2, "a function is called before its call's answer comes");
   }));
 
-Deno.test("calls that share a function keep it once, until it is released", () =>
+Deno.test("leaks: calls that share a function keep it once, until it is released", () =>
   leavesNothing(async (client, kite) => {
     kite.handle("back", ({ args }) => void args.one().function()(1));
     let heard = 0;
@@ -64,7 +64,7 @@ Deno.test("calls that share a function keep it once, until it is released", () =
     assertEquals(client.release(shared), true);
   }));
 
-Deno.test("calls back from the kite, with functions, leave nothing on its side", () =>
+Deno.test("leaks: callbacks with functions leave nothing in the kite's memory", () =>
   leavesNothing(async (client, kite) => {
     const [connection] = kite.connections;
     const options = { callbacks: "call" } as const;
@@ -72,7 +72,7 @@ Deno.test("calls back from the kite, with functions, leave nothing on its side",
     assertEquals(client.load.running, 0);
   }));
 
-Deno.test(`${TIMES} connections that come and go leave nothing`, () =>
+Deno.test(`leaks: ${TIMES} opened and closed connections leave nothing in memory`, () =>
   leavesNothing(async (_client, kite, url) => {
     const caller = callingKite();
     let disconnects = 0;
@@ -92,7 +92,7 @@ Deno.test(`${TIMES} connections that come and go leave nothing`, () =>
     remove();
   }));
 
-Deno.test(`${TIMES} aborted calls with functions leave nothing`, () =>
+Deno.test(`leaks: ${TIMES} aborted calls with functions leave nothing in memory`, () =>
   leavesNothing(async (client, kite) => {
     const gate = Promise.withResolvers<void>();
     kite.handle("wait", () => gate.promise);
@@ -111,7 +111,7 @@ Deno.test(`${TIMES} aborted calls with functions leave nothing`, () =>
     gate.resolve();
   }));
 
-Deno.test(`${TIMES} calls that time out leave nothing`, () =>
+Deno.test(`leaks: ${TIMES} calls that time out leave nothing in memory`, () =>
   leavesNothing(async (client, kite) => {
     const gate = Promise.withResolvers<void>();
     kite.handle("wait", () => gate.promise);
@@ -125,7 +125,7 @@ Deno.test(`${TIMES} calls that time out leave nothing`, () =>
     gate.resolve();
   }));
 
-Deno.test("calls that run when the connection ends leave nothing, on both sides", () =>
+Deno.test("leaks: calls that run when the connection ends leave nothing, on both sides", () =>
   leavesNothing(async (_client, kite, url) => {
     const running: AbortSignal[] = [];
     const gate = Promise.withResolvers<void>();

@@ -50,16 +50,16 @@ Deno.test("messageBytes: bytes of UTF-8 count, not characters", () =>
     assertEquals(await end, 1009);
   }));
 
-Deno.test("messageBytes: what we would send beyond is refused before it leaves", () =>
+Deno.test("messageBytes: a longer outgoing message is refused before it is sent", () =>
   between({}, { messageBytes: 1_000 }, async (client) => {
     const reason = "limitError: a message of more than 1000 bytes (limit: messageBytes)";
     assertEquals(await failure(client.tell("echo", "x".repeat(1_000))), reason);
     assertEquals(await failure(client.tell("echo", "€".repeat(300), () => {})), reason);
-    assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, waiting: 0 });
+    assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, streams: 0, waiting: 0 });
     assertEquals(await client.tell("square", 3), 9);
   }));
 
-Deno.test("messageBytes: an answer or an error beyond becomes one that says so", () =>
+Deno.test("messageBytes: an answer that is too long becomes a limitError", () =>
   between({ messageBytes: 1_000 }, {}, async (client, kite) => {
     kite.handle("big", () => "x".repeat(1_000));
     kite.handle("bad", () => {
@@ -91,7 +91,7 @@ Deno.test("nesting: a deeper message is answered with a limitError", () =>
     assertEquals(await client.tell("square", 3), 9);
   }));
 
-Deno.test("nesting: what two kites of the same limit may send, the other takes", () =>
+Deno.test("nesting: a kite accepts what another one with the same limit sends", () =>
   between({ nesting: 40 }, { nesting: 40 }, async (client, kite) => {
     assertEquals(await client.tell("echo", nested(36)), nested(36));
     assertEquals(
@@ -105,7 +105,7 @@ Deno.test("nesting: what two kites of the same limit may send, the other takes",
     );
   }));
 
-Deno.test("callbacksPerMessage: more are answered with a limitError, or do not leave", async () => {
+Deno.test("callbacksPerMessage: more are answered with a limitError, or not sent", async () => {
   const functions = (count: number) => Array.from({ length: count }, () => () => {});
   await between({ callbacksPerMessage: 5 }, {}, async (client) => {
     await client.tell("kite.ping", functions(5));
@@ -123,7 +123,7 @@ Deno.test("callbacksPerMessage: more are answered with a limitError, or do not l
   });
 });
 
-Deno.test("callbacksPerSession: a table full of functions that are held refuses calls", () =>
+Deno.test("callbacksPerSession: a table full of functions in use refuses calls", () =>
   between({}, { callbacksPerSession: 3 }, async (client) => {
     const functions = Array.from({ length: 4 }, () => () => {});
     const tell = (one?: () => void) => client.tellWith({ callbacks: "session" }, "kite.ping", one);
@@ -142,7 +142,7 @@ Deno.test("callbacksPerSession: a table full of functions that are held refuses 
     assertEquals(client.load.callbacks, 3);
   }));
 
-Deno.test("callbacksPerSession: a function per call goes on for ever, and the owner is warned", async () => {
+Deno.test("callbacksPerSession: any number of calls may send a function, and the owner is warned", async () => {
   const logger = keepingLogger();
   const warnings: unknown[] = [];
   const warning = (_message: string, details?: Record<string, unknown>): void =>
@@ -182,7 +182,7 @@ Deno.test("callbacksPerSession: a function per call goes on for ever, and the ow
   assert(String(warnings[0]).startsWith("the remote holds 40 functions of at most 50"));
 });
 
-Deno.test("callbacksPerSession: a result with a function too many is a limitError", () =>
+Deno.test("callbacksPerSession: a result above the limit becomes a limitError", () =>
   between({ callbacksPerSession: 3 }, {}, async (client, kite) => {
     kite.handle("give", () => () => {});
     for (let i = 0; i < 3; i++) assertEquals(typeof await client.tell("give"), "function");
@@ -312,7 +312,7 @@ Deno.test("firstMessage: a session that never says anything is closed with 3008"
   assertEquals((await talking.call(2, "square", 3)).arguments[0].result, 9);
 });
 
-Deno.test("nameLength: methods and identities keep it, claims are cut where it is passed", () =>
+Deno.test("nameLength: applies to methods and identities; longer claims are truncated", () =>
   between({ nameLength: 60 }, {}, async (client, kite, url) => {
     assertThrows(
       () => kite.handle("m".repeat(61), () => {}),

@@ -48,7 +48,7 @@ function begin(all: Methods): { side: Side; session: PipeSession } {
   return { side, session };
 }
 
-Deno.test("100,000 mutated messages break nothing", async () => {
+Deno.test("mutated: 100,000 messages break nothing", async () => {
   await withUntouchedPrototypes(async () => {
     const dice = new Dice(20_181_107);
     const all = methods();
@@ -81,7 +81,7 @@ Deno.test("100,000 mutated messages break nothing", async () => {
 });
 
 for (const isRaw of [false, true]) {
-  Deno.test(`mutated messages through ${isRaw ? "a raw WebSocket" : "SockJS"} break nothing`, async () => {
+  Deno.test(`mutated: messages through ${isRaw ? "a raw WebSocket" : "SockJS"} break nothing`, async () => {
     await withUntouchedPrototypes(async () => {
       const dice = new Dice(isRaw ? 7 : 11);
       const kite = targetKite();
@@ -99,7 +99,7 @@ for (const isRaw of [false, true]) {
   });
 }
 
-Deno.test("mutated frames end their own session at most", async () => {
+Deno.test("mutated: frames end at most their own session", async () => {
   const dice = new Dice(3);
   const kite = targetKite();
   await using server = await kite.listen();
@@ -113,7 +113,7 @@ Deno.test("mutated frames end their own session at most", async () => {
   await eventually(() => kite.connections.size === 1);
 });
 
-Deno.test("a client survives a server that answers with mutated messages", async () => {
+Deno.test("mutated: a client survives a server that answers with mutated messages", async () => {
   await withUntouchedPrototypes(async () => {
     const dice = new Dice(5);
     await using server = new ScriptedServer((connection, text) => {

@@ -22,7 +22,7 @@ const HEADERS = { authorization: "Bearer secret" };
 
 for (const status of [301, 302, 303, 307, 308]) {
   for (const transport of ["auto", "XHRPolling"] as const) {
-    Deno.test(`redirects: a dial follows none (${status}, ${transport})`, async () => {
+    Deno.test(`redirects: dialling follows none (${status}, ${transport})`, async () => {
       await using target = keepingServer(() => new Response("o\n"));
       await using server = keepingServer((request) =>
         request.url.endsWith("/websocket")
@@ -44,7 +44,7 @@ for (const status of [301, 302, 303, 307, 308]) {
   }
 }
 
-Deno.test("redirects: an open session ends rather than follow one", async () => {
+Deno.test("redirects: an open session ends instead of following one", async () => {
   await using target = keepingServer(() => new Response(null, { status: 204 }));
   await using real = startServer();
   await using server = keepingServer(async (request) => {

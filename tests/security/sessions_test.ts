@@ -21,7 +21,7 @@ async function flood(server: TestServer, transport: string, count: number): Prom
 for (const transport of ["xhr", "jsonp"]) {
   for (const limits of [{ sessions: 20 }, { sessionsPerAddress: 20 }]) {
     const [limit] = Object.keys(limits);
-    Deno.test(`${limit}: sessions polled once make room for others (${transport})`, async () => {
+    Deno.test(`${limit}: sessions that were polled once are replaced by others (${transport})`, async () => {
       await using server = new TestServer({ limits });
       await flood(server, transport, 50);
       assertEquals(server.sockjs.sessionCount, 20);

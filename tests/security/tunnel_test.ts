@@ -13,7 +13,7 @@ function privateKite(): Kite {
   return kite;
 }
 
-Deno.test("kite.tunnel: the session's own URL is dialled, and strangers behind it have to authenticate", async () => {
+Deno.test("kite.tunnel: dials the session's URL, and callers in it have to authenticate", async () => {
   const proxy = new Kite("proxy", "1.0.0", LOOPBACK);
   const arrived: RemoteKite[] = [];
   const paths: string[] = [];
@@ -49,7 +49,7 @@ Deno.test("kite.tunnel: the session's own URL is dialled, and strangers behind i
   await server.shutdown();
 });
 
-Deno.test("kite.tunnel: a URL that is none, or leads nowhere, is an answer", async () => {
+Deno.test("kite.tunnel: answers an error for an invalid or unreachable URL", async () => {
   const proxy = callingKite(LOOPBACK);
   const arrived: RemoteKite[] = [];
   proxy.onConnect((remote) => arrived.push(remote));

@@ -31,7 +31,7 @@ for (const [name, message] of Object.entries(FLOODS)) {
   }
 }
 
-Deno.test("a frame of many calls is served in many turns, in order, and others come between", async () => {
+Deno.test("work per turn: a frame of many calls is served in order over many turns, between other work", async () => {
   const served: number[] = [];
   let turns = 0;
   const kite = targetKite();
@@ -55,7 +55,7 @@ Deno.test("a frame of many calls is served in many turns, in order, and others c
   assertEquals((await wire.call(1, "square", 2)).arguments[0].result, 4);
 });
 
-Deno.test("what a peer sends before it closes is served, however much it is", async () => {
+Deno.test("work per turn: all messages that a peer sends before it closes are served", async () => {
   let served = 0;
   const kite = targetKite();
   kite.handle("count", () => void served++);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { addressKey } from "../../src/transport/address.ts";
 
-Deno.test("addressKey: an IPv4 address, and of IPv6 the network of one subscriber", () => {
+Deno.test("addressKey: returns an IPv4 address, or the /64 network of an IPv6 address", () => {
   const cases = {
     "192.0.2.7:5000": "192.0.2.7",
     "[::ffff:192.0.2.7]:5000": "192.0.2.7",

@@ -72,7 +72,7 @@ for (const transport of TRANSPORTS) {
     assertEquals(heard, ["one", "two"]);
   });
 
-  Deno.test(`${transport}: the server's close code and reason arrive, after its last words`, async () => {
+  Deno.test(`${transport}: the server's close code and reason arrive after its last message`, async () => {
     await using server = startServer({
       onSession: (session) =>
         session.attach({
@@ -91,7 +91,7 @@ for (const transport of TRANSPORTS) {
     assertFalse(session.isOpen);
   });
 
-  Deno.test(`${transport}: messages wait for the handler, and the end with them`, async () => {
+  Deno.test(`${transport}: messages and the end wait for the handler`, async () => {
     let served: Session | undefined;
     await using server = startServer({
       onSession: (session) => {
@@ -117,7 +117,7 @@ for (const transport of TRANSPORTS) {
     );
   });
 
-  Deno.test(`${transport}: a handler that throws ends its session with 1011, and no other`, async () => {
+  Deno.test(`${transport}: a handler that throws ends only its session, with 1011`, async () => {
     await using server = startServer();
     const [bad, good] = await Promise.all([
       dialSession(server.url, { transport, limits }),
@@ -143,7 +143,7 @@ for (const transport of TRANSPORTS) {
     await recorder.closed();
   });
 
-  Deno.test(`${transport}: a code that cannot travel is refused`, async () => {
+  Deno.test(`${transport}: close refuses a code that cannot be sent`, async () => {
     await using server = startServer();
     const session = await dialSession(server.url, { transport, limits });
     const recorder = new Recorder(session);
@@ -186,7 +186,7 @@ for (const transport of TRANSPORTS) {
   });
 }
 
-Deno.test("WebSocket: the messages of one turn share a frame, up to a bound", async () => {
+Deno.test("WebSocket: the messages of one turn share a frame, up to a limit", async () => {
   const turns: string[][] = [];
   let turn: string[] = [];
   await using server = startServer({
@@ -214,7 +214,7 @@ Deno.test("WebSocket: the messages of one turn share a frame, up to a bound", as
   await recorder.closed();
 });
 
-Deno.test("auto: WebSocket where there is one, without asking for /info", async () => {
+Deno.test("auto: uses WebSocket if possible, without a request for /info", async () => {
   await using server = startServer();
   const session = await dialSession(`${server.url}?kiteID=X`, { limits });
   const recorder = new Recorder(session);
@@ -225,7 +225,7 @@ Deno.test("auto: WebSocket where there is one, without asking for /info", async 
   await recorder.closed();
 });
 
-Deno.test("auto: XHR polling where the WebSocket is refused", async () => {
+Deno.test("auto: uses XHR polling if the WebSocket is refused", async () => {
   await using server = startServer({ webSocket: false });
   const session = await dialSession(`${server.url}?kiteID=X`, { limits });
   const recorder = new Recorder(session);

@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from "../../src/protocol/limits.ts";
 import { dialSession } from "../../src/transport/dial.ts";
 import { startServer } from "./support.ts";
 
-Deno.test("TLS: every transport works over it, by name and by address", async () => {
+Deno.test("TLS: every transport works by host name and by address", async () => {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-check", "-A", "--cert=tls/ca.pem", "tls/round_trip.ts"],
     cwd: import.meta.dirname!,

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertFalse, assertMatch, assertThrows } from "@s
 import { KiteError } from "../../src/protocol/errors.ts";
 import { displayUrl, newSessionPath, parseKiteUrl, transportUrl } from "../../src/transport/url.ts";
 
-Deno.test("url: the session goes before the query", () => {
+Deno.test("transportUrl: inserts the session before the query", () => {
   const cases = {
     "http://h:1/kite": "http://h:1/kite/000/s/xhr",
     "ws://h:1/kite": "http://h:1/kite/000/s/xhr",
@@ -20,20 +20,20 @@ Deno.test("url: the session goes before the query", () => {
   }
 });
 
-Deno.test("url: parsing leaves the caller's URL alone", () => {
+Deno.test("parseKiteUrl: does not change the given URL", () => {
   const url = new URL("ws://h/kite#part");
   parseKiteUrl(url);
   assertEquals(url.href, "ws://h/kite#part");
 });
 
-Deno.test("url: a server has three digits and a session twenty characters, each new", () => {
+Deno.test("newSessionPath: returns three digits and twenty random characters", () => {
   const paths = Array.from({ length: 500 }, newSessionPath);
   for (const path of paths) assertMatch(path, /^\d{3}\/[a-z0-9]{20}$/);
   assertEquals(new Set(paths.map((path) => path.slice(4))).size, 500);
   assert(new Set(paths.map((path) => path.slice(0, 3))).size > 100);
 });
 
-Deno.test("url: a bad one is refused with its fault, and without its secrets", () => {
+Deno.test("parseKiteUrl: refuses an invalid URL with the reason, without its secrets", () => {
   const cases: [string, RegExp][] = [
     ["", /^Cannot use url "": must be a URL such as http:\/\/host:port\/kite$/],
     ["localhost:3636/kite", /^Cannot use url "localhost:3636\/kite": must be a URL/],
@@ -50,11 +50,11 @@ Deno.test("url: a bad one is refused with its fault, and without its secrets", (
   }
 });
 
-Deno.test("url: what an error shows of a URL leaves the query out", () => {
+Deno.test("displayUrl: omits the query", () => {
   assertEquals(displayUrl(parseKiteUrl("ws://h:1/kite?token=hush")), "http://h:1/kite");
 });
 
-Deno.test("url: blanks, line breaks and control characters are refused, and not shown", () => {
+Deno.test("parseKiteUrl: refuses white space and control characters without showing them", () => {
   const tails = [
     "\r\nX: y",
     "\t",

@@ -80,7 +80,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "kontrol: kite.js watches kites come, move and go, and lives",
+  name: "kontrol: kite.js watches kites that register, move and disconnect",
   ...skipUnless("node"),
   fn: async () => {
     await using kontrol = await startBriskKontrol();

@@ -74,7 +74,7 @@ for (
 }
 
 Deno.test({
-  name: "kontrol: the Go Kontrol hears our heartbeats",
+  name: "kontrol: the Go Kontrol receives our heartbeats",
   ignore,
   fn: async () => {
     await using stack = new AsyncDisposableStack();

@@ -91,9 +91,9 @@ Deno.test("faults: nobody counts as late for a time in which Kontrol itself did 
   const liveness = { heartbeatInterval: 500, heartbeatGrace: 1_500, disconnectGrace: 1_500 };
   await withRegistry(liveness, async (registry, storage) => {
     const [overHttp, connected, gone] = [registration(), registration(), registration()];
-    const [life, ended] = [{}, {}];
+    const [lastHeartbeat, ended] = [{}, {}];
     await registry.add(overHttp, "http");
-    await registry.add(connected, "connection", life);
+    await registry.add(connected, "connection", lastHeartbeat);
     await registry.add(gone, "connection", ended);
     registry.disconnected(gone.kite.id, ended);
     const removals: Registration[] = [];
@@ -103,8 +103,8 @@ Deno.test("faults: nobody counts as late for a time in which Kontrol itself did 
     // The heartbeats that waited come after the first sweep.
     await new Promise((resolve) => setTimeout(resolve, 100));
     assertEquals(removals, []);
-    assertEquals(registry.heard(overHttp.kite.id), true);
-    registry.heardFrom(life);
+    assertEquals(registry.recordHttpHeartbeat(overHttp.kite.id), true);
+    registry.recordHeartbeat(lastHeartbeat);
     await eventually(() => removals.length === 1, { what: "the kite whose connection has closed" });
     assertEquals(ids(removals), ids([gone]));
     assertEquals(ids(await storage.get({ name: "math" })), ids([overHttp, connected]));
@@ -131,7 +131,7 @@ Deno.test("faults: a wall clock that jumps makes nobody late, and has every kite
         // The next regular look is 45 s off.
         await eventually(() => looked.length > 0, { what: "a look for the kite" });
         assertEquals(looked, [kite.kite.id]);
-        assertEquals(registry.isKept(kite.kite.id, "connection"), true);
+        assertEquals(registry.isKeptAlive(kite.kite.id, "connection"), true);
       } finally {
         Date.now = now;
       }
@@ -143,13 +143,13 @@ Deno.test("faults: a kite that was silent is back in the list after its next hea
   const liveness = { heartbeatInterval: 100, heartbeatGrace: 200 };
   await withRegistry(liveness, async (registry, storage) => {
     const kites = [registration(), registration()];
-    const life = {};
-    for (const kite of kites) await registry.add(kite, "connection", life);
+    const lastHeartbeat = {};
+    for (const kite of kites) await registry.add(kite, "connection", lastHeartbeat);
     const listed = async () => (await storage.get({ name: "math" })).length;
     await eventually(async () => await listed() === 0, { what: "the end of the grace" });
     const thief = registration({ username: "mallory", id: kites[0]!.kite.id });
     await assertRejects(() => registry.add(thief, "http"), KiteError, "another user");
-    registry.heardFrom(life);
+    registry.recordHeartbeat(lastHeartbeat);
     await eventually(async () => await listed() === 2, { what: "the kites" });
   });
 });
@@ -157,10 +157,10 @@ Deno.test("faults: a kite that was silent is back in the list after its next hea
 Deno.test("faults: a heartbeat counts for every kite of its connection without a look at each", async () => {
   await using storage = new MemoryStorage();
   using registry = new Registry(storage, {}, () => {});
-  const life = {};
-  for (let i = 0; i < 10_000; i++) await registry.add(registration(), "connection", life);
+  const lastHeartbeat = {};
+  for (let i = 0; i < 10_000; i++) await registry.add(registration(), "connection", lastHeartbeat);
   const start = performance.now();
-  for (let i = 0; i < 200_000; i++) registry.heardFrom(life);
+  for (let i = 0; i < 200_000; i++) registry.recordHeartbeat(lastHeartbeat);
   // With a look at each kite this takes minutes.
   assert(performance.now() - start < 10_000);
   assertEquals(registry.size, 10_000);

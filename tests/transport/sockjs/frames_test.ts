@@ -7,13 +7,13 @@ import {
   encodeMessages,
 } from "../../../src/transport/sockjs/frames.ts";
 
-Deno.test("encodeMessages: an a frame with every message", () => {
+Deno.test("encodeMessages: writes an a frame with all messages", () => {
   assertEquals(encodeMessages(["x"]), 'a["x"]');
   assertEquals(encodeMessages(["x", '{"a":"é"}']), 'a["x","{\\"a\\":\\"é\\"}"]');
   assertEquals(encodeMessages(["<&>"]), 'a["<&>"]');
 });
 
-Deno.test("encodeMessages: escapes every character of SockJS' list", () => {
+Deno.test("encodeMessages: escapes every character on the list of SockJS", () => {
   const ranges = [[0, 0x1f], [0x200c, 0x200f], [0x2028, 0x202f], [0x2060, 0x206f], [
     0xfff0,
     0xffff,
@@ -33,29 +33,29 @@ Deno.test("encodeMessages: escapes every character of SockJS' list", () => {
   assertEquals(decodeFrame(frame), { type: "messages", messages: [text] });
 });
 
-Deno.test("encodeMessages: leaves a whole character beyond the first plane as it is", () => {
+Deno.test("encodeMessages: does not escape surrogate pairs", () => {
   assertEquals(encodeMessages(["\u{1f600}"]), 'a["\u{1f600}"]');
 });
 
-Deno.test("encodeClose: code and reason", () => {
+Deno.test("encodeClose: writes code and reason", () => {
   assertEquals(encodeClose(3000, "Go away!"), 'c[3000,"Go away!"]');
   assertEquals(encodeClose(1000, 'a"\u2028'), 'c[1000,"a\\"\\u2028"]');
 });
 
-Deno.test("decodeUpstream: an array of strings, a bare string, an empty text", () => {
+Deno.test("decodeUpstream: reads an array of strings, a string, and an empty text", () => {
   assertEquals(decodeUpstream('["a","b"]'), ["a", "b"]);
   assertEquals(decodeUpstream('"a"'), ["a"]);
   assertEquals(decodeUpstream(""), []);
   assertEquals(decodeUpstream("[]"), []);
 });
 
-Deno.test("decodeUpstream: anything else is broken", () => {
+Deno.test("decodeUpstream: returns undefined for any other text", () => {
   for (const text of ['["a', "null", "1", "{}", "[1]", '["a",null]', "true", '["a"]x', " "]) {
     assertEquals(decodeUpstream(text), undefined, text);
   }
 });
 
-Deno.test("decodeFrame: the five frames", () => {
+Deno.test("decodeFrame: reads the five frames", () => {
   assertEquals(decodeFrame("o"), { type: "open" });
   assertEquals(decodeFrame("h"), { type: "heartbeat" });
   assertEquals(decodeFrame('a["x","y"]'), { type: "messages", messages: ["x", "y"] });
@@ -69,12 +69,12 @@ Deno.test("decodeFrame: the five frames", () => {
   assertEquals(decodeFrame("c[1000]"), { type: "close", code: 1000, reason: "" });
 });
 
-Deno.test("decodeFrame: what is no frame", () => {
+Deno.test("decodeFrame: returns undefined for any other text", () => {
   const broken = ["", "x", "ox", "a", 'a"x"', "a[1]", "a[", "m", 'm["x"]', "c", "c[]", 'c["x",1]'];
   for (const text of broken) assertEquals(decodeFrame(text), undefined, text);
 });
 
-Deno.test("frames: any messages survive the way there and back", () => {
+Deno.test("frames: any messages survive the round trip", () => {
   fc.assert(fc.property(
     fc.array(
       fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((n) => String.fromCharCode(n)) }),

@@ -33,7 +33,7 @@ async function endAfter(
   return { end, messages: recorder.messages, ms: performance.now() - start };
 }
 
-Deno.test("hostile: handshakes that are none", async () => {
+Deno.test("hostile: invalid handshakes are refused with the reason", async () => {
   const accepted =
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n";
   const answers: [string, RegExp][] = [
@@ -68,7 +68,7 @@ Deno.test("hostile: handshakes that are none", async () => {
   }
 });
 
-Deno.test("hostile: extensions and subprotocols that were not offered", async () => {
+Deno.test("hostile: extensions and subprotocols that were not offered are refused", async () => {
   for (
     const extra of ["Sec-WebSocket-Extensions: permessage-deflate", "Sec-WebSocket-Protocol: x"]
   ) {
@@ -78,7 +78,7 @@ Deno.test("hostile: extensions and subprotocols that were not offered", async ()
   }
 });
 
-Deno.test("hostile: a host that cannot be reached is no reason to fall back", async () => {
+Deno.test("hostile: auto does not fall back if the host cannot be reached", async () => {
   for (const transport of ["auto", "WebSocket", "XHRPolling", "rawWebSocket"] as const) {
     const error = await refusal(`http://127.0.0.1:${freePort()}/kite?token=hush`, { transport });
     assertEquals(error.type, "sendError");
@@ -87,7 +87,7 @@ Deno.test("hostile: a host that cannot be reached is no reason to fall back", as
   }
 });
 
-Deno.test("hostile: auto falls back after each kind of refusal, and tells why XHR failed too", async () => {
+Deno.test("hostile: auto falls back after each kind of refusal, and reports why XHR failed", async () => {
   const refuse: Script = async (peer) => {
     await peer.head();
     await peer.write(httpAnswer("400 Bad Request"));
@@ -113,7 +113,7 @@ Deno.test("hostile: auto falls back after each kind of refusal, and tells why XH
   }
 });
 
-Deno.test("hostile: silence at any stage ends the dial in time", async () => {
+Deno.test("hostile: silence at any stage ends dialling at the timeout", async () => {
   const stages: Script[] = [
     (peer) => peer.drain(), // no answer
     async (peer) => { // half an answer
@@ -146,7 +146,7 @@ Deno.test("hostile: silence at any stage ends the dial in time", async () => {
   assertEquals(error.type, "timeout");
 });
 
-Deno.test("hostile: a dial is given up when its signal says so", async () => {
+Deno.test("hostile: dialling stops when its signal is aborted", async () => {
   for (const transport of ["auto", "WebSocket", "XHRPolling", "rawWebSocket"] as const) {
     await using server = new RawServer((peer) => peer.drain());
     const controller = new AbortController();
@@ -164,7 +164,7 @@ Deno.test("hostile: a dial is given up when its signal says so", async () => {
   }
 });
 
-Deno.test("a session outlives the signal of its dial", async () => {
+Deno.test("dialSession: the signal does not affect an open session", async () => {
   const aborted = Promise.withResolvers<void>();
   await using server = new RawServer(async (peer) => {
     await peer.upgrade();
@@ -201,7 +201,7 @@ Deno.test("hostile: bad options are refused by name", async () => {
   }
 });
 
-Deno.test("the requests: their path, origin and headers", async () => {
+Deno.test("dialSession: sends the path, origin and headers", async () => {
   const heads: string[] = [];
   await using server = new RawServer(async (peer) => {
     heads.push(await peer.head());
@@ -261,7 +261,7 @@ Deno.test("hostile: frames that break the protocol end the session with the righ
   assertEquals(twice.end.code, 1002);
 });
 
-Deno.test("hostile: fragments without end are bounded, however small", async () => {
+Deno.test("hostile: endless fragments are limited, however small", async () => {
   for (const size of [1, 5_000]) {
     const { end } = await endAfter(async (peer) => {
       await peer.write(frame(TEXT, "a", { fin: false }));
@@ -275,7 +275,7 @@ Deno.test("hostile: fragments without end are bounded, however small", async () 
   }
 });
 
-Deno.test("frames cut anywhere, fragmented and mixed with control frames are read", async () => {
+Deno.test("FrameReader: reads frames that are split, fragmented and mixed with control frames", async () => {
   const { end, messages } = await endAfter(async (peer) => {
     const bytes = [
       frame(TEXT, 'a["ü'.slice(0, 3), { fin: false }),
@@ -306,7 +306,7 @@ Deno.test("frames cut anywhere, fragmented and mixed with control frames are rea
   assertEquals(end, { code: 2010, reason: "Another connection still open" });
 });
 
-Deno.test("messages in the packet of the handshake are kept", async () => {
+Deno.test("dialSession: keeps messages that arrive with the handshake", async () => {
   await using server = new RawServer(async (peer) => {
     const { write } = peer;
     const held: Uint8Array[] = [];
@@ -327,13 +327,13 @@ Deno.test("messages in the packet of the handshake are kept", async () => {
   assertEquals(recorder.messages, ["first"]);
 });
 
-Deno.test("hostile: a connection that just ends is 1006", async () => {
+Deno.test("hostile: a connection that ends without a close frame is 1006", async () => {
   const { end, messages } = await endAfter((peer) => peer.write(frame(TEXT, 'a["x"]')));
   assertEquals(messages, ["x"]);
   assertEquals(end, { code: 1006, reason: "the connection was lost" });
 });
 
-Deno.test("hostile: a close frame without a code is an ordinary end", async () => {
+Deno.test("hostile: a close frame without a code counts as 1000", async () => {
   const { end } = await endAfter(async (peer) => {
     await peer.write(frame(8, ""));
     await peer.farewell();
@@ -341,7 +341,7 @@ Deno.test("hostile: a close frame without a code is an ordinary end", async () =
   assertEquals(end, { code: 1000, reason: "" });
 });
 
-Deno.test("hostile: a silent peer is pinged, then given up after idleTimeout", async () => {
+Deno.test("hostile: a silent peer is pinged, then disconnected after idleTimeout", async () => {
   let pings = 0;
   const { end, ms } = await endAfter(async (peer) => {
     await peer.drain();
@@ -352,7 +352,7 @@ Deno.test("hostile: a silent peer is pinged, then given up after idleTimeout", a
   assert(ms >= 195 && ms < 1_500, `${ms} ms`);
 });
 
-Deno.test("a peer that only answers pings lives on", async () => {
+Deno.test("LifeSigns: a peer that only answers pings stays connected", async () => {
   let pings = 0;
   const { end } = await endAfter(async (peer) => {
     while (pings < 4 && await peer.read()) {
@@ -367,7 +367,7 @@ Deno.test("a peer that only answers pings lives on", async () => {
   assertEquals(end, { code: 1000, reason: "enough" });
 });
 
-Deno.test("hostile: closing toward a peer that never answers takes two seconds", async () => {
+Deno.test("hostile: close waits two seconds for a peer that never answers", async () => {
   await using server = new RawServer(async (peer) => {
     await peer.upgrade();
     await peer.write(frame(TEXT, "o"));
@@ -382,7 +382,7 @@ Deno.test("hostile: closing toward a peer that never answers takes two seconds",
   assert(ms > 1_900 && ms < 3_500, `${ms} ms`);
 });
 
-Deno.test("hostile: a peer that does not read ends with 1013, not with our memory", async () => {
+Deno.test("hostile: a peer that does not read is closed with 1013", async () => {
   const hold = Promise.withResolvers<void>();
   await using server = new RawServer(async (peer) => {
     await peer.upgrade();
@@ -403,7 +403,7 @@ Deno.test("hostile: a peer that does not read ends with 1013, not with our memor
   hold.resolve();
 });
 
-Deno.test("hostile: a flood of pings toward a socket that takes no pongs ends the session", async () => {
+Deno.test("hostile: a peer that sends many pings and never reads is disconnected", async () => {
   const { end } = await endAfter(async (peer) => {
     const ping = frame(9, "x".repeat(125));
     const many = new Uint8Array(ping.length * 1_000);
@@ -413,7 +413,7 @@ Deno.test("hostile: a flood of pings toward a socket that takes no pongs ends th
   assertEquals(end.code, 1006);
 });
 
-Deno.test("hostile: messages before anyone listens are bounded", async () => {
+Deno.test("hostile: messages before attach are limited", async () => {
   await using server = new RawServer(async (peer) => {
     await peer.upgrade();
     await peer.write(frame(TEXT, "o"));

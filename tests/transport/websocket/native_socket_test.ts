@@ -45,7 +45,7 @@ function open(url: string, handler: ClientSocketHandler, signal?: AbortSignal) {
   }, handler);
 }
 
-Deno.test("native socket: texts go both ways, and it closes with its code", async () => {
+Deno.test("native socket: sends and receives text, and closes with its code", async () => {
   await using server = startServer();
   const listener = new Listener();
   const socket = await open(`${server.url}/websocket`, listener);
@@ -67,14 +67,14 @@ Deno.test("native socket: a message over the limit ends it with 1009", async () 
   assertEquals(listener.texts, []);
 });
 
-Deno.test("native socket: what is no WebSocket, or nowhere, is refused", async () => {
+Deno.test("native socket: another server, or none, is refused", async () => {
   await using server = startServer({ rawWebSocket: false });
   for (const url of [`${server.url}/websocket`, `http://127.0.0.1:${freePort()}/kite`]) {
     await assertRejects(() => within(open(url, new Listener()), "the refusal"), HandshakeRefused);
   }
 });
 
-Deno.test("native socket: an attempt is given up when its signal says so", async () => {
+Deno.test("native socket: dialling stops when its signal is aborted", async () => {
   await using server = new RawServer((peer) => peer.drain());
   const controller = new AbortController();
   const opening = open(server.url, new Listener(), controller.signal);
@@ -82,7 +82,7 @@ Deno.test("native socket: an attempt is given up when its signal says so", async
   await assertRejects(() => within(opening, "the end of the attempt"), Error, "enough");
 });
 
-Deno.test("native socket: closing toward a silent peer ends in time", async () => {
+Deno.test("native socket: close toward a silent peer ends within its timeout", async () => {
   await using server = new RawServer(async (peer) => {
     await peer.upgrade();
     await peer.write(frame(1, "hello"));

@@ -26,7 +26,7 @@ async function withPeer(onPeer: (peer: Peer) => void, use: (url: string) => Prom
   }
 }
 
-Deno.test("socket: any text survives both ways against npm ws, however fragmented", async () => {
+Deno.test("socket: any text survives the round trip with npm ws, however fragmented", async () => {
   const onPeer = (peer: Peer) =>
     peer.on("message", (data) => {
       const text = new TextDecoder().decode(data);
@@ -99,7 +99,7 @@ Deno.test("socket: no size waits for a delayed acknowledgement (44 ms)", async (
   await recorder.closed();
 });
 
-Deno.test("socket: a message waits for no acknowledgement of the one before", async () => {
+Deno.test("socket: a message does not wait for the acknowledgement of the previous one", async () => {
   await using server = startServer({
     onSession: (session) =>
       session.attach({
@@ -124,7 +124,7 @@ Deno.test("socket: a message waits for no acknowledgement of the one before", as
   await recorder.closed();
 });
 
-Deno.test("socket: a name that leads to IPv6 first still reaches a server on IPv4", async () => {
+Deno.test("socket: a name that resolves to IPv6 first still reaches a server on IPv4", async () => {
   await using server = startServer();
   const session = await dialSession(`http://localhost:${server.port}/kite`, { limits });
   const recorder = new Recorder(session);

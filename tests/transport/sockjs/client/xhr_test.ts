@@ -84,7 +84,7 @@ function dial(server: ScriptedServer, options: Partial<DialOptions> = {}): Promi
   return dialSession(server.url, { transport: "XHRPolling", limits, ...options });
 }
 
-Deno.test("XHR: a first answer that opens nothing is refused, and why is told", async () => {
+Deno.test("XHR: refuses a first answer that opens no session, with the reason", async () => {
   const cases: [string | Response, RegExp][] = [
     [ok(404), /^Cannot find a kite at .*: the server answered with HTTP status 404$/],
     [ok(500), /HTTP status 500/],
@@ -101,7 +101,7 @@ Deno.test("XHR: a first answer that opens nothing is refused, and why is told", 
   }
 });
 
-Deno.test("XHR: every frame is read, several in one answer too", async () => {
+Deno.test("XHR: reads every frame, also several in one answer", async () => {
   await using server = serve({
     poll: polls(
       'o\na["1"]\n',
@@ -120,7 +120,7 @@ Deno.test("XHR: every frame is read, several in one answer too", async () => {
   assertEquals(server.most.polls, 1);
 });
 
-Deno.test("XHR: a poll that goes wrong ends the session, and how", async () => {
+Deno.test("XHR: a failed poll ends the session with the reason", async () => {
   const broken = new ReadableStream({
     pull: (controller) => controller.error(new Error("cut")),
   });
@@ -142,7 +142,7 @@ Deno.test("XHR: a poll that goes wrong ends the session, and how", async () => {
   }
 });
 
-Deno.test("XHR: an answer without end is cut off, and its connection given up", async () => {
+Deno.test("XHR: an endless answer is cancelled and its connection closed", async () => {
   const cancelled = Promise.withResolvers<void>();
   let sent = 0;
   const endless = new ReadableStream<Uint8Array>({
@@ -159,7 +159,7 @@ Deno.test("XHR: an answer without end is cut off, and its connection given up", 
   assert(sent < 50_000_000);
 });
 
-Deno.test("XHR: a poll without an answer is given up after idleTimeout", async () => {
+Deno.test("XHR: a poll without an answer ends the session after idleTimeout", async () => {
   await using server = serve({ poll: polls("o\n") });
   const start = performance.now();
   const recorder = new Recorder(await dial(server, { idleTimeout: 100 }));
@@ -170,7 +170,7 @@ Deno.test("XHR: a poll without an answer is given up after idleTimeout", async (
   assert(performance.now() - start < 2_000);
 });
 
-Deno.test("XHR: heartbeats keep a session that says nothing else", async () => {
+Deno.test("XHR: heartbeats keep a silent session alive", async () => {
   let heartbeats = 0;
   await using server = serve({
     poll: async (count, request) => {
@@ -186,7 +186,7 @@ Deno.test("XHR: heartbeats keep a session that says nothing else", async () => {
   assertEquals(heartbeats, 6);
 });
 
-Deno.test("XHR: an xhr_send that goes wrong ends the session", async () => {
+Deno.test("XHR: a failed xhr_send ends the session", async () => {
   const cases: [NonNullable<XhrScript["send"]>, RegExp][] = [
     [() => ok(404), /xhr_send: HTTP status 404/],
     [() => ok(500), /xhr_send: HTTP status 500/],
@@ -214,7 +214,7 @@ Deno.test("XHR: an xhr_send that goes wrong ends the session", async () => {
   }
 });
 
-Deno.test("XHR: one POST at a time, the next with all that has gathered; 200 is as good as 204", async () => {
+Deno.test("XHR: sends one POST at a time, with all waiting messages; accepts 200 and 204", async () => {
   const bodies: string[] = [];
   const first = Promise.withResolvers<Response>();
   await using server = serve({
@@ -242,7 +242,7 @@ Deno.test("XHR: one POST at a time, the next with all that has gathered; 200 is 
   assertEquals(session.bufferedAmount, 0);
 });
 
-Deno.test("XHR: close waits two seconds for a POST that hangs, not longer", async () => {
+Deno.test("XHR: close waits at most two seconds for a POST", async () => {
   await using server = serve({
     poll: polls("o\n"),
     send: (_body, _count, request) => never(request),

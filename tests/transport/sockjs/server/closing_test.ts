@@ -13,7 +13,7 @@ import {
 
 const PRELUDE = "h".repeat(2048) + "\n";
 
-Deno.test("closing: the frame ends the response, and every later one", async () => {
+Deno.test("closing: the close frame ends the response, and every later one", async () => {
   await using server = new TestServer({ onSession: closeAtOnce });
   const url = server.session();
   await using first = await Stream.open("POST", url + "/xhr_streaming");
@@ -24,7 +24,7 @@ Deno.test("closing: the frame ends the response, and every later one", async () 
   await second.expectEnd();
 });
 
-Deno.test("closing: a second stream is refused, and ended", async () => {
+Deno.test("closing: a second stream is refused and ended", async () => {
   await using server = new TestServer();
   const url = server.session();
   await using first = await Stream.open("POST", url + "/xhr_streaming");
@@ -60,7 +60,7 @@ Deno.test("closing: a stream that ends by itself does not end its session", asyn
   assertEquals(server.sessions[0]?.isOpen, true);
 });
 
-Deno.test("server close: every kind of session hears it, and is over when close is", async () => {
+Deno.test("server close: ends sessions of every transport before it resolves", async () => {
   const recorders: Recorder[] = [];
   await using server = new TestServer({
     onSession: (session) => {

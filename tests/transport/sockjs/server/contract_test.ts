@@ -69,7 +69,7 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
     await peer.leave();
   });
 
-  Deno.test(`${name}: close is idempotent, onClose comes once, no message after`, async () => {
+  Deno.test(`${name}: close is idempotent, onClose is called once, and no message follows`, async () => {
     const recorder = new Recorder();
     await using server = new TestServer({
       disconnectDelay: 200,
@@ -135,7 +135,7 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
     await peer.leave();
   });
 
-  Deno.test(`${name}: attach after the end still tells of it`, async () => {
+  Deno.test(`${name}: attach after the end reports the end`, async () => {
     await using server = new TestServer({ onSession: (session) => session.close(4000, "early") });
     const peer = await open(server);
     await eventually(() => server.sockjs.sessionCount === 0);
@@ -173,7 +173,7 @@ Deno.test("websocket: a connection that is lost ends its session with 1006", asy
   assertEquals(server.sockjs.sessionCount, 0);
 });
 
-Deno.test("websocket: a silent peer does not hold the server's close back", async () => {
+Deno.test("websocket: a silent peer does not delay the server's close", async () => {
   const recorder = new Recorder();
   await using server = new TestServer({ onSession: (session) => session.attach(recorder) });
   using _silent = await silentPeer(server);
@@ -186,7 +186,7 @@ Deno.test("websocket: a silent peer does not hold the server's close back", asyn
   assertEquals(recorder.ends, [{ code: 3000, reason: "Go away!" }]);
 });
 
-Deno.test("close: refuses a code that cannot be sent, and the session goes on", async () => {
+Deno.test("close: refuses a code that cannot be sent, and the session continues", async () => {
   await using server = new TestServer();
   const url = server.session();
   await post(url + "/xhr");
@@ -201,7 +201,7 @@ Deno.test("close: refuses a code that cannot be sent, and the session goes on", 
   assertAnswer(await post(url + "/xhr"), 200, 'a["a"]\n');
 });
 
-Deno.test("options: what makes no sense is refused by name", () => {
+Deno.test("options: an invalid option is refused by name", () => {
   const base = { limits: DEFAULT_LIMITS, onSession: () => {} };
   const wrong = [
     { prefix: "kite" },

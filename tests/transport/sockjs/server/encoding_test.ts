@@ -12,7 +12,7 @@ function escapedList(): string {
   return `"${text}"`;
 }
 
-Deno.test("encoding: what SockJS lists goes out escaped, on xhr and on WebSocket", async () => {
+Deno.test("encoding: characters on the list of SockJS are escaped, on xhr and on WebSocket", async () => {
   await using server = new TestServer();
   const list = escapedList();
   const unescaped = JSON.stringify(JSON.parse(list)); // only U+0000–001f stay escaped
@@ -31,7 +31,7 @@ Deno.test("encoding: what SockJS lists goes out escaped, on xhr and on WebSocket
   }
 });
 
-Deno.test("encoding: every character survives the way there and back, lone surrogates too", async () => {
+Deno.test("encoding: every character survives the round trip, including lone surrogates", async () => {
   await using server = new TestServer();
   let all = "";
   for (let unit = 0; unit < 0x10000; unit++) {

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { formField } from "../../../../src/transport/sockjs/server/form.ts";
 
-Deno.test("formField: reads what URLSearchParams reads, of any form", () => {
+Deno.test("formField: agrees with URLSearchParams on any form", () => {
   const text = fc.string({ unit: "grapheme" });
   const name = fc.oneof(fc.constantFrom("d", "dd", "e"), text.filter((each) => each !== ""));
   fc.assert(fc.property(fc.array(fc.tuple(name, text)), (pairs) => {

@@ -9,7 +9,7 @@ async function head(connection: RawConnection): Promise<{ text: string; length: 
   return { text, length: Number(/\r\ncontent-length: (\d+)\r\n/.exec(text)?.[1] ?? NaN) };
 }
 
-Deno.test("HTTP/1.0: a page has its length, and the connection can be kept", async () => {
+Deno.test("HTTP/1.0: a page has a content-length, and the connection can be kept open", async () => {
   await using server = new TestServer();
   using connection = await RawConnection.open(server.port);
   for (let i = 0; i < 2; i++) {
@@ -35,7 +35,7 @@ Deno.test("HTTP/1.0: a stream ends with its connection", async () => {
   assertEquals(await connection.read(), CLOSED_STREAM);
 });
 
-Deno.test("HTTP/1.1: a page has its length, and the connection is kept", async () => {
+Deno.test("HTTP/1.1: a page has a content-length, and the connection is kept open", async () => {
   await using server = new TestServer();
   using connection = await RawConnection.open(server.port);
   for (let i = 0; i < 2; i++) {
@@ -48,7 +48,7 @@ Deno.test("HTTP/1.1: a page has its length, and the connection is kept", async (
   }
 });
 
-Deno.test("HTTP/1.1: a stream is chunked, and the connection is kept", async () => {
+Deno.test("HTTP/1.1: a stream is chunked, and the connection is kept open", async () => {
   await using server = new TestServer({ onSession: closeAtOnce });
   using connection = await RawConnection.open(server.port);
   const request = "POST /echo/000/a/xhr_streaming HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";

@@ -3,7 +3,7 @@ import { assertAnswer, assertNotCached, closeAtOnce, get, post, TestServer } fro
 
 const FORM = { "content-type": "application/x-www-form-urlencoded" };
 
-Deno.test("jsonp: the transport, with its headers", async () => {
+Deno.test("jsonp: sends frames as calls of the callback, with the right headers", async () => {
   await using server = new TestServer();
   const url = server.session();
   const open = await get(url + "/jsonp?c=%63allback");
@@ -20,7 +20,7 @@ Deno.test("jsonp: the transport, with its headers", async () => {
   assertAnswer(await get(url + "/jsonp?c=a.b-c_1"), 200, '/**/a.b-c_1("a[\\"x\\"]");\r\n');
 });
 
-Deno.test("jsonp_send: a bad payload is refused, and the session goes on", async () => {
+Deno.test("jsonp_send: a malformed payload is refused, and the session continues", async () => {
   await using server = new TestServer();
   const url = server.session();
   await get(url + "/jsonp?c=x");
@@ -32,7 +32,7 @@ Deno.test("jsonp_send: a bad payload is refused, and the session goes on", async
   assertAnswer(await get(url + "/jsonp?c=x"), 200, '/**/x("a[\\"b\\"]");\r\n');
 });
 
-Deno.test("jsonp_send: a form's field, or the body itself", async () => {
+Deno.test("jsonp_send: reads the field of a form, or the body itself", async () => {
   await using server = new TestServer();
   const url = server.session();
   await get(url + "/jsonp?c=x");
@@ -43,7 +43,7 @@ Deno.test("jsonp_send: a form's field, or the body itself", async () => {
   assertAnswer(await get(url + "/jsonp?c=x"), 200, '/**/x("a[\\"abc\\",\\"%61bc\\"]");\r\n');
 });
 
-Deno.test("jsonp: a closed session says so again and again", async () => {
+Deno.test("jsonp: a closed session answers every request with the close frame", async () => {
   await using server = new TestServer({ onSession: closeAtOnce });
   const url = server.session();
   assertAnswer(await get(url + "/jsonp?c=x"), 200, '/**/x("o");\r\n');
@@ -52,7 +52,7 @@ Deno.test("jsonp: a closed session says so again and again", async () => {
   }
 });
 
-Deno.test("cookies: every HTTP transport sets one, and keeps the client's", async () => {
+Deno.test("cookies: every HTTP transport sets one, and keeps that of the client", async () => {
   await using server = new TestServer({ cookies: true });
   const cookieOf = ({ headers }: { headers: Headers }): string | null => headers.get("set-cookie");
   const info = await get(server.url + "/info");

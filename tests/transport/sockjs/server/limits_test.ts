@@ -49,7 +49,7 @@ for (
   });
 }
 
-Deno.test("websocket: a frame of escapes is not taken for a message over the limit", async () => {
+Deno.test("websocket: a frame with many escapes is accepted if its message is within the limit", async () => {
   await using server = new TestServer({ limits: { messageBytes: 1_000 } });
   const socket = await TestSocket.open(server.session() + "/websocket");
   socket.send(JSON.stringify(['"'.repeat(990)]));
@@ -67,7 +67,7 @@ Deno.test("xhr_send: a message over the limit ends the session with 1009", async
 });
 
 for (const transfer of ["content-length", "chunked"]) {
-  Deno.test(`xhr_send: a body over the limit is refused before it has all come (${transfer})`, async () => {
+  Deno.test(`xhr_send: a body over the limit is refused before it is complete (${transfer})`, async () => {
     await using server = new TestServer({ limits: { messageBytes: 1_000 } });
     await post(`${server.url}/000/a/xhr`);
     using connection = await RawConnection.open(server.port);
@@ -100,7 +100,7 @@ Deno.test("sessions: one more than the limit is refused with 503, until one ends
   await eventually(async () => (await post(server.session() + "/xhr")).status === 200);
 });
 
-Deno.test("outgoing: what waits for a poll beyond the limit ends the session with 1013", async () => {
+Deno.test("outgoing: more waiting messages than the limit end the session with 1013", async () => {
   const recorder = new Recorder();
   await using server = new TestServer({
     limits: { outgoingBytes: 10_000 },
@@ -136,7 +136,7 @@ Deno.test("outgoing: a turn that sends more than the limit ends the session with
 });
 
 for (const path of ["websocket", "xhr_streaming"]) {
-  Deno.test(`outgoing: a ${path} reader that stands still is closed with 1013`, async () => {
+  Deno.test(`outgoing: a ${path} client that stops reading is closed with 1013`, async () => {
     const recorder = new Recorder();
     await using server = new TestServer({
       limits: { outgoingBytes: 1_000_000 },
@@ -164,14 +164,14 @@ for (const path of ["websocket", "xhr_streaming"]) {
   });
 }
 
-Deno.test("early: a session that nobody attaches to keeps no more than a frame", async () => {
+Deno.test("early: a session without a handler keeps at most one frame", async () => {
   await using server = new TestServer({ limits: { messageBytes: 1_000 }, onSession: () => {} });
   const socket = await TestSocket.open(server.session() + "/websocket");
   for (let i = 0; i < 3; i++) socket.send(JSON.stringify(["x".repeat(900)]));
   assertEquals((await socket.ended()).code, 1008);
 });
 
-Deno.test("frames: a turn of many long messages is cut into several frames", async () => {
+Deno.test("frames: many long messages of a turn are split into several frames", async () => {
   await using server = new TestServer({ limits: { messageBytes: 4_000 }, onSession: echo });
   const socket = await TestSocket.open(server.session() + "/websocket");
   assertEquals(await socket.next(), "o");

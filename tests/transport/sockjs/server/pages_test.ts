@@ -9,7 +9,7 @@ import {
   TestServer,
 } from "./support.ts";
 
-Deno.test("greeting: at the base, with and without a slash", async () => {
+Deno.test("greeting: answers at the prefix, with and without a slash", async () => {
   await using server = new TestServer();
   for (const url of [server.url, server.url + "/"]) {
     const answer = await get(url);
@@ -19,7 +19,7 @@ Deno.test("greeting: at the base, with and without a slash", async () => {
   }
 });
 
-Deno.test("greeting: nothing else is there", async () => {
+Deno.test("greeting: other paths are not found", async () => {
   await using server = new TestServer();
   for (const path of ["/a", "/a.html", "//", "///", "/a/a", "/a/a/", "/a/", "/a/a/nosuch", "x"]) {
     assertEquals((await get(server.url + path)).status, 404, path);
@@ -27,7 +27,7 @@ Deno.test("greeting: nothing else is there", async () => {
   assertEquals((await get(`http://127.0.0.1:${server.port}/`)).status, 404);
 });
 
-Deno.test("greeting: another method is not allowed", async () => {
+Deno.test("greeting: other methods are not allowed", async () => {
   await using server = new TestServer();
   const answer = await ask("POST", server.url);
   assertAnswer(answer, 405, "");
@@ -35,7 +35,7 @@ Deno.test("greeting: another method is not allowed", async () => {
   assertEquals(answer.headers.get("content-type"), null);
 });
 
-Deno.test("prefix: the root serves every route, and claims no other path", async () => {
+Deno.test("prefix: with an empty prefix, handles only its own routes", async () => {
   await using server = new TestServer({ prefix: "" });
   assertAnswer(await get(`${server.url}/`), 200, "Welcome to SockJS!\n");
   assertEquals((await get(`${server.url}/info`)).status, 200);
@@ -45,7 +45,7 @@ Deno.test("prefix: the root serves every route, and claims no other path", async
   assertEquals(server.sockjs.handles("/metrics"), false);
 });
 
-Deno.test("prefix: what a server handles", async () => {
+Deno.test("handles: true for the paths of the server", async () => {
   await using server = new TestServer({ prefix: "/a/b" });
   for (const path of ["/a/b", "/a/b/", "/a/b/info", "/a/b/c"]) {
     assertEquals(server.sockjs.handles(path), true, path);
@@ -57,7 +57,7 @@ Deno.test("prefix: what a server handles", async () => {
   assertEquals(server.sockjs.handles("/", false), false);
 });
 
-Deno.test("iframe: the page, under any version and query", async () => {
+Deno.test("iframe: answers with the page, for any version and query", async () => {
   await using server = new TestServer({ clientUrl: "http://127.0.0.1/sockjs.js?a&b" });
   const paths = [
     "/iframe.html",
@@ -93,7 +93,7 @@ Deno.test("iframe: a malformed name is not found", async () => {
   for (const path of paths) assertEquals((await get(server.url + path)).status, 404, path);
 });
 
-Deno.test("iframe: who has it is answered 304", async () => {
+Deno.test("iframe: answers 304 to a client that has the page", async () => {
   await using server = new TestServer();
   const etag = (await get(server.url + "/iframe.html")).headers.get("etag") ?? "";
   assertNotEquals(etag, "");
@@ -107,7 +107,7 @@ Deno.test("iframe: who has it is answered 304", async () => {
   assertEquals(other.status, 200);
 });
 
-Deno.test("info: what the server can do", async () => {
+Deno.test("info: describes the features of the server", async () => {
   await using server = new TestServer();
   const answer = await get(server.url + "/info", { headers: { origin: "http://a.example" } });
   assertEquals(answer.status, 200);
@@ -127,7 +127,7 @@ Deno.test("info: answers preflights", async () => {
   await assertPreflight(server.url + "/info", ["OPTIONS", "GET"]);
 });
 
-Deno.test("info: says when there are no WebSockets", async () => {
+Deno.test("info: reports that WebSockets are disabled", async () => {
   await using server = new TestServer({ webSocket: false });
   assertEquals(JSON.parse((await get(server.url + "/info")).text).websocket, false);
   assertEquals((await get(server.url + "/0/0/websocket")).status, 404);

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { eventually } from "../../../support/eventually.ts";
 import { assertAnswer, closeAtOnce, get, post, Recorder, Stream, TestServer } from "./support.ts";
 
-Deno.test("session URLs: any server and session without a dot", async () => {
+Deno.test("session URLs: accept any server and session without a dot", async () => {
   await using server = new TestServer();
   for (const session of ["a", "_", "1", "abcdefgh_i-j%20"]) {
     assertAnswer(await post(`${server.url}/${session}/${session}/xhr`), 200, "o\n");
@@ -18,7 +18,7 @@ Deno.test("session URLs: an empty part, a dot or a further part is not found", a
   assertEquals((await post(`${server.url}/a/${"s".repeat(257)}/xhr`)).status, 404);
 });
 
-Deno.test("session URLs: the server part does not tell sessions apart", async () => {
+Deno.test("session URLs: the server part does not distinguish sessions", async () => {
   await using server = new TestServer();
   const id = crypto.randomUUID();
   assertAnswer(await post(`${server.url}/000/${id}/xhr`), 200, "o\n");
@@ -26,7 +26,7 @@ Deno.test("session URLs: the server part does not tell sessions apart", async ()
   assertAnswer(await post(`${server.url}/999/${id}/xhr`), 200, 'a["a"]\n');
 });
 
-Deno.test("protocol: o first, then a with what was sent, each answer one frame", async () => {
+Deno.test("protocol: answers with o first, then with messages, one frame per poll", async () => {
   await using server = new TestServer();
   const url = server.session();
   assertAnswer(await post(url + "/xhr"), 200, "o\n");
@@ -35,7 +35,7 @@ Deno.test("protocol: o first, then a with what was sent, each answer one frame",
   assertAnswer(await post(url + "/xhr"), 200, 'a["a","b","c"]\n');
 });
 
-Deno.test("protocol: a poll waits for the first message, and takes what its turn sends", async () => {
+Deno.test("protocol: a poll waits for the first message, and receives all messages of that turn", async () => {
   await using server = new TestServer();
   const url = server.session();
   await post(url + "/xhr");
@@ -45,13 +45,13 @@ Deno.test("protocol: a poll waits for the first message, and takes what its turn
   assertAnswer(await poll, 200, 'a["x","y"]\n');
 });
 
-Deno.test("protocol: sending to a session that is not there is 404", async () => {
+Deno.test("protocol: sending to an unknown session is answered 404", async () => {
   await using server = new TestServer();
   assertEquals((await post(server.session() + "/xhr_send", '["a"]')).status, 404);
   assertEquals((await post(server.session() + "/jsonp_send", "d=[]")).status, 404);
 });
 
-Deno.test("protocol: a second receiver is told that another is still open", async () => {
+Deno.test("protocol: a second receiver is refused with code 2010", async () => {
   await using server = new TestServer();
   const url = server.session();
   await post(url + "/xhr");
@@ -62,7 +62,7 @@ Deno.test("protocol: a second receiver is told that another is still open", asyn
   await first.expectEnd();
 });
 
-Deno.test("protocol: a closed session says so as often as it is asked, then is forgotten", async () => {
+Deno.test("protocol: a closed session answers with its close frame until it is forgotten", async () => {
   await using server = new TestServer({ onSession: closeAtOnce, disconnectDelay: 300 });
   const url = server.session();
   assertAnswer(await post(url + "/xhr"), 200, "o\n");
@@ -75,7 +75,7 @@ Deno.test("protocol: a closed session says so as often as it is asked, then is f
   assertAnswer(await post(url + "/xhr"), 200, "o\n");
 });
 
-Deno.test("protocol: what was sent before a close comes before its frame", async () => {
+Deno.test("protocol: messages sent before close arrive before the close frame", async () => {
   await using server = new TestServer();
   const url = server.session();
   await post(url + "/xhr");
@@ -119,13 +119,13 @@ Deno.test("heartbeat: an idle poll is answered h, and polling goes on", async ()
   assertAnswer(await post(url + "/xhr"), 200, "h\n");
 });
 
-Deno.test("heartbeat: a stream gets h after h", async () => {
+Deno.test("heartbeat: a stream receives h at intervals", async () => {
   await using server = new TestServer({ heartbeat: 60 });
   await using stream = await Stream.open("GET", server.session() + "/eventsource");
   await stream.expect("\r\ndata: o\r\n\r\ndata: h\r\n\r\ndata: h\r\n\r\n");
 });
 
-Deno.test("remoteAddress: host and port of the peer, on every transport", async () => {
+Deno.test("remoteAddress: is host and port of the peer, on every transport", async () => {
   await using server = new TestServer();
   await post(server.session() + "/xhr");
   assertEquals(/^127\.0\.0\.1:\d+$/.test(server.sessions[0]?.remoteAddress ?? ""), true);

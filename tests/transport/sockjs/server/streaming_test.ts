@@ -9,7 +9,7 @@ import {
   TestServer,
 } from "./support.ts";
 
-Deno.test("eventsource: frames as events", async () => {
+Deno.test("eventsource: sends frames as events", async () => {
   await using server = new TestServer();
   const url = server.session();
   await using stream = await Stream.open("GET", url + "/eventsource", {
@@ -44,7 +44,7 @@ Deno.test("eventsource: a wrong method is not allowed", async () => {
   assertEquals(answer.headers.get("allow"), "GET");
 });
 
-Deno.test("htmlfile: a page of more than 1024 bytes, then a script a frame", async () => {
+Deno.test("htmlfile: sends a page of more than 1024 bytes, then a script per frame", async () => {
   await using server = new TestServer();
   const url = server.session();
   await using stream = await Stream.open("GET", url + "/htmlfile?c=%63allback");
@@ -61,7 +61,7 @@ Deno.test("htmlfile: a page of more than 1024 bytes, then a script a frame", asy
   await stream.expect('<script>\np("a[\\"x\\"]");\n</script>\r\n');
 });
 
-Deno.test("htmlfile: no message ends the script it stands in", async () => {
+Deno.test("htmlfile: no message can end its script element", async () => {
   await using server = new TestServer();
   const url = server.session();
   await using stream = await Stream.open("GET", url + "/htmlfile?c=cb");
@@ -85,7 +85,7 @@ Deno.test("htmlfile: ends at the limit", async () => {
 });
 
 for (const name of ["htmlfile", "jsonp"]) {
-  Deno.test(`${name}: the callback is asked for, and checked`, async () => {
+  Deno.test(`${name}: requires and checks the callback`, async () => {
     await using server = new TestServer();
     const url = `${server.url}/a/a/${name}`;
     for (const query of ["", "?c=", "?callback=x"]) {

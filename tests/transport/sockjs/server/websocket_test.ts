@@ -30,7 +30,7 @@ Deno.test("websocket: a plain request is 400, another method 405", async () => {
   assertEquals(answer.headers.get("allow"), "GET");
 });
 
-Deno.test("websocket: the handshake, with its headers", async () => {
+Deno.test("websocket: answers the handshake with the right headers", async () => {
   await using server = new TestServer();
   for (const path of ["/echo/000/a/websocket", "/echo/websocket", "/echo", "/echo/", "/"]) {
     const head = (await answerTo(server, path)).toLowerCase();
@@ -44,7 +44,7 @@ Deno.test("websocket: the handshake, with its headers", async () => {
   await eventually(() => server.sockjs.sessionCount === 0, { what: "the end of the sessions" });
 });
 
-Deno.test("websocket: a broken handshake is refused", async () => {
+Deno.test("websocket: a malformed handshake is refused", async () => {
   await using server = new TestServer();
   const path = "/echo/000/a/websocket";
   assertMatch(await answerTo(server, path, { Connection: "close" }), /^HTTP\/1.1 400 /);
@@ -59,7 +59,7 @@ Deno.test("websocket: a broken handshake is refused", async () => {
   assertEquals(server.sessions.length, 0);
 });
 
-Deno.test("websocket: o, then messages both ways", async () => {
+Deno.test("websocket: sends o, then messages in both directions", async () => {
   await using server = new TestServer();
   const socket = await TestSocket.open(server.session() + "/websocket");
   assertEquals(await socket.next(), "o");
@@ -68,7 +68,7 @@ Deno.test("websocket: o, then messages both ways", async () => {
   await socket.close();
 });
 
-Deno.test("websocket: one frame carries what one turn sends", async () => {
+Deno.test("websocket: the messages of one turn share a frame", async () => {
   await using server = new TestServer();
   const socket = await TestSocket.open(server.session() + "/websocket");
   socket.send('["a","b","c"]');
@@ -90,7 +90,7 @@ Deno.test("websocket: empty frames are ignored, a bare string and a binary frame
   await socket.close();
 });
 
-Deno.test("websocket: a broken frame ends the connection, without a SockJS frame", async () => {
+Deno.test("websocket: a malformed frame ends the connection without a SockJS frame", async () => {
   await using server = new TestServer();
   for (const broken of ['["a', "null", "[1]", "{}"]) {
     const socket = await TestSocket.open(server.session() + "/websocket");
@@ -101,7 +101,7 @@ Deno.test("websocket: a broken frame ends the connection, without a SockJS frame
   }
 });
 
-Deno.test("websocket: a close says so in a frame, then closes", async () => {
+Deno.test("websocket: close sends a close frame, then closes the WebSocket", async () => {
   await using server = new TestServer({ onSession: closeAtOnce });
   const socket = await TestSocket.open(server.session() + "/websocket");
   assertEquals(await socket.ended(), { code: 3000, reason: "Go away!" });
@@ -126,7 +126,7 @@ Deno.test("websocket: two on one session are independent", async () => {
   await third.close();
 });
 
-Deno.test("websocket: what is sent before the socket opens comes after o, in order", async () => {
+Deno.test("websocket: messages sent before the socket opens arrive after o, in order", async () => {
   await using server = new TestServer({
     onSession: (session) => {
       session.send("1");
@@ -152,7 +152,7 @@ Deno.test("websocket: heartbeats when idle, none while there is traffic", async 
   await raw.close();
 });
 
-Deno.test("raw websocket: at its path, and wherever an upgrade is asked for", async () => {
+Deno.test("raw websocket: accepted at its path, and for upgrade requests at the prefix and the root", async () => {
   await using server = new TestServer();
   const root = `http://127.0.0.1:${server.port}/`;
   for (const url of [server.url + "/websocket", server.url, server.url + "/", root]) {
@@ -178,7 +178,7 @@ Deno.test("raw websocket: one text message each, even within a turn", async () =
   await socket.close();
 });
 
-Deno.test("raw websocket: a close carries its reason, cut to what a close frame holds", async () => {
+Deno.test("raw websocket: close sends its reason, truncated to the size of a close frame", async () => {
   await using server = new TestServer({
     onSession: (session) => session.close(4000, "é".repeat(100)),
   });
@@ -187,7 +187,7 @@ Deno.test("raw websocket: a close carries its reason, cut to what a close frame 
   assertEquals(socket.received, []);
 });
 
-Deno.test("raw websocket: off by option", async () => {
+Deno.test("raw websocket: can be disabled by an option", async () => {
   await using server = new TestServer({ rawWebSocket: false });
   assertMatch(await answerTo(server, "/echo/websocket"), /^HTTP\/1.1 404 /);
   assertMatch(await answerTo(server, "/"), /^HTTP\/1.1 404 /);

@@ -20,7 +20,7 @@ Deno.test("xhr: preflights", async () => {
   }
 });
 
-Deno.test("xhr: a preflight allows the headers that it asks for", async () => {
+Deno.test("xhr: a preflight allows the requested headers", async () => {
   await using server = new TestServer();
   const url = server.session() + "/xhr";
   const allowed = async (asked?: string): Promise<string | null> => {
@@ -34,7 +34,7 @@ Deno.test("xhr: a preflight allows the headers that it asks for", async () => {
   assertEquals(await allowed(), null);
 });
 
-Deno.test("xhr: the transport, with its headers", async () => {
+Deno.test("xhr: answers polls with the right headers", async () => {
   await using server = new TestServer();
   const url = server.session();
   const open = await post(url + "/xhr", undefined, ORIGIN);
@@ -55,7 +55,7 @@ Deno.test("xhr: the transport, with its headers", async () => {
   assertCors(answer);
 });
 
-Deno.test("xhr: a query does not matter", async () => {
+Deno.test("xhr: ignores the query", async () => {
   await using server = new TestServer();
   const url = server.session();
   assertAnswer(await post(url + "/xhr?t=123"), 200, "o\n");
@@ -71,7 +71,7 @@ Deno.test("xhr: a wrong method is not allowed", async () => {
   assertEquals(answer.headers.get("content-type"), null);
 });
 
-Deno.test("xhr_send: a bad payload is refused, and the session goes on", async () => {
+Deno.test("xhr_send: a malformed payload is refused, and the session continues", async () => {
   await using server = new TestServer();
   const url = server.session();
   await post(url + "/xhr");
@@ -84,7 +84,7 @@ Deno.test("xhr_send: a bad payload is refused, and the session goes on", async (
   assertAnswer(await post(url + "/xhr"), 200, 'a["a"]\n');
 });
 
-Deno.test("xhr_send: any content type, a bare string, an empty frame", async () => {
+Deno.test("xhr_send: accepts any content type, a string, and an empty frame", async () => {
   await using server = new TestServer();
   const url = server.session();
   await post(url + "/xhr");
@@ -103,7 +103,7 @@ Deno.test("xhr_send: any content type, a bare string, an empty frame", async () 
   assertAnswer(await post(url + "/xhr"), 200, 'a["a","a","a","a","a","b"]\n');
 });
 
-Deno.test("xhr_streaming: 2 KiB of prelude, then frames as they come", async () => {
+Deno.test("xhr_streaming: sends 2 KiB of prelude, then each frame immediately", async () => {
   await using server = new TestServer();
   const url = server.session();
   await using stream = await Stream.open("POST", url + "/xhr_streaming", ORIGIN);
@@ -121,7 +121,7 @@ Deno.test("xhr_streaming: 2 KiB of prelude, then frames as they come", async () 
   await stream.expect('a["y"]\n');
 });
 
-Deno.test("xhr_streaming: ends with the frame that reaches the limit; the next takes over", async () => {
+Deno.test("xhr_streaming: ends with the frame that reaches the limit; the next response continues", async () => {
   await using server = new TestServer({ responseLimit: 4096 });
   const url = server.session();
   await using stream = await Stream.open("POST", url + "/xhr_streaming");
@@ -137,7 +137,7 @@ Deno.test("xhr_streaming: ends with the frame that reaches the limit; the next t
   await next.expect("h".repeat(2048) + '\na["next"]\n');
 });
 
-Deno.test("xhr_streaming: what waited beyond the limit comes with the next responses, in order", async () => {
+Deno.test("xhr_streaming: messages beyond the limit arrive with the next responses, in order", async () => {
   await using server = new TestServer({ responseLimit: 1_000 });
   const url = server.session();
   await post(url + "/xhr");
