@@ -54,13 +54,17 @@ export async function initializeKontrol(
   settings: Settings,
 ): Promise<Pick<StartedKontrol, "keyPairNote" | "userKey">> {
   await makeDirectory(settings.home, 0o700);
-  await using storage = await openStorage(
+  const storage = await openStorage(
     settings,
     (error) => writeError(`kontrol: storage: ${messageOf(error)}`),
   );
-  const { keyPairs } = storage;
-  const { kiteKey, kontrolUrl, keyPairNote } = await prepareKeys(settings, keyPairs);
-  return { keyPairNote, userKey: await giveUserKey(settings, kiteKey, keyPairs, kontrolUrl) };
+  try {
+    const { keyPairs } = storage;
+    const { kiteKey, kontrolUrl, keyPairNote } = await prepareKeys(settings, keyPairs);
+    return { keyPairNote, userKey: await giveUserKey(settings, kiteKey, keyPairs, kontrolUrl) };
+  } finally {
+    await storage[Symbol.asyncDispose](); // Node 22 cannot parse `await using`
+  }
 }
 
 function createKontrol(settings: Settings, own: OwnKeys, storage: Storage): Kontrol {
