@@ -23,7 +23,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   entry: 5,
   kontrol: 6,
   proxy: 6,
-  kitectl: 6,
+  kitectl: 7,
   testing: 7,
 };
 

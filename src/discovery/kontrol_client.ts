@@ -11,14 +11,14 @@ import { WaitingCalls } from "../waiting_calls.ts";
 import { type KontrolQuery, readQuery } from "../protocol/query.ts";
 import type { TrustUpdate } from "../auth/trust.ts";
 import { isKiteUrl } from "../transport/url.ts";
-import { type FoundKite, readGetKitesResult } from "./found_kites.ts";
+import { type FoundKite, isNotFound, notFound, readGetKitesResult } from "./found_kites.ts";
 import { type DiscoveryHost, type KontrolConnection, noKontrol } from "./discovery_host.ts";
 import { HttpRegistration } from "./http_registration.ts";
 import { Proxies } from "./proxies.ts";
 import { KeptRegistration } from "./kept_registration.ts";
 import { explainRefusedKey } from "./refused_key.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
-import { TokenRenewer } from "./token_renewer.ts";
+import { createRenewingClient } from "./renewing_client.ts";
 import type {
   GetTokenOptions,
   TypedClient,
@@ -174,27 +174,13 @@ export class KontrolClient implements KontrolConnection {
   }
 
   /** Creates a client for a found kite. The client renews its token. */
-  #clientFor({ kite, url, token }: FoundKite): Client {
-    const options = { authentication: { type: "token", key: token }, identity: kite } as const;
-    const client: Client = this.#host.newClient(url, options, {
-      beforeCall: () => renewer.due(),
+  #clientFor(found: FoundKite): Client {
+    return createRenewingClient(found, {
+      newClient: (url, options, hooks) => this.#host.newClient(url, options, hooks),
+      getToken: (query) => this.getToken(query, { force: true }),
+      findKites: (query) => this.#findKites(query, {}),
+      report: (what, error) => this.#host.report(what, error),
     });
-    let last = kite;
-    const fetchToken = async (): Promise<string> => {
-      try {
-        return await this.getToken(last, { force: true });
-      } catch (error) {
-        if (!isNoneFound(error)) throw error;
-      }
-      // The kite has restarted with a new id. A token is valid for every kite of that name.
-      const { username, environment, name } = last;
-      const found = await this.#findKites({ username, environment, name }, {});
-      last = (found.find((each) => each.url === url) ?? found[0]!).kite;
-      return await this.getToken(last, { force: true });
-    };
-    const report = (what: string, error?: unknown): void => this.#host.report(what, error);
-    const renewer = new TokenRenewer(client, fetchToken, report);
-    return client;
   }
 
   /** Returns a token for the one kite that matches. */
@@ -207,7 +193,7 @@ export class KontrolClient implements KontrolConnection {
     try {
       token = await this.tell(options, "getToken", argument);
     } catch (error) {
-      throw isNoneFound(error) ? notFound(error.message, error) : error;
+      throw isNotFound(error) ? notFound(error.message, error) : error;
     }
     if (typeof token === "string" && token !== "") return token;
     throw new KiteError("invalidResponse", "Cannot read the answer to getToken: must be a token");
@@ -335,20 +321,6 @@ function readKeyAnswer(answer: unknown): { publicKey: string; keyHandover: strin
     throw new KiteError("invalidResponse", "Cannot read the answer to getKey: it holds no key");
   }
   return { publicKey, keyHandover: typeof keyHandover === "string" ? keyHandover : undefined };
-}
-
-/** Creates the error for a query that no kite matches. */
-function notFound(message: string, cause?: KiteError): KiteError {
-  return new KiteError("genericError", message, {
-    code: "kitesNotFound",
-    id: cause?.id ?? "",
-    cause,
-  });
-}
-
-/** True for the error of a Kontrol without a matching kite. */
-function isNoneFound(error: unknown): error is KiteError {
-  return error instanceof KiteError && error.message.includes("no kites found");
 }
 
 function checkUrl(url: string): void {

@@ -21,7 +21,7 @@ const math = contract({ square: method({ args: [type<number>()], result: type<nu
 export const remote: Client = kite.newClient("http://localhost:3636/kite");
 export const untyped: unknown = await remote.tell("square", 4);
 export const typed: number = await remote.tell<number>("square", 4);
-export const square: Promise<number> = remote.contract(math).square(4);
+export const square: Promise<number> = remote.as(math).square(4);
 export const error: KiteError = new KiteError("quotaError", "no seats left");
 export const classes: readonly unknown[] = [
   Kontrol, MemoryStorage, SqliteStorage, EtcdStorage, PostgresStorage, ReverseProxy, TunnelProxy,
