@@ -7,6 +7,7 @@
  * @module
  */
 
+import typescript from "typescript";
 import { publishedFiles } from "./imports.ts";
 import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
 
@@ -28,6 +29,7 @@ interface Packed {
 
 /** Programs, by the name of their command: modules that export `main`. */
 export const PROGRAMS: Readonly<Record<string, string>> = Object.freeze({
+  kitectl: "./src/kitectl/main.ts",
   kontrol: "./kontrol/main.ts",
   reverseproxy: "./src/proxy/reverse/main.ts",
   tunnelproxy: "./src/proxy/tunnel/main.ts",
@@ -93,7 +95,7 @@ async function copySources(config: Config, folder: string): Promise<void> {
 
 /** Adds programs and package.json to what was unpacked. */
 async function finish(config: Config, folder: string): Promise<void> {
-  await removeTypeScript(folder);
+  await finishModules(folder);
   const packed: Packed = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
   const bin: Record<string, string> = {};
   await Deno.mkdir(`${folder}/bin`);
@@ -134,13 +136,29 @@ async function finish(config: Config, folder: string): Promise<void> {
   await Deno.writeTextFile(`${folder}/package.json`, JSON.stringify(manifest, null, 2) + "\n");
 }
 
-/** Removes modules that no entry point imports, which `deno pack` copies as they are. */
-async function removeTypeScript(folder: string): Promise<void> {
+/**
+ * Removes modules that no entry point imports, which `deno pack` copies as they are, and rewrites
+ * `using`, which Node 22 cannot parse.
+ */
+async function finishModules(folder: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
-    if (isDirectory) await removeTypeScript(path);
-    else if (name.endsWith(".ts") && !name.endsWith(".d.ts")) await Deno.remove(path);
+    if (isDirectory) {
+      await finishModules(path);
+    } else if (name.endsWith(".js")) {
+      const text = await Deno.readTextFile(path);
+      if (/^\s*(await )?using /m.test(text)) await Deno.writeTextFile(path, withoutUsing(text));
+    } else if (name.endsWith(".ts") && !name.endsWith(".d.ts")) {
+      await Deno.remove(path);
+    }
   }
+}
+
+function withoutUsing(text: string): string {
+  const { ES2022: target } = typescript.ScriptTarget;
+  const { ESNext: module } = typescript.ModuleKind;
+  const options = { compilerOptions: { target, module, removeComments: false } };
+  return typescript.transpileModule(text, options).outputText;
 }
 
 /** The repository that builds a release; npm compares it with the provenance. */

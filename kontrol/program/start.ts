@@ -56,17 +56,13 @@ export async function initializeKontrol(
   settings: Settings,
 ): Promise<Pick<StartedKontrol, "keyPairNote" | "userKey">> {
   await makeDirectory(settings.home, 0o700);
-  const storage = await openStorage(
+  await using storage = await openStorage(
     settings,
     (error) => writeError(`kontrol: storage: ${messageOf(error)}`),
   );
-  try {
-    const { keyPairs } = storage;
-    const { kiteKey, kontrolUrl, keyPairNote } = await prepareKeys(settings, keyPairs);
-    return { keyPairNote, userKey: await giveUserKey(settings, kiteKey, keyPairs, kontrolUrl) };
-  } finally {
-    await storage[Symbol.asyncDispose](); // Node 22 cannot parse `await using`
-  }
+  const { keyPairs } = storage;
+  const { kiteKey, kontrolUrl, keyPairNote } = await prepareKeys(settings, keyPairs);
+  return { keyPairNote, userKey: await giveUserKey(settings, kiteKey, keyPairs, kontrolUrl) };
 }
 
 function createKontrol(settings: Settings, own: OwnKeys, storage: Storage): Kontrol {
