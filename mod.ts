@@ -52,7 +52,7 @@ export {
 } from "./src/protocol/errors.ts";
 export { VERSION } from "./src/protocol/package_version.ts";
 export { decodeBytes, encodeBytes } from "./src/protocol/bytes.ts";
-export type { BuiltinPermissions, Permission, RiskyBuiltin } from "./src/builtins/mod.ts";
+export type { BuiltinPermissions, Permission } from "./src/builtins/mod.ts";
 
 // Contracts: typed methods.
 export { callback, contract, method, type } from "./src/contract/contract.ts";

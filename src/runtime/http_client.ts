@@ -2,6 +2,7 @@ import { messageOf } from "../protocol/errors.ts";
 import { cannotUse } from "../protocol/refusal.ts";
 import type { HttpClient, HttpClientOptions } from "./http_types.ts";
 import { createNodeClient } from "./node/http_client.ts";
+import { nativeHttpClient } from "./native_http.ts";
 import { denoNamespace } from "./platform.ts";
 
 export type { HttpClient, HttpClientOptions } from "./http_types.ts";
@@ -37,7 +38,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
  */
 export function createTrustingClient(ca: readonly string[]): HttpClient {
   if (ca.length > 0) return createHttpClient({ ca: ca.join("\n") });
-  return { fetch: (url, init) => fetch(url, init), close: () => {} };
+  return nativeHttpClient();
 }
 
 function openClient(

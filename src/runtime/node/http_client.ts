@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestOptions } from "node:http";
 import { messageOf } from "../../protocol/errors.ts";
 import { cannotUse } from "../../protocol/refusal.ts";
+import { nativeHttpClient } from "../native_http.ts";
 import { builtinModule } from "../platform.ts";
 import type { HttpClient, HttpClientOptions } from "../http_types.ts";
 
@@ -12,7 +13,7 @@ import type { HttpClient, HttpClientOptions } from "../http_types.ts";
  */
 export function createNodeClient({ ca, cert, key }: HttpClientOptions): HttpClient {
   if (ca === undefined && cert === undefined) {
-    return { fetch: (url, init) => fetch(url, init), close: () => {} };
+    return nativeHttpClient();
   }
   const https = builtinModule("node:https");
   if (https === undefined) {
