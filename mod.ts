@@ -51,7 +51,7 @@ export {
 } from "./src/protocol/errors.ts";
 export { VERSION } from "./src/protocol/package_version.ts";
 export { decodeBytes, encodeBytes } from "./src/protocol/bytes.ts";
-export type { BuiltinPermissions, Permission, RiskyBuiltin } from "./src/builtins/mod.ts";
+export type { BuiltinPermissions, Permission } from "./src/builtins/mod.ts";
 
 // Contracts: typed methods.
 export { callback, contract, method, type } from "./src/contract/contract.ts";
@@ -61,6 +61,7 @@ export type {
   ImplementArguments,
   Implementation,
   ImplementOf,
+  Items,
 } from "./src/contract/contract.ts";
 export type { ImplementedMethods, ImplementOptions } from "./src/contract/implement.ts";
 export type { Description, JsonSchema, MethodDescription } from "./src/contract/describe.ts";

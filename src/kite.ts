@@ -183,7 +183,7 @@ export class Kite implements AsyncDisposable {
    * same type, also the built-in ones for `token` and `kiteKey`.
    */
   addAuthenticator(type: string, authenticator: Authenticator): this {
-    this.#core.methods.authenticators.set(type, authenticator);
+    this.#core.authenticators.set(type, authenticator);
     return this;
   }
 
@@ -193,7 +193,7 @@ export class Kite implements AsyncDisposable {
    * @returns whether there was one
    */
   removeAuthenticator(type: string): boolean {
-    return this.#core.methods.authenticators.delete(type);
+    return this.#core.authenticators.delete(type);
   }
 
   /**

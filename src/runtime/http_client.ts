@@ -1,5 +1,6 @@
 import { messageOf } from "../protocol/errors.ts";
 import { cannotUse } from "../protocol/refusal.ts";
+import { nativeHttpClient } from "./native_http.ts";
 import { denoNamespace } from "./platform.ts";
 
 /** Options of {@linkcode createHttpClient}, in PEM format. */
@@ -35,7 +36,7 @@ export function createHttpClient({ ca, cert, key }: HttpClientOptions): HttpClie
     if (ca !== undefined || cert !== undefined) {
       throw cannotUse("TLS options ca, cert and key", "only Deno supports them");
     }
-    return { fetch: (url, init) => fetch(url, init), close: () => {} };
+    return nativeHttpClient();
   }
   const pem = cert === undefined || key === undefined ? {} : { cert, key };
   const caCerts = ca === undefined ? {} : { caCerts: [ca] };
@@ -55,7 +56,7 @@ export function createHttpClient({ ca, cert, key }: HttpClientOptions): HttpClie
  */
 export function createTrustingClient(ca: readonly string[]): HttpClient {
   if (ca.length > 0) return createHttpClient({ ca: ca.join("\n") });
-  return { fetch: (url, init) => fetch(url, init), close: () => {} };
+  return nativeHttpClient();
 }
 
 function openClient(
