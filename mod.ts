@@ -26,12 +26,14 @@ export type { KiteIdentity } from "./src/protocol/identity.ts";
 export type { Server } from "./src/server.ts";
 export type { HttpHandler } from "./src/endpoint.ts";
 export type { RequestInfo, SockJsOptions } from "./src/transport/sockjs/server/mod.ts";
+export type { ServerSocket, SocketEvent, Upgrade } from "./src/runtime/upgrade.ts";
 export type { Client } from "./src/client.ts";
 export type { ClientOptions, ClientState, DialOptions } from "./src/client_options.ts";
 export type { BackoffOptions } from "./src/backoff.ts";
 export type { Connection } from "./src/connection.ts";
 export type { ClientTransport } from "./src/transport/dial.ts";
 export type { Connect } from "./src/transport/custom.ts";
+export type { Message } from "./src/transport/message.ts";
 export type { CloseInfo, Session, SessionHandler, TransportName } from "./src/transport/session.ts";
 
 // Calls and methods.
@@ -52,7 +54,7 @@ export {
 } from "./src/protocol/errors.ts";
 export { VERSION } from "./src/protocol/package_version.ts";
 export { decodeBytes, encodeBytes } from "./src/protocol/bytes.ts";
-export type { BuiltinPermissions, Permission, RiskyBuiltin } from "./src/builtins/mod.ts";
+export type { BuiltinPermissions, Permission } from "./src/builtins/mod.ts";
 
 // Contracts: typed methods.
 export { callback, contract, method, type } from "./src/contract/contract.ts";
@@ -62,6 +64,7 @@ export type {
   ImplementArguments,
   Implementation,
   ImplementOf,
+  Items,
 } from "./src/contract/contract.ts";
 export type { ImplementedMethods, ImplementOptions } from "./src/contract/implement.ts";
 export type { Description, JsonSchema, MethodDescription } from "./src/contract/describe.ts";

@@ -1,37 +1,37 @@
-/** Milliseconds that one stretch between two ticks counts, at most. */
-const LONGEST_STRETCH = 1_000;
+/** Maximum number of milliseconds that count between two ticks. */
+const MAX_INTERVAL = 1_000;
 
-/** Milliseconds by which wall clock and monotonic clock may drift apart between two ticks. */
-const DRIFT = 5_000;
+/** Maximum difference in milliseconds between wall clock and monotonic clock between two ticks. */
+const MAX_DRIFT = 5_000;
 
 /**
- * Milliseconds during which this process was able to listen. A kite must not count as silent for a
- * time in which Kontrol itself did not run: a blocked event loop, a stopped process, a sleeping
- * machine. So the clock is to be ticked often, and the time between two ticks counts only as far as a
- * healthy process would have ticked. The wall clock plays no part in it.
+ * Measures the time during which this process was able to receive heartbeats. Time in which it did
+ * not run (a blocked event loop, a stopped process, a suspended machine) does not count, so that no
+ * kite appears silent because of it. The clock is independent of the wall clock.
  */
 export class ActiveClock {
   #at = 0;
   #tickedAt = performance.now();
   #wallAt = Date.now();
 
-  /** The time, from an arbitrary start. */
+  /** The active time in milliseconds since an arbitrary start. */
   now(): number {
-    return this.#at + Math.min(performance.now() - this.#tickedAt, LONGEST_STRETCH);
+    return this.#at + Math.min(performance.now() - this.#tickedAt, MAX_INTERVAL);
   }
 
   /**
-   * To be called about twice a second.
+   * Call it about twice a second.
    *
-   * @returns whether the process was held up, or the wall clock moved: what others keep may be lost
+   * @returns true if the process was suspended or the wall clock jumped, after which registrations may
+   * have expired in the storage
    */
   tick(): boolean {
     const [monotonic, wall] = [performance.now(), Date.now()];
     const elapsed = monotonic - this.#tickedAt;
     const drift = wall - this.#wallAt - elapsed;
-    this.#at += Math.min(elapsed, LONGEST_STRETCH);
+    this.#at += Math.min(elapsed, MAX_INTERVAL);
     this.#tickedAt = monotonic;
     this.#wallAt = wall;
-    return elapsed > DRIFT || Math.abs(drift) > DRIFT;
+    return elapsed > MAX_DRIFT || Math.abs(drift) > MAX_DRIFT;
   }
 }

@@ -8,8 +8,8 @@ import type { Invites } from "./storage/storage.ts";
  * Who gets a kite.key from `registerMachine`:
  *
  * - `"closed"`: nobody.
- * - `"token"`: whoever has the code of an invite, once.
- * - `"open"`: everybody, for any username but Kontrol's own. For networks you trust.
+ * - `"token"`: users with the code of an invite, once per code.
+ * - `"open"`: everybody, for any username except Kontrol's own. Use it only in trusted networks.
  */
 export type RegisterMode = "closed" | "token" | "open";
 
@@ -17,9 +17,9 @@ export type RegisterMode = "closed" | "token" | "open";
 export const REGISTER_MODES: readonly RegisterMode[] = Object.freeze(["closed", "token", "open"]);
 
 /**
- * Returns the options with who decides about kite.keys.
+ * Adds the `machineAuthenticate` of a register mode to the options.
  *
- * @throws {KiteError} `configError` if two would decide
+ * @throws {KiteError} `configError`: the mode is unknown, or `machineAuthenticate` is given, too
  */
 export function admit(
   options: MachineOptions & { readonly register?: RegisterMode },

@@ -1,19 +1,23 @@
+import { checkNames } from "../src/config_values.ts";
 import { KiteError } from "../src/protocol/errors.ts";
+import { cannotUse } from "../src/protocol/refusal.ts";
 import type { CounterName, Metrics } from "./metrics.ts";
 import { RoundRobin } from "./round_robin.ts";
 import { FairScheduler } from "./fair_scheduler.ts";
 
-/** What one user may use of a Kontrol at the same time. Further requests are refused. */
+/** Limits per user. Requests beyond a limit are rejected. */
 export interface BudgetOptions {
   /**
-   * Kites of one user that keep themselves known at this Kontrol. Further registrations fail with
+   * Kites of one user that send heartbeats to this Kontrol. Further registrations fail with
    * `limitError`.
+   *
    * @default 50_000
    */
   readonly registrations?: number;
   /**
-   * Queries, token requests and registrations of one user that run at once. Further ones fail with
+   * Concurrent queries, token requests and registrations of one user. Further ones fail with
    * `requestLimitError`.
+   *
    * @default 4_096
    */
   readonly calls?: number;
@@ -24,19 +28,21 @@ export interface BudgetOptions {
    */
   readonly watches?: number;
   /**
-   * Lists of one user's watches that are not taken to their end yet. Further ones fail with
-   * `limitError`.
+   * Watches of one user with unread pages. Further ones fail with `limitError`.
+   *
    * @default 16
    */
   readonly lists?: number;
   /**
-   * Token signatures of one user that wait or run. Requests that need more fail with
+   * Waiting and running token signatures of one user. Requests that need more fail with
    * `requestLimitError`.
+   *
    * @default 16_384
    */
   readonly signatures?: number;
   /**
-   * Tokens signed at the same time for all users together; waiting users are served in turn.
+   * Concurrent token signatures of all users; waiting users are served in turn.
+   *
    * @default 2
    */
   readonly concurrentSignatures?: number;
@@ -51,29 +57,29 @@ const DEFAULTS: Required<BudgetOptions> = Object.freeze({
   concurrentSignatures: 2,
 });
 
-/** Counts what each user has of one kind, up to a limit. */
+/** A limit per user on one kind of resource. */
 export class Allowance {
   readonly #most: number;
   readonly #refuse: (user: string) => KiteError;
   readonly #byUser = new Map<string, number>();
 
-  /** @param refuse makes the error for a user who has `most` already */
+  /** @param refuse creates the error for a user who has reached the limit */
   constructor(most: number, refuse: (user: string) => KiteError) {
     this.#most = most;
     this.#refuse = refuse;
   }
 
-  /** @throws {KiteError} when the user has as many as allowed */
+  /** @throws {KiteError} if the user has reached the limit */
   check(user: string): void {
     if ((this.#byUser.get(user) ?? 0) >= this.#most) throw this.#refuse(user);
   }
 
-  /** Counts one more, without a check. */
+  /** Adds one, without a check. */
   add(user: string): void {
     this.#byUser.set(user, (this.#byUser.get(user) ?? 0) + 1);
   }
 
-  /** Counts one less. */
+  /** Removes one. */
   remove(user: string): void {
     const left = (this.#byUser.get(user) ?? 0) - 1;
     if (left > 0) this.#byUser.set(user, left);
@@ -81,7 +87,7 @@ export class Allowance {
   }
 
   /**
-   * Counts one more for as long as `work` takes.
+   * Counts one more while `work` runs.
    *
    * @throws {KiteError} as {@linkcode Allowance.check}
    */
@@ -96,23 +102,23 @@ export class Allowance {
   }
 }
 
-/** Runs a few tasks at a time; when several users have tasks waiting, each user gets one in turn. */
+/** Runs a limited number of tasks at a time, one of each waiting user in turn. */
 export class TaskQueue {
-  readonly #atOnce: number;
+  readonly #concurrency: number;
   readonly #waiting = new RoundRobin<() => Promise<void>>();
   #running = 0;
 
-  /** @param atOnce tasks that run at the same time, at most */
-  constructor(atOnce: number) {
-    this.#atOnce = atOnce;
+  /** @param concurrency maximum number of running tasks */
+  constructor(concurrency: number) {
+    this.#concurrency = concurrency;
   }
 
-  /** True if nothing waits and nothing runs. */
+  /** True if no task is waiting or running. */
   get isIdle(): boolean {
     return this.#running === 0 && this.#waiting.size === 0;
   }
 
-  /** The number of tasks that wait. */
+  /** The number of waiting tasks. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -120,7 +126,7 @@ export class TaskQueue {
   /**
    * Runs a task when the user's turn comes.
    *
-   * @returns what it comes to
+   * @returns the result of the task
    */
   run<Result>(user: string, task: () => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -140,7 +146,7 @@ export class TaskQueue {
   }
 
   #next(): void {
-    while (this.#running < this.#atOnce) {
+    while (this.#running < this.#concurrency) {
       const task = this.#waiting.take();
       if (task === undefined) return;
       this.#running++;
@@ -149,48 +155,45 @@ export class TaskQueue {
   }
 }
 
-/** What each user may use of a Kontrol, and how users take turns. */
+/** The limits per user, and the queues in which users take turns. */
 export class Budgets {
   readonly registrations: Allowance;
   readonly calls: Allowance;
   readonly watches: Allowance;
   readonly lists: Allowance;
   readonly signatures: Allowance;
-  /** The work of calls, in short steps. */
-  readonly turns: FairScheduler = new FairScheduler();
-  /** The signatures of tokens. */
+  /** Runs the steps of calls. */
+  readonly scheduler: FairScheduler = new FairScheduler();
+  /** Runs the signatures of tokens. */
   readonly signing: TaskQueue;
 
   /** @throws {KiteError} `configError`, naming the option that is wrong */
   constructor(options: BudgetOptions, metrics: Metrics) {
-    const given = { ...DEFAULTS, ...options };
+    const given = checkNames("budgets", options, Object.keys(DEFAULTS));
     for (const [name, value] of Object.entries(given)) {
-      if (!Object.hasOwn(DEFAULTS, name)) {
-        const known = Object.keys(DEFAULTS).join(", ");
-        throw new KiteError("configError", `Cannot use option budgets.${name}: must be ${known}`);
-      }
-      if (value === Infinity || (Number.isSafeInteger(value) && value >= 1)) continue;
-      const reason = "must be an integer from 1 on, or Infinity";
-      throw new KiteError("configError", `Cannot use ${value} as budgets.${name}: ${reason}`);
+      if (value === Infinity || (Number.isSafeInteger(value) && (value as number) >= 1)) continue;
+      const rule = "must be an integer of at least 1, or Infinity";
+      throw cannotUse(`budgets.${name}`, rule, { value });
     }
+    const limits: Required<BudgetOptions> = { ...DEFAULTS, ...given };
     const allow = (
       budget: Exclude<keyof BudgetOptions, "concurrentSignatures">,
       type: "limitError" | "requestLimitError",
-      what: string,
+      action: string,
     ): Allowance => {
-      const most = given[budget];
+      const limit = limits[budget];
       const counter: CounterName = `refused_${budget}`;
-      return new Allowance(most, (user) => {
+      return new Allowance(limit, (user) => {
         metrics.count(counter);
-        const limit = `(limit: budgets.${budget})`;
-        return new KiteError(type, `${user} has ${most} ${what}, at most ${most} may be ${limit}`);
+        const reason = `${user} has reached the limit of ${limit} (budgets.${budget})`;
+        return new KiteError(type, `Cannot ${action}: ${reason}`);
       });
     };
-    this.registrations = allow("registrations", "limitError", "kites registered here");
-    this.calls = allow("calls", "requestLimitError", "calls running");
-    this.watches = allow("watches", "limitError", "watches");
-    this.lists = allow("lists", "limitError", "lists of watches that are not at their end");
-    this.signatures = allow("signatures", "requestLimitError", "tokens waiting to be signed");
-    this.signing = new TaskQueue(given.concurrentSignatures);
+    this.registrations = allow("registrations", "limitError", "register another kite");
+    this.calls = allow("calls", "requestLimitError", "run another call");
+    this.watches = allow("watches", "limitError", "start another watch");
+    this.lists = allow("lists", "limitError", "start another watch with pages");
+    this.signatures = allow("signatures", "requestLimitError", "sign another token");
+    this.signing = new TaskQueue(limits.concurrentSignatures);
   }
 }

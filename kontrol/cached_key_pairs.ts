@@ -2,32 +2,32 @@ import { canonicalPublicKey } from "../src/auth/keys.ts";
 import { throwIfAborted } from "./storage/failure.ts";
 import type { KeyPair, KeyPairs, OperationOptions, StoredKeyPair } from "./storage/storage.ts";
 
-/** How {@linkcode CachedKeyPairs} remembers. */
+/** The options of {@linkcode CachedKeyPairs}. */
 export interface CachedKeyPairsOptions {
   /**
-   * How old the list may be, milliseconds: so late is another Kontrol's deletion seen.
+   * Maximum age of the list in milliseconds. Deletions by other Kontrols are noticed with this delay.
    *
    * @default 30_000
    */
   readonly timeToLive?: number;
   /**
-   * How often an unknown key may cause a new look, milliseconds.
+   * Minimum number of milliseconds between two reads caused by unknown keys.
    *
    * @default 1_000
    */
   readonly missInterval?: number;
   /**
-   * The clock, milliseconds from any start; it must never be set.
+   * A monotonic clock in milliseconds.
    *
    * @default performance.now
    */
   readonly now?: () => number;
 }
 
-/** Milliseconds to wait for a new list while there is an older one. */
-const PATIENCE = 500;
+/** Milliseconds to wait for a new list before the old one is used. */
+const RELOAD_TIMEOUT = 500;
 
-/** The pairs as they were at one time. */
+/** The pairs at one point in time. */
 interface Snapshot {
   readonly at: number;
   readonly list: readonly StoredKeyPair[];
@@ -36,10 +36,10 @@ interface Snapshot {
 }
 
 /**
- * Key pairs in memory before those in a storage. There are few of them and each answer of Kontrol
- * needs one, so the whole list is kept. What is not in it is looked for anew, yet strangers with
- * made-up keys cause no more than one look per interval. While the storage is away, the list that
- * was read last goes on serving.
+ * Caches the key pairs of a storage. There are few of them, and almost every call needs one, so the
+ * cache holds the whole list. An unknown key causes a new read, but at most one per interval, so that
+ * callers with invented keys cannot load the storage. While the storage is unavailable, the last list
+ * stays in use.
  */
 export class CachedKeyPairs implements KeyPairs {
   readonly #store: KeyPairs;
@@ -51,7 +51,7 @@ export class CachedKeyPairs implements KeyPairs {
   #failedAt: number | undefined;
   #generation = 0;
 
-  /** @param store Where the pairs really are. */
+  /** @param store the key pairs of the storage */
   constructor(store: KeyPairs, options: CachedKeyPairsOptions = {}) {
     this.#store = store;
     this.#timeToLive = options.timeToLive ?? 30_000;
@@ -104,7 +104,7 @@ export class CachedKeyPairs implements KeyPairs {
     return look(await this.#load());
   }
 
-  /** The list, not older than its time to live if the storage answers. */
+  /** The list, reloaded if it is older than its time to live and the storage answers. */
   async #recent(): Promise<Snapshot> {
     const known = this.#snapshot;
     if (known === undefined) return await this.#load();
@@ -113,17 +113,17 @@ export class CachedKeyPairs implements KeyPairs {
     const failedAt = this.#failedAt;
     if (failedAt !== undefined && now - failedAt < this.#missInterval) return known;
     const loading = this.#load().catch(() => known);
-    // A storage that is away answers late: only the first to find out wait for it, and not for long.
-    return failedAt === undefined ? await this.#soon(loading, known) : known;
+    // After a failure, calls do not wait for the storage again.
+    return failedAt === undefined ? await this.#loadedOrKnown(loading, known) : known;
   }
 
-  /** What `loading` gives, or what was known before when that takes too long. */
-  #soon(loading: Promise<Snapshot>, known: Snapshot): Promise<Snapshot> {
+  /** Waits for `loading`, at most for the reload timeout; then returns `known`. */
+  #loadedOrKnown(loading: Promise<Snapshot>, known: Snapshot): Promise<Snapshot> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.#failedAt ??= this.#now();
         resolve(known);
-      }, PATIENCE);
+      }, RELOAD_TIMEOUT);
       void loading.then((snapshot) => {
         clearTimeout(timer);
         resolve(snapshot);
@@ -142,7 +142,7 @@ export class CachedKeyPairs implements KeyPairs {
     try {
       const list = await this.#store.list();
       const byId = new Map(list.map((pair) => [pair.id.toLowerCase(), pair]));
-      // Later entries of a Map win: of one key in two texts, that is the pair added last.
+      // Reversed, so that the newest pair wins if one key is stored in two text forms.
       const byPublic = new Map(
         list.toReversed().map((pair) => [canonicalPublicKey(pair.public), pair]),
       );
@@ -158,7 +158,7 @@ export class CachedKeyPairs implements KeyPairs {
     }
   }
 
-  /** After a change of ours: what is being read may be older than it. */
+  /** Call it after a change, since a read that is running may not include it. */
   #forget(): void {
     this.#generation++;
     this.#snapshot = undefined;

@@ -1,50 +1,61 @@
 import type { Callback } from "../src/dnode/scrub.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import { readQuery } from "../src/protocol/query.ts";
-import { type Caller, inScope } from "./policy.ts";
-import type { KontrolService } from "./service.ts";
-import type { Registration, StorageEvent, Watch } from "./storage/storage.ts";
+import type { Budgets } from "./budgets.ts";
+import type { Finder } from "./finder.ts";
+import { type Caller, inScope, type Policy } from "./policy.ts";
+import type { Registration, Storage, StorageEvent, Watch } from "./storage/storage.ts";
 
-/** Changes of one watch that wait for their tokens, at most. */
-const MOST_WAITING = 10_000;
+/** Maximum number of changes of one watch that wait for their tokens. */
+const MAX_WAITING = 10_000;
 
-/** Kites on one page, at most. */
+/** Maximum number of kites on one page. */
 const PAGE = 1_000;
 
-/** Milliseconds for which the rest of a list waits to be asked for. */
+/** Milliseconds until a watch ends if the caller does not request the next page. */
 const PAGE_TIMEOUT = 60_000;
 
-/** What a {@linkcode CallerWatch} tells its owner. */
-export interface WatcherOptions {
-  /** Called when changes come faster than they can be passed on. */
+/** The dependencies of a {@linkcode CallerWatch}. */
+export interface CallerWatchOptions {
+  readonly storage: Storage;
+  readonly policy: Policy;
+  readonly budgets: Budgets;
+  readonly finder: Finder;
+}
+
+/** The events of a {@linkcode CallerWatch}. */
+export interface CallerWatchEvents {
+  /** Called when changes arrive faster than they can be delivered. */
   readonly onOverflow: () => void;
+  /** Receives errors that affect only single changes. */
   readonly onError: (error: unknown) => void;
-  /** Called once, when the watch has ended. */
+  /** Called once when the watch has ended. */
   readonly onStop: () => void;
 }
 
-/** A part of a watch's list. */
+/** A page of a watch's list. */
 export interface Page {
-  /** A JSON array of kites with tokens, as it stands inside of a JSON string. */
+  /** A JSON array of kites with tokens, escaped for use inside a JSON string. */
   readonly escaped: string;
   readonly hasMore: boolean;
 }
 
 /**
- * A watch of a caller: the list of what is there, then each change, in order. A list may be taken page
- * by page; a change of a kite that is still to be listed changes the list instead of being passed on.
+ * A caller's watch: delivers the current list, then each change, in order. The caller may read the
+ * list page by page. A change of a kite that was not listed yet updates the list instead of being
+ * delivered.
  */
 export class CallerWatch {
-  readonly #service: KontrolService;
+  readonly #options: CallerWatchOptions;
   readonly #caller: Caller;
   readonly #callback: Callback;
-  readonly #options: WatcherOptions;
-  /** Kites that the caller was told of. */
-  readonly #told = new Set<string>();
-  /** Kites that are to be listed. */
-  #rest = new Map<string, Registration>();
+  readonly #events: CallerWatchEvents;
+  /** IDs of the kites that the caller knows. */
+  readonly #delivered = new Set<string>();
+  /** The kites that were not listed yet. */
+  #unlisted = new Map<string, Registration>();
   #waiting: StorageEvent[] = [];
-  /** True until the latest part of the list is on its way: changes must not overtake it. */
+  /** True until the current page is sent, since changes must not overtake it. */
   #isHeld = true;
   #isDraining = false;
   #watch: Watch | undefined;
@@ -52,82 +63,83 @@ export class CallerWatch {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pageTimer: ReturnType<typeof setTimeout> | undefined;
   #isPaging = false;
-  /** True while a list that is not at its end counts for its user. */
-  #isOpenList = false;
+  /** True while the unfinished list counts against the user's budget. */
+  #isListCounted = false;
 
   constructor(
-    service: KontrolService,
+    options: CallerWatchOptions,
     caller: Caller,
     callback: Callback,
-    options: WatcherOptions,
+    events: CallerWatchEvents,
   ) {
-    this.#service = service;
+    this.#options = options;
     this.#caller = caller;
     this.#callback = callback;
-    this.#options = options;
+    this.#events = events;
   }
 
-  /** Begins to follow; nothing is passed on before the first part of the list. */
-  async begin(value: unknown): Promise<void> {
-    const { storage, policy, budgets: { turns } } = this.#service.parts;
+  /** Starts the watch. Nothing is delivered before the first page. */
+  async start(value: unknown): Promise<void> {
+    const { storage, policy, budgets: { scheduler } } = this.#options;
     const { username } = this.#caller;
     const query = inScope(policy, this.#caller, readQuery(value));
     if (query === undefined) return;
-    const watch = await turns.run(
+    const watch = await scheduler.run(
       username,
-      () => storage.watch(query, (event) => this.#changed(event)),
+      () => storage.watch(query, (event) => this.#receive(event)),
     );
     this.#watch = watch;
     if (this.#isStopped) return watch.stop();
-    this.#rest = new Map(watch.current.map((one) => [one.kite.id, one]));
+    this.#unlisted = new Map(watch.current.map((one) => [one.kite.id, one]));
   }
 
   /**
-   * The next part of the list; changes follow it.
+   * Returns the next page of the list. Changes follow it.
    *
-   * @throws {KiteError} the watch has ended then
+   * @throws {KiteError} after which the watch has ended
    */
   async page(): Promise<Page> {
     if (this.#isPaging) {
-      throw new KiteError("argumentError", "the page before is still on its way");
+      const reason = "the previous page is not finished";
+      throw new KiteError("argumentError", `Cannot send the next page: ${reason}`);
     }
     return await this.#list(PAGE);
   }
 
   /**
-   * The whole list in one message.
+   * Returns the whole list in one message.
    *
-   * @throws {KiteError} `limitError`: it is too long for that
+   * @throws {KiteError} `limitError`: the list does not fit in one message
    */
   async whole(): Promise<Page> {
     const page = await this.#list(Infinity);
     if (!page.hasMore) return page;
-    const reason = "more kites match than one message carries; ask for fewer, or for pages";
+    const reason = "the matching kites do not fit in one message; narrow the query, or use pages";
     throw new KiteError("limitError", `Cannot watch with this query: ${reason}`);
   }
 
-  /** Ends it; idempotent. */
+  /** Ends the watch. Idempotent. */
   stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#pageTimer);
     this.#waiting = [];
-    this.#rest.clear();
+    this.#unlisted.clear();
     this.#countList();
     this.#watch?.stop();
-    this.#options.onStop();
+    this.#events.onStop();
   }
 
-  async #list(most: number): Promise<Page> {
+  async #list(limit: number): Promise<Page> {
     this.#isPaging = true;
     this.#isHeld = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#pageTimer);
     try {
-      const page = await this.#take(most);
+      const page = await this.#take(limit);
       this.#countList();
-      this.#go();
+      this.#resume();
       return page;
     } catch (error) {
       this.stop();
@@ -137,64 +149,64 @@ export class CallerWatch {
     }
   }
 
-  async #take(most: number): Promise<Page> {
-    const { finder } = this.#service.parts;
+  async #take(limit: number): Promise<Page> {
+    const { finder } = this.#options;
     const taken: Registration[] = [];
-    for (const one of this.#rest.values()) {
-      if (taken.push(one) >= most) break;
+    for (const one of this.#unlisted.values()) {
+      if (taken.push(one) >= limit) break;
     }
-    for (const { kite } of taken) this.#rest.delete(kite.id);
+    for (const { kite } of taken) this.#unlisted.delete(kite.id);
     const callable = await finder.callable(this.#caller, taken, Infinity);
     const { escaped, count } = await finder.describe(this.#caller, callable);
-    for (const { kite } of callable.slice(0, count)) this.#told.add(kite.id);
+    for (const { kite } of callable.slice(0, count)) this.#delivered.add(kite.id);
     if (count < callable.length && !this.#isStopped) {
-      for (const one of callable.slice(count)) this.#rest.set(one.kite.id, one);
-      // What changed of these meanwhile changes the list.
+      for (const one of callable.slice(count)) this.#unlisted.set(one.kite.id, one);
+      // Apply the changes that arrived meanwhile for these kites to the list.
       const waiting = this.#waiting;
       this.#waiting = [];
-      for (const event of waiting) this.#changed(event);
+      for (const event of waiting) this.#receive(event);
     }
-    return { escaped, hasMore: this.#rest.size > 0 };
+    return { escaped, hasMore: this.#unlisted.size > 0 };
   }
 
   /**
-   * Counts the list while there is more of it.
+   * Counts the list against the user's budget while it is unfinished.
    *
-   * @throws {KiteError} `limitError`: too many of them
+   * @throws {KiteError} `limitError`: the user has too many unfinished lists
    */
   #countList(): void {
-    const { lists } = this.#service.parts.budgets;
+    const { lists } = this.#options.budgets;
     const { username } = this.#caller;
-    const isOpen = this.#rest.size > 0;
-    if (isOpen === this.#isOpenList) return;
-    if (isOpen) lists.check(username);
-    this.#isOpenList = isOpen;
-    if (isOpen) lists.add(username);
+    const isUnfinished = this.#unlisted.size > 0;
+    if (isUnfinished === this.#isListCounted) return;
+    if (isUnfinished) lists.check(username);
+    this.#isListCounted = isUnfinished;
+    if (isUnfinished) lists.add(username);
     else lists.remove(username);
   }
 
-  /** Lets changes through after this turn: the list is on its way by then. */
-  #go(): void {
+  /** Delivers changes again after this turn, by when the page was sent. */
+  #resume(): void {
     if (this.#isStopped) return;
     this.#timer = setTimeout(() => {
       this.#isHeld = false;
       void this.#drain();
     }, 0);
-    if (this.#rest.size > 0) this.#pageTimer = setTimeout(() => this.stop(), PAGE_TIMEOUT);
+    if (this.#unlisted.size > 0) this.#pageTimer = setTimeout(() => this.stop(), PAGE_TIMEOUT);
   }
 
-  #changed(event: StorageEvent): void {
+  #receive(event: StorageEvent): void {
     if (this.#isStopped) return;
     const { expires = Infinity } = this.#caller;
     if (Date.now() >= expires) return this.stop();
     const { action, registration } = event;
     const { id } = registration.kite;
-    if (this.#rest.has(id)) {
-      if (action === "REGISTER") this.#rest.set(id, registration);
-      else this.#rest.delete(id);
+    if (this.#unlisted.has(id)) {
+      if (action === "REGISTER") this.#unlisted.set(id, registration);
+      else this.#unlisted.delete(id);
       return;
     }
-    if (this.#waiting.length >= MOST_WAITING) return this.#options.onOverflow();
+    if (this.#waiting.length >= MAX_WAITING) return this.#events.onOverflow();
     this.#waiting.push(event);
     if (!this.#isHeld) void this.#drain();
   }
@@ -207,40 +219,40 @@ export class CallerWatch {
       this.#waiting = [];
       for (const event of batch) {
         try {
-          await this.#pass(event);
+          await this.#deliver(event);
         } catch (error) {
-          this.#options.onError(error);
+          this.#events.onError(error);
         }
       }
     }
     this.#isDraining = false;
   }
 
-  async #pass({ action, registration }: StorageEvent): Promise<void> {
+  async #deliver({ action, registration }: StorageEvent): Promise<void> {
     const { kite, url } = registration;
     if (action === "DEREGISTER") {
-      if (!this.#told.delete(kite.id)) return;
-      return this.#tell({ action, kite, url, token: "" });
+      if (!this.#delivered.delete(kite.id)) return;
+      return this.#send({ action, kite, url, token: "" });
     }
-    const { policy } = this.#service.parts;
+    const { policy } = this.#options;
     if (await policy.mayCall?.(this.#caller, kite) === false) return;
     const token = await this.#tokenFor(registration);
-    this.#told.add(kite.id);
-    this.#tell({ action, kite, url, token });
+    this.#delivered.add(kite.id);
+    this.#send({ action, kite, url, token });
   }
 
-  /** `""` while none can be signed: the change is told all the same, and a token can be asked for. */
+  /** `""` if no token can be signed; the change is sent anyway, and the caller can request a token. */
   async #tokenFor(registration: Registration): Promise<string> {
     try {
-      return await this.#service.parts.finder.tokenFor(this.#caller, registration);
+      return await this.#options.finder.tokenFor(this.#caller, registration);
     } catch (error) {
-      this.#options.onError(error);
+      this.#events.onError(error);
       return "";
     }
   }
 
-  /** kite.js reads `err`, others `error`; `token` is always a string. */
-  #tell(result: Record<string, unknown>): void {
+  /** Sends both `err`, which kite.js reads, and `error`. `token` is always a string. */
+  #send(result: Record<string, unknown>): void {
     if (!this.#isStopped) this.#callback({ error: null, err: null, result });
   }
 }

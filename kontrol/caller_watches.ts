@@ -2,43 +2,48 @@ import type { Callback } from "../src/dnode/scrub.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
 import { TaskQueue } from "./budgets.ts";
+import { CallerWatch, type CallerWatchOptions, type Page } from "./caller_watch.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Caller } from "./policy.ts";
-import type { KontrolService } from "./service.ts";
-import { CallerWatch, type Page } from "./caller_watch.ts";
 
-/** Watches of one connection, at most. */
-const MOST_WATCHES = 256;
+/** Maximum number of watches per connection. */
+const MAX_WATCHES = 256;
 
-/** Watches of one user that begin at the same time: each holds the whole list meanwhile. */
-const BEGINNING = 4;
+/** Watches of one user that start at the same time. Each holds its whole list meanwhile. */
+const CONCURRENT_STARTS = 4;
 
-/** The watches of every connection. */
+/** The dependencies of {@linkcode CallerWatches}. */
+export interface CallerWatchesOptions extends CallerWatchOptions {
+  readonly metrics: Metrics;
+  /** Receives errors that affect only single changes. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** The watches of all connections. */
 export class CallerWatches {
-  readonly #service: KontrolService;
-  readonly #onError: (error: unknown) => void;
+  readonly #options: CallerWatchesOptions;
   readonly #byRemote = new Map<RemoteKite, Map<string, CallerWatch>>();
-  /** By username, watches that begin. */
-  readonly #beginning = new Map<string, TaskQueue>();
+  /** By username, the queue of watches that are starting. */
+  readonly #starting = new Map<string, TaskQueue>();
 
-  constructor(service: KontrolService, onError: (error: unknown) => void) {
-    this.#service = service;
-    this.#onError = onError;
+  constructor(options: CallerWatchesOptions) {
+    this.#options = options;
   }
 
-  /** Watches that are running. */
+  /** The number of running watches. */
   get size(): number {
     let size = 0;
-    for (const watchers of this.#byRemote.values()) size += watchers.size;
+    for (const watches of this.#byRemote.values()) size += watches.size;
     return size;
   }
 
   /**
-   * Begins a watch for a remote, until it cancels it or disconnects.
+   * Starts a watch, which ends when the remote cancels it or disconnects.
    *
-   * @param isPaged whether the caller asks for the list page by page
-   * @returns the JSON of the answer as it stands inside of a JSON string:
-   * `{"kites":[…],"watcherID":"…"}`, and `"more":true` when {@linkcode CallerWatches.more} has further kites
-   * @throws {KiteError} `limitError`: too many watches, or a list too long for one message
+   * @param isPaged whether the caller reads the list page by page
+   * @returns the JSON `{"kites":[…],"watcherID":"…"}`, with `"more":true` if
+   * {@linkcode CallerWatches.more} has further kites, escaped for use inside a JSON string
+   * @throws {KiteError} `limitError`: too many watches, or the list does not fit in one message
    */
   async add(
     remote: RemoteKite,
@@ -47,42 +52,43 @@ export class CallerWatches {
     callback: Callback,
     isPaged: boolean,
   ): Promise<string> {
-    const { budgets, metrics } = this.#service.parts;
-    const watchers = this.#of(remote);
-    if (watchers.size >= MOST_WATCHES) {
-      throw new KiteError("limitError", `at most ${MOST_WATCHES} watches on one connection`);
+    const { budgets, metrics, onError } = this.#options;
+    const watches = this.#of(remote);
+    if (watches.size >= MAX_WATCHES) {
+      const reason = `one connection has at most ${MAX_WATCHES} watches`;
+      throw new KiteError("limitError", `Cannot start another watch: ${reason}`);
     }
     budgets.watches.check(caller.username);
     budgets.watches.add(caller.username);
     const watcherID = crypto.randomUUID();
-    const watcher: CallerWatch = new CallerWatch(this.#service, caller, callback, {
+    const watch: CallerWatch = new CallerWatch(this.#options, caller, callback, {
       onOverflow: () => remote.close(),
-      onError: this.#onError,
+      onError,
       onStop: () => {
-        watchers.delete(watcherID);
+        watches.delete(watcherID);
         budgets.watches.remove(caller.username);
       },
     });
-    watchers.set(watcherID, watcher);
+    watches.set(watcherID, watch);
     try {
-      const { escaped, hasMore } = await this.#begin(caller.username, async () => {
-        await watcher.begin(query);
-        return await (isPaged ? watcher.page() : watcher.whole());
+      const { escaped, hasMore } = await this.#start(caller.username, async () => {
+        await watch.start(query);
+        return await (isPaged ? watch.page() : watch.whole());
       });
       metrics.count("watches");
       const more = hasMore ? ',\\"more\\":true' : "";
       return `{\\"kites\\":${escaped},\\"watcherID\\":\\"${watcherID}\\"${more}}`;
     } catch (error) {
-      watcher.stop();
+      watch.stop();
       throw error;
     }
   }
 
   /**
-   * The next page of the list of a watch.
+   * Returns the next page of a watch's list.
    *
-   * @returns `{"kites":[…],"more":true}`, likewise
-   * @throws {KiteError} `argumentError` when there is no such watch
+   * @returns the JSON `{"kites":[…],"more":true}`, escaped as above
+   * @throws {KiteError} `argumentError`: there is no such watch
    */
   async more(remote: RemoteKite, watcherID: string): Promise<string> {
     const { escaped, hasMore } = await this.#find(remote, watcherID).page();
@@ -92,37 +98,39 @@ export class CallerWatches {
   /**
    * Ends a watch of a remote.
    *
-   * @throws {KiteError} `argumentError` when there is no such watch
+   * @throws {KiteError} `argumentError`: there is no such watch
    */
   cancel(remote: RemoteKite, watcherID: string): void {
     this.#find(remote, watcherID).stop();
   }
 
-  async #begin(username: string, begin: () => Promise<Page>): Promise<Page> {
-    let queue = this.#beginning.get(username);
-    if (queue === undefined) this.#beginning.set(username, queue = new TaskQueue(BEGINNING));
+  async #start(username: string, start: () => Promise<Page>): Promise<Page> {
+    let queue = this.#starting.get(username);
+    if (queue === undefined) {
+      this.#starting.set(username, queue = new TaskQueue(CONCURRENT_STARTS));
+    }
     try {
-      return await queue.run(username, begin);
+      return await queue.run(username, start);
     } finally {
-      if (queue.isIdle) this.#beginning.delete(username);
+      if (queue.isIdle) this.#starting.delete(username);
     }
   }
 
   #find(remote: RemoteKite, watcherID: string): CallerWatch {
-    const watcher = this.#byRemote.get(remote)?.get(watcherID);
-    if (watcher === undefined) throw new KiteError("argumentError", "no watcher with that id");
-    return watcher;
+    const watch = this.#byRemote.get(remote)?.get(watcherID);
+    if (watch === undefined) throw new KiteError("argumentError", "no watcher with that id");
+    return watch;
   }
 
   #of(remote: RemoteKite): Map<string, CallerWatch> {
     const known = this.#byRemote.get(remote);
     if (known !== undefined) return known;
-    const watchers = new Map<string, CallerWatch>();
-    this.#byRemote.set(remote, watchers);
+    const watches = new Map<string, CallerWatch>();
+    this.#byRemote.set(remote, watches);
     remote.onDisconnect(() => {
-      for (const watcher of [...watchers.values()]) watcher.stop();
+      for (const watch of [...watches.values()]) watch.stop();
       this.#byRemote.delete(remote);
     });
-    return watchers;
+    return watches;
   }
 }

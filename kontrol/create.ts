@@ -1,18 +1,17 @@
 import { DEFAULT_PORT, Kontrol, type KontrolOptions } from "./kontrol.ts";
 import { localUrl, prepareOwnKeys } from "./own_keys.ts";
 
-/** What {@linkcode createKontrol} makes a Kontrol from. */
+/** The options of {@linkcode createKontrol}. */
 export interface CreateKontrolOptions extends Omit<KontrolOptions, "kiteKey"> {
   /**
-   * The directory of Kontrol's `key.pem`, `key_pub.pem` and `kite.key`, which are made there when
-   * they are missing. With a storage that keeps nothing, every kite.key is void after a restart
-   * unless this is set.
+   * The directory of Kontrol's `key.pem`, `key_pub.pem` and `kite.key`, which are created if missing.
+   * Set it when you use a memory storage; otherwise all kite.keys become invalid on a restart.
    *
    * @default none: the key pair is only in the storage
    */
   readonly home?: string;
   /**
-   * Kontrol's username, the issuer of all it signs.
+   * Kontrol's username, the issuer of everything it signs.
    *
    * @default that of its kite.key, else "kontrol"
    */
@@ -20,10 +19,10 @@ export interface CreateKontrolOptions extends Omit<KontrolOptions, "kiteKey"> {
 }
 
 /**
- * Creates a Kontrol with a key pair and a kite.key of its own: those in `home`, those that the
- * storage holds, or new ones. It does not listen yet.
+ * Creates a Kontrol with its own key pair and kite.key: those in `home`, those in the storage, or new
+ * ones. It does not listen yet.
  *
- * @throws {KiteError} `configError`: a key file cannot be used or written; or that of the storage.
+ * @throws {KiteError} `configError`: a key file cannot be read or written; or an error of the storage
  *
  * @example
  * ```ts

@@ -1,45 +1,45 @@
 import { afterTurn } from "../src/runtime/turn.ts";
 import { RoundRobin } from "./round_robin.ts";
 
-/** Milliseconds of steps in one turn of the event loop, while steps wait. */
+/** Milliseconds of steps per turn of the event loop while steps are waiting. */
 const SLICE = 5;
 
-/** Milliseconds of steps in one turn after which even a user who asks for little has to wait. */
-const LONGEST = 15;
+/** Milliseconds of steps per turn after which light users must wait, too. */
+const MAX_SLICE = 15;
 
-/** Milliseconds of one turn that are little for one user. */
-const LITTLE = 1;
+/** A user is light if its steps took less than this many milliseconds in the current turn. */
+const LIGHT = 1;
 
 /**
- * Shares the one thread of a Kontrol between its users. Work is cut into short synchronous steps;
- * when several users have steps waiting, each user gets one in turn, and a user who asks for little
- * does not wait behind those who ask for much. After 5 ms of steps the event loop has a turn of its
- * own, so that connections and timers are served however much work waits.
+ * Shares Kontrol's single thread fairly between its users. Work is split into short synchronous
+ * steps. If several users have waiting steps, each runs one in turn; light users do not wait behind
+ * heavy ones. After 5 ms of steps the event loop gets a turn, so that connections and timers are
+ * served under any load.
  */
 export class FairScheduler {
   readonly #waiting = new RoundRobin<() => void>();
-  /** Milliseconds of steps in this turn of the event loop. */
+  /** Milliseconds of steps in the current turn of the event loop. */
   #used = 0;
-  /** The same by user, while steps wait. */
+  /** The same by user, recorded while steps are waiting. */
   readonly #usedBy = new Map<string, number>();
   #isScheduled = false;
   readonly #now: () => number;
 
-  /** @param now the clock, milliseconds from any start */
+  /** @param now a monotonic clock in milliseconds */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 
-  /** The number of steps that wait. */
+  /** The number of waiting steps. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
   /**
-   * Runs a step: at once while there is time in this turn and nobody waits, otherwise when the user's
-   * turn comes. A step should take at most a few milliseconds.
+   * Runs a step: immediately if there is time left in this turn and nothing is waiting, otherwise in
+   * turn. A step should take at most a few milliseconds.
    *
-   * @returns what the step returns; rejects with what it throws
+   * @returns the result of the step; rejects with what it throws
    */
   run<Result>(user: string, step: () => Result | Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -54,16 +54,16 @@ export class FairScheduler {
         this.#used += time;
         if (this.#waiting.size > 0) this.#usedBy.set(user, (this.#usedBy.get(user) ?? 0) + time);
       };
-      if (this.#mayRunAtOnce(user)) perform();
+      if (this.#mayRunNow(user)) perform();
       else this.#waiting.push(user, perform);
       this.#schedule();
     });
   }
 
-  #mayRunAtOnce(user: string): boolean {
+  #mayRunNow(user: string): boolean {
     if (this.#waiting.size === 0) return this.#used < SLICE;
-    return this.#used < LONGEST && !this.#waiting.has(user) &&
-      (this.#usedBy.get(user) ?? 0) < LITTLE;
+    return this.#used < MAX_SLICE && !this.#waiting.has(user) &&
+      (this.#usedBy.get(user) ?? 0) < LIGHT;
   }
 
   #schedule(): void {

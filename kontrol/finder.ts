@@ -8,42 +8,42 @@ import { SharedReads } from "./shared_reads.ts";
 import type { Registration, Storage } from "./storage/storage.ts";
 import type { TokenIssuer } from "./tokens.ts";
 
-/** Registrations that one step looks at. */
+/** Registrations processed in one step. */
 const STEP = 250;
 
-/** Tokens that one step asks for. */
+/** Tokens requested in one step. */
 const TOKENS_STEP = 50;
 
-/** Bytes that a message puts around the kites of an answer, at most. */
+/** Maximum number of bytes of a message in addition to the kites. */
 const ENVELOPE = 1_024;
 
-/** What a {@linkcode Finder} works on. */
+/** The dependencies of {@linkcode Finder}. */
 export interface FinderOptions {
   readonly storage: Storage;
   readonly tokens: TokenIssuer;
   readonly policy: Policy;
   readonly metrics: Metrics;
   readonly budgets: Budgets;
-  /** Kites in one answer, at most. */
+  /** Maximum number of kites in one answer. */
   readonly maxResults: number;
-  /** Bytes of one message, at most. */
+  /** Maximum number of bytes of one message. */
   readonly messageBytes: number;
 }
 
-/** What follows a token. A token itself holds nothing to escape. */
+/** The text after a token. Tokens need no escaping. */
 const TOKEN_END = '\\"}';
 
 /** Kites with tokens, as JSON. */
 export interface KitesText {
-  /** A JSON array, as it stands inside of a JSON string. */
+  /** A JSON array, escaped for use inside a JSON string. */
   readonly escaped: string;
-  /** How many of the given registrations are in it; the others did not fit in one message. */
+  /** The number of kites in the array; the others did not fit in one message. */
   readonly count: number;
 }
 
 /**
- * Finds kites for callers. The work is cut into steps that users take in turn, and an answer is put
- * together from texts that are encoded once per registration.
+ * Finds kites for callers. The work is split into steps for the {@linkcode FairScheduler}, and answers
+ * are assembled from the cached JSON of each registration.
  */
 export class Finder {
   readonly #options: FinderOptions;
@@ -56,16 +56,17 @@ export class Finder {
   }
 
   /**
-   * The kites that match and that the caller may call, in random order, each with a token: the JSON
-   * `{"kites":[…]}` as it stands inside of a JSON string. As many as one message carries.
+   * Finds the matching kites that the caller may call, in random order, as many as fit in one message.
+   *
+   * @returns the JSON `{"kites":[…]}` with a token for each kite, escaped for use inside a JSON string
    */
   async find(caller: Caller, query: unknown): Promise<string> {
     const { budgets, metrics, policy } = this.#options;
     const { username } = caller;
     metrics.count("queries");
-    const read = await budgets.turns.run(username, () => readQuery(query));
+    const read = await budgets.scheduler.run(username, () => readQuery(query));
     const answer = (): Promise<string> => this.#find(caller, read);
-    // The owner's policy may look at more of a caller than its name.
+    // Custom policies may depend on more than the username, so their answers are not shared.
     if (policy.mayCall !== undefined || policy.scope !== undefined) return await answer();
     return await this.#answers.get(JSON.stringify([username, caller.expires, read]), answer);
   }
@@ -76,34 +77,34 @@ export class Finder {
     return `{\\"kites\\":${escaped}}`;
   }
 
-  /** Registrations that match and that the caller may call, in random order, at most `limit`. */
+  /** At most `limit` matching registrations that the caller may call, in random order. */
   async matching(caller: Caller, query: KontrolQuery, limit: number): Promise<Registration[]> {
-    const { budgets: { turns }, policy, storage } = this.#options;
+    const { budgets: { scheduler }, policy, storage } = this.#options;
     const { username } = caller;
     const scoped = inScope(policy, caller, query);
     if (scoped === undefined) return [];
-    // What the policy filters out must not count for the limit.
+    // Kites that the policy filters out must not count towards the limit.
     const readLimit = policy.mayCall === undefined ? limit : Infinity;
     const found = await this.#reads.get(
       JSON.stringify([username, readLimit, scoped]),
-      () => turns.run(username, () => storage.get(scoped, { limit: readLimit })),
+      () => scheduler.run(username, () => storage.get(scoped, { limit: readLimit })),
     );
     const shuffled = shuffle([...found]);
     return policy.mayCall === undefined ? shuffled : await this.callable(caller, shuffled, limit);
   }
 
-  /** Those that the caller may call, at most `limit`. */
+  /** At most `limit` of the registrations that the caller may call. */
   async callable(
     caller: Caller,
     registrations: readonly Registration[],
     limit: number,
   ): Promise<Registration[]> {
-    const { budgets: { turns }, policy } = this.#options;
+    const { budgets: { scheduler }, policy } = this.#options;
     if (policy.mayCall === undefined) return registrations.slice(0, limit);
     const callable: Registration[] = [];
     for (let start = 0; start < registrations.length && callable.length < limit; start += STEP) {
       const some = registrations.slice(start, start + STEP);
-      const answers = await turns.run(
+      const answers = await scheduler.run(
         caller.username,
         () => Promise.all(some.map(({ kite }) => policy.mayCall?.(caller, kite))),
       );
@@ -112,14 +113,14 @@ export class Finder {
     return callable.slice(0, limit);
   }
 
-  /** Registrations with tokens for the caller, as many of them as one message carries. */
+  /** Encodes registrations with tokens for the caller, as many as fit in one message. */
   async describe(caller: Caller, registrations: readonly Registration[]): Promise<KitesText> {
-    const { turns } = this.#options.budgets;
-    const most = this.#options.messageBytes - ENVELOPE;
+    const { scheduler } = this.#options.budgets;
+    const limit = this.#options.messageBytes - ENVELOPE;
     const entries: RegistrationText[] = [];
     let bytes = 0;
-    for (let start = 0; start < registrations.length && bytes < most; start += STEP) {
-      await turns.run(caller.username, () => {
+    for (let start = 0; start < registrations.length && bytes < limit; start += STEP) {
+      await scheduler.run(caller.username, () => {
         for (const one of registrations.slice(start, start + STEP)) {
           const entry = this.#texts.of(one);
           entries.push(entry);
@@ -133,16 +134,20 @@ export class Finder {
     for (const entry of entries) {
       const token = tokens.get(entry.tokenName)!;
       bytes += entry.bytes + token.length + TOKEN_END.length + 1;
-      if (bytes > most) break;
+      if (bytes > limit) break;
       escaped += (count++ === 0 ? "" : ",") + entry.escaped + token + TOKEN_END;
     }
     return { escaped: escaped + "]", count };
   }
 
-  /** A token for the one kite that matches. */
+  /**
+   * Issues a token for the only matching kite.
+   *
+   * @throws {KiteError} `genericError`: no kite matches, or more than one
+   */
   async token(caller: Caller, value: unknown, force: boolean): Promise<string> {
-    const { turns } = this.#options.budgets;
-    const query = await turns.run(caller.username, () => readQuery(value));
+    const { scheduler } = this.#options.budgets;
+    const query = await scheduler.run(caller.username, () => readQuery(value));
     const found = await this.matching(caller, query, 2);
     if (found.length === 0) throw new KiteError("genericError", "no kites found");
     if (found.length > 1) {
@@ -151,33 +156,33 @@ export class Finder {
     return await this.tokenFor(caller, found[0]!, force);
   }
 
-  /** A token for a caller of one kite. */
+  /** Issues a token with which the caller can call a kite. */
   tokenFor(caller: Caller, registration: Registration, force = false): Promise<string> {
     return this.#issue(caller, this.#texts.of(registration), force);
   }
 
-  /** One token for each name: kites of one name share it. */
+  /** Issues one token per token name. */
   async #tokens(
     caller: Caller,
     entries: readonly RegistrationText[],
   ): Promise<ReadonlyMap<string, string>> {
-    const { turns } = this.#options.budgets;
+    const { scheduler } = this.#options.budgets;
     const byName = new Map<string, RegistrationText>();
     for (const entry of entries) byName.set(entry.tokenName, entry);
     const distinct = [...byName.values()];
     const tokens = new Map<string, string>();
-    const asked: Promise<unknown>[] = [];
+    const requested: Promise<unknown>[] = [];
     for (let start = 0; start < distinct.length; start += TOKENS_STEP) {
-      await turns.run(caller.username, () => {
+      await scheduler.run(caller.username, () => {
         for (const entry of distinct.slice(start, start + TOKENS_STEP)) {
           const token = this.#issue(caller, entry, false)
             .then((text) => tokens.set(entry.tokenName, text));
-          token.catch(() => {}); // rejects below, once all are asked for
-          asked.push(token);
+          token.catch(() => {}); // handled by Promise.all below
+          requested.push(token);
         }
       });
     }
-    await Promise.all(asked);
+    await Promise.all(requested);
     return tokens;
   }
 

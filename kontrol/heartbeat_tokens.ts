@@ -6,19 +6,19 @@ import type { KeyRing } from "./key_ring.ts";
 import type { Registry } from "./registry.ts";
 import type { Storage } from "./storage/storage.ts";
 
-/** The audience of these tokens: no kite answers to it. */
+/** The audience of these tokens, which is not a kite's. */
 const AUDIENCE = "kontrol:heartbeat";
 
-/** Good tokens that are remembered. */
+/** Maximum number of verified tokens in the cache. */
 const CACHE_SIZE = 10_000;
 
-/** Seconds that a token is good: far longer than a kite goes without registering anew. */
+/** Seconds until a token expires, much longer than the time between two registrations of a kite. */
 const LIFETIME = 30 * 24 * 3600;
 
 /** Seconds by which the clocks of two Kontrols may differ. */
 const LEEWAY = 300;
 
-/** What heartbeats need to know. */
+/** The dependencies of {@linkcode HeartbeatTokens}. */
 export interface HeartbeatTokensOptions {
   readonly registry: Registry;
   readonly storage: Storage;
@@ -26,27 +26,28 @@ export interface HeartbeatTokensOptions {
 }
 
 /**
- * Heartbeats over HTTP. A kite that asked for a token when it registered must show it with each
- * heartbeat: knowing its id, which every query tells, is not enough to keep it alive. Any Kontrol
- * that shares the key pairs takes the token, so that a heartbeat may go to another one.
+ * Authenticates heartbeats over HTTP. A kite that requested a token when it registered must send it
+ * with each heartbeat, since its ID is public and does not prove anything. Every Kontrol with the same
+ * key pairs accepts the token, so heartbeats may go to another Kontrol.
  *
- * The token names neither an issuer nor a user (`iss`, `sub`): the caller chose the id in it, and no
- * kite must take it for a token of a user who is named like that, whatever its `audience` rule.
+ * The token has no issuer and no user (`iss`, `sub`): the caller chose the ID in it, and no kite may
+ * mistake it for a token of a user with that name, whatever its `audience` rule.
  *
- * Go kites know no token: for them the id has to do, at the Kontrol where they registered.
+ * Go kites do not support these tokens. Their heartbeats need only the ID, but must go to the Kontrol
+ * where they registered.
  */
 export class HeartbeatTokens {
   readonly #options: HeartbeatTokensOptions;
-  /** Kites that registered here and asked for a token. */
+  /** Kites that requested a token here. */
   readonly #guarded = new Set<string>();
-  /** The ids of good tokens. */
+  /** The kite IDs of verified tokens. */
   readonly #verified = new SharedCache<string>(CACHE_SIZE, Date.now);
 
   constructor(options: HeartbeatTokensOptions) {
     this.#options = options;
   }
 
-  /** A token for the heartbeats of a kite. */
+  /** Signs a token for the heartbeats of a kite. */
   async issue(id: string): Promise<string> {
     const { keys } = this.#options;
     const own = await keys.own();
@@ -60,23 +61,27 @@ export class HeartbeatTokens {
     );
   }
 
-  /** @returns false when the kite has to register again */
-  async heard(id: string, token: string | undefined): Promise<boolean> {
+  /**
+   * Accepts a heartbeat.
+   *
+   * @returns false if the kite must register again
+   */
+  async accept(id: string, token: string | undefined): Promise<boolean> {
     const { registry, storage } = this.#options;
     if (token === undefined) {
-      return !this.#guarded.has(id) && registry.heard(id);
+      return !this.#guarded.has(id) && registry.recordHttpHeartbeat(id);
     }
-    if (!isUuid(id) || !await this.#isGood(id, token)) return false;
-    if (registry.heard(id)) return true;
-    // Registered at another Kontrol, which may be gone: from now on it is kept here.
+    if (!isUuid(id) || !await this.#isValid(id, token)) return false;
+    if (registry.recordHttpHeartbeat(id)) return true;
+    // The kite registered at another Kontrol, which may have stopped; this one takes over.
     const [registration] = await storage.get({ id }, { limit: 1 });
-    if (registration === undefined || registry.isKept(id, "connection")) return false;
+    if (registration === undefined || registry.isKeptAlive(id, "connection")) return false;
     await registry.add(registration, "http");
     this.#guarded.add(id);
     return true;
   }
 
-  async #isGood(id: string, token: string): Promise<boolean> {
+  async #isValid(id: string, token: string): Promise<boolean> {
     try {
       return await this.#verified.obtain(token, () => this.#verify(token)) === id;
     } catch (error) {
@@ -85,20 +90,20 @@ export class HeartbeatTokens {
     }
   }
 
-  /** The id that a token is for; `""` if no key pair of ours signed it. */
+  /** The kite ID of a token; `""` if it was not signed with one of Kontrol's key pairs. */
   async #verify(text: string): Promise<{ value: string; until: number }> {
     const token = parseToken(text, KEY_ALGORITHMS);
     const { iss, sub, aud, jti = "", exp = 0 } = token.claims;
-    const isOurs = iss === undefined && sub === undefined && aud === AUDIENCE;
+    const hasClaims = iss === undefined && sub === undefined && aud === AUDIENCE;
     checkTimes(token.claims, Date.now(), 0);
-    // Deleted pairs count too: the token was good when it was handed out.
-    const isGood = isOurs && await this.#options.keys.hasSigned(token);
-    return isGood ? { value: jti, until: exp * 1_000 } : { value: "", until: 0 };
+    // Deleted pairs are accepted, since the token was valid when it was issued.
+    const isValid = hasClaims && await this.#options.keys.hasSigned(token);
+    return isValid ? { value: jti, until: exp * 1_000 } : { value: "", until: 0 };
   }
 
   #prune(): void {
     for (const id of this.#guarded) {
-      if (!this.#options.registry.isKept(id, "http")) this.#guarded.delete(id);
+      if (!this.#options.registry.isKeptAlive(id, "http")) this.#guarded.delete(id);
     }
   }
 }

@@ -1,18 +1,18 @@
 import { KiteError } from "../src/protocol/errors.ts";
 import type { Invites } from "./storage/storage.ts";
 
-/** Milliseconds for which an invite is good unless another time is given. */
+/** The default of {@linkcode InviteOptions.lifetime}. */
 export const DEFAULT_INVITE_LIFETIME: number = 15 * 60_000;
 
-/** Milliseconds for which an invite is good, at most. */
-export const LONGEST_INVITE_LIFETIME: number = 7 * 24 * 3_600_000;
+/** The maximum of {@linkcode InviteOptions.lifetime}. */
+export const MAX_INVITE_LIFETIME: number = 7 * 24 * 3_600_000;
 
-/** What an invite is for. */
+/** The options of {@linkcode createInvite}. */
 export interface InviteOptions {
   /**
-   * The only username that may be registered with it.
+   * The username that may register with the invite.
    *
-   * @default any but Kontrol's own
+   * @default any except Kontrol's own
    */
   readonly username?: string;
   /**
@@ -25,28 +25,28 @@ export interface InviteOptions {
 
 /** A new invite. */
 export interface NewInvite {
-  /** What the invited person enters; the storage keeps only its hash. */
+  /** The code that the invited user enters. The storage contains only its hash. */
   readonly code: string;
   /** When it expires, milliseconds since 1970. */
   readonly expiresAt: number;
 }
 
-/** No I, L, O and U, which are mistaken for others. */
+/** Without I, L, O and U, which are easily confused with other characters. */
 const LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/** Letters of a code, 5 bits each: too many to guess. */
+/** Letters of a code, with 5 random bits each. */
 const CODE_LENGTH = 20;
 const GROUP = /.{5}(?=.)/g;
 
 /**
- * Creates an invite: a code that allows one registration of a machine.
+ * Creates an invite, which allows one call of `registerMachine`.
  *
- * @throws {KiteError} `argumentError` for a lifetime that is not allowed; or that of the storage
+ * @throws {KiteError} `argumentError`: the lifetime is not valid; or an error of the storage
  */
 export async function createInvite(
   invites: Invites,
   { username = "", lifetime = DEFAULT_INVITE_LIFETIME }: InviteOptions = {},
 ): Promise<NewInvite> {
-  if (!(lifetime >= 1_000 && lifetime <= LONGEST_INVITE_LIFETIME)) {
+  if (!(lifetime >= 1_000 && lifetime <= MAX_INVITE_LIFETIME)) {
     throw new KiteError(
       "argumentError",
       `Cannot use lifetime ${lifetime}: must be from 1 second to 7 days, in milliseconds`,
@@ -60,9 +60,9 @@ export async function createInvite(
 }
 
 /**
- * Uses an invite up.
+ * Redeems an invite.
  *
- * @returns False if the code is unknown, used, expired, or for another username.
+ * @returns false if the code is unknown, used, expired, or for another username
  */
 export async function redeemInvite(
   invites: Invites,
@@ -70,7 +70,7 @@ export async function redeemInvite(
   username: string,
 ): Promise<boolean> {
   const letters = code.toUpperCase().replace(/[\s-]/g, "");
-  // What cannot be a code costs the storage nothing.
+  // Reject malformed codes without asking the storage.
   if (letters.length !== CODE_LENGTH || [...letters].some((each) => !LETTERS.includes(each))) {
     return false;
   }

@@ -2,15 +2,15 @@ import { importPublicKey, type KeyAlgorithm } from "../src/auth/keys.ts";
 import { isValid } from "./key_ring.ts";
 import type { StoredKeyPair } from "./storage/storage.ts";
 
-/** One public key as JSON (RFC 7517); `kid` is the key pair's id, as in the tokens' headers. */
+/** A public key as a JWK (RFC 7517). */
 export interface PublicJwk {
   /** `RSA`, `EC` or `OKP`. */
   readonly kty: string;
-  /** The key pair's id. */
+  /** The ID of the key pair, as in the headers of tokens. */
   readonly kid: string;
-  /** For signatures alone. */
+  /** The key verifies signatures. */
   readonly use: "sig";
-  /** The one algorithm that it is for. */
+  /** The algorithm of the signatures. */
   readonly alg: KeyAlgorithm;
   /** RSA: modulus. */
   readonly n?: string;
@@ -18,21 +18,21 @@ export interface PublicJwk {
   readonly e?: string;
   /** `P-256` or `Ed25519`. */
   readonly crv?: string;
-  /** The point on the curve. */
+  /** P-256: the x coordinate; Ed25519: the public key. */
   readonly x?: string;
-  /** P-256: the other coordinate of the point. */
+  /** P-256: the y coordinate. */
   readonly y?: string;
 }
 
-/** What `/.well-known/jwks.json` answers. */
+/** The response of `/.well-known/jwks.json`. */
 export interface PublicJwks {
-  /** The last added first. */
+  /** Newest first. */
   readonly keys: readonly PublicJwk[];
 }
 
 /**
- * The public keys under which Kontrol's tokens verify, for services that are no kites. Deleted pairs
- * are left out, and so is a stored one that is no key.
+ * The public keys that verify Kontrol's tokens, for services that are not kites. Omits deleted pairs
+ * and stored rows that are not valid keys.
  */
 export async function createJwks(pairs: readonly StoredKeyPair[]): Promise<PublicJwks> {
   const keys = await Promise.all(pairs.filter(isValid).map(toJwk));

@@ -20,7 +20,7 @@ import { createKiteKey } from "../src/auth/kite_key.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import type { KeyPair, KeyPairs, StoredKeyPair } from "./storage/storage.ts";
 
-/** A key pair that {@linkcode KeyRing.add} takes, as `generateKeyPair` gives it. */
+/** A key pair for {@linkcode KeyRing.add}, such as the result of `generateKeyPair`. */
 export interface NewKeyPair {
   /**
    * A UUID.
@@ -29,53 +29,64 @@ export interface NewKeyPair {
    */
   readonly id?: string;
   /**
-   * PEM; must be the other half of `privateKey`.
+   * The public key of `privateKey`, as PEM.
    *
-   * @default derived from it
+   * @default derived from `privateKey`
    */
   readonly publicKey?: string;
-  /** PEM. */
+  /** The private key, as PEM. */
   readonly privateKey: string;
 }
 
-/** What a {@linkcode KeyRing} must know. */
+/** The options of {@linkcode KeyRing}. */
 export interface KeyRingOptions {
-  /** Where the pairs are; best a `CachedKeyPairs`, since every token asks for one. */
+  /** The key pairs. They should be cached, since every token needs one. */
   readonly keyPairs: KeyPairs;
-  /** Kontrol's own kite.key; `""` while there is none. */
+  /** Kontrol's own kite.key; `""` if there is none. */
   readonly kiteKey: () => string;
   /** Kontrol's username, the issuer of every kite.key. */
   readonly kontrolUser: () => string;
-  /** Kontrol's URL, as it goes into kite.keys. */
+  /** Kontrol's URL in kite.keys. */
   readonly kontrolUrl: () => string;
 }
 
-/** Keys that a caller is to trust from now on. */
+/** The key that a caller should trust from now on. */
 export interface CurrentKey {
   /** PEM. */
   readonly publicKey: string;
-  /** The statement of the key that the caller trusts, where that is another one. */
+  /** If the caller trusts another key: that key's signed statement that this one replaces it. */
   readonly keyHandover?: string;
 }
 
-/** New keys for a caller whose key is deleted. */
+/** New keys for a caller whose key pair was deleted. */
 export interface RenewedKeys extends CurrentKey {
   /** A kite.key for the same user. */
   readonly kiteKey: string;
 }
 
-/** Imported keys that are kept at hand, and handovers. */
+/** Maximum number of cached keys, and of cached handovers. */
 const MAX_IMPORTED = 256;
 
-/** Milliseconds for which a handover is handed out again: far less than it is good. */
+/** Milliseconds for which a handover is cached, much less than it is valid. */
 const HANDOVER_REUSE = 600_000;
 
 /**
- * Kontrol's key pairs and what follows from them: which one is Kontrol's own, which one signs,
- * whose kite.keys count, and who has to get a new one (docs/kontrol-protocol.md §6).
+ * Kontrol's key pairs. Decides which pair is Kontrol's own, which one signs, which kite.keys are
+ * accepted, and which kites get a new one (docs/kontrol-protocol.md §6).
+ *
+ * @example
+ * ```ts
+ * import { createKontrol, generateKeyPair, MemoryStorage } from "@kite/kite/kontrol";
+ *
+ * await using kontrol = await createKontrol({ storage: new MemoryStorage() });
+ * const own = await kontrol.keys.own();
+ * await kontrol.keys.add(await generateKeyPair());
+ * // Kites whose kite.keys were signed with the old pair get new ones when they register.
+ * await kontrol.keys.keyPairs.softDelete(own.id);
+ * ```
  */
 export class KeyRing {
-  /** The pairs themselves: listing and soft deletion go straight to them. */
+  /** The stored pairs, for listing and soft deletion. */
   readonly keyPairs: KeyPairs;
   readonly #options: KeyRingOptions;
   readonly #signers = new Map<string, Promise<PrivateKey>>();
@@ -83,37 +94,38 @@ export class KeyRing {
   readonly #handovers = new SharedCache<string>(MAX_IMPORTED, Date.now);
   #own: { readonly kiteKey: string; readonly publicKey: string } | undefined;
 
-  /** A ring over the pairs in `options.keyPairs`. */
+  /** Creates a key ring with the pairs in `options.keyPairs`. */
   constructor(options: KeyRingOptions) {
     this.keyPairs = options.keyPairs;
     this.#options = options;
   }
 
   /**
-   * Adds a pair after checking that its halves belong together. The public key is stored in its
-   * canonical text; a key that is there in another text stays as it is.
+   * Adds a pair after checking that its keys belong together. The public key is stored in canonical
+   * PEM. If it is already stored in another text form, that pair stays unchanged.
    *
-   * @throws {KiteError} `configError`: no key, a weak one, or halves of two pairs.
+   * @throws {KiteError} `configError`: a key is missing, not valid or weak, or the keys do not match
    */
   async add(pair: NewKeyPair): Promise<StoredKeyPair> {
     return await addKeyPair(this.keyPairs, await checkNewPair(pair));
   }
 
-  /** Every pair that still signs, the last added first. */
+  /** All pairs that are not deleted, newest first. */
   async valid(): Promise<StoredKeyPair[]> {
     return (await this.keyPairs.list()).filter(isValid);
   }
 
   /**
-   * Kontrol's own pair: the one that verifies its own kite.key, searched last-added first; once that
-   * is deleted, the one added last of those that are not.
+   * Kontrol's own pair: the newest one that verifies Kontrol's kite.key or, if that one is deleted,
+   * the newest one that is not.
    *
-   * @throws {KiteError} `configError`: none does.
+   * @throws {KiteError} `configError`: there is no such pair
    */
   async own(): Promise<StoredKeyPair> {
     const kiteKey = this.#options.kiteKey().trim();
     if (kiteKey === "") {
-      throw new KiteError("configError", "Kontrol has no kite.key; `-initial` makes the first one");
+      const reason = "Kontrol has no kite.key; create one with -initial";
+      throw new KiteError("configError", `Cannot find Kontrol's key pair: ${reason}`);
     }
     if (this.#own?.kiteKey === kiteKey) {
       const known = await this.keyPairs.byPublic(this.#own.publicKey);
@@ -126,26 +138,26 @@ export class KeyRing {
       if (key === undefined || !await hasSignatureOf(token, key)) continue;
       const own = isValid(pair) ? pair : pairs.find(isValid);
       if (own === undefined) {
-        const message = "every key pair is deleted: add a new one before the last one is retired";
-        throw new KiteError("configError", message);
+        const reason = "all are deleted; add a new one before you delete the last one";
+        throw new KiteError("configError", `Cannot find Kontrol's key pair: ${reason}`);
       }
       this.#own = { kiteKey, publicKey: own.public };
       return own;
     }
-    throw new KiteError("configError", "no key pair verifies Kontrol's own kite.key");
+    throw new KiteError("configError", "Cannot use Kontrol's kite.key: no key pair verifies it");
   }
 
-  /** Who signs the tokens for a kite: the pair it registered under, or Kontrol's own if that is deleted. */
+  /** The pair that signs tokens for a kite: the one of its registration or, if deleted, Kontrol's own. */
   async signerFor(keyId: string): Promise<StoredKeyPair> {
     const pair = keyId === "" ? undefined : await this.keyPairs.byId(keyId);
     return pair !== undefined && isValid(pair) ? pair : await this.own();
   }
 
   /**
-   * The pair that a caller's kite.key belongs to, deleted or not.
+   * The pair of a caller's kite.key, deleted or not.
    *
-   * @param kontrolKey The `kontrolKey` claim of its **verified** kite.key.
-   * @throws {KiteError} `authenticationError`, "no key pair found".
+   * @param kontrolKey the `kontrolKey` claim of the **verified** kite.key
+   * @throws {KiteError} `authenticationError`: no key pair found
    */
   async pairOf(kontrolKey: string): Promise<StoredKeyPair> {
     const pair = await this.keyPairs.byPublic(kontrolKey);
@@ -153,18 +165,18 @@ export class KeyRing {
     return pair;
   }
 
-  /** The `verify` option of Kontrol's `KiteKeyVerifier`: its own keys count, deleted ones too. */
+  /** The `verify` option of Kontrol's `KiteKeyVerifier`: accepts all stored pairs, deleted or not. */
   async trusts(kontrolKey: string): Promise<boolean> {
     await this.pairOf(kontrolKey);
     return true;
   }
 
   /**
-   * The public key that a caller is to trust now: its own while that is valid, else Kontrol's own,
-   * with the statement of the key it trusts that this one follows.
+   * The public key that a caller should trust: that of its kite.key or, if deleted, Kontrol's own,
+   * with a handover from the key that it trusts.
    *
-   * @param kontrolKey As in {@linkcode KeyRing.pairOf}.
-   * @param trustedKey The key that the caller trusts at present; default: `kontrolKey`
+   * @param kontrolKey as in {@linkcode KeyRing.pairOf}
+   * @param trustedKey the key that the caller currently trusts; default: `kontrolKey`
    *
    * @internal
    */
@@ -178,11 +190,12 @@ export class KeyRing {
   }
 
   /**
-   * New keys for a caller whose key is deleted; `undefined` while its key is valid.
+   * Creates new keys for a caller whose key pair was deleted.
    *
-   * @param kontrolKey As in {@linkcode KeyRing.pairOf}.
-   * @param username The authenticated one.
-   * @param trustedKey As in {@linkcode KeyRing.currentKey}.
+   * @param kontrolKey as in {@linkcode KeyRing.pairOf}
+   * @param username the authenticated caller
+   * @param trustedKey as in {@linkcode KeyRing.currentKey}
+   * @returns `undefined` if the caller's key pair is not deleted
    *
    * @internal
    */
@@ -200,7 +213,7 @@ export class KeyRing {
     };
   }
 
-  /** Lets the pair that a caller trusts sign that `next` follows it. */
+  /** Signs, with the key that a caller trusts, the statement that `next` replaces it. */
   async #handover(trustedKey: string, next: StoredKeyPair): Promise<{ keyHandover?: string }> {
     const former = await this.keyPairs.byPublic(trustedKey);
     if (former === undefined || isSameKey(former, next)) return {};
@@ -223,7 +236,7 @@ export class KeyRing {
   async signKiteKey(username: string, pair?: StoredKeyPair): Promise<string> {
     const signer = pair ?? await this.own();
     if (!isValid(signer)) {
-      throw new KiteError("configError", `the key pair ${signer.id} is deleted, it signs no more`);
+      throw new KiteError("configError", `Cannot sign with key pair ${signer.id}: it is deleted`);
     }
     return await createKiteKey({
       username,
@@ -241,14 +254,14 @@ export class KeyRing {
    */
   async hasSigned(token: UnverifiedToken): Promise<boolean> {
     for (const pair of await this.keyPairs.list()) {
-      // A damaged key must not keep the others from being tried.
+      // Skip damaged keys.
       const key = await this.#verifier(pair).catch(() => undefined);
       if (key !== undefined && await hasSignatureOf(token, key)) return true;
     }
     return false;
   }
 
-  /** The private key of a pair, imported once. */
+  /** The private key of a pair, imported on first use. */
   privateKey(pair: StoredKeyPair): Promise<PrivateKey> {
     return once(this.#signers, pair.private, () => importPrivateKey(pair.private));
   }
@@ -259,9 +272,9 @@ export class KeyRing {
 }
 
 /**
- * Adds a checked pair, unless the storage holds its public key in another text already.
+ * Adds a checked pair, unless its public key is already stored in another text form.
  *
- * @returns The pair as it is stored.
+ * @returns the stored pair
  */
 export async function addKeyPair(keyPairs: KeyPairs, pair: KeyPair): Promise<StoredKeyPair> {
   const known = (await keyPairs.list()).find((stored) =>
@@ -271,7 +284,7 @@ export async function addKeyPair(keyPairs: KeyPairs, pair: KeyPair): Promise<Sto
 }
 
 /**
- * The pair as it is to be stored; see {@linkcode KeyRing.add}.
+ * Checks a pair for {@linkcode KeyRing.add}, and returns it in the form to store.
  *
  * @throws {KiteError} `configError`
  */
@@ -281,7 +294,8 @@ export async function checkNewPair(pair: NewKeyPair): Promise<KeyPair> {
   const probe = await signToken({}, await importPrivateKey(pair.privateKey));
   const token = parseToken(probe, KEY_ALGORITHMS);
   if (!await hasSignatureOf(token, await importPublicKey(given))) {
-    throw new KiteError("configError", "the public key is not that of the private key");
+    const reason = "the public key does not belong to the private key";
+    throw new KiteError("configError", `Cannot use this key pair: ${reason}`);
   }
   return {
     id: pair.id ?? crypto.randomUUID(),
@@ -294,7 +308,7 @@ function isSameKey(one: KeyPair, other: KeyPair): boolean {
   return canonicalPublicKey(one.public) === canonicalPublicKey(other.public);
 }
 
-/** True while the pair signs: it is not deleted. */
+/** True if the pair is not deleted, so that it may sign. */
 export function isValid(pair: StoredKeyPair): boolean {
   return pair.deletedAt === undefined;
 }

@@ -2,7 +2,8 @@ import { KiteKeyVerifier } from "../src/auth/kite_key_verifier.ts";
 import { readKiteKeyClaims } from "../src/auth/kite_key.ts";
 import { Kite } from "../src/kite.ts";
 import type { CloseOptions, KiteOptions } from "../src/kite_options.ts";
-import { KiteError } from "../src/protocol/errors.ts";
+import { LimitedLog } from "../src/limited_log.ts";
+import { KiteError, messageOf } from "../src/protocol/errors.ts";
 import { formatIdentity } from "../src/protocol/identity.ts";
 import { VERSION } from "../src/protocol/package_version.ts";
 import type { Server } from "../src/server.ts";
@@ -20,7 +21,7 @@ import { choosePolicy, type Policy, type PolicyName } from "./policy.ts";
 import type { LivenessOptions } from "./liveness.ts";
 import { Registry } from "./registry.ts";
 import { KontrolService } from "./service.ts";
-import { SparseLog } from "./sparse_log.ts";
+
 import type { Registration, Storage } from "./storage/storage.ts";
 import { TokenIssuer, type TokenIssuerOptions } from "./tokens.ts";
 import { CallerWatches } from "./caller_watches.ts";
@@ -28,73 +29,73 @@ import { CallerWatches } from "./caller_watches.ts";
 /** The default port of a Kontrol. */
 export const DEFAULT_PORT = 4000;
 
-/** What a {@linkcode Kontrol} is made from. */
+/** The options of {@linkcode Kontrol}. */
 export interface KontrolOptions extends MachineOptions {
-  /** Where registrations and key pairs are kept; closed with the Kontrol. */
+  /** Stores registrations and key pairs. Kontrol closes it. */
   readonly storage: Storage;
-  /** Kontrol's own kite.key; one of the key pairs in the storage must have signed it. */
+  /** Kontrol's own kite.key, signed with one of the key pairs in the storage. */
   readonly kiteKey: string;
   /**
-   * The version under which Kontrol lists itself.
+   * The version in Kontrol's own registration.
    *
    * @default the version of this package
    */
   readonly version?: string;
   /**
-   * Kontrol's URL as kites reach it, which goes into kite.keys; port 0 in it stands for the port that
-   * is listened on.
+   * Kontrol's URL as kites reach it, which is written into kite.keys. Port 0 is replaced by the port
+   * on which Kontrol listens.
    *
    * @default that of the kite.key
    */
   readonly kontrolUrl?: string;
   /**
-   * Under which URL Kontrol registers itself; `""` for not at all.
+   * The URL of Kontrol's own registration; `""` for none.
    *
    * @default `kontrolUrl`
    */
   readonly registerUrl?: string;
-  /** Settings of the kite that Kontrol is: address, port, TLS, environment, logger, limits. */
+  /** The options of Kontrol's kite: address, port, TLS, environment, logger, limits and others. */
   readonly kite?: Omit<KiteOptions, "kiteKey" | "kontrolKey" | "kontrolUser" | "verify">;
   /**
-   * Who may do what.
+   * Decides who may register and find which kites.
    *
    * @default "compatible"
    */
   readonly policy?: PolicyName | Policy;
   /**
-   * Who gets a kite.key from `registerMachine`, where `machineAuthenticate` does not decide it.
+   * Who gets a kite.key from `registerMachine`. Cannot be combined with `machineAuthenticate`.
    *
    * @default "closed"
    */
   readonly register?: RegisterMode;
-  /** How long kites are kept. */
+  /** How long kites stay registered without heartbeats. */
   readonly liveness?: LivenessOptions;
-  /** How long tokens are good, and how many are remembered. */
+  /** The validity and the cache of tokens. */
   readonly tokens?: Omit<TokenIssuerOptions, "keys" | "issuer" | "queue" | "allowance">;
-  /** What one user may use at the same time. */
+  /** The limits per user. */
   readonly budgets?: BudgetOptions;
   /**
-   * Kites in one answer, at most.
+   * Maximum number of kites in one answer.
    *
    * @default 2_000
    */
   readonly maxResults?: number;
   /**
-   * Milliseconds after which a change of the key pairs by another Kontrol is noticed.
+   * Milliseconds until changes of the key pairs by other Kontrols take effect.
    *
    * @default 5_000
    */
   readonly keyPairsTimeToLive?: number;
 }
 
-/** Milliseconds for which a caller's kite.key counts without another look at the key pairs. */
+/** Milliseconds for which a verified kite.key is accepted without checking the key pairs again. */
 const VERIFY_TTL = 5_000;
 
-/** How often Kontrol puts itself into the storage, milliseconds. */
+/** Milliseconds between two refreshes of Kontrol's own registration. */
 const SELF_INTERVAL = 30_000;
 
 /**
- * A Kontrol: the registry and authority of kites.
+ * A Kontrol: the registry of kites, which issues their keys and tokens.
  *
  * @example A Kontrol for tests, in memory
  * ```ts
@@ -105,37 +106,37 @@ const SELF_INTERVAL = 30_000;
  * ```
  */
 export class Kontrol implements AsyncDisposable {
-  /** The kite that Kontrol is: add methods and authenticators of your own here. */
+  /** Kontrol's kite, to which you can add methods and authenticators. */
   readonly kite: Kite;
-  /** The key pairs: add and delete them at any time. */
+  /** The key pairs, which you can add and delete at any time. */
   readonly keys: KeyRing;
-  /** What is counted. */
+  /** The counters. */
   readonly metrics: Metrics = new Metrics();
   readonly #storage: Storage;
   readonly #registry: Registry;
-  readonly #watchers: CallerWatches;
-  readonly #refusals: SparseLog;
+  readonly #limitedLog: LimitedLog;
   readonly #registerUrl: string | undefined;
   #kontrolUrl: string;
   #selfTimer: ReturnType<typeof setInterval> | undefined;
-  #selfLosses: Disposable | undefined;
+  #selfLossListener: Disposable | undefined;
   #isClosed = false;
 
   /**
-   * A Kontrol that does not listen yet.
+   * Creates a Kontrol that does not listen yet.
    *
-   * @throws {KiteError} `configError` that names what is wrong
+   * @throws {KiteError} `configError` that names the invalid option
    */
   constructor(options: KontrolOptions) {
     const { kiteKey } = options;
     const { sub, iss, kontrolURL, kontrolKey } = readKiteKeyClaims(kiteKey);
     const username = iss ?? "";
     if (username === "" || sub === undefined) {
-      throw new KiteError("configError", "Kontrol's kite.key names no issuer and no user");
+      const reason = "it must name an issuer and a user";
+      throw new KiteError("configError", `Cannot use Kontrol's kite.key: ${reason}`);
     }
     this.#kontrolUrl = options.kontrolUrl ?? kontrolURL ?? "";
     this.#registerUrl = options.registerUrl;
-    // A database that crashed comes back without the registrations it held in memory.
+    // After a crash, a database may have lost the registrations that it held in memory.
     this.#storage = new MeasuredStorage(
       options.storage,
       this.metrics,
@@ -150,7 +151,7 @@ export class Kontrol implements AsyncDisposable {
       ...(kontrolKey === undefined ? {} : { kontrolKey }),
     });
     const report = (what: string, error: unknown): void =>
-      this.kite.log.warning(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      this.kite.log.warning(`${what}: ${messageOf(error)}`);
     this.keys = new KeyRing({
       keyPairs: new CachedKeyPairs(this.#storage.keyPairs, {
         timeToLive: options.keyPairsTimeToLive ?? 5_000,
@@ -168,12 +169,12 @@ export class Kontrol implements AsyncDisposable {
     const about = ({ kite, url }: Registration): Record<string, unknown> => {
       return { kite: formatIdentity(kite), url };
     };
-    this.#refusals = new SparseLog((text) => log.info("{text}", { text }));
+    this.#limitedLog = new LimitedLog(log);
     const budgets = new Budgets(options.budgets ?? {}, this.metrics);
     this.#registry = new Registry(this.#storage, options.liveness ?? {}, report, {
       allowance: budgets.registrations,
-      onGone: (gone, reason) =>
-        log.info("deregistered {kite}: {reason}", { ...about(gone), reason }),
+      onRemoved: (removed, reason) =>
+        log.info("deregistered {kite}: {reason}", { ...about(removed), reason }),
     });
     const tokens = new TokenIssuer({
       ...options.tokens,
@@ -184,47 +185,77 @@ export class Kontrol implements AsyncDisposable {
     });
     const policy = choosePolicy(options.policy ?? "compatible");
     const storage = this.#storage;
-    const common = { storage, tokens, policy, metrics: this.metrics, budgets };
+    const { keys, metrics } = this;
+    const registry = this.#registry;
+    const finder = new Finder({
+      storage,
+      tokens,
+      policy,
+      metrics,
+      budgets,
+      maxResults: options.maxResults ?? 2_000,
+      messageBytes: this.kite.config.limits.messageBytes,
+    });
     const service = new KontrolService({
-      ...common,
-      registry: this.#registry,
-      keys: this.keys,
+      registry,
+      keys,
+      policy,
+      metrics,
       verifier,
-      finder: new Finder({
-        ...common,
-        maxResults: options.maxResults ?? 2_000,
-        messageBytes: this.kite.config.limits.messageBytes,
-      }),
-      onRegistered: (added, keeper) =>
-        log.info("registered {kite} at {url}, kept by {keeper}", { ...about(added), keeper }),
-      onRefused: (who, { message }) => this.#refusals.say(`refused ${who}: ${message}`),
+      budgets,
+      finder,
+      onRegistered: (added, channel) => {
+        const details = { ...about(added), channel };
+        log.info("registered {kite} at {url}, heartbeats over {channel}", details);
+      },
+      onRefused: (who, { message: reason }) => {
+        this.#limitedLog.write("info", "refused kite.keys", "refused {who}: {reason}", {
+          who,
+          reason,
+        });
+      },
     });
     this.kite.addAuthenticator("kiteKey", async ({ key }, { kite, client }) => {
       const who = (): string => `${formatIdentity(kite)} at ${client.remoteAddress}`;
       return (await service.verify(key, who)).username;
     });
-    this.#watchers = new CallerWatches(
-      service,
-      (error) => report("a watcher could not be told", error),
-    );
+    const watches = new CallerWatches({
+      storage,
+      policy,
+      budgets,
+      finder,
+      metrics,
+      onError: (error) => report("Cannot deliver a change to a watch", error),
+    });
     const machines = admit(options, () => storage.invites, username);
-    addMethods(this.kite, service, this.#watchers, machines);
-    const heartbeats = new HeartbeatTokens({ registry: this.#registry, storage, keys: this.keys });
-    const http = createHttp(service, this.#watchers, heartbeats, report);
+    addMethods(this.kite, { ...machines, service, registry, metrics, watches });
+    const heartbeats = new HeartbeatTokens({ registry, storage, keys });
+    const http = createHttp({
+      service,
+      storage,
+      registry,
+      keys,
+      metrics,
+      tokens,
+      budgets,
+      watches,
+      heartbeats,
+      onError: report,
+    });
     for (const path of HTTP_PATHS) {
       this.kite.handleHttp(path, (request) => http.fetch(request));
     }
   }
 
-  /** Kontrol's URL as it goes into kite.keys; complete once it listens. */
+  /** Kontrol's URL in kite.keys. Its port is final once Kontrol listens. */
   get url(): string {
     return this.#kontrolUrl;
   }
 
   /**
-   * Listens.
+   * Starts to listen.
    *
-   * @throws {KiteError} `configError`: the port is taken, or no key pair fits the kite.key
+   * @throws {KiteError} `configError`: the port is in use, or no key pair verifies the kite.key
    */
   async listen(): Promise<Server> {
     await this.keys.own();
@@ -235,29 +266,29 @@ export class Kontrol implements AsyncDisposable {
     if (url !== "") {
       await this.#registerSelf(url);
       this.#selfTimer = setInterval(() => void this.#registerSelf(url), SELF_INTERVAL);
-      this.#selfLosses = this.#storage.onLoss((lost) => {
+      this.#selfLossListener = this.#storage.onLoss((lost) => {
         if (lost === undefined || lost.kite.id === this.kite.id) void this.#registerSelf(url);
       });
     }
     return server;
   }
 
-  /** Refuses new calls, lets running ones finish, ends every session, and closes the storage. */
+  /** Rejects new calls, waits for running ones, ends all sessions, and closes the storage. */
   async close(options: CloseOptions = {}): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearInterval(this.#selfTimer);
-    this.#selfLosses?.[Symbol.dispose]();
+    this.#selfLossListener?.[Symbol.dispose]();
     this.#registry[Symbol.dispose]();
-    this.#refusals[Symbol.dispose]();
+    this.#limitedLog.flush();
     await this.kite.close(options);
     await this.#storage.delete(this.kite.id, { ifOurs: true }).catch((error: unknown) =>
-      this.kite.log.debug(`Kontrol stays listed until it expires: ${error}`)
+      this.kite.log.debug(`Cannot remove Kontrol's registration, which will expire: ${error}`)
     );
     await this.#storage[Symbol.asyncDispose]();
   }
 
-  /** Closes, see {@linkcode Kontrol.close}. */
+  /** See {@linkcode Kontrol.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -271,12 +302,12 @@ export class Kontrol implements AsyncDisposable {
         keyId: id,
       });
     } catch (error) {
-      this.kite.log.warning(`Kontrol could not list itself, which is tried again: ${error}`);
+      this.kite.log.warning(`Cannot register Kontrol itself, will retry: ${messageOf(error)}`);
     }
   }
 }
 
-/** The URL with the port that is listened on, where it left that open. */
+/** Replaces port 0 of a URL. */
 function withPort(url: string, port: number): string {
   if (!URL.canParse(url)) return url;
   const parsed = new URL(url);

@@ -1,33 +1,34 @@
-import { KiteError } from "../src/protocol/errors.ts";
+import { checkNames } from "../src/config_values.ts";
+import { cannotUse } from "../src/protocol/refusal.ts";
 
-/** How long kites are kept, all in milliseconds. */
+/** How long kites stay registered, in milliseconds. */
 export interface LivenessOptions {
   /**
-   * What kites are asked to send their heartbeats at.
+   * The interval at which kites must send heartbeats. On the wire it is rounded to seconds, at least 1.
    *
    * @default 10_000
    */
   readonly heartbeatInterval?: number;
   /**
-   * What a heartbeat may be late before its kite counts as gone.
+   * How late a heartbeat may be before the kite is removed.
    *
    * @default 20_000
    */
   readonly heartbeatGrace?: number;
   /**
-   * How long a kite is kept after its connection has closed, for it to come back.
+   * How long a kite stays registered after its connection closed, so that it can reconnect.
    *
    * @default 1_000
    */
   readonly disconnectGrace?: number;
   /**
-   * How often a kite that sends heartbeats is refreshed in the storage.
+   * The interval at which live kites are refreshed in the storage.
    *
    * @default 45_000
    */
   readonly refreshInterval?: number;
   /**
-   * How long the id of a kite that has gone stays reserved for its user.
+   * How long the ID of a removed kite stays reserved for its user.
    *
    * @default 600_000
    */
@@ -46,16 +47,15 @@ const DEFAULTS: Liveness = Object.freeze({
 });
 
 /**
- * Checks the options and fills in the defaults.
+ * Checks the options and adds the defaults.
  *
  * @throws {KiteError} `configError`
  */
 export function readLiveness(options: LivenessOptions): Liveness {
-  const liveness = { ...DEFAULTS, ...options };
-  for (const [name, value] of Object.entries(liveness)) {
-    if (Number.isFinite(value) && value >= 0) continue;
-    const reason = "must be milliseconds from 0 on";
-    throw new KiteError("configError", `Cannot use ${value} as liveness.${name}: ${reason}`);
+  const given = checkNames("liveness", options, Object.keys(DEFAULTS));
+  for (const [name, value] of Object.entries(given)) {
+    if (Number.isFinite(value) && (value as number) >= 0) continue;
+    throw cannotUse(`liveness.${name}`, "must be milliseconds, at least 0", { value });
   }
-  return liveness;
+  return { ...DEFAULTS, ...given };
 }

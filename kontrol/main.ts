@@ -13,17 +13,17 @@ import { describeStorage } from "./program/open_storage.ts";
 import { readProgramSettings, SETTINGS, type Settings } from "./program/settings.ts";
 import { initializeKontrol, startKontrol } from "./program/start.ts";
 
-const HELP = `Kontrol ${VERSION}: the registry and authority of kites.
+const HELP = `Kontrol ${VERSION}: the registry of kites, which issues their keys and tokens.
 
 Usage: kontrol [-flag=value ...]
 
-Without any flag it keeps everything in a file of its own, makes a key pair and a
-first kite.key, and listens on port 4000. Each flag can be set in the environment.
+Without flags it stores everything in an SQLite file, creates a key pair and a first
+kite.key, and listens on port 4000. Each flag has an environment variable.
 
 `;
 
 /**
- * Runs Kontrol until the process is told to stop.
+ * Runs Kontrol until the process is interrupted.
  *
  * @returns the exit code
  */

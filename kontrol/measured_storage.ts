@@ -13,21 +13,21 @@ import type {
   Watch,
 } from "./storage/storage.ts";
 
-/** What is said of a storage that does not answer, unlike one that answers with an error. */
-const AWAY: readonly unknown[] = ["unreachable", "timeout"];
+/** The error codes of a storage that does not answer. */
+const UNAVAILABLE: readonly unknown[] = ["unreachable", "timeout"];
 
-/** A storage whose operations are counted and timed, and which tells when it is back. */
+/** Counts and times the operations of a storage, and reports when it has recovered. */
 export class MeasuredStorage implements Storage {
   readonly #storage: Storage;
   readonly #metrics: Metrics;
-  readonly #onBack: () => void;
-  #isAway = false;
+  readonly #onRecovered: () => void;
+  #isUnavailable = false;
 
-  /** @param onBack called when an operation succeeds after one had found the storage away */
-  constructor(storage: Storage, metrics: Metrics, onBack: () => void) {
+  /** @param onRecovered called when an operation succeeds after the storage was unavailable */
+  constructor(storage: Storage, metrics: Metrics, onRecovered: () => void) {
     this.#storage = storage;
     this.#metrics = metrics;
-    this.#onBack = onBack;
+    this.#onRecovered = onRecovered;
   }
 
   get kind(): Storage["kind"] {
@@ -86,16 +86,16 @@ export class MeasuredStorage implements Storage {
     const start = performance.now();
     try {
       const result = await operation();
-      if (this.#isAway) {
-        this.#isAway = false;
-        this.#onBack();
+      if (this.#isUnavailable) {
+        this.#isUnavailable = false;
+        this.#onRecovered();
       }
       return result;
     } catch (error) {
       const { type, code } = error as { type?: unknown; code?: unknown };
       if (type === "storageError") {
         this.#metrics.count("storage_errors");
-        this.#isAway ||= AWAY.includes(code);
+        this.#isUnavailable ||= UNAVAILABLE.includes(code);
       }
       throw error;
     } finally {

@@ -1,5 +1,5 @@
 import { readTokenClaims } from "../src/auth/jwt.ts";
-import { KiteError } from "../src/protocol/errors.ts";
+import { KiteError, messageOf } from "../src/protocol/errors.ts";
 import { validateField } from "../src/protocol/identity.ts";
 import type { Kite } from "../src/kite.ts";
 import type { Callback } from "../src/dnode/scrub.ts";
@@ -7,26 +7,30 @@ import type { KiteRequest } from "../src/rpc/request.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
 import { AnswerThrottle } from "./answer_throttle.ts";
 import type { Caller } from "./policy.ts";
-import type { LifeSign, Registry } from "./registry.ts";
+import type { Metrics } from "./metrics.ts";
+import type { LastHeartbeat, Registry } from "./registry.ts";
 import type { KontrolService } from "./service.ts";
 import type { StoredKeyPair } from "./storage/storage.ts";
 import type { CallerWatches } from "./caller_watches.ts";
 
-/** Someone who asks for a kite.key of their own. */
+/** A request for a kite.key. */
 export interface MachineRequest {
-  /** What kind of proof is offered; `""` when none was named. */
+  /** The kind of authentication that the client offers; `""` if it named none. */
   readonly authType: string;
-  /** Whom the kite.key would speak for. */
+  /** The user for whom the kite.key is requested. */
   readonly username: string;
-  /** The code of an invite; `""` when none was given. */
+  /** The code of an invite; `""` if none was given. */
   readonly invite: string;
-  /** The call itself, to ask back through: `request.client.tell("kite.getPass", "Password: ")`. */
+  /**
+   * The call. The client can be asked for credentials with it:
+   * `request.client.tell("kite.getPass", "Password: ")`.
+   */
   readonly request: KiteRequest;
 }
 
-/** The owner's say in who gets a kite.key, and signed with which key pair. */
+/** Controls who gets a kite.key, and which key pair signs it. */
 export interface MachineOptions {
-  /** Throws to refuse. Without it no kite.key is given to anyone. */
+  /** Authenticates a request; throws to reject it. Without it, all requests are rejected. */
   readonly machineAuthenticate?: (request: MachineRequest) => void | Promise<void>;
   /**
    * The key pair that signs a new kite.key.
@@ -41,19 +45,19 @@ export interface MachineOptions {
 /** Milliseconds that a kite may take to answer `kite.heartbeat`. */
 const HEARTBEAT_TIMEOUT = 15_000;
 
-/** Kites that one connection keeps known, at most. */
-const MOST_KITES = 10_000;
+/** Maximum number of kites registered over one connection. */
+const MAX_KITES = 10_000;
 
-/** What one connection keeps known. */
+/** The kites registered over one connection. */
 interface KeptKites {
   readonly ids: Set<string>;
-  readonly life: LifeSign;
-  /** The function for its heartbeats that was handed out last. */
+  readonly lastHeartbeat: LastHeartbeat;
+  /** The callback for heartbeats that the kite received last. */
   ping: Callback | undefined;
   hasEnded: boolean;
 }
 
-/** Which kites each connection keeps known: its heartbeats count for all of them, and its end. */
+/** Tracks the kites of each connection. Its heartbeats, and its end, affect all of them. */
 class ConnectionKites {
   readonly #registry: Registry;
   readonly #onHeartbeat: () => void;
@@ -65,58 +69,67 @@ class ConnectionKites {
   }
 
   /**
-   * The life sign of a connection that may keep one more kite.
+   * The last heartbeat of a connection, to register another kite with.
    *
-   * @throws {KiteError} `limitError`
+   * @throws {KiteError} `limitError`: the connection has too many kites
    */
-  lifeOf(remote: RemoteKite): LifeSign {
-    const { ids, life } = this.#of(remote);
-    if (ids.size < MOST_KITES) return life;
-    throw new KiteError("limitError", `at most ${MOST_KITES} kites on one connection`);
+  lastHeartbeatOf(remote: RemoteKite): LastHeartbeat {
+    const { ids, lastHeartbeat } = this.#of(remote);
+    if (ids.size < MAX_KITES) return lastHeartbeat;
+    const reason = `one connection has at most ${MAX_KITES} kites`;
+    throw new KiteError("limitError", `Cannot register another kite: ${reason}`);
   }
 
   /**
-   * Adds a kite.
+   * Adds a registered kite.
    *
-   * @returns the function for its heartbeats, in place of an earlier one
+   * @returns the callback for heartbeats, which replaces the connection's previous one
    */
   keep(remote: RemoteKite, id: string): Callback {
     const kept = this.#of(remote);
     kept.ids.add(id);
-    // It may have ended while the kite was being registered.
-    if (kept.hasEnded) this.#registry.disconnected(id, kept.life);
+    // The connection may have ended during the registration.
+    if (kept.hasEnded) this.#registry.disconnected(id, kept.lastHeartbeat);
     if (kept.ping !== undefined) remote.release(kept.ping);
     return kept.ping = () => {
       this.#onHeartbeat();
-      this.#registry.heardFrom(kept.life);
+      this.#registry.recordHeartbeat(kept.lastHeartbeat);
     };
   }
 
   #of(remote: RemoteKite): KeptKites {
     const known = this.#byRemote.get(remote);
     if (known !== undefined) return known;
-    const kept: KeptKites = { ids: new Set(), life: {}, ping: undefined, hasEnded: false };
+    const kept: KeptKites = {
+      ids: new Set(),
+      lastHeartbeat: {},
+      ping: undefined,
+      hasEnded: false,
+    };
     this.#byRemote.set(remote, kept);
     remote.onDisconnect(() => {
       kept.hasEnded = true;
-      for (const id of kept.ids) this.#registry.disconnected(id, kept.life);
+      for (const id of kept.ids) this.#registry.disconnected(id, kept.lastHeartbeat);
     });
     return kept;
   }
 }
 
-/** Puts Kontrol's methods on its kite (docs/kontrol-protocol.md §2). */
-export function addMethods(
-  kite: Kite,
-  service: KontrolService,
-  watchers: CallerWatches,
-  machines: MachineOptions,
-): void {
-  const { registry, metrics } = service.parts;
-  const pace = new AnswerThrottle();
-  const keepers = new ConnectionKites(registry, () => metrics.count("heartbeats"));
-  kite.handle("register", (request) => register(kite, service, keepers, request));
-  kite.handle("registerMachine", (request) => registerMachine(service, machines, request))
+/** The dependencies of {@linkcode addMethods}. */
+export interface MethodsOptions extends MachineOptions {
+  readonly service: KontrolService;
+  readonly registry: Registry;
+  readonly metrics: Metrics;
+  readonly watches: CallerWatches;
+}
+
+/** Adds Kontrol's methods to its kite (docs/kontrol-protocol.md §2). */
+export function addMethods(kite: Kite, options: MethodsOptions): void {
+  const { service, registry, metrics, watches } = options;
+  const throttle = new AnswerThrottle();
+  const connections = new ConnectionKites(registry, () => metrics.count("heartbeats"));
+  kite.handle("register", (request) => register(kite, service, connections, request));
+  kite.handle("registerMachine", (request) => registerMachine(options, request))
     .disableAuthentication();
   kite.handle("getKites", async (request) => {
     const fields = request.args.one().object();
@@ -126,11 +139,11 @@ export function addMethods(
     const isPaged = fields.field("paged").value === true;
     const text = callback === undefined
       ? await service.find(caller, query)
-      : await watchers.add(request.client, caller, query, callback, isPaged);
-    return await pace.pass(request.client, text);
+      : await watches.add(request.client, caller, query, callback, isPaged);
+    return await throttle.admit(request.client, text);
   });
   kite.handle("moreKites", async ({ args, client }) => {
-    return await pace.pass(client, await watchers.more(client, args.one().string()));
+    return await throttle.admit(client, await watches.more(client, args.one().string()));
   });
   kite.handle("getToken", (request) => {
     const query = request.args.one().object();
@@ -139,12 +152,12 @@ export function addMethods(
   kite.handle("getKey", async (request) => {
     const { kontrolKey } = await service.verify(kiteKeyOf(request), () => request.username);
     const trustedKey = handoverFrom(request.args.at(0).value);
-    const current = await service.parts.keys.currentKey(kontrolKey, trustedKey);
-    // A Go kite sends no argument, and takes only the key itself.
+    const current = await service.currentKey(kontrolKey, trustedKey);
+    // Go kites send no argument and expect only the key.
     return trustedKey === undefined ? current.publicKey : current;
   });
   kite.handle("cancelWatcher", ({ args, client }) => {
-    watchers.cancel(client, args.one().string());
+    watches.cancel(client, args.one().string());
     return null;
   });
 }
@@ -152,7 +165,7 @@ export function addMethods(
 async function register(
   kite: Kite,
   service: KontrolService,
-  keepers: ConnectionKites,
+  connections: ConnectionKites,
   request: KiteRequest,
 ): Promise<unknown> {
   const argument = request.args.one();
@@ -162,16 +175,16 @@ async function register(
   const { kontrolKey } = await service.verify(kiteKeyOf(request), () => request.username);
   const { client } = request;
   const caller = callerOf(request);
-  const life = keepers.lifeOf(client);
+  const lastHeartbeat = connections.lastHeartbeatOf(client);
   const answer = await service.register({
     caller,
     kontrolKey,
     trustedKey: handoverFrom(argument.value),
     url: typeof url === "string" ? url : "",
-    keeper: "connection",
-    life,
+    channel: "connection",
+    lastHeartbeat,
   });
-  const ping = keepers.keep(client, caller.kite.id);
+  const ping = connections.keep(client, caller.kite.id);
   client.tellWith(
     { timeout: HEARTBEAT_TIMEOUT, callbacks: "session" },
     "kite.heartbeat",
@@ -179,15 +192,14 @@ async function register(
     ping,
   )
     .catch((error: unknown) => {
-      // A kite.js answers nothing; a kite that does not ping is noticed by its silence.
-      kite.log.debug(`${caller.kite.name} did not take up heartbeats: ${error}`);
+      // kite.js does not answer this call. A kite that sends no heartbeats is removed later.
+      kite.log.debug(`${caller.kite.name} did not confirm heartbeats: ${error}`);
     });
   return answer;
 }
 
 async function registerMachine(
-  service: KontrolService,
-  { machineAuthenticate, machineKeyPicker }: MachineOptions,
+  { service, machineAuthenticate, machineKeyPicker }: MethodsOptions,
   request: KiteRequest,
 ): Promise<string> {
   const argument = request.args.at(0);
@@ -209,10 +221,9 @@ async function registerMachine(
     await machineAuthenticate(machine);
   } catch (error) {
     if (error instanceof KiteError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new KiteError("authenticationError", reason, { cause: error });
+    throw new KiteError("authenticationError", messageOf(error), { cause: error });
   }
-  return await service.parts.keys.signKiteKey(username, await machineKeyPicker?.(machine));
+  return await service.signKiteKey(username, await machineKeyPicker?.(machine));
 }
 
 function authTypeOf(value: Readonly<Record<string, unknown>>): string {
@@ -223,12 +234,16 @@ function authTypeOf(value: Readonly<Record<string, unknown>>): string {
 function callerOf({ username, kite, authentication }: KiteRequest): Caller {
   const caller: Caller = { username, kite: { ...kite, id: kite.id.toLowerCase() } };
   if (authentication?.type !== "token") return caller;
-  // It was verified; one that never ends bounds nothing.
+  // The token was already verified. Without `exp` there is no limit.
   const { exp } = readTokenClaims(authentication.key);
   return exp === undefined ? caller : { ...caller, expires: exp * 1_000 };
 }
 
-/** The kite.key that a caller showed; nothing else will do. */
+/**
+ * The kite.key with which the caller authenticated.
+ *
+ * @throws {KiteError} `authenticationError`, in Go's words, for any other type of authentication
+ */
 function kiteKeyOf({ authentication }: KiteRequest): string {
   const type = authentication?.type ?? "none";
   if (type !== "kiteKey") {
@@ -237,13 +252,13 @@ function kiteKeyOf({ authentication }: KiteRequest): string {
   return authentication!.key;
 }
 
-/** The key that a caller trusts at present, where it says so. */
+/** The key that the caller currently trusts, if it sent one. */
 function handoverFrom(argument: unknown): string | undefined {
   const { handoverFrom: key } = (argument ?? {}) as { handoverFrom?: unknown };
   return typeof key === "string" && key !== "" ? key : undefined;
 }
 
-/** `watchCallback` of the Go kite, `watchHandler` of kite.js. */
+/** The callback of a watch: `watchCallback` of Go kites, `watchHandler` of kite.js. */
 function callbackOf(value: Readonly<Record<string, unknown>>): Callback | undefined {
   const callback = value.watchCallback ?? value.watchHandler;
   return typeof callback === "function" ? callback as Callback : undefined;

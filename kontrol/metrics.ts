@@ -1,4 +1,4 @@
-/** The names of what is counted. */
+/** The names of the counters. */
 export type CounterName =
   | "registrations"
   | "registration_failures"
@@ -15,37 +15,48 @@ export type CounterName =
   | "storage_errors";
 
 const HELP: Readonly<Record<CounterName, string>> = Object.freeze({
-  registrations: "Registrations taken",
-  registration_failures: "Registrations refused or failed",
-  heartbeats: "Heartbeats heard",
-  queries: "Queries answered",
-  tokens: "Tokens handed out",
-  watches: "Watches begun",
-  refused_authentications: "Callers whose kite.key was refused",
-  refused_registrations: "Registrations beyond what one user may have",
-  refused_calls: "Calls beyond what one user may have running",
-  refused_watches: "Watches beyond what one user may have",
-  refused_lists: "Watches beyond what one user may have with unfinished lists",
-  refused_signatures: "Tokens beyond what one user may have waiting to be signed",
-  storage_errors: "Operations of the storage that failed",
+  registrations: "Accepted registrations",
+  registration_failures: "Rejected and failed registrations",
+  heartbeats: "Received heartbeats",
+  queries: "Queries",
+  tokens: "Issued tokens",
+  watches: "Started watches",
+  refused_authentications: "Rejected kite.keys",
+  refused_registrations: "Registrations rejected by the limit per user",
+  refused_calls: "Calls rejected by the limit per user",
+  refused_watches: "Watches rejected by the limit per user",
+  refused_lists: "Watches rejected by the limit of unfinished lists per user",
+  refused_signatures: "Token signatures rejected by the limit per user",
+  storage_errors: "Failed storage operations",
 });
 
-/** Upper bounds of the latency histogram, seconds. */
+/** Upper bounds of the latency histogram, in seconds. */
 const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-/** What a Kontrol counts, as Prometheus text. */
+/**
+ * Kontrol's counters, in the text format of Prometheus.
+ *
+ * @example
+ * ```ts
+ * import { Metrics } from "@kite/kite/kontrol";
+ *
+ * const metrics = new Metrics();
+ * metrics.count("queries");
+ * console.assert(metrics.text([]).includes("kontrol_queries_total 1"));
+ * ```
+ */
 export class Metrics {
   readonly #counters = new Map<CounterName, number>();
   readonly #buckets = new Array<number>(BUCKETS.length).fill(0);
   #storageSeconds = 0;
   #storageOperations = 0;
 
-  /** Counts. */
+  /** Increments a counter. */
   count(name: CounterName, by = 1): void {
     this.#counters.set(name, (this.#counters.get(name) ?? 0) + by);
   }
 
-  /** Notes how long an operation of the storage took, milliseconds. */
+  /** Records the duration of a storage operation in milliseconds. */
   observeStorage(milliseconds: number): void {
     const seconds = milliseconds / 1000;
     this.#storageSeconds += seconds;
@@ -54,9 +65,9 @@ export class Metrics {
   }
 
   /**
-   * All of it.
+   * Returns all counters as text.
    *
-   * @param gauges what is counted only when asked: name, help and the lines with their labels
+   * @param gauges values to include that are measured on demand
    */
   text(gauges: readonly Gauge[]): string {
     const lines: string[] = [];
@@ -69,7 +80,7 @@ export class Metrics {
       lines.push(`kontrol_${name}_total ${this.#counters.get(name) ?? 0}`);
     }
     const latency = "kontrol_storage_seconds";
-    lines.push(`# HELP ${latency} Operations of the storage`, `# TYPE ${latency} histogram`);
+    lines.push(`# HELP ${latency} Duration of storage operations`, `# TYPE ${latency} histogram`);
     BUCKETS.forEach((bound, i) =>
       lines.push(`${latency}_bucket{le="${bound}"} ${this.#buckets[i]}`)
     );
@@ -80,21 +91,21 @@ export class Metrics {
   }
 }
 
-/** Something that is counted when asked. */
+/** A value that is measured on demand. */
 export interface Gauge {
-  /** Without the `kontrol_` before it. */
+  /** The name without the prefix `kontrol_`. */
   readonly name: string;
-  /** What it counts, one line. */
+  /** A description in one line. */
   readonly help: string;
-  /** Labels such as `{environment="production"}` or `""`, and the number. */
+  /** The labels, such as `{environment="production"}` or `""`, with their values. */
   readonly values: readonly (readonly [string, number])[];
 }
 
-/** Label values of one metric, at most: every one of them is a series that Prometheus keeps. */
-const MOST_LABELS = 50;
+/** Maximum number of label values per metric, since Prometheus stores a series for each. */
+const MAX_LABELS = 50;
 
 /**
- * One line for each of the largest groups, and one for the rest of them together.
+ * The values of the largest groups, and the sum of all others.
  *
  * @param name the label whose value is the name of a group
  */
@@ -103,15 +114,15 @@ export function largest(
   groups: ReadonlyMap<string, number>,
 ): [labels: string, value: number][] {
   const sorted = [...groups].sort(([, a], [, b]) => b - a);
-  const lines = sorted.slice(0, MOST_LABELS)
+  const lines = sorted.slice(0, MAX_LABELS)
     .map(([group, value]): [string, number] => [label(name, group), value]);
-  const rest = sorted.slice(MOST_LABELS).reduce((sum, [, value]) => sum + value, 0);
-  // No name of a kite's field holds a "/".
+  const rest = sorted.slice(MAX_LABELS).reduce((sum, [, value]) => sum + value, 0);
+  // Not a valid name of a group, since fields of kites contain no "/".
   if (rest > 0) lines.push([label(name, "/other"), rest]);
   return lines;
 }
 
-/** One label, its value escaped as Prometheus wants it. */
+/** One label, with its value escaped for Prometheus. */
 export function label(name: string, value: string): string {
   const escaped = value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
   return `{${name}="${escaped}"}`;

@@ -11,10 +11,10 @@
  *   kite: { ip: "127.0.0.1", port: 0, logLevel: "ERROR" },
  *   policy: "strict",
  *   machineAuthenticate: ({ username }) => {
- *     if (username !== "alice") throw new Error("no kite.key for you");
+ *     if (username !== "alice") throw new Error("unknown user");
  *   },
  * });
- * kontrol.kite.handle("motd", () => "be kind").disableAuthentication();
+ * kontrol.kite.handle("motd", () => "Welcome").disableAuthentication();
  * const server = await kontrol.listen();
  * console.assert(server.url.startsWith("http://127.0.0.1:"));
  * ```

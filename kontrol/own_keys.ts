@@ -10,14 +10,13 @@ import { createFile, makeDirectory, readTextFile, writeFileAtomic } from "../src
 import { addKeyPair, checkNewPair, isValid } from "./key_ring.ts";
 import type { KeyPairs } from "./storage/storage.ts";
 
-/** Kontrol's user when none is named: the same on every machine, so that many Kontrols agree. */
+/** The default user, the same on every machine, so that several Kontrols agree. */
 const DEFAULT_USERNAME = "kontrol";
 
-/** From what a Kontrol makes or loads its own key pair and kite.key. */
+/** The options of {@linkcode prepareOwnKeys}. */
 export interface OwnKeysOptions {
   /**
-   * The directory of Kontrol's `key.pem`, `key_pub.pem` and `kite.key`, which are made there when
-   * they are missing.
+   * The directory of Kontrol's `key.pem`, `key_pub.pem` and `kite.key`, which are created if missing.
    *
    * @default none: the key pair is only in the storage
    */
@@ -36,17 +35,17 @@ export interface OwnKeysOptions {
   readonly kontrolUrl?: string | undefined;
   /** Kontrol's URL on this machine. */
   readonly defaultUrl: string;
-  /** The paths of a key pair to use in place of the one in `home`. */
+  /** The paths of a key pair to use instead of the one in `home`. */
   readonly keyFiles?: { readonly publicKey: string; readonly privateKey: string } | undefined;
   /**
-   * A directory whose kite.key names Kontrol when `home` has none.
+   * A directory whose kite.key provides the username and URL if `home` has none.
    *
    * @default none
    */
   readonly adoptFrom?: string | undefined;
 }
 
-/** A Kontrol's own key pair and kite.key, and where they came from. */
+/** A Kontrol's own keys. */
 export interface OwnKeys {
   /** Kontrol's own kite.key. */
   readonly kiteKey: string;
@@ -54,7 +53,7 @@ export interface OwnKeys {
   readonly kontrolUrl: string;
   /** Kontrol's public key, PEM. */
   readonly publicKey: string;
-  /** Where the key pair came from. */
+  /** Says where the key pair came from. */
   readonly keyPairNote: string;
 }
 
@@ -65,10 +64,10 @@ interface LocalPair {
 }
 
 /**
- * Finds or makes what a Kontrol needs for itself: its key pair, in the storage too, and its own
- * kite.key. Several Kontrols that start at once with one `home` end with the same key pair.
+ * Loads or creates Kontrol's key pair and its own kite.key, and adds the pair to the storage. Several
+ * Kontrols that start at the same time with one `home` get the same key pair.
  *
- * @throws {KiteError} `configError`: a file cannot be used or written; or that of the storage.
+ * @throws {KiteError} `configError`: a file cannot be read or written; or an error of the storage
  */
 export async function prepareOwnKeys(
   options: OwnKeysOptions,
@@ -109,21 +108,21 @@ async function findPair(
   }
   const shared = (await keyPairs.list()).find(isValid);
   if (shared !== undefined) {
-    const note = "found in the storage, where other Kontrols share it";
+    const note = "found in the storage, shared with other Kontrols";
     return { publicKey: shared.public, privateKey: shared.private, note };
   }
   const made = await generateKeyPair();
-  if (!paths) return await share(made, "made, and kept in the storage alone", keyPairs);
+  if (!paths) return await share(made, "created in the storage", keyPairs);
   await makeDirectory(home ?? ".", 0o700);
-  // The private key decides: whoever writes the public one writes the same text.
+  // Only one of several Kontrols creates the private key; all then write the same public key.
   const isOurs = await createFile(paths.privateKey, `${made.privateKey}\n`, 0o600);
   const pair = isOurs ? made : await readPair(paths.publicKey, paths.privateKey, true);
   await writeFileAtomic(paths.publicKey, `${pair!.publicKey}\n`, 0o600);
-  const note = isOurs ? "made, and kept in" : "read from";
+  const note = isOurs ? "created in" : "read from";
   return await share(pair!, `${note} ${paths.privateKey}`, keyPairs);
 }
 
-/** Puts a pair into the storage as well, for its other Kontrols. */
+/** Adds a pair to the storage, for its other Kontrols. */
 async function share(
   { publicKey, privateKey }: Omit<LocalPair, "note">,
   note: string,
@@ -142,7 +141,7 @@ async function readPair(
   const privateKey = await readTextFile(privatePath);
   if (privateKey === undefined) {
     if (!isGiven) return undefined;
-    throw new KiteError("configError", `Cannot use -privatekeyfile: ${privatePath} is not there`);
+    throw new KiteError("configError", `Cannot use -privatekeyfile: ${privatePath} does not exist`);
   }
   const publicKey = await readTextFile(publicPath);
   try {
@@ -155,21 +154,22 @@ async function readPair(
   }
 }
 
-/** What became of the kite.key of Kontrol's user. */
+/** The result of {@linkcode giveUserKey}. */
 export interface UserKey {
-  /** What was done, or what the owner has to do. */
+  /** What was done, or what the operator must do. */
   readonly note: string;
-  /** True if the kites of this user can use it at this Kontrol. */
+  /** True if the user's kites can use the kite.key at this Kontrol. */
   readonly isUsable: boolean;
 }
 
 /**
- * Gives Kontrol's user a first kite.key, unless there is one. The user's own is replaced if its key
- * pair is retired, or if it names another address of this machine, where Kontrol listened before.
+ * Writes a kite.key for Kontrol's user, unless there is one. Replaces the user's existing one if its
+ * key pair was deleted, or if it names an address of this machine where Kontrol listened before.
  *
- * @param directories `home` is Kontrol's own, `kiteHome` the user's; `""` for none.
- * @param keyPairs Those of this Kontrol, retired ones among them.
- * @param kontrolUrl Where Kontrol really is, as the new kite.key says.
+ * @param directories `home` is Kontrol's, `kiteHome` the user's; `""` for none
+ * @param kiteKey the new kite.key
+ * @param keyPairs this Kontrol's pairs, including deleted ones
+ * @param kontrolUrl the URL of this Kontrol
  */
 export async function giveUserKey(
   { kiteHome, home }: { readonly kiteHome: string; readonly home: string },
@@ -178,7 +178,7 @@ export async function giveUserKey(
   kontrolUrl: string,
 ): Promise<UserKey> {
   if (kiteHome === "" || kiteHome === home) {
-    return { note: `kept in ${home}/kite.key`, isUsable: true };
+    return { note: `in ${home}/kite.key`, isUsable: true };
   }
   const path = `${kiteHome}/kite.key`;
   const present = await readKiteKeyFile(kiteHome);
@@ -190,42 +190,42 @@ export async function giveUserKey(
   const named = canonicalPublicKey(kontrolKey);
   const pair = (await keyPairs.list()).find((one) => canonicalPublicKey(one.public) === named);
   if (pair === undefined) {
-    const note = `${path} is there, of ANOTHER Kontrol, and was left alone; ` +
-      `remove it and start again, or set KITE_HOME=${home} for kites of this one`;
+    const note = `${path} belongs to ANOTHER Kontrol and was not changed; ` +
+      `remove it and restart, or set KITE_HOME=${home} for kites of this Kontrol`;
     return { note, isUsable: false };
   }
   const isOwners = sub === readKiteKeyClaims(kiteKey).sub;
   if (isOwners && !isValid(pair)) {
     await writeKiteKeyFile(kiteKey, kiteHome);
-    return { note: `renewed in ${path}, since its key pair is retired`, isUsable: true };
+    return { note: `renewed in ${path}, since its key pair was deleted`, isUsable: true };
   }
   if (url === kontrolUrl) {
-    return { note: `${path} is there, and of this Kontrol`, isUsable: true };
+    return { note: `${path} already belongs to this Kontrol`, isUsable: true };
   }
   if (isOwners && isLoopback(url)) {
     await writeKiteKeyFile(kiteKey, kiteHome);
-    return { note: `renewed in ${path}, which said ${url}`, isUsable: true };
+    return { note: `renewed in ${path}, which named ${url}`, isUsable: true };
   }
   const note =
-    `${path} is there, of this Kontrol but at ${url}; set KITE_KONTROL_URL, or remove it`;
+    `${path} belongs to this Kontrol, but names ${url}; set KITE_KONTROL_URL, or remove it`;
   return { note, isUsable: true };
 }
 
-/** The URL of an older kite.key, unless it only repeats where Kontrol listened at that time. */
+/** The URL of an existing kite.key, unless it is only an address where Kontrol listened before. */
 function givenUrl(url: string | undefined, { keyFiles }: OwnKeysOptions): string | undefined {
   if (url === undefined) return undefined;
-  // With key files of the owner's own, a kite.key of the owner's may name an address, as in Go.
-  const isMadeUp = isLoopback(url) && (keyFiles === undefined || url.includes("//localhost:"));
-  return isMadeUp ? undefined : url;
+  // With key files of the operator, the operator's kite.key may name a loopback address, as in Go.
+  const isDefault = isLoopback(url) && (keyFiles === undefined || url.includes("//localhost:"));
+  return isDefault ? undefined : url;
 }
 
-/** True for a URL on this machine, such as those that a Kontrol without a given URL has. */
+/** True for a URL on this machine, such as Kontrol's default URL. */
 function isLoopback(url: string): boolean {
   if (!URL.canParse(url)) return false;
   return /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
 }
 
-/** Kontrol's URL as kites on this machine reach it, by where it listens. */
+/** Kontrol's URL for kites on this machine. */
 export function localUrl(ip: string, port: number, isSecure: boolean): string {
   const isLocal = ["", "0.0.0.0", "::", "127.0.0.1"].includes(ip);
   const host = isLocal ? "localhost" : ip.includes(":") ? `[${ip}]` : ip;

@@ -1,36 +1,50 @@
-import { KiteError } from "../src/protocol/errors.ts";
 import { IDENTITY_FIELDS, type KiteIdentity } from "../src/protocol/identity.ts";
 import type { KontrolQuery } from "../src/protocol/query.ts";
+import { cannotUse } from "../src/protocol/refusal.ts";
 
-/** Who asks: authenticated. */
+/** An authenticated caller. */
 export interface Caller {
-  /** Whose kite it is; authenticated. */
+  /** The authenticated username. */
   readonly username: string;
-  /** What it says of itself beside that. */
+  /** The identity of the calling kite. Except for the username, it is only claimed. */
   readonly kite: KiteIdentity;
   /**
-   * When the token ends that the caller showed in place of a kite.key, milliseconds since 1970. No
-   * token that it gets outlives this one.
+   * When the caller's token expires, milliseconds since 1970, if it authenticated with a token. Tokens
+   * issued to it expire at this time at the latest.
    */
   readonly expires?: number;
 }
 
-/** Who may do what at a Kontrol. A question left out is answered with yes. */
+/**
+ * Authorization rules of a Kontrol. A missing rule allows everything.
+ *
+ * @example
+ * ```ts
+ * import type { Policy } from "@kite/kite/kontrol";
+ *
+ * const policy: Policy = {
+ *   mayRegister: (_caller, { environment }, url) =>
+ *     environment !== "production" || url.startsWith("https:"),
+ *   scope: ({ username }) => ({ username }),
+ * };
+ * console.assert(policy.mayCall === undefined);
+ * ```
+ */
 export interface Policy {
-  /** May the caller register this kite, which runs under the caller's own username, at this URL? */
+  /** May the caller register this kite at this URL? The kite has the caller's username. */
   mayRegister?(caller: Caller, kite: KiteIdentity, url: string): boolean | Promise<boolean>;
   /**
-   * May the caller find this kite, and get a token for it? Asked for every kite that matches a query:
-   * where fields alone decide, {@linkcode Policy.scope} is much faster.
+   * May the caller find this kite and get a token for it? Called for every kite that matches a query;
+   * {@linkcode Policy.scope} is much faster if the fields of the kite decide.
    */
   mayCall?(caller: Caller, kite: KiteIdentity): boolean | Promise<boolean>;
-  /** Fields that every kite has which the caller may find: the storage is asked for no others. */
+  /** Restricts all queries of the caller to kites with these fields. */
   scope?(caller: Caller): KontrolQuery;
 }
 
 /**
- * The policies that come with Kontrol. `"compatible"` does as the Go Kontrol: every authenticated
- * caller gets a token for every kite. With `"strict"` callers find only the kites of their own user.
+ * The built-in policies. With `"compatible"`, as in the Go Kontrol, every authenticated caller gets a
+ * token for every kite. With `"strict"`, callers find only the kites of their own user.
  */
 export type PolicyName = "compatible" | "strict";
 
@@ -49,11 +63,10 @@ export function choosePolicy(policy: PolicyName | Policy): Policy {
   if (policy === "compatible") return COMPATIBLE;
   if (policy === "strict") return STRICT;
   if (typeof policy === "object" && policy !== null) return policy;
-  const right = 'must be "compatible", "strict" or an object';
-  throw new KiteError("configError", `Cannot use "${String(policy)}" as policy: ${right}`);
+  throw cannotUse("policy", 'must be "compatible", "strict" or an object', { value: policy });
 }
 
-/** A query for those of the matching kites that are in the caller's scope; undefined if none can be. */
+/** Restricts a query to the caller's scope; returns undefined if no kite can match. */
 export function inScope(
   policy: Policy,
   caller: Caller,

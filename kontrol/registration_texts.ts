@@ -2,33 +2,33 @@ import { audienceOf } from "../src/auth/audience.ts";
 import { escapeMessage } from "../src/transport/sockjs/frames.ts";
 import type { Registration } from "./storage/storage.ts";
 
-/** Bytes of text that are kept, at most. */
-const MOST_BYTES = 33_554_432;
+/** Maximum number of bytes of cached text. */
+const MAX_BYTES = 33_554_432;
 
 const encoder = new TextEncoder();
 
-/** A registration as JSON, encoded and escaped once. */
+/** A registration as escaped JSON. */
 export interface RegistrationText {
   readonly registration: Registration;
   /**
-   * The object up to its token, which follows with `"}`: `{"kite":…,"url":…,"keyId":…,"token":"`, as
-   * it stands inside of a JSON string.
+   * The object up to its token: `{"kite":…,"url":…,"keyId":…,"token":"`, escaped for use inside a JSON
+   * string. The token and `"}` follow.
    */
   readonly escaped: string;
-  /** Bytes of it. */
+  /** The length of `escaped` in bytes. */
   readonly bytes: number;
   /** `/username/environment/name`, see {@linkcode audienceOf}. */
   readonly audience: string;
-  /** What decides on the token of a registration, for one caller. */
+  /** Registrations with the same name share the tokens of a caller. */
   readonly tokenName: string;
 }
 
-/** The texts of registrations, made once for each state of a registration and kept by its id. */
+/** Caches the escaped JSON of registrations by ID. */
 export class RegistrationTexts {
   readonly #byId = new Map<string, RegistrationText>();
   #bytes = 0;
 
-  /** The text of a registration. */
+  /** The text of a registration, from the cache if the registration is unchanged. */
   of(registration: Registration): RegistrationText {
     const { id } = registration.kite;
     const known = this.#byId.get(id);
@@ -38,7 +38,7 @@ export class RegistrationTexts {
     this.#byId.set(id, made);
     this.#bytes += made.bytes;
     for (const oldest of this.#byId.values()) {
-      if (this.#bytes <= MOST_BYTES || oldest === made) break;
+      if (this.#bytes <= MAX_BYTES || oldest === made) break;
       this.#drop(oldest);
     }
     return made;

@@ -5,57 +5,57 @@ import { ReservedIds } from "./reserved_ids.ts";
 import { idTakenError } from "./storage/check.ts";
 import type { Registration, Storage } from "./storage/storage.ts";
 
-/** How a kite keeps itself known here. */
-export type Keeper = "connection" | "http";
+/** How a kite sends its heartbeats. */
+export type HeartbeatChannel = "connection" | "http";
 
-/** When a connection was last heard of, for all kites that it keeps known. */
-export interface LifeSign {
-  /** Set by the {@linkcode Registry}, in its own time. */
-  heardAt?: number;
+/** The last heartbeat of a connection, shared by all kites registered over it. */
+export interface LastHeartbeat {
+  /** Set by the {@linkcode Registry}, by its own clock. */
+  at?: number;
 }
 
-/** What {@linkcode Registry} may be told beside its storage. */
+/** The options of {@linkcode Registry}. */
 export interface RegistryOptions {
   /**
-   * How many kites each user may keep known.
+   * The limit of kites per user.
    *
    * @default without a limit
    */
   readonly allowance?: Allowance;
-  /** Called when a kite has gone, with the reason. */
-  readonly onGone?: (registration: Registration, reason: string) => void;
+  /** Called when a kite was removed, with the reason. */
+  readonly onRemoved?: (registration: Registration, reason: string) => void;
 }
 
 interface Tracked {
   readonly registration: Registration;
-  readonly keeper: Keeper;
-  /** That of its connection; a later connection of the same kite takes over. */
-  readonly life: LifeSign;
+  readonly channel: HeartbeatChannel;
+  /** That of the kite's latest connection. */
+  readonly lastHeartbeat: LastHeartbeat;
   refreshedAt: number;
-  /** When it was taken out of the storage for its silence; undefined while it is listed. */
+  /** When the kite was removed from the storage because it was silent; undefined while it is there. */
   unlistedAt: number | undefined;
-  /** When it goes, after its connection has closed. */
-  goesAt: number;
+  /** When the kite is removed after its connection closed. */
+  removeAt: number;
 }
 
-/** Milliseconds between two looks at who is late. */
+/** Milliseconds between two sweeps. */
 const SWEEP_INTERVAL = 500;
 
-/** Kites refreshed in one operation of the storage. */
+/** Kites refreshed in one storage operation. */
 const BATCH = 1_000;
 
-/** Kites that wait to be removed once the storage is back, at most; others expire there. */
-const MOST_LEFT = 10_000;
+/** Maximum number of removals to retry after an outage of the storage; other kites expire there. */
+const MAX_PENDING_REMOVALS = 10_000;
 
-/** Kites removed or put back at the same time. */
-const AT_ONCE = 32;
+/** Kites removed from or added to the storage at the same time. */
+const CONCURRENCY = 32;
 
 /**
- * The kites that keep themselves known at this very Kontrol. The storage holds what all Kontrols
- * know; this holds who is to be refreshed there, and who is late.
+ * Tracks the kites that send heartbeats to this Kontrol: refreshes them in the storage, which all
+ * Kontrols share, and removes those that are silent or disconnected.
  */
 export class Registry implements Disposable {
-  /** The bounds in force. */
+  /** The intervals in effect. */
   readonly liveness: Liveness;
   readonly #storage: Storage;
   readonly #onError: (what: string, error: unknown) => void;
@@ -64,14 +64,13 @@ export class Registry implements Disposable {
   readonly #tracked = new Map<string, Tracked>();
   readonly #reserved = new ReservedIds();
   #timer: ReturnType<typeof setInterval> | undefined;
-  /** What tells that the storage has lost kites. */
-  #losses: Disposable | undefined;
+  #lossListener: Disposable | undefined;
   #sweeping = false;
   #isDisposed = false;
-  /** By id, the latest work on its registration, see {@linkcode Registry.#inTurn}. */
-  readonly #turns = new Map<string, Promise<void>>();
-  /** By id, kites that have gone and could not be removed because the storage was away. */
-  readonly #left = new Map<string, Tracked>();
+  /** By ID, the latest work on a registration, see {@linkcode Registry.#serialize}. */
+  readonly #latestWork = new Map<string, Promise<void>>();
+  /** By ID, kites whose removal failed because the storage was unavailable. */
+  readonly #pendingRemovals = new Map<string, Tracked>();
 
   constructor(
     storage: Storage,
@@ -86,111 +85,116 @@ export class Registry implements Disposable {
   }
 
   /**
-   * Begins to follow what goes from the storage, at this Kontrol or at another one. Without it, the
-   * first kite that is added begins it.
+   * Starts to listen for registrations that are removed from the storage, by any Kontrol. The first
+   * kite that is added also starts it.
    */
   follow(): void {
-    this.#losses ??= this.#storage.onLoss((lost) => lost ? this.#lost(lost) : this.recheck());
+    this.#lossListener ??= this.#storage.onLoss((lost) => lost ? this.#lost(lost) : this.recheck());
   }
 
-  /** Kites that keep themselves known here. */
+  /** The number of tracked kites. */
   get size(): number {
     return this.#tracked.size;
   }
 
   /**
-   * Adds a kite, or takes it over from an earlier connection.
+   * Adds a kite, or takes it over from its previous connection.
    *
-   * @param life shared by all kites of one connection
-   * @throws {KiteError} `argumentError` `idTaken`: the id belongs to another user; `limitError`
+   * @param lastHeartbeat the one of the connection, shared by all its kites
+   * @throws {KiteError} `argumentError` with the code `idTaken`: the ID belongs to another user;
+   * `limitError`: the user has too many kites
    */
-  add(registration: Registration, keeper: Keeper, life: LifeSign = {}): Promise<void> {
+  add(
+    registration: Registration,
+    channel: HeartbeatChannel,
+    lastHeartbeat: LastHeartbeat = {},
+  ): Promise<void> {
     const { id, username } = registration.kite;
-    return this.#inTurn(id, async () => {
+    return this.#serialize(id, async () => {
       const holder = this.#tracked.get(id)?.registration.kite.username ??
         this.#reserved.holderOf(id, performance.now());
       if (holder !== undefined && holder !== username) throw idTakenError(id);
       if (!this.#tracked.has(id)) this.#options.allowance?.check(username);
       await this.#storage.upsert(registration);
-      // A call that was running when Kontrol closed: the kite finds another one.
+      // Kontrol was closed during the call; the kite will register at another one.
       if (this.#isDisposed) return;
-      this.#left.delete(id);
+      this.#pendingRemovals.delete(id);
       this.#reserved.release(id);
-      life.heardAt = this.#clock.now();
+      lastHeartbeat.at = this.#clock.now();
       this.#track({
         registration,
-        keeper,
-        life,
+        channel,
+        lastHeartbeat,
         refreshedAt: performance.now(),
         unlistedAt: undefined,
-        goesAt: Infinity,
+        removeAt: Infinity,
       });
     });
   }
 
-  /** True if the kite keeps itself known here, in that way. */
-  isKept(id: string, keeper: Keeper): boolean {
-    return this.#tracked.get(id)?.keeper === keeper;
+  /** True if the kite sends heartbeats to this Kontrol over the channel. */
+  isKeptAlive(id: string, channel: HeartbeatChannel): boolean {
+    return this.#tracked.get(id)?.channel === channel;
   }
 
   /**
-   * A heartbeat of a kite over HTTP.
+   * Records a heartbeat over HTTP.
    *
-   * @returns false when it is not kept here in that way
+   * @returns false if the kite is not registered here over HTTP
    */
-  heard(id: string): boolean {
+  recordHttpHeartbeat(id: string): boolean {
     const tracked = this.#tracked.get(id);
-    if (tracked?.keeper !== "http") return false;
-    this.heardFrom(tracked.life);
+    if (tracked?.channel !== "http") return false;
+    this.recordHeartbeat(tracked.lastHeartbeat);
     return true;
   }
 
   /**
-   * A heartbeat over a connection, for all kites that it keeps known. One that is not listed for its
-   * silence is put back with the next sweep.
+   * Records a heartbeat over a connection, which counts for all its kites. The next sweep adds kites
+   * again that were removed because they were silent.
    */
-  heardFrom(life: LifeSign): void {
-    life.heardAt = this.#clock.now();
+  recordHeartbeat(lastHeartbeat: LastHeartbeat): void {
+    lastHeartbeat.at = this.#clock.now();
   }
 
-  /** A kite's connection has closed: it goes, unless it comes back within the grace. */
-  disconnected(id: string, life: LifeSign): void {
+  /** Removes a kite whose connection closed, unless it reconnects within the grace period. */
+  disconnected(id: string, lastHeartbeat: LastHeartbeat): void {
     const tracked = this.#tracked.get(id);
-    if (tracked === undefined || tracked.life !== life) return;
-    tracked.goesAt = this.#clock.now() + this.liveness.disconnectGrace;
+    if (tracked === undefined || tracked.lastHeartbeat !== lastHeartbeat) return;
+    tracked.removeAt = this.#clock.now() + this.liveness.disconnectGrace;
     if (this.liveness.disconnectGrace === 0) void this.sweep();
   }
 
   /**
-   * With the next sweep, looks for every kite in the storage, which may have lost it, and removes those
-   * that went while the storage was away.
+   * Makes the next sweep check all kites in the storage, which may have lost them, and retry removals
+   * that failed while the storage was unavailable.
    */
   recheck(): void {
     for (const tracked of this.#tracked.values()) tracked.refreshedAt = -Infinity;
-    for (const [id, tracked] of this.#left) {
-      if (!this.#tracked.has(id)) this.#track({ ...tracked, goesAt: 0 });
+    for (const [id, tracked] of this.#pendingRemovals) {
+      if (!this.#tracked.has(id)) this.#track({ ...tracked, removeAt: 0 });
     }
-    this.#left.clear();
+    this.#pendingRemovals.clear();
   }
 
-  /** Stops looking after anyone; the storage keeps what it has until it expires there. */
+  /** Stops tracking all kites. Their registrations stay in the storage until they expire. */
   [Symbol.dispose](): void {
     this.#isDisposed = true;
     this.#stopSweeping();
-    this.#losses?.[Symbol.dispose]();
+    this.#lossListener?.[Symbol.dispose]();
     for (const tracked of [...this.#tracked.values()]) this.#untrack(tracked);
-    this.#left.clear();
+    this.#pendingRemovals.clear();
     this.#reserved.clear();
   }
 
-  /** Removes kites that are late, and refreshes the others. Runs by itself twice a second. */
+  /** Removes late kites, and refreshes the others when due. Runs automatically twice a second. */
   async sweep(): Promise<void> {
     if (this.#sweeping) return;
     this.#sweeping = true;
     try {
-      const { due, late, back } = this.#look();
+      const { due, late, returned } = this.#classify();
       await inGroups(late, (tracked) => this.#remove(tracked));
-      await inGroups(back, (tracked) => this.#relist(tracked));
+      await inGroups(returned, (tracked) => this.#relist(tracked));
       for (let i = 0; i < due.length; i += BATCH) await this.#refresh(due.slice(i, i + BATCH));
     } finally {
       this.#sweeping = false;
@@ -217,7 +221,7 @@ export class Registry implements Disposable {
     this.#timer = undefined;
   }
 
-  /** A kite has gone from the storage: looks for it there if it is ours, else reserves its id. */
+  /** Handles a removal from the storage: rechecks a tracked kite; reserves the ID of any other. */
   #lost({ kite }: Registration): void {
     const tracked = this.#tracked.get(kite.id);
     if (tracked === undefined) this.#reserve(kite);
@@ -232,100 +236,102 @@ export class Registry implements Disposable {
     if (this.#tracked.delete(kite.id)) this.#options.allowance?.remove(kite.username);
   }
 
-  #look(): { due: Tracked[]; late: Tracked[]; back: Tracked[] } {
+  #classify(): { due: Tracked[]; late: Tracked[]; returned: Tracked[] } {
     const [now, active] = [performance.now(), this.#clock.now()];
     const due: Tracked[] = [];
     const late: Tracked[] = [];
-    const back: Tracked[] = [];
+    const returned: Tracked[] = [];
     for (const tracked of this.#tracked.values()) {
-      const { unlistedAt, refreshedAt, life } = tracked;
+      const { unlistedAt, refreshedAt, lastHeartbeat } = tracked;
       if (this.#isLate(tracked, active)) late.push(tracked);
       else if (unlistedAt === undefined) {
         if (now - refreshedAt >= this.liveness.refreshInterval) due.push(tracked);
-      } else if ((life.heardAt ?? 0) > unlistedAt) back.push(tracked);
+      } else if ((lastHeartbeat.at ?? 0) > unlistedAt) returned.push(tracked);
     }
-    return { due, late, back };
+    return { due, late, returned };
   }
 
-  /** @param now in the time of the clock that stands still while this process does */
-  #isLate({ goesAt, unlistedAt, keeper, life }: Tracked, now: number): boolean {
-    if (goesAt <= now) return true;
+  /** @param now the time of the {@linkcode ActiveClock} */
+  #isLate({ removeAt, unlistedAt, channel, lastHeartbeat }: Tracked, now: number): boolean {
+    if (removeAt <= now) return true;
     const { heartbeatInterval, heartbeatGrace } = this.liveness;
-    // Without a connection to close, silence is the only end, also of what could not be put back.
-    const canGo = unlistedAt === undefined || keeper === "http";
-    return canGo && now - (life.heardAt ?? 0) > heartbeatInterval + heartbeatGrace;
+    // A kite with a connection stays tracked until it closes. Over HTTP only silence shows the end.
+    const canBeLate = unlistedAt === undefined || channel === "http";
+    return canBeLate && now - (lastHeartbeat.at ?? 0) > heartbeatInterval + heartbeatGrace;
   }
 
-  /** Forgets a kite, unless its connection is still there: then it may be heard of again. */
+  /** Removes a kite from the storage. While its connection is open, it may return later. */
   #remove(tracked: Tracked): Promise<void> {
     const { registration } = tracked;
     const { id } = registration.kite;
-    return this.#inTurn(id, async () => {
-      // It may have come back while others were removed.
+    return this.#serialize(id, async () => {
+      // It may have returned while other kites were removed.
       const now = this.#clock.now();
       if (this.#tracked.get(id) !== tracked || !this.#isLate(tracked, now)) return;
-      const hasClosed = tracked.goesAt !== Infinity;
-      const isGone = hasClosed || tracked.keeper === "http";
+      const hasClosed = tracked.removeAt !== Infinity;
+      const isFinal = hasClosed || tracked.channel === "http";
       tracked.unlistedAt = now;
-      if (isGone) {
+      if (isFinal) {
         this.#untrack(tracked);
         this.#reserve(registration.kite);
       }
-      this.#options.onGone?.(registration, hasClosed ? "its connection closed" : "no heartbeat");
+      this.#options.onRemoved?.(registration, hasClosed ? "its connection closed" : "no heartbeat");
       try {
         await this.#storage.delete(id, { ifOurs: true });
       } catch (error) {
-        if (isGone && this.#left.size < MOST_LEFT) this.#left.set(id, tracked);
-        this.#onError("a kite that has gone could not be removed; it expires by itself", error);
+        if (isFinal && this.#pendingRemovals.size < MAX_PENDING_REMOVALS) {
+          this.#pendingRemovals.set(id, tracked);
+        }
+        this.#onError("Cannot remove a kite, which will expire", error);
       }
     });
   }
 
   async #refresh(due: readonly Tracked[]): Promise<void> {
     const now = performance.now();
-    // Before the answer: a kite may be lost, and suspected, while it is under way.
+    // Set before the refresh, since a loss may be reported while it runs.
     for (const tracked of due) tracked.refreshedAt = now;
     try {
       const lost = new Set(
         await this.#storage.refresh(due.map(({ registration }) => registration.kite.id)),
       );
-      const gone = due.filter(({ registration }) => lost.has(registration.kite.id));
-      await inGroups(gone, (tracked) => this.#relist(tracked));
+      const missing = due.filter(({ registration }) => lost.has(registration.kite.id));
+      await inGroups(missing, (tracked) => this.#relist(tracked));
     } catch (error) {
-      this.#onError("kites could not be refreshed, which is tried again", error);
-      // Not with the next sweep already: the storage is away.
+      this.#onError("Cannot refresh kites, will retry", error);
+      // Skip one sweep, since the storage is unavailable.
       for (const tracked of due) {
         tracked.refreshedAt = now - this.liveness.refreshInterval + SWEEP_INTERVAL * 2;
       }
     }
   }
 
-  /** Puts a kite back into the storage. */
+  /** Adds a kite to the storage again. */
   #relist(tracked: Tracked): Promise<void> {
     const { id } = tracked.registration.kite;
     tracked.unlistedAt = undefined;
-    return this.#inTurn(id, async () => {
+    return this.#serialize(id, async () => {
       if (this.#tracked.get(id) !== tracked) return;
       try {
         await this.#storage.upsert(tracked.registration);
         tracked.refreshedAt = performance.now();
       } catch (error) {
         tracked.unlistedAt = this.#clock.now();
-        this.#onError("a kite could not be put back, which is tried at its next heartbeat", error);
+        this.#onError("Cannot add a kite again, will retry after its next heartbeat", error);
       }
     });
   }
 
   /** Serializes the work on one registration; the last write wins. */
-  #inTurn(id: string, work: () => Promise<void>): Promise<void> {
-    const before = this.#turns.get(id);
-    const turn = before === undefined ? work() : before.then(work, work);
+  #serialize(id: string, work: () => Promise<void>): Promise<void> {
+    const previous = this.#latestWork.get(id);
+    const latest = previous === undefined ? work() : previous.then(work, work);
     const done = (): void => {
-      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+      if (this.#latestWork.get(id) === latest) this.#latestWork.delete(id);
     };
-    this.#turns.set(id, turn);
-    turn.then(done, done);
-    return turn;
+    this.#latestWork.set(id, latest);
+    latest.then(done, done);
+    return latest;
   }
 }
 
@@ -333,7 +339,7 @@ async function inGroups(
   all: readonly Tracked[],
   work: (tracked: Tracked) => Promise<void>,
 ): Promise<void> {
-  for (let i = 0; i < all.length; i += AT_ONCE) {
-    await Promise.all(all.slice(i, i + AT_ONCE).map(work));
+  for (let i = 0; i < all.length; i += CONCURRENCY) {
+    await Promise.all(all.slice(i, i + CONCURRENCY).map(work));
   }
 }

@@ -1,25 +1,25 @@
-/** Ids of one user that stay reserved, at most; the oldest goes first. */
-const MOST_OF_USER = 10_000;
+/** Maximum number of reserved IDs of one user; beyond it, the oldest is released. */
+const MAX_PER_USER = 10_000;
 
-/** Ids of all users that stay reserved, at most. */
-const MOST = 200_000;
+/** Maximum number of reserved IDs of all users. */
+const MAX_TOTAL = 200_000;
 
 interface Reservation {
   readonly username: string;
   readonly until: number;
 }
 
-/** Ids of kites that have gone, which stay with their users for a time: a kite may come back. */
+/** Reserves the IDs of kites that were removed for their users, since a kite may return. */
 export class ReservedIds {
   readonly #byId = new Map<string, Reservation>();
   readonly #byUser = new Map<string, Set<string>>();
 
-  /** The number of reserved ids. */
+  /** The number of reserved IDs. */
   get size(): number {
     return this.#byId.size;
   }
 
-  /** Whose id it is at the time `now`, if it is reserved. */
+  /** The user for whom an ID is reserved at the time `now`. */
   holderOf(id: string, now: number): string | undefined {
     const reservation = this.#byId.get(id);
     if (reservation === undefined) return undefined;
@@ -28,18 +28,18 @@ export class ReservedIds {
     return undefined;
   }
 
-  /** Reserves an id. A user with too many of them loses the oldest one, never another user's. */
+  /** Reserves an ID. Beyond a limit, releases the oldest ID of the same user. */
   reserve(id: string, username: string, until: number): void {
     this.release(id);
     let ids = this.#byUser.get(username);
     if (ids === undefined) this.#byUser.set(username, ids = new Set());
     ids.add(id);
     this.#byId.set(id, { username, until });
-    if (ids.size <= MOST_OF_USER && this.#byId.size <= MOST) return;
+    if (ids.size <= MAX_PER_USER && this.#byId.size <= MAX_TOTAL) return;
     for (const oldest of ids) return this.release(oldest);
   }
 
-  /** Frees an id. */
+  /** Releases an ID. */
   release(id: string): void {
     const reservation = this.#byId.get(id);
     if (reservation === undefined) return;
@@ -49,7 +49,7 @@ export class ReservedIds {
     if (ids?.size === 0) this.#byUser.delete(reservation.username);
   }
 
-  /** Frees those whose time has passed; they are kept in about the order of their times. */
+  /** Releases expired reservations, which are roughly in order of expiry. */
   prune(now: number): void {
     for (const [id, { until }] of this.#byId) {
       if (now < until) return;
@@ -57,7 +57,7 @@ export class ReservedIds {
     }
   }
 
-  /** Frees all. */
+  /** Releases all IDs. */
   clear(): void {
     this.#byId.clear();
     this.#byUser.clear();

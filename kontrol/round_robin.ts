@@ -1,4 +1,4 @@
-/** Items in the order in which they came. */
+/** A first-in, first-out queue. */
 class Fifo<Item> {
   #items: Item[] = [];
   #next = 0;
@@ -13,7 +13,7 @@ class Fifo<Item> {
 
   take(): Item {
     const item = this.#items[this.#next++]!;
-    // Taken items are dropped in bulk: shifting an array on each take costs its whole length.
+    // Removed in bulk, since Array.shift takes time proportional to the length.
     if (this.#next >= 256 && this.#next * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#next);
       this.#next = 0;
@@ -22,9 +22,9 @@ class Fifo<Item> {
   }
 }
 
-/** A queue that serves its users in turn, and the items of each user in order. */
+/** A queue that takes one item of each user in turn. The items of one user stay in order. */
 export class RoundRobin<Item> {
-  /** The first entry is the user whose turn is next; users without items are not in it. */
+  /** The users with items; the first one is next. */
   readonly #byUser = new Map<string, Fifo<Item>>();
   #size = 0;
 
@@ -38,7 +38,7 @@ export class RoundRobin<Item> {
     return this.#byUser.has(user);
   }
 
-  /** Adds an item behind the others of that user. */
+  /** Adds an item after the user's other items. */
   push(user: string, item: Item): void {
     let items = this.#byUser.get(user);
     if (items === undefined) this.#byUser.set(user, items = new Fifo());
@@ -46,7 +46,7 @@ export class RoundRobin<Item> {
     this.#size++;
   }
 
-  /** Takes the next item, and moves its user to the end of the line. */
+  /** Takes the next item, and moves its user to the end. */
   take(): Item | undefined {
     const next = this.#byUser.entries().next();
     if (next.done) return undefined;

@@ -3,31 +3,30 @@ import { KiteError } from "../src/protocol/errors.ts";
 import type { Budgets } from "./budgets.ts";
 import { checkComplete, checkUrl } from "./checks.ts";
 import type { Finder } from "./finder.ts";
-import type { KeyRing } from "./key_ring.ts";
+import type { CurrentKey, KeyRing } from "./key_ring.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Caller, Policy } from "./policy.ts";
-import type { Keeper, LifeSign, Registry } from "./registry.ts";
-import type { Registration, Storage } from "./storage/storage.ts";
-import type { TokenIssuer } from "./tokens.ts";
+import type { HeartbeatChannel, LastHeartbeat, Registry } from "./registry.ts";
+import type { Registration, StoredKeyPair } from "./storage/storage.ts";
 
-/** A registration as it was asked for. */
+/** The input of {@linkcode KontrolService.register}. */
 export interface RegistrationRequest {
   readonly caller: Caller;
   /** The `kontrolKey` claim of the caller's verified kite.key. */
   readonly kontrolKey: string;
   /**
-   * The key that the caller trusts at present.
+   * The key that the caller currently trusts.
    *
    * @default `kontrolKey`
    */
   readonly trustedKey?: string | undefined;
   readonly url: string;
-  readonly keeper: Keeper;
-  /** That of the connection that keeps the kite known. */
-  readonly life?: LifeSign;
+  readonly channel: HeartbeatChannel;
+  /** The last heartbeat of the connection over which the kite registers. */
+  readonly lastHeartbeat?: LastHeartbeat;
 }
 
-/** What a registration comes to. */
+/** The result of {@linkcode KontrolService.register}. */
 export interface RegistrationAnswer {
   readonly url: string;
   /** Seconds. */
@@ -37,29 +36,27 @@ export interface RegistrationAnswer {
   readonly keyHandover?: string;
 }
 
-/** What the service works on. */
+/** The dependencies of {@linkcode KontrolService}. */
 export interface KontrolServiceOptions {
-  readonly storage: Storage;
   readonly registry: Registry;
   readonly keys: KeyRing;
-  readonly tokens: TokenIssuer;
   readonly policy: Policy;
   readonly metrics: Metrics;
   readonly verifier: KiteKeyVerifier;
   readonly budgets: Budgets;
   readonly finder: Finder;
-  /** Called with each registration that was taken in. */
-  readonly onRegistered: (registration: Registration, keeper: Keeper) => void;
-  /** Called with the reason for each kite.key that was refused. */
+  /** Called with each accepted registration. */
+  readonly onRegistered: (registration: Registration, channel: HeartbeatChannel) => void;
+  /** Called for each rejected kite.key. */
   readonly onRefused: (who: string, reason: KiteError) => void;
 }
 
-/** What Kontrol does, whichever way it is asked (docs/kontrol-protocol.md). */
+/** What Kontrol does, independent of the transport (docs/kontrol-protocol.md). */
 export class KontrolService {
-  readonly parts: KontrolServiceOptions;
+  readonly #options: KontrolServiceOptions;
 
-  constructor(parts: KontrolServiceOptions) {
-    this.parts = parts;
+  constructor(options: KontrolServiceOptions) {
+    this.#options = options;
   }
 
   /**
@@ -72,7 +69,7 @@ export class KontrolService {
     kiteKey: string,
     who: () => string,
   ): Promise<{ username: string; kontrolKey: string }> {
-    const { verifier, metrics, onRefused } = this.parts;
+    const { verifier, metrics, onRefused } = this.#options;
     try {
       const { username, claims } = verifier.cached(kiteKey) ?? await verifier.verify(kiteKey);
       return { username, kontrolKey: claims.kontrolKey ?? "" };
@@ -85,9 +82,14 @@ export class KontrolService {
     }
   }
 
-  /** Registers a kite, or its new URL. */
+  /**
+   * Registers a kite, or updates its URL.
+   *
+   * @throws {KiteError} `argumentError`, `notAllowed`, `limitError`, `requestLimitError`,
+   * `authenticationError` or `storageError`
+   */
   async register(request: RegistrationRequest): Promise<RegistrationAnswer> {
-    const { budgets, metrics } = this.parts;
+    const { budgets, metrics } = this.#options;
     try {
       const { username } = request.caller;
       const answer = await budgets.calls.during(username, () => this.#register(request));
@@ -100,38 +102,49 @@ export class KontrolService {
   }
 
   async #register(request: RegistrationRequest): Promise<RegistrationAnswer> {
-    const { caller, kontrolKey, keeper, life } = request;
-    const { budgets, keys, policy, registry } = this.parts;
-    // In Go's words, which differ.
+    const { caller, kontrolKey, channel, lastHeartbeat } = request;
+    const { budgets, keys, onRegistered, policy, registry } = this.#options;
+    // The messages of the Go Kontrol, which differ by transport.
     if (request.url === "") {
-      throw new KiteError("argumentError", keeper === "http" ? "empty URL" : "empty url");
+      throw new KiteError("argumentError", channel === "http" ? "empty URL" : "empty url");
     }
     const url = checkUrl(request.url);
     const kite = checkComplete({ ...caller.kite, username: caller.username });
     if (policy.mayRegister !== undefined && !await policy.mayRegister(caller, kite, url)) {
-      throw new KiteError("notAllowed", "the policy of this Kontrol refuses the registration");
+      const reason = "the policy of this Kontrol does not allow it";
+      throw new KiteError("notAllowed", `Cannot register this kite: ${reason}`);
     }
     const renewed = await keys.renew(kontrolKey, caller.username, request.trustedKey);
     const pair = await keys.pairOf(renewed?.publicKey ?? kontrolKey);
     const registration = { kite, url, keyId: pair.id };
-    await budgets.turns.run(
+    await budgets.scheduler.run(
       caller.username,
-      () => registry.add(registration, keeper, ...(life === undefined ? [] : [life])),
+      () => registry.add(registration, channel, lastHeartbeat),
     );
-    this.parts.onRegistered(registration, keeper);
+    onRegistered(registration, channel);
     const heartbeatInterval = Math.max(1, Math.round(registry.liveness.heartbeatInterval / 1000));
     return { url, heartbeatInterval, ...renewed };
   }
 
-  /** The kites that match, as {@linkcode Finder.find} gives them. */
+  /** Finds the matching kites, see {@linkcode Finder.find}. */
   find(caller: Caller, query: unknown): Promise<string> {
-    const { budgets, finder } = this.parts;
+    const { budgets, finder } = this.#options;
     return budgets.calls.during(caller.username, () => finder.find(caller, query));
   }
 
-  /** A token for the one kite that matches. */
+  /** Issues a token for the only matching kite, see {@linkcode Finder.token}. */
   token(caller: Caller, query: unknown, force: boolean): Promise<string> {
-    const { budgets, finder } = this.parts;
+    const { budgets, finder } = this.#options;
     return budgets.calls.during(caller.username, () => finder.token(caller, query, force));
+  }
+
+  /** Returns the public key that a caller should trust, see {@linkcode KeyRing.currentKey}. */
+  currentKey(kontrolKey: string, trustedKey: string | undefined): Promise<CurrentKey> {
+    return this.#options.keys.currentKey(kontrolKey, trustedKey);
+  }
+
+  /** Signs a kite.key, see {@linkcode KeyRing.signKiteKey}. */
+  signKiteKey(username: string, pair: StoredKeyPair | undefined): Promise<string> {
+    return this.#options.keys.signKiteKey(username, pair);
   }
 }

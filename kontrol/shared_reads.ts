@@ -1,17 +1,20 @@
 interface Read<Result> {
   readonly running: Promise<Result>;
-  /** The read that begins once `running` has ended, for all who asked meanwhile. */
+  /** The read that starts after `running`, shared by all calls made meanwhile. */
   next: Promise<Result> | undefined;
 }
 
 /**
- * Shares reads of the same name. Whoever asks while such a read is running waits for the next one:
- * nobody is given what was read before they asked.
+ * Shares reads between concurrent calls with the same name. A call during a running read waits for the
+ * next one, so that no result is older than the call.
  */
 export class SharedReads<Result> {
   readonly #reads = new Map<string, Read<Result>>();
 
-  /** What `read` gives, called after this call began. The result is shared: do not change it. */
+  /**
+   * Returns the result of a `read` that starts after this call. Do not modify the result, since it is
+   * shared.
+   */
   get(name: string, read: () => Promise<Result>): Promise<Result> {
     const known = this.#reads.get(name);
     if (known === undefined) return this.#begin(name, read);

@@ -1,85 +1,86 @@
 import { type Remembered, SharedCache } from "../src/auth/cache.ts";
 import { signToken } from "../src/auth/jwt.ts";
 import { KiteError } from "../src/protocol/errors.ts";
+import { cannotUse } from "../src/protocol/refusal.ts";
 import type { Allowance, TaskQueue } from "./budgets.ts";
 import type { KeyRing } from "./key_ring.ts";
 import type { StoredKeyPair } from "./storage/storage.ts";
 
-/** Which token is asked for. */
+/** A request for a token. */
 export interface TokenRequest {
-  /** `/username/environment/name` of the kite that was found (`audienceOf`), never from a query. */
+  /** `/username/environment/name` of the kite that was found (`audienceOf`), never of a query. */
   readonly audience: string;
-  /** The caller, authenticated. */
+  /** The authenticated caller. */
   readonly username: string;
-  /** The key pair that the target kite registered under. */
+  /** The ID of the key pair with which the target kite registered. */
   readonly keyId: string;
   /**
-   * Signs a new one even if one is at hand.
+   * Sign a new token even if there is one in the cache.
    *
    * @default false
    */
   readonly force?: boolean;
   /**
-   * When the token ends at the latest, milliseconds since 1970.
+   * The latest expiry of the token, milliseconds since 1970.
    *
    * @default Infinity
    */
   readonly notAfter?: number;
 }
 
-/** A token that is remembered. */
+/** A cached token. */
 interface Issued {
   readonly token: string;
-  /** Milliseconds since 1970. */
+  /** When it was signed, milliseconds since 1970. */
   readonly at: number;
 }
 
-/** What a {@linkcode TokenIssuer} must know. */
+/** The options of {@linkcode TokenIssuer}. */
 export interface TokenIssuerOptions {
   /** The key pairs. */
   readonly keys: KeyRing;
   /** Kontrol's username, the issuer of every token. */
   readonly issuer: () => string;
   /**
-   * Signs for one user after the other.
+   * The queue in which users take turns to sign.
    *
    * @default signs everything at once
    * @internal
    */
   readonly queue?: TaskQueue;
   /**
-   * How many signatures of one user may wait.
+   * The limit of signatures per user.
    *
    * @default without a limit
    * @internal
    */
   readonly allowance?: Allowance;
   /**
-   * How long a token is good, milliseconds; with the leeway less than 24 days.
+   * Milliseconds for which a token is valid; together with the leeway less than 24 days.
    *
-   * @default 172_800_000, 48 h
+   * @default 172_800_000 (48 hours)
    */
   readonly timeToLive?: number;
   /**
-   * By how much it begins earlier and ends later, for clocks that differ, milliseconds.
+   * Milliseconds by which the validity starts earlier and ends later, to tolerate clock differences.
    *
    * @default 300_000
    */
   readonly leeway?: number;
   /**
-   * Puts `nbf` in.
+   * Include the claim `nbf`.
    *
    * @default true
    */
   readonly notBefore?: boolean;
   /**
-   * How many tokens are remembered; 0 for none.
+   * Maximum number of cached tokens; 0 disables the cache.
    *
    * @default 10_000
    */
   readonly cacheSize?: number;
   /**
-   * The clock, milliseconds since 1970.
+   * The wall clock in milliseconds since 1970.
    *
    * @default Date.now
    */
@@ -87,17 +88,17 @@ export interface TokenIssuerOptions {
 }
 
 const HOUR = 3_600_000;
-/** kite.js sets one timer for the renewal; beyond 24.8 days it would fire at once, for ever. */
+/** kite.js renews tokens with a single timer, which beyond 24.8 days would fire immediately. */
 const MAX_LIFE = 24 * 24 * HOUR;
 /**
- * Renewers ask up to 5 minutes before the end, and spin if they get the same token again: a token
- * this close to its end is not handed out any more, milliseconds.
+ * A cached token is not issued in its last milliseconds: clients renew a token up to 5 minutes before
+ * it expires, and would repeat the request at once if they got the same token.
  */
-const LAST_STRETCH = 360_000;
+const MIN_REMAINING = 360_000;
 
 /**
- * Signs the tokens with which kites call each other (docs/kontrol-protocol.md §5). One token
- * serves every call of one user for one kind of kite, until near its end.
+ * Signs the tokens with which kites call each other (docs/kontrol-protocol.md §5). One token serves
+ * all calls of a user to kites with the same name, until shortly before it expires.
  */
 export class TokenIssuer {
   readonly #options: TokenIssuerOptions;
@@ -107,17 +108,18 @@ export class TokenIssuer {
   readonly #tokens: SharedCache<Issued>;
   #signed = 0;
 
-  /** @throws {KiteError} `configError`, naming the option that is wrong. */
+  /** @throws {KiteError} `configError` that names the invalid option */
   constructor(options: TokenIssuerOptions) {
     const { timeToLive = 48 * HOUR, leeway = 300_000, cacheSize = 10_000 } = options;
-    if (!(timeToLive >= 1_000)) throw bad("timeToLive", "milliseconds, at least 1000");
-    if (!(leeway >= 0)) throw bad("leeway", "milliseconds, 0 or more");
-    if (!(timeToLive + leeway < MAX_LIFE)) {
-      throw bad("timeToLive", `with the leeway below 24 days (${MAX_LIFE} milliseconds)`);
-    }
-    if (!Number.isSafeInteger(cacheSize) || cacheSize < 0) {
-      throw bad("cacheSize", "a whole number, 0 or more");
-    }
+    const check = (isValid: boolean, name: string, rule: string, value: number): void => {
+      if (!isValid) throw cannotUse(`tokens.${name}`, rule, { value });
+    };
+    const limit = `must be, together with leeway, less than ${MAX_LIFE} milliseconds (24 days)`;
+    check(timeToLive >= 1_000, "timeToLive", "must be milliseconds, at least 1000", timeToLive);
+    check(leeway >= 0, "leeway", "must be milliseconds, at least 0", leeway);
+    check(timeToLive + leeway < MAX_LIFE, "timeToLive", limit, timeToLive);
+    const isSize = Number.isSafeInteger(cacheSize) && cacheSize >= 0;
+    check(isSize, "cacheSize", "must be an integer of at least 0", cacheSize);
     this.#options = options;
     this.#timeToLive = timeToLive;
     this.#leeway = leeway;
@@ -125,22 +127,23 @@ export class TokenIssuer {
     this.#tokens = new SharedCache(cacheSize, this.#now);
   }
 
-  /** Tokens signed so far; all others that were issued were at hand. */
+  /** The number of tokens signed so far. All others were issued from the cache. */
   get signed(): number {
     return this.#signed;
   }
 
   /**
-   * A token for the request: the one at hand unless it is near its end or `force` is set, else a
-   * new one. Requests alike at the same time share one signature.
+   * Issues a token: the cached one, unless it expires soon or `force` is set; otherwise a new one.
+   * Concurrent equal requests share one signature.
    *
-   * @throws {KiteError} `configError`: there is no key to sign with, or a field is empty.
+   * @throws {KiteError} `configError`: there is no key to sign with, or a field is empty
    */
   async issue(request: TokenRequest): Promise<string> {
     const { audience, username, keyId, force = false, notAfter = Infinity } = request;
     const issuer = this.#options.issuer();
     if (audience === "" || username === "" || issuer === "") {
-      throw new KiteError("configError", "a token needs an audience, a username and an issuer");
+      const reason = "it must have an audience, a username and an issuer";
+      throw new KiteError("configError", `Cannot sign a token: ${reason}`);
     }
     const pair = await this.#options.keys.signerFor(keyId);
     const regularEnd = this.#now() + this.#timeToLive + this.#leeway;
@@ -148,22 +151,22 @@ export class TokenIssuer {
     const name = JSON.stringify([audience, username, issuer, pair.id, bound]);
     const who = { iss: issuer, sub: username, aud: audience };
     const sign = (): Promise<Remembered<Issued>> =>
-      this.#inTurn(username, async () => {
+      this.#schedule(username, async () => {
         const at = this.#now();
         const end = Math.min(at + this.#timeToLive + this.#leeway, bound);
         const token = await this.#sign(pair, who, at, end);
         const until = bound === Infinity
-          ? Math.min(end - 2 * this.#leeway, end - LAST_STRETCH)
+          ? Math.min(end - 2 * this.#leeway, end - MIN_REMAINING)
           : bound;
         return { value: { token, at }, until };
       });
     const known = force ? undefined : this.#tokens.get(name);
-    // After the clock was set back, a token would not be good yet.
-    const isGood = known !== undefined && known.at - this.#leeway <= this.#now();
-    return isGood ? known.token : (await this.#tokens.renew(name, sign)).token;
+    // If the wall clock was set back, a cached token may not be valid yet.
+    const isValid = known !== undefined && known.at - this.#leeway <= this.#now();
+    return isValid ? known.token : (await this.#tokens.renew(name, sign)).token;
   }
 
-  #inTurn<Result>(username: string, task: () => Promise<Result>): Promise<Result> {
+  #schedule<Result>(username: string, task: () => Promise<Result>): Promise<Result> {
     const { queue, allowance } = this.#options;
     const run = (): Promise<Result> => queue === undefined ? task() : queue.run(username, task);
     return allowance === undefined ? run() : allowance.during(username, run);
@@ -189,8 +192,4 @@ export class TokenIssuer {
       { keyId: pair.id },
     );
   }
-}
-
-function bad(option: string, expected: string): KiteError {
-  return new KiteError("configError", `option ${option} must be ${expected}`);
 }

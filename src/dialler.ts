@@ -2,7 +2,7 @@ import { KiteError } from "./protocol/errors.ts";
 import { cannotUse } from "./protocol/refusal.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { type Connect, connectCustom } from "./transport/custom.ts";
-import { type ClientTransport, dialSession } from "./transport/dial.ts";
+import type { ClientTransport, DialSession } from "./transport/dial.ts";
 import type { Limits } from "./protocol/limits.ts";
 import { pause } from "./runtime/turn.ts";
 import type { Session } from "./transport/session.ts";
@@ -12,6 +12,7 @@ const BRIEF = 1_000;
 
 /** Options of a {@linkcode Dialler}. */
 export interface DiallerOptions {
+  readonly dialSession: DialSession;
   readonly transport: ClientTransport;
   /** Opens the sessions in place of `transport`. */
   readonly connect?: Connect | undefined;
@@ -99,7 +100,7 @@ export class Dialler {
    * @param timeout milliseconds; `handshakeTimeout` if undefined
    */
   async dial(timeout: number | undefined, signal: AbortSignal | undefined): Promise<Session> {
-    const { idleTimeout, connect, transport, ca, limits, lifetime } = this.#options;
+    const { connect, dialSession, idleTimeout, transport, ca, limits, lifetime } = this.#options;
     const attempt = {
       handshakeTimeout: timeout ?? this.#options.handshakeTimeout,
       signal: anySignal(lifetime, signal),

@@ -21,14 +21,14 @@ import { type GivenSettings, readSettings, type SettingRow } from "../../src/fla
 /** The kinds of storage. */
 export type StorageKind = "sqlite" | "memory" | "etcd" | "postgres";
 
-/** The settings of the program, complete and checked. */
+/** The checked settings of the program. */
 export interface Settings {
   readonly port: number;
   readonly ip: string;
-  /** Undefined: that of the kite.key, else "kontrol". */
+  /** Default: that of the kite.key, else "kontrol". */
   readonly username: string | undefined;
   readonly version: string;
-  /** Undefined: that of the kite.key, else this machine's own. */
+  /** Default: that of the kite.key, else a URL on this machine. */
   readonly kontrolUrl: string | undefined;
   readonly registerUrl: string | undefined;
   readonly publicKeyFile: string | undefined;
@@ -38,69 +38,110 @@ export interface Settings {
   readonly storage: StorageKind;
   readonly sqliteFile: string;
   readonly machines: readonly string[];
+  readonly etcd: EtcdSettings;
   readonly postgres: PostgresConnection & { readonly connectTimeout: number };
   readonly policy: PolicyName;
   readonly register: RegisterMode;
   readonly initial: boolean;
-  /** Where Kontrol's state is. */
+  /** The directory of Kontrol's state. */
   readonly home: string;
-  /** Where the user's kite.key is. */
+  /** The directory of the user's kite.key. */
   readonly kiteHome: string;
 }
 
-/** Every setting: flag, environment variable, and what it means. */
+/** The authentication and TLS settings for etcd. */
+export interface EtcdSettings {
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+}
+
+/** All settings, with their flags and environment variables. */
 export const SETTINGS: readonly SettingRow[] = Object.freeze([
-  row("port", "PORT", "4000", "the port to listen on; 0 for any that is free"),
+  row("port", "PORT", "4000", "the port to listen on; 0 for any free port"),
   row("ip", "IP", "0.0.0.0", "the address to listen on"),
   row(
     "username",
     "USERNAME",
     "NAME",
-    'Kontrol\'s user, the issuer of all tokens; "kontrol" at first',
+    'Kontrol\'s user, the issuer of all tokens; "kontrol" by default',
   ),
   row("kontrolurl", "KONTROLURL", "URL", "the URL at which kites reach Kontrol"),
-  row("registerurl", "REGISTERURL", "URL", "the URL under which Kontrol lists itself"),
+  row("registerurl", "REGISTERURL", "URL", "the URL of Kontrol's own registration"),
   row("storage", "STORAGE", "KIND", "sqlite, memory, etcd or postgres; sqlite by default"),
   row("sqlitefile", "SQLITEFILE", "PATH", "the database; kontrol.db in -home by default"),
-  row("machines", "MACHINES", "URLS", "etcd's URLs, with commas; http://127.0.0.1:2379 by default"),
+  row(
+    "machines",
+    "MACHINES",
+    "URLS",
+    "etcd's URLs, separated by commas; http://127.0.0.1:2379 by default",
+  ),
+  row("etcd-username", "ETCD_USERNAME", "NAME", "the etcd user"),
+  row("etcd-password", "ETCD_PASSWORD", "TEXT", "the etcd user's password"),
+  row("etcd-cafile", "ETCD_CAFILE", "PATH", "CA certificates to trust for etcd, PEM"),
+  row("etcd-certfile", "ETCD_CERTFILE", "PATH", "the client certificate for etcd, PEM"),
+  row("etcd-keyfile", "ETCD_KEYFILE", "PATH", "the client certificate's private key, PEM"),
   row(
     "postgres-host",
     "POSTGRES_HOST",
     "HOST",
     "PostgreSQL's host, or the directory of its Unix socket; localhost by default",
   ),
-  row("postgres-port", "POSTGRES_PORT", "PORT", "its port; 5432 by default"),
-  row("postgres-username", "POSTGRES_USERNAME", "NAME", "its role"),
+  row("postgres-port", "POSTGRES_PORT", "PORT", "PostgreSQL's port; 5432 by default"),
+  row("postgres-username", "POSTGRES_USERNAME", "NAME", "the PostgreSQL role"),
   row("postgres-password", "POSTGRES_PASSWORD", "TEXT", "the role's password"),
-  row("postgres-dbname", "POSTGRES_DBNAME", "NAME", "the database"),
-  row("postgres-connecttimeout", "POSTGRES_CONNECTTIMEOUT", "SECONDS", "bound of an operation; 5"),
+  row("postgres-dbname", "POSTGRES_DBNAME", "NAME", "the name of the database"),
+  row(
+    "postgres-connecttimeout",
+    "POSTGRES_CONNECTTIMEOUT",
+    "SECONDS",
+    "the timeout of database operations; 5 by default",
+  ),
+  row(
+    "postgres-tls",
+    "POSTGRES_TLS",
+    "MODE",
+    "disable, require or verify-full; disable by default",
+  ),
   row(
     "publickeyfile",
     "PUBLICKEYFILE",
     "PATH",
-    "Kontrol's public key, PEM; made when none is given",
+    "Kontrol's public key, PEM; created in -home by default",
   ),
-  row("privatekeyfile", "PRIVATEKEYFILE", "PATH", "its private key, PEM"),
+  row("privatekeyfile", "PRIVATEKEYFILE", "PATH", "Kontrol's private key, PEM"),
   row("tlscertfile", "TLSCERTFILE", "PATH", "serve TLS with this certificate, PEM"),
-  row("tlskeyfile", "TLSKEYFILE", "PATH", "the certificate's key, PEM"),
-  row("policy", "POLICY", "NAME", "compatible: any user may call any kite; strict: its own only"),
+  row("tlskeyfile", "TLSKEYFILE", "PATH", "the certificate's private key, PEM"),
+  row(
+    "policy",
+    "POLICY",
+    "NAME",
+    "compatible: users may call all kites; strict: users may call only their own kites",
+  ),
   row(
     "register",
     "REGISTER",
     "MODE",
-    "who gets a kite.key: closed: nobody; token: whoever has an invite; open: everybody",
+    "who gets a kite.key: closed: nobody; token: users with an invite; open: everybody",
   ),
-  row("home", "HOME", "DIR", "where Kontrol's state is; kontrol in the kite.key's directory"),
-  row("version", "VERSION", "X.Y.Z", "the version under which Kontrol lists itself"),
-  row("initial", "INITIAL", "", "make the key pair and the first kite.key, then exit"),
+  row(
+    "home",
+    "HOME",
+    "DIR",
+    "the directory of Kontrol's state; kontrol in the kite.key's directory by default",
+  ),
+  row("version", "VERSION", "X.Y.Z", "the version in Kontrol's own registration"),
+  row("initial", "INITIAL", "", "create the key pair and the first kite.key, then exit"),
   { flag: "help", variable: "-", value: "", help: "show this" },
 ]);
 
 /**
  * Reads the settings of the program.
  *
- * @param warn Called for each variable that is ignored although it has the name of a setting.
- * @throws {KiteError} `configError` that names the flag or variable which is wrong
+ * @param warn called for each ignored variable that has the name of a setting
+ * @throws {KiteError} `configError` that names the invalid flag or variable
  */
 export function readProgramSettings(
   words: readonly string[],
@@ -112,7 +153,8 @@ export function readProgramSettings(
   const userHome = kiteHome();
   const home = read(given, "home", checkPath) ?? (userHome === "" ? "" : `${userHome}/kontrol`);
   if (home === "") {
-    throw new KiteError("configError", "no place for Kontrol's state: set -home or KONTROL_HOME");
+    const reason = "there is no home directory; set -home or KONTROL_HOME";
+    throw new KiteError("configError", `Cannot store Kontrol's state: ${reason}`);
   }
   const storage = read(given, "storage", checkWord<StorageKind>(KINDS)) ?? "sqlite";
   const settings: Settings = {
@@ -130,6 +172,13 @@ export function readProgramSettings(
     sqliteFile: read(given, "sqlitefile", checkPath) ?? `${home}/kontrol.db`,
     machines: read(given, "machines", (name, text) => checkUrls(name, text.split(","))) ??
       ["http://127.0.0.1:2379"],
+    etcd: {
+      username: read(given, "etcd-username", checkName),
+      password: given.get("etcd-password")?.text,
+      caFile: read(given, "etcd-cafile", checkPath),
+      certFile: read(given, "etcd-certfile", checkPath),
+      keyFile: read(given, "etcd-keyfile", checkPath),
+    },
     postgres: readPostgres(given),
     policy: read(given, "policy", checkWord<PolicyName>(["compatible", "strict"])) ?? "compatible",
     register: read(given, "register", checkWord(REGISTER_MODES)) ?? "closed",
@@ -139,6 +188,8 @@ export function readProgramSettings(
   };
   requireBoth(given, "publickeyfile", "privatekeyfile");
   requireBoth(given, "tlscertfile", "tlskeyfile");
+  requireBoth(given, "etcd-username", "etcd-password");
+  requireBoth(given, "etcd-certfile", "etcd-keyfile");
   if (storage === "postgres") requireAll(given, ["postgres-username", "postgres-dbname"]);
   return settings;
 }
@@ -173,28 +224,29 @@ function readPostgres(given: GivenSettings): Settings["postgres"] {
     username: given.get("postgres-username")?.text ?? "",
     password: given.get("postgres-password")?.text ?? "",
     database: given.get("postgres-dbname")?.text ?? "",
+    tls: read(given, "postgres-tls", checkWord(["disable", "require", "verify-full"])) ?? "disable",
     connectTimeout: read(given, "postgres-connecttimeout", readSeconds) ?? 5_000,
   };
 }
 
-/** An address, or the directory of a Unix socket. */
+/** A host name or address, or the directory of a Unix socket. */
 function checkPostgresHost(name: string, text: string): string {
   return text.startsWith("/") ? checkPath(name, text) : checkHost(name, text);
 }
 
-/** Seconds as Go has it, or a duration such as 500ms; in milliseconds. */
+/** Parses seconds, as the Go Kontrol does, or a duration such as 500ms, to milliseconds. */
 function readSeconds(name: string, text: string): number {
   return readWait(name, /^\d+$/.test(text) ? `${text}s` : text);
 }
 
 function requireBoth(given: GivenSettings, one: string, other: string): void {
   if (given.has(one) === given.has(other)) return;
-  const [there, missing] = given.has(one) ? [one, other] : [other, one];
-  throw new KiteError("configError", `-${there} is given without -${missing}; give both, or none`);
+  const [present, missing] = given.has(one) ? [one, other] : [other, one];
+  throw cannotUse(`-${present}`, `must be given together with -${missing}`);
 }
 
 function requireAll(given: GivenSettings, flags: readonly string[]): void {
   const missing = flags.filter((flag) => !given.has(flag)).map((flag) => `-${flag}`);
   if (missing.length === 0) return;
-  throw new KiteError("configError", `-storage=postgres needs ${missing.join(" and ")}`);
+  throw cannotUse("-storage=postgres", `must be given together with ${missing.join(" and ")}`);
 }

@@ -7,22 +7,24 @@ import type { KeyPairs, Storage } from "../storage/storage.ts";
 import { openStorage } from "./open_storage.ts";
 import type { Settings } from "./settings.ts";
 
-/** A Kontrol that listens, and what was done for it. */
+/** A running Kontrol. */
 export interface StartedKontrol {
   readonly kontrol: Kontrol;
-  /** Where it listens. */
+  /** Its storage; closed together with it. */
+  readonly storage: Storage;
+  /** The URL on which it listens. */
   readonly url: string;
   readonly username: string;
-  /** Where its key pair came from. */
+  /** Says where its key pair came from. */
   readonly keyPairNote: string;
-  /** What became of the user's kite.key. */
+  /** The result for the user's kite.key. */
   readonly userKey: UserKey;
 }
 
 /**
- * Starts the Kontrol of some settings, and gives its user a kite.key.
+ * Starts a Kontrol, and writes a kite.key for its user.
  *
- * @throws {KiteError} `configError`, or that of the storage
+ * @throws {KiteError} `configError`, or an error of the storage
  */
 export async function startKontrol(settings: Settings): Promise<StartedKontrol> {
   await makeDirectory(settings.home, 0o700);
@@ -38,7 +40,7 @@ export async function startKontrol(settings: Settings): Promise<StartedKontrol> 
     const kiteKey = await kontrol.keys.signKiteKey(own.username);
     const userKey = await giveUserKey(settings, kiteKey, storage.keyPairs, kontrol.url);
     const { username, keyPairNote } = own;
-    return { kontrol, url, username, keyPairNote, userKey };
+    return { kontrol, storage, url, username, keyPairNote, userKey };
   } catch (error) {
     await (kontrol ?? storage)[Symbol.asyncDispose]();
     throw error;
@@ -46,10 +48,9 @@ export async function startKontrol(settings: Settings): Promise<StartedKontrol> 
 }
 
 /**
- * Creates what a first start would create, and starts nothing.
+ * Creates the key pair and kite.keys, as the first start does, without starting Kontrol.
  *
- * @returns what was done about the key pair and about the user's kite.key
- * @throws {KiteError} `configError`, or that of the storage
+ * @throws {KiteError} `configError`, or an error of the storage
  */
 export async function initializeKontrol(
   settings: Settings,
@@ -79,7 +80,7 @@ function createKontrol(settings: Settings, own: OwnKeys, storage: Storage): Kont
   });
 }
 
-/** Loads or makes Kontrol's own keys. */
+/** Loads or creates Kontrol's own keys. */
 function prepareKeys(settings: Settings, keyPairs: KeyPairs): Promise<OwnKeys> {
   const { home, username, kontrolUrl, publicKeyFile, privateKeyFile, kiteHome } = settings;
   const keyFiles = publicKeyFile === undefined || privateKeyFile === undefined
@@ -91,7 +92,7 @@ function prepareKeys(settings: Settings, keyPairs: KeyPairs): Promise<OwnKeys> {
     kontrolUrl,
     defaultUrl: localUrl(settings.ip, settings.port, settings.tlsCertFile !== undefined),
     keyFiles,
-    // With key files of the owner's own, the user's kite.key tells who Kontrol is, as in Go.
+    // With key files, the user's kite.key provides Kontrol's username and URL, as in Go.
     adoptFrom: keyFiles === undefined ? "" : kiteHome,
   }, keyPairs);
 }

@@ -75,13 +75,12 @@ export function checkKnownPair(pair: KeyPair, known: StoredKeyPair | undefined):
   );
 }
 
-/** Invites that wait to be redeemed, at most. */
-export const MOST_INVITES = 10_000;
+/** Maximum number of unused invites. */
+export const MAX_INVITES = 10_000;
 
-/** The error for one more invite than a storage keeps. */
+/** The error for an invite beyond the maximum. */
 export function tooManyInvites(): KiteError {
-  const message =
-    `Cannot add an invite: ${MOST_INVITES} are waiting already, the most there may be`;
+  const message = `Cannot add an invite: ${MAX_INVITES} are waiting already, the most there may be`;
   return new KiteError("limitError", message);
 }
 

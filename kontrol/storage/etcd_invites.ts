@@ -1,12 +1,12 @@
 import type { EtcdClient } from "./etcd_client.ts";
 import type { Invite, Invites, OperationOptions } from "./storage.ts";
 
-/** The invites of an etcd storage: `/kites.invites/<id>`, each with a lease until it expires. */
+/** The invites in etcd: `/kites.invites/<id>`, each with a lease until it expires. */
 export class EtcdInvites implements Invites {
   readonly #client: EtcdClient;
   readonly #prefix: string;
 
-  /** @param prefix "/kites" */
+  /** @param prefix the prefix of all keys, such as `/kites` */
   constructor(client: EtcdClient, prefix: string) {
     this.#client = client;
     this.#prefix = `${prefix}.invites/`;

@@ -1,8 +1,8 @@
-// deno-lint-ignore-file require-await -- the interface is that of storages with a server
-import { MOST_INVITES, tooManyInvites } from "./check.ts";
+// deno-lint-ignore-file require-await -- the interface requires promises
+import { MAX_INVITES, tooManyInvites } from "./check.ts";
 import type { Invite, Invites } from "./storage.ts";
 
-/** The invites of a memory storage. */
+/** The invites in memory. */
 export class MemoryInvites implements Invites {
   readonly #byId = new Map<string, Invite>();
 
@@ -10,7 +10,7 @@ export class MemoryInvites implements Invites {
     for (const { id, expiresAt } of this.#byId.values()) {
       if (expiresAt <= Date.now()) this.#byId.delete(id);
     }
-    if (this.#byId.size >= MOST_INVITES) throw tooManyInvites();
+    if (this.#byId.size >= MAX_INVITES) throw tooManyInvites();
     this.#byId.set(invite.id, invite);
   }
 

@@ -1,4 +1,4 @@
-import { MOST_INVITES, tooManyInvites } from "./check.ts";
+import { MAX_INVITES, tooManyInvites } from "./check.ts";
 import { sqlStateOf } from "./postgres_client.ts";
 import type { PostgresQuery } from "./postgres_key_pairs.ts";
 import type { Invite, Invites, OperationOptions } from "./storage.ts";
@@ -19,7 +19,7 @@ begin
   end if;
 end $$`;
 
-/** The invites of a PostgreSQL storage: the table `kite.invite`, with times in milliseconds. */
+/** The invites in PostgreSQL: the table `kite.invite`, with times in milliseconds. */
 export class PostgresInvites implements Invites {
   readonly #query: PostgresQuery;
 
@@ -61,7 +61,7 @@ export class PostgresInvites implements Invites {
       "add an invite",
       `with gone as (delete from kite.invite where expires_at <= $4::bigint)
         insert into kite.invite select $1, $2, $3::bigint
-        where (select count(*) from kite.invite where expires_at > $4::bigint) < ${MOST_INVITES}
+        where (select count(*) from kite.invite where expires_at > $4::bigint) < ${MAX_INVITES}
         returning 1`,
       [id, username, expiresAt, Date.now()],
       options,

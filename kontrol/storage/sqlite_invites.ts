@@ -1,9 +1,9 @@
 import type { SqliteStatement } from "../../src/runtime/sqlite.ts";
-import { MOST_INVITES, tooManyInvites } from "./check.ts";
+import { MAX_INVITES, tooManyInvites } from "./check.ts";
 import type { SqliteRunner } from "./sqlite_runner.ts";
 import type { Invite, Invites, OperationOptions } from "./storage.ts";
 
-/** The invites of an SQLite storage. */
+/** The invites in an SQLite database. */
 export class SqliteInvites implements Invites {
   readonly #runner: SqliteRunner;
   readonly #insert: SqliteStatement;
@@ -25,7 +25,7 @@ export class SqliteInvites implements Invites {
   add({ id, username, expiresAt }: Invite, options?: OperationOptions): Promise<void> {
     return this.#runner.writeDurably("add an invite", options, () => {
       this.#expire.run(Date.now());
-      if (Number(this.#count.get()?.invites) >= MOST_INVITES) throw tooManyInvites();
+      if (Number(this.#count.get()?.invites) >= MAX_INVITES) throw tooManyInvites();
       this.#insert.run(id, username, expiresAt);
     });
   }

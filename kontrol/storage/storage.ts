@@ -120,7 +120,7 @@ export interface KeyPairs {
 export interface Invite {
   /** The SHA-256 hash of its code, hexadecimal. */
   readonly id: string;
-  /** The only username that it is for, `""` for any. */
+  /** The username that may register with it; `""` for any. */
   readonly username: string;
   /** When it expires, milliseconds since 1970. */
   readonly expiresAt: number;
@@ -131,12 +131,13 @@ export interface Invites {
   /**
    * Adds an invite.
    *
-   * @throws {KiteError} `limitError` when 10,000 are waiting already
+   * @throws {KiteError} `limitError`: there are already 10,000 unused invites
    */
   add(invite: Invite, options?: OperationOptions): Promise<void>;
   /**
-   * Takes an invite out, if it is there, has not expired, and is for this username. Of several
-   * calls at once, at whichever Kontrols, one gets true.
+   * Removes an invite if it exists, has not expired, and is for this username.
+   *
+   * @returns true for exactly one of several concurrent calls, at any Kontrol
    */
   redeem(id: string, username: string, options?: OperationOptions): Promise<boolean>;
 }

@@ -1,6 +1,8 @@
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "@standard-schema/spec";
 import type { KiteRequest } from "../rpc/request.ts";
 import type { TellOptions } from "../rpc/remote.ts";
+import type { RemoteStream } from "../rpc/remote_stream.ts";
+import type { Tracked } from "../rpc/tracked.ts";
 import { KiteError } from "../protocol/errors.ts";
 import {
   type Contract,
@@ -56,15 +58,18 @@ export type ImplementArguments<S extends MethodSchemas> = [
  * @internal
  */
 export type CallOf<S extends MethodSchemas> = S["items"] extends Schema<infer _Input, infer Item>
-  ? (...args: CallArguments<S>) => AsyncIterableIterator<Item>
+  ? (...args: CallArguments<S>) => RemoteStream<Item>
   : S["result"] extends Schema<infer _Input, infer Result>
     ? (...args: CallArguments<S>) => Promise<Result>
   : (...args: CallArguments<S>) => Promise<unknown>;
 
+/** What a method that streams returns; `tracked(id, value)` gives an item an id. */
+export type Items<Item> = AsyncIterable<Item | Tracked<Item>>;
+
 /** The function that a kite must provide for a method with schemas. */
 export type ImplementOf<S extends MethodSchemas> = S["items"] extends
   Schema<infer Item, infer _Output>
-  ? (...args: ImplementArguments<S>) => AsyncIterable<Item> | Promise<AsyncIterable<Item>>
+  ? (...args: ImplementArguments<S>) => Items<Item> | Promise<Items<Item>>
   : S["result"] extends Schema<infer Result, infer _Output>
     ? (...args: ImplementArguments<S>) => Result | Promise<Result>
   : (...args: ImplementArguments<S>) => unknown;

@@ -4,6 +4,7 @@ import type { Methods } from "../rpc/methods.ts";
 import type { KiteRequest } from "../rpc/request.ts";
 import type { Contract, ContractMethod, MethodSchemas, Schema } from "../rpc/contract_types.ts";
 import { type Implementation, method } from "./contract.ts";
+import { readTracked, tracked } from "../rpc/tracked.ts";
 import { validateArguments, validateValue } from "../rpc/validate.ts";
 
 /** How a kite serves the methods of a contract. */
@@ -100,11 +101,13 @@ function checkResult(name: string, schema: Schema, value: unknown): unknown {
 
 async function* checkItems(name: string, schema: Schema, items: unknown): AsyncGenerator<unknown> {
   for await (const item of items as AsyncIterable<unknown>) {
-    yield await validateValue(schema, item, {
+    const position = readTracked(item);
+    const value = await validateValue(schema, position === undefined ? item : position.value, {
       action: `Cannot stream from "${name}"`,
       place: "item",
       type: "genericError",
     });
+    yield position === undefined ? value : tracked(position.id, value);
   }
 }
 

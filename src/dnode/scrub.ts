@@ -17,6 +17,8 @@ export interface OpenedStream {
   readonly cancel: Callback;
   /** True once the consumer has asked for items. */
   readonly isStarted: boolean;
+  /** Runs at the end, except at that of the session. `isComplete` tells whether all items were sent. */
+  onEnd: ((isComplete: boolean) => void) | undefined;
   /** Ends the stream, as when the message that should have brought it could not be sent. */
   close(): void;
 }

@@ -1,6 +1,7 @@
 import { KiteError } from "../protocol/errors.ts";
 import type { Api, Contract, ContractMethod, MethodSchemas } from "./contract_types.ts";
 import type { ApiOptions, RemoteKite, TellOptions } from "./remote.ts";
+import { RemoteItems } from "./remote_items.ts";
 import { validateValue } from "./validate.ts";
 
 /** The part of a remote that typed functions use. */
@@ -38,7 +39,7 @@ function createFunction(
   const base: TellOptions = idempotent === undefined ? defaults : { ...defaults, idempotent };
   const call = (args: unknown[]): Promise<unknown> => {
     if (args.length <= arity) return remote.tellWith(base, name, ...args);
-    const last = callOptions(name, arity, args);
+    const last = callOptions(name, arity, args.slice(arity));
     return remote.tellWith({ ...base, ...last }, name, ...args.slice(0, arity));
   };
   const check = (schema: MethodSchemas["result"], place: string): Check | undefined =>
@@ -50,16 +51,25 @@ function createFunction(
       });
   if (items !== undefined) {
     const checkItem = check(items, "item");
-    return (...args: unknown[]) => new RemoteItems(name, () => call(args), checkItem);
+    return (...args: unknown[]) => {
+      const own = callOptions(name, arity, args.slice(arity));
+      return new RemoteItems({
+        name,
+        options: { ...base, ...own },
+        call: (options) => remote.tellWith(options, name, ...args.slice(0, arity)),
+        check: checkItem,
+      });
+    };
   }
   const checkResult = check(result, "result");
   if (checkResult === undefined) return (...args: unknown[]) => call(args);
   return async (...args: unknown[]) => await checkResult(await call(args));
 }
 
-function callOptions(name: string, arity: number, args: readonly unknown[]): TellOptions {
-  const options = args[arity];
-  if (args.length === arity + 1) {
+/** @param rest what follows the arguments that the contract declares */
+function callOptions(name: string, arity: number, rest: readonly unknown[]): TellOptions {
+  const [options] = rest;
+  if (rest.length <= 1) {
     if (options === undefined) return {};
     if (typeof options === "object" && options !== null && !Array.isArray(options)) return options;
   }
@@ -68,57 +78,4 @@ function callOptions(name: string, arity: number, args: readonly unknown[]): Tel
     `Cannot call "${name}": it takes ${arity} argument${arity === 1 ? "" : "s"}, ` +
       "and then an object of options",
   );
-}
-
-/** The items that a typed method streams; the call is made when the first item is asked for. */
-class RemoteItems implements AsyncIterableIterator<unknown> {
-  readonly #name: string;
-  readonly #call: () => Promise<unknown>;
-  readonly #check: Check | undefined;
-  #source: AsyncIterator<unknown> | undefined;
-  #opening: Promise<AsyncIterator<unknown>> | undefined;
-  #isDone = false;
-
-  constructor(name: string, call: () => Promise<unknown>, check: Check | undefined) {
-    this.#name = name;
-    this.#call = call;
-    this.#check = check;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  next(): Promise<IteratorResult<unknown>> {
-    if (this.#isDone) return Promise.resolve({ done: true, value: undefined });
-    const source = this.#source;
-    if (source !== undefined && this.#check === undefined) return source.next();
-    return this.#next();
-  }
-
-  async return(): Promise<IteratorResult<unknown>> {
-    this.#isDone = true;
-    // A loop that is left while the call is under way leaves the stream as soon as it is there.
-    const source = this.#source ?? await this.#opening?.catch(() => undefined);
-    await source?.return?.();
-    return { done: true, value: undefined };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
-  }
-
-  async #next(): Promise<IteratorResult<unknown>> {
-    this.#source ??= await (this.#opening ??= this.#open());
-    const item = await this.#source.next();
-    if (item.done === true || this.#check === undefined) return item;
-    return { done: false, value: await this.#check(item.value) };
-  }
-
-  async #open(): Promise<AsyncIterator<unknown>> {
-    const result = await this.#call();
-    const iterate = (result as Partial<AsyncIterable<unknown>> | null)?.[Symbol.asyncIterator];
-    if (typeof iterate === "function") return iterate.call(result);
-    throw new KiteError("invalidResponse", `Cannot stream from "${this.#name}": no stream came`);
-  }
 }

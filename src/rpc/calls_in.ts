@@ -1,3 +1,4 @@
+import type { FoundFunction, OpenedStream } from "../dnode/scrub.ts";
 import { isStreamSource } from "../dnode/stream.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
@@ -61,7 +62,7 @@ export class CallsIn {
       if (responseId === undefined) return;
       return this.answerError(responseId, new KiteError("requestLimitError", refusal), "");
     }
-    if (message.can !== undefined) this.#line.extensions.learn(message.can);
+    if (message.can !== undefined) this.#line.learn(message.can);
     const isFirst = this.identity === undefined;
     this.identity = message.kite;
     const request = new IncomingCall(message, this.#origin);
@@ -110,12 +111,13 @@ export class CallsIn {
     if (!line.isOpen) return;
     const { extensions } = line;
     const can = extensions.forAnswer;
-    let text = line.codec.error(responseId, { ...errorObject(error, requestId) }, can);
+    const codec = can === undefined ? line.codec : line.plain;
+    let text = codec.error(responseId, { ...errorObject(error, requestId) }, can);
     const { messageBytes } = line.limits;
     if (exceedsBytes(text, messageBytes)) {
       const reason = `an error of more than ${messageBytes} bytes (limit: messageBytes)`;
       const tooLong = new KiteError("genericError", reason);
-      text = line.codec.error(responseId, { ...errorObject(tooLong, requestId) }, can);
+      text = codec.error(responseId, { ...errorObject(tooLong, requestId) }, can);
     }
     if (can !== undefined) extensions.announced();
     line.sendText(text);
@@ -171,7 +173,7 @@ export class CallsIn {
   }
 
   #answer(
-    request: KiteRequest,
+    request: IncomingCall,
     responseId: number | undefined,
     result: unknown,
     startedAt: number,
@@ -182,11 +184,12 @@ export class CallsIn {
     try {
       const can = line.extensions.forAnswer;
       const escaped = RawJson.escapedOf(result);
-      if (escaped !== undefined) {
-        line.sendEscaped(line.codec.escapedResult(responseId, escaped, can));
-      } else {
+      if (escaped !== undefined) line.sendRaw(responseId, escaped, can);
+      else {
+        const codec = can === undefined ? line.codec : line.plain;
         const functions = line.functionsIn(result);
-        line.send(functions, (ids) => line.codec.result(responseId, result, functions, ids, can));
+        if (functions.length > 0) followStreams(functions, request);
+        line.send(functions, (ids) => codec.result(responseId, result, functions, ids, can));
       }
       if (can !== undefined) line.extensions.announced();
     } catch (error) {
@@ -225,6 +228,25 @@ export class CallsIn {
     const listeners = this.#onIdle ?? [];
     this.#onIdle = undefined;
     for (const listener of listeners) listener();
+  }
+}
+
+/** Aborts the signal of a request when its caller leaves the streams in the answer. */
+function followStreams(functions: readonly FoundFunction[], request: IncomingCall): void {
+  const streams = new Set<OpenedStream>();
+  for (const { stream } of functions) if (stream !== undefined) streams.add(stream);
+  if (streams.size === 0) return;
+  const life = IncomingCall.lifeOf(request);
+  life.end();
+  let isComplete = true;
+  for (const stream of streams) {
+    stream.onEnd = (isWhole) => {
+      isComplete &&= isWhole;
+      streams.delete(stream);
+      if (streams.size > 0) return;
+      if (isComplete) life.close();
+      else life.leave();
+    };
   }
 }
 

@@ -36,6 +36,7 @@ const NOTHING: IteratorResult<unknown> = Object.freeze({ done: true, value: unde
 export class OutgoingStream implements OpenedStream {
   readonly pull: Callback;
   readonly cancel: Callback;
+  onEnd: ((isComplete: boolean) => void) | undefined;
   readonly #host: OutgoingStreamHost;
   readonly #iterator: AsyncIterator<unknown>;
   #next: Callback | undefined;
@@ -67,6 +68,7 @@ export class OutgoingStream implements OpenedStream {
   close(): void {
     if (this.#isEnded) return;
     this.#finish();
+    this.onEnd?.(false);
     this.#settle(() => this.#iterator.return?.());
   }
 
@@ -196,6 +198,7 @@ export class OutgoingStream implements OpenedStream {
 
   #sendEnd(error: ErrorObject | null): void {
     this.#finish();
+    this.onEnd?.(true);
     try {
       this.#end?.(error);
     } catch {

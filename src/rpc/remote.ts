@@ -38,6 +38,11 @@ export interface TellOptions {
    */
   readonly meta?: Metadata;
   /**
+   * The id of the last tracked item that this side has of a stream: the producer continues after it.
+   * Typed streams set it when they repeat a call after a lost connection.
+   */
+  readonly lastId?: string;
+  /**
    * How long the remote can call the functions in the arguments. The end of the session and
    * {@linkcode RemoteKite.release} always end it.
    *

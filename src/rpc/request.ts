@@ -3,6 +3,7 @@ import { Args } from "./args.ts";
 import type { Authentication, IncomingRequest } from "./codec.ts";
 import { type Metadata, NO_METADATA } from "./metadata.ts";
 import type { RemoteKite } from "./remote.ts";
+import { isTrackingId, LAST_ID } from "./tracked.ts";
 import { RequestLife, type RequestLives } from "./request_life.ts";
 
 /**
@@ -54,6 +55,11 @@ export interface KiteRequest {
   readonly deadline: number | undefined;
   /** Text that the caller sent beside the arguments, by name. Empty if it sent none. */
   readonly meta: Metadata;
+  /**
+   * The id of the last tracked item that the caller has of the stream: continue after it. Undefined
+   * for a stream from the start.
+   */
+  readonly lastId: string | undefined;
   /** Values shared by the hooks and the handler of this request. */
   readonly context: Map<string, unknown>;
 }
@@ -129,6 +135,11 @@ export class IncomingCall implements KiteRequest {
 
   get meta(): Metadata {
     return this.#message.meta ?? NO_METADATA;
+  }
+
+  get lastId(): string | undefined {
+    const id = this.#message.meta?.[LAST_ID];
+    return isTrackingId(id) ? id : undefined;
   }
 
   get context(): Map<string, unknown> {

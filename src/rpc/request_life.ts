@@ -1,15 +1,15 @@
 import { KiteError } from "../protocol/errors.ts";
 import { Timer } from "../runtime/timer.ts";
 import type { IncomingRequest } from "./codec.ts";
-import { disconnected } from "./host.ts";
+import { disconnected } from "./disconnected.ts";
 
 /** How long the answer to a request is wanted. Created only for requests that take time or ask. */
 export class RequestLife {
-  /** When the caller stops waiting, in milliseconds since the epoch; undefined if it does not say. */
-  readonly deadline: number | undefined;
+  readonly #deadline: number | undefined;
   readonly #method: string;
   readonly #lives: RequestLives;
   #isGivenUp = false;
+  #isAnswered = false;
   #abort: AbortController | undefined;
   #timer: Timer | undefined;
 
@@ -24,7 +24,15 @@ export class RequestLife {
   ) {
     this.#method = method;
     this.#lives = lives;
-    this.deadline = timeout === undefined ? undefined : Date.now() + timeout;
+    this.#deadline = timeout === undefined ? undefined : Date.now() + timeout;
+  }
+
+  /**
+   * When the caller stops waiting, in milliseconds since the epoch; undefined if it does not say, and
+   * once the request is answered.
+   */
+  get deadline(): number | undefined {
+    return this.#isAnswered ? undefined : this.#deadline;
   }
 
   /** True if the caller has given the call up: the answer is not sent. */
@@ -45,8 +53,21 @@ export class RequestLife {
 
   /** The request is answered: of what aborts the signal, only the end of the session is left. */
   end(): void {
+    this.#isAnswered = true;
     this.#stopTimer();
     if (this.#abort !== undefined && !this.#abort.signal.aborted) this.#lives.keep(this);
+  }
+
+  /** The streams of the answer have ended: nothing aborts the signal any more. */
+  close(): void {
+    this.#stopTimer();
+    this.#lives.remove(this);
+  }
+
+  /** The caller has left the streams of the answer. */
+  leave(): void {
+    this.#isGivenUp = true;
+    this.abort(new KiteError("aborted", `The caller has left the stream of "${this.#method}"`));
   }
 
   /** Aborts the signal, if anybody asked for it. */

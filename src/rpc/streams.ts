@@ -2,10 +2,14 @@ import type { Callback } from "../dnode/scrub.ts";
 import type { StreamSource } from "../dnode/stream.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
-import { disconnected } from "./host.ts";
+import { disconnected } from "./disconnected.ts";
 import type { InFlight } from "./in_flight.ts";
 import { OutgoingStream, type OutgoingStreamHost } from "./outgoing_stream.ts";
-import { RemoteStream, type RemoteStreamHost, type StreamReceivers } from "./remote_stream.ts";
+import {
+  IncomingStream,
+  type IncomingStreamHost,
+  type StreamReceivers,
+} from "./incoming_stream.ts";
 
 /** What {@linkcode Streams} need from the session. */
 export interface StreamsHost {
@@ -29,19 +33,19 @@ type Receiver = (args: unknown[], bytes: number) => void;
 export class Streams {
   readonly #host: StreamsHost;
   readonly #out: OutgoingStreamHost;
-  readonly #in: RemoteStreamHost;
+  readonly #in: IncomingStreamHost;
   /** What the remote may call, with the stream that it belongs to. */
   readonly #receivers = new Map<Callback, { readonly run: Receiver; readonly stream: object }>();
   /** Open streams with their two functions. */
   readonly #functions = new Map<
-    OutgoingStream | RemoteStream<unknown>,
+    OutgoingStream | IncomingStream<unknown>,
     readonly [Callback, Callback]
   >();
 
   constructor(host: StreamsHost, inFlight: InFlight) {
     this.#host = host;
     const { streamItems, streamBytes } = host.limits;
-    const ended = (stream: OutgoingStream | RemoteStream<unknown>) => this.#remove(stream);
+    const ended = (stream: OutgoingStream | IncomingStream<unknown>) => this.#remove(stream);
     this.#out = {
       streamItems,
       streamBytes,
@@ -78,8 +82,8 @@ export class Streams {
   }
 
   /** Makes what stands for a stream of the remote. It takes nothing until it is iterated. */
-  receive(pull: Callback, cancel: Callback): RemoteStream<unknown> {
-    return new RemoteStream(pull, cancel, this.#in);
+  receive(pull: Callback, cancel: Callback): IncomingStream<unknown> {
+    return new IncomingStream(pull, cancel, this.#in);
   }
 
   /**
@@ -105,7 +109,7 @@ export class Streams {
     for (const stream of [...this.#functions.keys()]) stream.fail(error);
   }
 
-  #started(stream: RemoteStream<unknown>, { next, end }: StreamReceivers): [Callback, Callback] {
+  #started(stream: IncomingStream<unknown>, { next, end }: StreamReceivers): [Callback, Callback] {
     if (!this.#host.isOpen) throw disconnected();
     this.#check();
     const functions: [Callback, Callback] = [() => {}, () => {}];
@@ -121,7 +125,7 @@ export class Streams {
   }
 
   #add(
-    stream: OutgoingStream | RemoteStream<unknown>,
+    stream: OutgoingStream | IncomingStream<unknown>,
     functions: readonly [Callback, Callback],
     receivers: readonly [Receiver, Receiver],
   ): void {
@@ -129,7 +133,7 @@ export class Streams {
     functions.forEach((each, i) => this.#receivers.set(each, { run: receivers[i]!, stream }));
   }
 
-  #remove(stream: OutgoingStream | RemoteStream<unknown>): void {
+  #remove(stream: OutgoingStream | IncomingStream<unknown>): void {
     const functions = this.#functions.get(stream);
     if (functions === undefined) return;
     this.#functions.delete(stream);

@@ -1,5 +1,6 @@
 import type { KiteError } from "../protocol/errors.ts";
 import { cannotUse, unknownName } from "../protocol/refusal.ts";
+import { isTrackingId, LAST_ID } from "./tracked.ts";
 import type { TellOptions } from "./remote.ts";
 
 /** The options of a call that names none; such calls skip the checks. */
@@ -15,6 +16,7 @@ const RULES: { readonly [Name in keyof Required<TellOptions>]: Rule } = {
   signal: [(value) => value instanceof AbortSignal, "must be an AbortSignal"],
   within: [isScope, "must be a request"],
   meta: [isMetadata, "must be an object of strings"],
+  lastId: [isTrackingId, "must be a string of 1 to 1,024 characters"],
   idempotent: [(value) => typeof value === "boolean", "must be true or false"],
   callbacks: [
     (value) => value === "auto" || value === "call" || value === "session",
@@ -65,11 +67,12 @@ export function resolveWithin(options: TellOptions, timeout: number): TellOption
     : AbortSignal.any([own.signal, within.signal]);
   // A deadline that has passed has aborted the signal as well, or will in this very millisecond.
   const bound = Math.min(wait, Math.max(1, left));
+  const { [LAST_ID]: _position, ...inherited } = within.meta;
   return {
     ...own,
     timeout: bound === Infinity ? 0 : bound,
     signal,
-    meta: { ...within.meta, ...own.meta },
+    meta: { ...inherited, ...own.meta },
   };
 }
 

@@ -9,7 +9,7 @@ export interface Tracked<Value> {
 /**
  * Gives an item of a stream an id. When the connection of a typed stream is lost, the call is
  * repeated after a redial with the id of the last item that was taken, and the producer continues
- * after it.
+ * after it, see {@linkcode KiteRequest.lastId}.
  *
  * @param id the position of the item, of at most 1,024 characters
  * @param value the item
@@ -27,6 +27,9 @@ export interface Tracked<Value> {
 export function tracked<Value>(id: string, value: Value): Tracked<Value> {
   return { $tracked: id, value };
 }
+
+/** The metadata that carries the id of the last item to a producer. */
+export const LAST_ID = "kite.lastId";
 
 /** Characters of an id. */
 const ID_LENGTH = 1_024;

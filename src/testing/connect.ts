@@ -24,7 +24,8 @@ export interface ConnectedKites extends AsyncDisposable {
 
 /**
  * Connects two kites in memory, without a socket. Calls, callbacks, streams and authentication work as
- * over any transport.
+ * over any transport. Unless the option `compact` is true, each call and each answer is one message, so
+ * that {@linkcode Faults} can be planned.
  *
  * @example
  * ```ts
@@ -65,6 +66,7 @@ class MemoryConnection implements ConnectedKites {
   constructor(caller: Kite, serving: Kite, options: ClientOptions) {
     const { name, id } = serving.identity;
     this.client = caller.newClient(`memory:${name}/${id}`, {
+      compact: false,
       ...options,
       connect: () => {
         const [here, there] = memorySessions();

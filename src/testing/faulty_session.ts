@@ -1,6 +1,8 @@
 import { Timer } from "../runtime/timer.ts";
+import { textOf } from "../transport/message.ts";
 import type { CloseInfo, Session, SessionHandler, TransportName } from "../transport/session.ts";
 import type { Faults } from "./faults.ts";
+import { readMessage } from "./read_message.ts";
 
 /** The faults of a {@linkcode FaultySession}, for each direction. */
 export interface SessionFaults {
@@ -74,7 +76,7 @@ export class FaultySession implements Session {
     this.#handler = handler;
     const deliver = (message: string): void => {
       try {
-        handler.onMessage(message);
+        handler.onMessage(readMessage(message));
       } catch {
         this.close(1011, "the message handler failed");
       }
@@ -83,8 +85,9 @@ export class FaultySession implements Session {
     this.#session.attach({
       onMessage: (message) => {
         if (this.#isLost) return;
-        if (this.#received === undefined) deliver(message);
-        else this.#received.send(message);
+        const text = textOf(message);
+        if (this.#received === undefined) deliver(text);
+        else this.#received.send(text);
       },
       onClose: (info) => this.#ended(info),
     });

@@ -3,6 +3,7 @@ import { closeInfo } from "../transport/close_code.ts";
 import { Inbox } from "../transport/inbox.ts";
 import { Outbox } from "../transport/outbox.ts";
 import type { CloseInfo, Session, SessionHandler } from "../transport/session.ts";
+import { readMessage } from "./read_message.ts";
 
 /**
  * Creates the two ends of a session in memory. What one end sends arrives at the other in a later turn
@@ -77,7 +78,7 @@ class MemorySession implements Session {
 
   /** Receives a message of the other end. */
   receive(message: string): void {
-    if (this.#isOpen) this.#inbox.deliver(message);
+    if (this.#isOpen) this.#inbox.deliver(readMessage(message));
   }
 
   /** Ends this end of the session. */

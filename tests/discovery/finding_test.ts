@@ -1,3 +1,4 @@
+// cspell:ignore timeot
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import {
   type Client,
@@ -13,7 +14,7 @@ import type { TestKontrol } from "../../src/testing/mod.ts";
 import { SqliteStorage } from "../../kontrol/storage/sqlite.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
-import { find, lineTo, startKontrol, TemporaryFolder } from "../kontrol/support.ts";
+import { connectTo, find, startKontrol, TemporaryFolder } from "../kontrol/support.ts";
 
 const URL = "http://127.0.0.1:3636/kite";
 
@@ -175,12 +176,12 @@ Deno.test("kontrolUrl: uses the next URL when a Kontrol stops", async () => {
   const { told } = collect(caller.watchKites({ name: "late" }));
   await one[Symbol.asyncDispose]();
   assertEquals((await caller.getKites({ name: "math" })).length, 1);
-  const { line } = await lineTo(two);
+  const { client } = await connectTo(two);
   await eventually(() => two.kontrol.metrics.text([]).includes("registrations_total 1"), {
     withinMs: 5_000,
     what: "the kite at the other Kontrol",
   });
-  assertEquals((await find(line, { name: "math" })).length, 1);
+  assertEquals((await find(client, { name: "math" })).length, 1);
   await using late = make("late");
   await late.register(URL);
   await eventually(() => told.length === 1, { withinMs: 5_000 });

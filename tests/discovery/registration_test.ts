@@ -2,13 +2,13 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Kite, KiteError } from "../../mod.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
-import { find, lineTo, refused, startKontrol } from "../kontrol/support.ts";
+import { connectTo, find, refused, startKontrol } from "../kontrol/support.ts";
 
 const URL = "http://127.0.0.1:3636/kite";
 
 Deno.test("register: all three ways return Kontrol's answer and call onRegister", async () => {
   await using kontrol = await startKontrol();
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   for (const way of ["register", "registerOnce", "registerHttp"] as const) {
     const kite = await kontrol.newKite(way);
     const heard: string[] = [];
@@ -16,11 +16,11 @@ Deno.test("register: all three ways return Kontrol's answer and call onRegister"
     const { heartbeatToken, ...answer } = await kite[way](URL);
     assertEquals(answer, { url: URL, heartbeatInterval: 10 });
     assertEquals(typeof heartbeatToken, way === "registerHttp" ? "string" : "undefined");
-    assertEquals((await find(line, { name: way })).map(({ kite }) => kite), [kite.identity]);
+    assertEquals((await find(client, { name: way })).map(({ kite }) => kite), [kite.identity]);
     remove();
     await kite[way]("http://127.0.0.1:3637/kite");
     assertEquals(heard, [URL]);
-    assertEquals((await find(line, { name: way })).map(({ url }) => url), [
+    assertEquals((await find(client, { name: way })).map(({ url }) => url), [
       "http://127.0.0.1:3637/kite",
     ]);
   }
@@ -28,7 +28,7 @@ Deno.test("register: all three ways return Kontrol's answer and call onRegister"
 
 Deno.test("register: a permanent refusal rejects immediately, in all three ways", async () => {
   await using kontrol = await startKontrol({ policy: { mayRegister: () => false } });
-  const why = /the policy of this Kontrol refuses the registration/;
+  const why = /the policy of this Kontrol does not allow it/;
   for (const way of ["register", "registerOnce", "registerHttp"] as const) {
     const kite = await kontrol.newKite("math");
     const error = await assertRejects(() => kite[way](URL), KiteError);
@@ -185,21 +185,21 @@ Deno.test("registerHttp: sends heartbeats, and registers again when Kontrol has 
   await using kontrol = await startKontrol({
     liveness: { heartbeatInterval: 1_000, heartbeatGrace: 500 },
   });
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   const kite = await kontrol.newKite("math");
   let registrations = 0;
   kite.onRegister(() => registrations++);
   assertEquals((await kite.registerHttp(URL)).heartbeatInterval, 1);
   const end = performance.now() + 2_500;
   while (performance.now() < end) {
-    assertEquals((await find(line, { name: "math" })).length, 1);
+    assertEquals((await find(client, { name: "math" })).length, 1);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   assertEquals(registrations, 1);
   await kite.registerOnce(URL);
   await eventually(() => registrations >= 3, { withinMs: 3_000, what: "another registration" });
   await kite.close();
-  await eventually(async () => (await find(line, { name: "math" })).length === 0, {
+  await eventually(async () => (await find(client, { name: "math" })).length === 0, {
     withinMs: 4_000,
   });
 });

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { MemoryStorage } from "../../kontrol/storage/memory.ts";
-import { type Found, identity, lineTo, startKontrol } from "./support.ts";
+import { connectTo, type Found, identity, startKontrol } from "./support.ts";
 
-Deno.test("getKites: more large answers at once than a session may hold unsent all arrive", async () => {
+Deno.test("getKites: concurrent large answers beyond the session's limit of unsent bytes all arrive", async () => {
   const storage = new MemoryStorage();
   await using kontrol = await startKontrol({
     storage,
@@ -12,10 +12,10 @@ Deno.test("getKites: more large answers at once than a session may hold unsent a
   for (let i = 0; i < 2_000; i++) {
     await storage.upsert({ kite: identity(), url: "http://127.0.0.1:3636/kite", keyId });
   }
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   const query = { name: "math" };
   const answers = await Promise.all(
-    Array.from({ length: 16 }, () => line.tell<{ kites: Found[] }>("getKites", { query })),
+    Array.from({ length: 16 }, () => client.tell<{ kites: Found[] }>("getKites", { query })),
   );
   assertEquals(answers.map(({ kites }) => kites.length), answers.map(() => 2_000));
 });

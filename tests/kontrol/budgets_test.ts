@@ -6,11 +6,11 @@ import { afterTurn } from "../../src/runtime/turn.ts";
 import { FairScheduler } from "../../kontrol/fair_scheduler.ts";
 import {
   baseOf,
+  connectTo,
   find,
   get,
   httpRegistration,
   identity,
-  lineTo,
   post,
   refused,
   startKontrol,
@@ -18,73 +18,73 @@ import {
 
 const URL = "http://127.0.0.1:3636/kite";
 
-/** FairScheduler by a clock that only the steps move: `spin(2)` is a step of 2 ms. */
-function createScheduler(): { turns: FairScheduler; spin: (milliseconds: number) => void } {
+/** A scheduler with a clock that advances only in steps: `spin(2)` takes 2 ms. */
+function createScheduler(): { scheduler: FairScheduler; spin: (milliseconds: number) => void } {
   let now = 0;
   return {
-    turns: new FairScheduler(() => now),
+    scheduler: new FairScheduler(() => now),
     spin: (milliseconds) => void (now += milliseconds),
   };
 }
 
-Deno.test("FairScheduler: users take turns, steps of one user keep their order", async () => {
-  const { turns, spin } = createScheduler();
+Deno.test("FairScheduler: users take turns, and the steps of one user stay in order", async () => {
+  const { scheduler, spin } = createScheduler();
   const done: string[] = [];
   const step = (user: string, number: number) =>
-    turns.run(user, () => {
+    scheduler.run(user, () => {
       spin(5);
       done.push(`${user}${number}`);
     });
   const all = [1, 2, 3, 4, 5].map((number) => step("a", number));
-  // Two that ask for much already.
+  // Two heavy users.
   all.push(step("b", 1), step("b", 2), step("c", 1), step("c", 2), step("b", 3));
   await Promise.all(all);
   assertEquals(done, ["a1", "b1", "c1", "a2", "b2", "c2", "a3", "b3", "a4", "a5"]);
 });
 
-Deno.test("FairScheduler: a user who asks for little does not wait behind one who asks for much", async () => {
-  const { turns, spin } = createScheduler();
-  const work = Array.from({ length: 20 }, () => turns.run("much", () => spin(2)));
-  assertEquals(turns.waiting, 17, "three steps of 2 ms use up a slice of 5 ms");
+Deno.test("FairScheduler: a light user does not wait behind a heavy one", async () => {
+  const { scheduler, spin } = createScheduler();
+  const work = Array.from({ length: 20 }, () => scheduler.run("much", () => spin(2)));
+  assertEquals(scheduler.waiting, 17, "three steps of 2 ms use up a slice of 5 ms");
   let done = 0;
   const step = (milliseconds: number) =>
-    turns.run("little", () => {
+    scheduler.run("little", () => {
       spin(milliseconds);
       done++;
     });
   const little = [step(0), step(1)];
-  assertEquals([done, turns.waiting], [2, 17]);
+  assertEquals([done, scheduler.waiting], [2, 17]);
   little.push(step(0));
-  assertEquals([done, turns.waiting], [2, 18], "after a millisecond it waits like others");
-  // However many users ask for little, the turn has an end.
-  const others = Array.from({ length: 10 }, (_, user) => turns.run(`${user}`, () => spin(4)));
-  assertEquals(turns.waiting, 18 + 8);
+  assertEquals([done, scheduler.waiting], [2, 18], "after a millisecond it waits like others");
+  // The turn ends however many light users there are.
+  const others = Array.from({ length: 10 }, (_, user) => scheduler.run(`${user}`, () => spin(4)));
+  assertEquals(scheduler.waiting, 18 + 8);
   await Promise.all([...little, ...others, ...work]);
-  assertEquals([done, turns.waiting], [3, 0]);
+  assertEquals([done, scheduler.waiting], [3, 0]);
 });
 
-Deno.test("FairScheduler: the event loop has its turns however much work waits", async () => {
-  const { turns, spin } = createScheduler();
-  const work = Array.from({ length: 200 }, () => turns.run("a", () => spin(1)));
-  let left = turns.waiting;
+Deno.test("FairScheduler: the event loop keeps running however many steps are waiting", async () => {
+  const { scheduler, spin } = createScheduler();
+  const work = Array.from({ length: 200 }, () => scheduler.run("a", () => spin(1)));
+  let left = scheduler.waiting;
   while (left > 0) {
     await new Promise<void>(afterTurn);
-    assert(left - turns.waiting <= 10, `${left - turns.waiting} steps of 1 ms in one turn`);
-    left = turns.waiting;
+    assert(left - scheduler.waiting <= 10, `${left - scheduler.waiting} steps of 1 ms in one turn`);
+    left = scheduler.waiting;
   }
   await Promise.all(work);
 });
 
-Deno.test("FairScheduler: a step that throws rejects its own caller, and the next one runs", async () => {
-  const turns = new FairScheduler();
+Deno.test("FairScheduler: a step that throws rejects its own promise, and the next step runs", async () => {
+  const scheduler = new FairScheduler();
   const fail = (): number => {
     throw new KiteError("argumentError", "bad");
   };
-  await assertRejects(() => turns.run("a", fail), KiteError, "bad");
-  assertEquals(await turns.run("a", () => Promise.resolve(7)), 7);
+  await assertRejects(() => scheduler.run("a", fail), KiteError, "bad");
+  assertEquals(await scheduler.run("a", () => Promise.resolve(7)), 7);
 });
 
-Deno.test("TaskQueue: a few tasks at a time, users in turn", async () => {
+Deno.test("TaskQueue: runs a limited number of tasks at a time, users in turn", async () => {
   const queue = new TaskQueue(2);
   const order: string[] = [];
   let running = 0;
@@ -100,7 +100,7 @@ Deno.test("TaskQueue: a few tasks at a time, users in turn", async () => {
   assertEquals(queue.waiting, 4);
   const outcomes = await Promise.allSettled(all);
   assertEquals(most, 2);
-  assert(order.indexOf("b1") <= 3, `b waited for all of a: ${order}`);
+  assert(order.indexOf("b1") <= 3, `b waited for all tasks of a: ${order}`);
   assertEquals(outcomes.map(({ status }) => status === "fulfilled"), [
     true,
     true,
@@ -118,21 +118,21 @@ async function refusals(url: string, budget: string): Promise<number> {
   return Number(text.match(new RegExp(`^kontrol_refused_${budget}_total (\\d+)$`, "m"))?.[1]);
 }
 
-Deno.test("budgets: watches and registrations of one user, over every connection", async () => {
+Deno.test("budgets: watches and registrations of one user are limited over all connections", async () => {
   await using kontrol = await startKontrol({
     liveness: { disconnectGrace: 0 },
     budgets: { watches: 2, registrations: 2 },
   });
   const base = baseOf(kontrol);
-  const lines = [await lineTo(kontrol, "one"), await lineTo(kontrol, "two")];
+  const lines = [await connectTo(kontrol, "one"), await connectTo(kontrol, "two")];
   const argument = { query: { name: "math" }, watchCallback: () => {} };
-  const [{ line: one }, { line: two }] = lines as [typeof lines[0], typeof lines[0]];
+  const [{ client: one }, { client: two }] = lines as [typeof lines[0], typeof lines[0]];
   const { watcherID } = await one.tell<{ watcherID: string }>("getKites", argument);
   await two.tell("getKites", argument);
   await refused(
     () => two.tell("getKites", argument),
     "limitError",
-    "testuser has 2 watches, at most 2 may be (limit: budgets.watches)",
+    "Cannot start another watch: testuser has reached the limit of 2 (budgets.watches)",
   );
   await one.tell("cancelWatcher", watcherID);
   await two.tell("getKites", argument);
@@ -141,11 +141,11 @@ Deno.test("budgets: watches and registrations of one user, over every connection
   const http = await httpRegistration(kontrol);
   assertEquals((await post(`${base}/register`, http)).status, 200);
   const message =
-    "testuser has 2 kites registered here, at most 2 may be (limit: budgets.registrations)";
+    "Cannot register another kite: testuser has reached the limit of 2 (budgets.registrations)";
   await refused(() => two.tell("register", URL), "limitError", message);
   const answer = await post(`${base}/register`, await httpRegistration(kontrol));
   assertEquals([answer.status, JSON.parse(answer.text)], [429, { err: message }]);
-  const { line: other } = await lineTo(kontrol, "other", { username: "alice" });
+  const { client: other } = await connectTo(kontrol, "other", { username: "alice" });
   await other.tell("register", URL);
   await other.tell("getKites", argument);
   one.close();
@@ -154,7 +154,7 @@ Deno.test("budgets: watches and registrations of one user, over every connection
   assertEquals([await refusals(base, "watches"), await refusals(base, "registrations")], [1, 2]);
 });
 
-Deno.test("budgets: calls and signatures of one user; others are served meanwhile", async () => {
+Deno.test("budgets: calls and signatures of one user are limited, while others are served", async () => {
   const storage = new MemoryStorage();
   await using kontrol = await startKontrol({
     storage,
@@ -164,24 +164,29 @@ Deno.test("budgets: calls and signatures of one user; others are served meanwhil
   for (let i = 0; i < 30; i++) {
     await storage.upsert({ kite: identity({ environment: `e${i}` }), url: URL, keyId });
   }
-  const { line } = await lineTo(kontrol, "caller", { username: "mallory" });
+  const { client } = await connectTo(kontrol, "caller", { username: "mallory" });
   await refused(
-    () => line.tell("getKites", { query: { name: "math" } }),
+    () => client.tell("getKites", { query: { name: "math" } }),
     "requestLimitError",
-    "mallory has 20 tokens waiting to be signed, at most 20 may be (limit: budgets.signatures)",
+    "Cannot sign another token: mallory has reached the limit of 20 (budgets.signatures)",
   );
-  const { line: other } = await lineTo(kontrol, "caller", { username: "alice" });
+  const { client: other } = await connectTo(kontrol, "caller", { username: "alice" });
   const outcomes = await Promise.all([
     ...Array.from(
       { length: 40 },
       (_, index) =>
-        line.tell("getToken", { name: "kontrol", id: crypto.randomUUID(), version: `1.0.${index}` })
+        client.tell("getToken", {
+          name: "kontrol",
+          id: crypto.randomUUID(),
+          version: `1.0.${index}`,
+        })
           .catch(({ type, message }) => `${type}: ${message}`),
     ),
     find(other, { name: "kontrol" }).then(([kite]) => kite?.kite.name),
   ]);
-  const tooMany = "requestLimitError: mallory has 8 calls running, at most 8 may be " +
-    "(limit: budgets.calls)";
+  const tooMany =
+    "requestLimitError: Cannot run another call: mallory has reached the limit of 8 " +
+    "(budgets.calls)";
   const counts = Map.groupBy(outcomes, (outcome) => outcome);
   assertEquals(
     [...counts.keys()].sort(),
@@ -192,7 +197,7 @@ Deno.test("budgets: calls and signatures of one user; others are served meanwhil
   assertEquals([await refusals(base, "calls"), await refusals(base, "signatures")], [32, 10]);
 });
 
-Deno.test("metrics: environments without end make a bounded number of lines", async () => {
+Deno.test("metrics: the number of series is bounded, however many environments there are", async () => {
   const storage = new MemoryStorage();
   await using kontrol = await startKontrol({ storage });
   const keyId = (await kontrol.kontrol.keys.own()).id;
@@ -204,6 +209,6 @@ Deno.test("metrics: environments without end make a bounded number of lines", as
   const lines = text.split("\n").filter((line) => line.startsWith("kontrol_kites{"));
   assertEquals(lines.length, 51);
   assert(lines.includes('kontrol_kites{environment="busy"} 500'));
-  // Kontrol is listed, too.
+  // Includes Kontrol's own registration.
   assert(lines.includes('kontrol_kites{environment="/other"} 1452'), lines.at(-1));
 });

@@ -1,4 +1,4 @@
-/** The first starts of Kontrol's program, and what it finds on its disk. */
+/** Tests of the first start of Kontrol's program, and of the files that it finds. */
 
 import {
   assert,
@@ -26,7 +26,7 @@ function claimsOf(text: string): ReturnType<typeof readKiteKeyClaims> {
 }
 
 for (const storage of ["sqlite", "memory"]) {
-  Deno.test(`first starts at once on one home end with one key pair (${storage})`, async () => {
+  Deno.test(`first start: concurrent starts with one home get the same key pair (${storage})`, async () => {
     await using folder = new TemporaryFolder();
     const home = `${folder.path}/state`;
     const start = () =>
@@ -40,7 +40,7 @@ for (const storage of ["sqlite", "memory"]) {
     }
     const again = await start();
     assertEquals([again.code, again.stderr], [0, ""]);
-    assertStringIncludes(again.stdout, "is there, and of this Kontrol");
+    assertStringIncludes(again.stdout, "already belongs to this Kontrol");
     assertEquals(await read(`${home}/key_pub.pem`), publicKey);
     const left = [...Deno.readDirSync(home)].map(({ name }) => name).filter((name) =>
       name.endsWith(".tmp")
@@ -49,7 +49,7 @@ for (const storage of ["sqlite", "memory"]) {
   });
 }
 
-Deno.test("the first kite.key names the address where Kontrol listens", async () => {
+Deno.test("first start: the kite.key names the address on which Kontrol listens", async () => {
   await using folder = new TemporaryFolder();
   const path = `${folder.path}/kite/kite.key`;
   for (const ip of ["127.0.0.2", "127.0.0.1", "::1"]) {
@@ -61,7 +61,7 @@ Deno.test("the first kite.key names the address where Kontrol listens", async ()
     );
     const { kontrolURL = "" } = claimsOf(await read(path));
     assertEquals(kontrolURL, program.url.replace("127.0.0.1", "localhost"));
-    if (ip === "127.0.0.2") continue; // which this test may not dial
+    if (ip === "127.0.0.2") continue; // not in the permissions of the tests
     await using kite = new Kite("math", "1.0.0", {
       kiteHome: `${folder.path}/kite`,
       logLevel: "FATAL",
@@ -73,7 +73,7 @@ Deno.test("the first kite.key names the address where Kontrol listens", async ()
   }
 });
 
-Deno.test("a kite.key of another Kontrol is left alone, and the commands that are shown work", async () => {
+Deno.test("first start: a kite.key of another Kontrol is not changed, and the shown command works", async () => {
   await using folder = new TemporaryFolder();
   const other = await createTestKeys({ kontrolUser: "kontrol" });
   const foreign = await other.kiteKey("kontrol");
@@ -82,7 +82,7 @@ Deno.test("a kite.key of another Kontrol is left alone, and the commands that ar
   await using program = await startProgram({ folder: folder.path }, ...LOCAL);
   assertEquals(await read(`${folder.path}/kite/kite.key`), foreign);
   const text = program.lines.join("\n");
-  assertStringIncludes(text, `${folder.path}/kite/kite.key is there, of ANOTHER Kontrol`);
+  assertStringIncludes(text, `${folder.path}/kite/kite.key belongs to ANOTHER Kontrol`);
   const hint = /^try {8}KITE_HOME=(\S+) KITE_KONTROL_URL=(\S+) deno/m.exec(text);
   assertNotEquals(hint, null, text);
   await using kite = new Kite("math", "1.0.0", {
@@ -102,7 +102,7 @@ Deno.test("a kite.key of another Kontrol is left alone, and the commands that ar
   assertMatch(String(refused), /issued for http:\/\/127\.0\.0\.1:4000\/kite/);
 });
 
-Deno.test("a change of Kontrol's key pair leaves the user's kite.key usable, without a warning", async () => {
+Deno.test("first start: after a change of Kontrol's key pair, the user's kite.key stays usable", async () => {
   await using folder = new TemporaryFolder();
   const { path } = folder;
   const state = `${path}/kite/kontrol`;
@@ -113,7 +113,7 @@ Deno.test("a change of Kontrol's key pair leaves the user's kite.key usable, wit
   await Deno.writeTextFile(`${state}/key_pub.pem`, next.publicKey);
   const rotated = await runKontrol({ folder: path }, "-initial");
   assertEquals([rotated.code, rotated.stderr], [0, ""]);
-  assertStringIncludes(rotated.stdout, "kite.key is there, and of this Kontrol");
+  assertStringIncludes(rotated.stdout, "kite.key already belongs to this Kontrol");
   {
     await using storage = new SqliteStorage({ path: `${state}/kontrol.db` });
     const pair = await storage.keyPairs.byPublic(first.kontrolKey ?? "");
@@ -125,7 +125,7 @@ Deno.test("a change of Kontrol's key pair leaves the user's kite.key usable, wit
   assertEquals(claimsOf(await read(`${path}/kite/kite.key`)).kontrolKey, next.publicKey);
 });
 
-Deno.test("key files that were saved with other line ends are the same keys", async () => {
+Deno.test("first start: accepts key files with Windows line ends", async () => {
   await using folder = new TemporaryFolder();
   const state = `${folder.path}/kite/kontrol`;
   const start = () => runKontrol({ folder: folder.path }, "-initial");
@@ -145,7 +145,7 @@ Deno.test("key files that were saved with other line ends are the same keys", as
   assertEquals(result.kiteKey, undefined, "no new kite.key is needed");
 });
 
-Deno.test("Kubernetes' variables for a service are ignored with a warning", async () => {
+Deno.test("first start: ignores Kubernetes' variables for a service with a warning", async () => {
   await using folder = new TemporaryFolder();
   const env = {
     KONTROL_PORT: "tcp://10.0.0.1:4000",
@@ -161,7 +161,7 @@ Deno.test("Kubernetes' variables for a service are ignored with a warning", asyn
   ]);
 });
 
-/** Mounts an empty file system of some size at a path; false where that is not allowed. */
+/** Mounts an empty file system at a path; returns false if that is not permitted. */
 async function mount(path: string, ...options: string[]): Promise<boolean> {
   await Deno.mkdir(path, { recursive: true });
   const args = ["-t", "tmpfs", "-o", options.join(), "tmpfs", path];
@@ -186,7 +186,7 @@ for (
   ] as const
 ) {
   Deno.test({
-    name: `a home on ${what} is reported as that (${storage})`,
+    name: `first start: a home on ${what} is reported (${storage})`,
     ignore: !canMount,
     fn: async () => {
       await using folder = new TemporaryFolder();

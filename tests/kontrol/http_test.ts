@@ -6,10 +6,10 @@ import { SqliteStorage } from "../../kontrol/storage/sqlite.ts";
 import { eventually } from "../support/eventually.ts";
 import {
   baseOf,
+  connectTo,
   find,
   get,
   httpRegistration,
-  lineTo,
   post,
   startKontrol,
   TemporaryFolder,
@@ -17,7 +17,7 @@ import {
 
 const SHORT = { heartbeatInterval: 1_000, heartbeatGrace: 200, disconnectGrace: 0 };
 
-Deno.test("POST /register: as the Go kite sends it, heartbeats by id alone", async () => {
+Deno.test("POST /register: accepts the request of a Go kite, whose heartbeats need only the id", async () => {
   await using kontrol = await startKontrol();
   const body = await httpRegistration(kontrol);
   const answer = await post(`${baseOf(kontrol)}/register`, body);
@@ -25,13 +25,13 @@ Deno.test("POST /register: as the Go kite sends it, heartbeats by id alone", asy
     status: 200,
     text: '{"url":"http://127.0.0.1:3636/kite","heartbeatInterval":10}',
   });
-  const { line } = await lineTo(kontrol);
-  assertEquals((await find(line, { name: "math" })).map(({ kite }) => kite), [body.kite]);
+  const { client } = await connectTo(kontrol);
+  assertEquals((await find(client, { name: "math" })).map(({ kite }) => kite), [body.kite]);
   const heartbeat = `${baseOf(kontrol)}/heartbeat?id=${body.kite.id}`;
   assertEquals(await get(heartbeat), { status: 200, text: "pong" });
 });
 
-Deno.test("POST /register: every error by status and reason", async () => {
+Deno.test("POST /register: answers each error with its status and reason", async () => {
   await using kontrol = await startKontrol();
   const right = await httpRegistration(kontrol);
   const foreign = await createTestKeys({ algorithm: "EdDSA" });
@@ -68,11 +68,11 @@ Deno.test("POST /register: every error by status and reason", async () => {
     const { status } = await post(`${baseOf(kontrol)}/register`, { ...right, auth });
     assertEquals(status, 401, key);
   }
-  const { line } = await lineTo(kontrol);
-  assertEquals(await find(line, { name: "math" }), []);
+  const { client } = await connectTo(kontrol);
+  assertEquals(await find(client, { name: "math" }), []);
 });
 
-Deno.test("POST /register: every field of the kite counts", async () => {
+Deno.test("POST /register: checks every field of the kite", async () => {
   await using kontrol = await startKontrol();
   const right = await httpRegistration(kontrol);
   const register = async (fields: Record<string, unknown>) => {
@@ -95,11 +95,15 @@ Deno.test("POST /register: every field of the kite counts", async () => {
   }
   assertEquals((await post(`${baseOf(kontrol)}/register`, { ...right, kite: null })).status, 400);
   assertEquals(await register({ username: "somebody" }), [200, undefined]);
-  const { line } = await lineTo(kontrol);
-  assertEquals(await find(line, { username: "somebody" }), [], "the kite.key's user counts");
+  const { client } = await connectTo(kontrol);
+  assertEquals(
+    await find(client, { username: "somebody" }),
+    [],
+    "the username is that of the kite.key",
+  );
 });
 
-Deno.test("POST /register: a caller with a deleted key gets a kite.key and its handover, without publicKey", async () => {
+Deno.test("POST /register: a caller with a deleted key pair gets a kite.key and handover, without publicKey", async () => {
   await using kontrol = await startKontrol();
   const { keys } = kontrol.kontrol;
   const old = await keys.add(await generateKeyPair("EdDSA"));
@@ -115,7 +119,7 @@ Deno.test("POST /register: a caller with a deleted key gets a kite.key and its h
   assertEquals(readKiteKeyClaims(answer.kiteKey).kontrolKey, (await keys.own()).public);
 });
 
-Deno.test("GET /heartbeat: who is not known over HTTP must register again", async () => {
+Deno.test("GET /heartbeat: a kite that is not registered over HTTP must register again", async () => {
   await using kontrol = await startKontrol({ liveness: SHORT });
   const base = baseOf(kontrol);
   assertEquals((await get(`${base}/heartbeat`)).status, 400);
@@ -124,9 +128,13 @@ Deno.test("GET /heartbeat: who is not known over HTTP must register again", asyn
   assertEquals(await get(`${base}/heartbeat?id=nosuch`), again);
   assertEquals(await get(`${base}/heartbeat?id=${crypto.randomUUID()}`), again);
 
-  const { kite, line } = await lineTo(kontrol);
-  await line.tell("register", "http://127.0.0.1:1/kite");
-  assertEquals(await get(`${base}/heartbeat?id=${kite.id}`), again, "it came over a WebSocket");
+  const { kite, client } = await connectTo(kontrol);
+  await client.tell("register", "http://127.0.0.1:1/kite");
+  assertEquals(
+    await get(`${base}/heartbeat?id=${kite.id}`),
+    again,
+    "it registered over a WebSocket",
+  );
 
   const body = await httpRegistration(kontrol);
   await post(`${base}/register`, body);
@@ -135,17 +143,21 @@ Deno.test("GET /heartbeat: who is not known over HTTP must register again", asyn
     await new Promise((resolve) => setTimeout(resolve, 500));
     assertEquals((await get(heartbeat)).text, "pong");
   }
-  assertEquals((await find(line, { name: "math" })).length, 1, "kept by its heartbeats");
-  await eventually(async () => (await find(line, { name: "math" })).length === 0, {
+  assertEquals(
+    (await find(client, { name: "math" })).length,
+    1,
+    "its heartbeats keep it registered",
+  );
+  await eventually(async () => (await find(client, { name: "math" })).length === 0, {
     withinMs: 3_000,
   });
-  assertEquals(await get(heartbeat), again, "forgotten");
+  assertEquals(await get(heartbeat), again, "it was removed");
 });
 
-Deno.test("GET /heartbeat: a kite cannot be kept alive by a stranger", async () => {
+Deno.test("GET /heartbeat: only the holder of its token can keep a kite registered", async () => {
   await using kontrol = await startKontrol({ liveness: SHORT });
   const base = baseOf(kontrol);
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   const body = { ...await httpRegistration(kontrol), heartbeatToken: true };
   const { heartbeatToken: token } = JSON.parse((await post(`${base}/register`, body)).text);
   const other = { ...await httpRegistration(kontrol), heartbeatToken: true };
@@ -158,20 +170,20 @@ Deno.test("GET /heartbeat: a kite cannot be kept alive by a stranger", async () 
   assertEquals(await heartbeat(`id=${id}&token=`), "registeragain");
   assertEquals(await heartbeat(`id=${id}&token=${othersToken}`), "registeragain");
   assertEquals(await heartbeat(`id=${id}&token=${await kontrol.kiteKey()}`), "registeragain");
-  const callToken = await line.tell("getToken", { id });
+  const callToken = await client.tell("getToken", { id });
   assertEquals(await heartbeat(`id=${id}&token=${callToken}`), "registeragain");
   assertEquals(await heartbeat(`id=${crypto.randomUUID()}&token=${token}`), "registeragain");
   let isListed = true;
   await eventually(async () => {
     assertEquals(await heartbeat(`id=${id}`), "registeragain");
-    isListed = (await find(line, { id })).length > 0;
+    isListed = (await find(client, { id })).length > 0;
     return !isListed;
   }, { withinMs: 3_000 });
   assert(!isListed);
-  assertEquals(await heartbeat(`id=${id}&token=${token}`), "registeragain", "it is gone");
+  assertEquals(await heartbeat(`id=${id}&token=${token}`), "registeragain", "it was removed");
 });
 
-Deno.test("GET /heartbeat: another Kontrol of the same storage takes over, by the token", async () => {
+Deno.test("GET /heartbeat: another Kontrol with the same storage accepts the token", async () => {
   await using folder = new TemporaryFolder();
   const path = `${folder.path}/kontrol.db`;
   const first = await startKontrol({ storage: new SqliteStorage({ path }), liveness: SHORT });
@@ -185,11 +197,15 @@ Deno.test("GET /heartbeat: another Kontrol of the same storage takes over, by th
   const answer = JSON.parse((await post(`${baseOf(first)}/register`, body)).text);
   const { id } = body.kite;
   const bare = `${baseOf(second)}/heartbeat?id=${id}`;
-  assertEquals((await get(bare)).text, "registeragain", "by id alone it is not known there");
+  assertEquals((await get(bare)).text, "registeragain", "the id alone is not accepted there");
   await first[Symbol.asyncDispose]();
   assertEquals((await get(`${bare}&token=${answer.heartbeatToken}`)).text, "pong");
-  assertEquals((await get(bare)).text, "registeragain", "the token is asked for there, too");
-  const { line } = await lineTo(second);
-  assertEquals((await find(line, { id })).length, 1);
-  await eventually(async () => (await find(line, { id })).length === 0, { withinMs: 3_000 });
+  assertEquals(
+    (await get(bare)).text,
+    "registeragain",
+    "the second Kontrol requires the token, too",
+  );
+  const { client } = await connectTo(second);
+  assertEquals((await find(client, { id })).length, 1);
+  await eventually(async () => (await find(client, { id })).length === 0, { withinMs: 3_000 });
 });

@@ -15,7 +15,7 @@ const rsa2 = await generateKeyPair("RS256");
 const edwards = await generateKeyPair("EdDSA");
 const curve = await generateKeyPair("ES256");
 
-/** A ring whose own kite.key is signed with the first of `pairs`. */
+/** A key ring whose own kite.key is signed with the first of `pairs`. */
 async function ringOf(...pairs: NewKeyPair[]): Promise<{ ring: KeyRing; stored: StoredKeyPair[] }> {
   let kiteKey = "";
   const ring = new KeyRing({
@@ -42,7 +42,7 @@ function at(stored: readonly StoredKeyPair[], index: number): StoredKeyPair {
   return pair;
 }
 
-Deno.test("Kontrol's own pair is the one that verifies its kite.key, not the last added", async () => {
+Deno.test("KeyRing.own: returns the pair that verifies Kontrol's kite.key, not the newest", async () => {
   const { ring, stored } = await ringOf(rsa, rsa2, edwards);
   assertEquals((await ring.valid()).map(({ id }) => id), stored.map(({ id }) => id).reverse());
   assertEquals((await ring.own()).id, at(stored, 0).id);
@@ -56,7 +56,7 @@ Deno.test("Kontrol's own pair is the one that verifies its kite.key, not the las
   ]);
 });
 
-Deno.test("when Kontrol's own pair is retired, the one added last signs; when all are, none does", async () => {
+Deno.test("KeyRing.own: if its pair is deleted, returns the newest other; fails if all are deleted", async () => {
   const { ring, stored } = await ringOf(edwards, curve);
   await ring.own();
   await ring.keyPairs.softDelete(at(stored, 0).id);
@@ -66,31 +66,36 @@ Deno.test("when Kontrol's own pair is retired, the one added last signs; when al
   await ring.keyPairs.softDelete(at(stored, 1).id);
   assertEquals(
     await refusal(() => ring.own()),
-    "configError: every key pair is deleted: add a new one before the last one is retired",
+    "configError: Cannot find Kontrol's key pair: all are deleted; " +
+      "add a new one before you delete the last one",
   );
 });
 
-Deno.test("without a kite.key, and with a deleted pair, Kontrol signs nothing", async () => {
+Deno.test("KeyRing.signKiteKey: fails without a kite.key, and with a deleted pair", async () => {
   const { ring, stored } = await ringOf(edwards, curve);
   assert((await refusal(() => ring.signKiteKey("alice", { ...at(stored, 0), deletedAt: 1 })))
-    .endsWith("is deleted, it signs no more"));
+    .endsWith("it is deleted"));
   const empty = new KeyRing({
     keyPairs: ring.keyPairs,
     kiteKey: () => "",
     kontrolUser: () => "kontrol",
     kontrolUrl: () => "http://127.0.0.1:4000/kite",
   });
-  assert((await refusal(() => empty.own())).startsWith("configError: Kontrol has no kite.key"));
+  assert(
+    (await refusal(() => empty.own())).endsWith(
+      "Kontrol has no kite.key; create one with -initial",
+    ),
+  );
 });
 
-Deno.test("a stored pair that is no key does not hide the good one", async () => {
+Deno.test("KeyRing.own: skips stored rows that are not keys", async () => {
   const { ring, stored } = await ringOf(edwards);
   const row = { id: crypto.randomUUID(), public: "kontrol-self", private: "kontrol-self" };
   await ring.keyPairs.add(row);
   assertEquals((await ring.own()).id, at(stored, 0).id);
 });
 
-Deno.test("tokens are signed with the kite's pair; when that is deleted, with Kontrol's own", async () => {
+Deno.test("KeyRing.signerFor: returns the kite's pair or, if deleted or unknown, Kontrol's own", async () => {
   const { ring, stored } = await ringOf(edwards, curve);
   const [own, other] = [at(stored, 0), at(stored, 1)];
   assertEquals((await ring.signerFor(other.id)).id, other.id);
@@ -100,7 +105,7 @@ Deno.test("tokens are signed with the kite's pair; when that is deleted, with Ko
   }
 });
 
-Deno.test("a deleted pair still authenticates, and its kites get a new kite.key", async () => {
+Deno.test("KeyRing.renew: a deleted pair still authenticates, and its kites get a new kite.key", async () => {
   const { ring, stored } = await ringOf(edwards, curve);
   const verifier = new KiteKeyVerifier({
     trustedKeys: () => [],
@@ -126,7 +131,7 @@ Deno.test("a deleted pair still authenticates, and its kites get a new kite.key"
   assertEquals((await fresh.verify(renewed.kiteKey)).username, "alice");
 });
 
-Deno.test("an unknown key: no key pair found", async () => {
+Deno.test("KeyRing: all lookups of an unknown key fail with `no key pair found`", async () => {
   const { ring } = await ringOf(edwards);
   const expected = "authenticationError: no key pair found";
   for (const ask of ["pairOf", "trusts", "currentKey"] as const) {
@@ -135,10 +140,11 @@ Deno.test("an unknown key: no key pair found", async () => {
   assertEquals(await refusal(() => ring.renew(curve.publicKey, "alice")), expected);
 });
 
-Deno.test("add: halves of two pairs are refused, the public half may be left out", async () => {
+Deno.test("KeyRing.add: refuses keys of different pairs, and derives a missing public key", async () => {
   const { ring } = await ringOf(edwards);
   const mixed = { publicKey: rsa.publicKey, privateKey: rsa2.privateKey };
-  const message = "configError: the public key is not that of the private key";
+  const message =
+    "configError: Cannot use this key pair: the public key does not belong to the private key";
   assertEquals(await refusal(() => ring.add(mixed)), message);
   const other = { publicKey: edwards.publicKey, privateKey: rsa.privateKey };
   assertEquals(await refusal(() => ring.add(other)), message);
@@ -151,7 +157,7 @@ Deno.test("add: halves of two pairs are refused, the public half may be left out
   );
 });
 
-Deno.test("the JSON form of the public keys: no private part, no deleted pair, no odd row", async () => {
+Deno.test("createJwks: contains no private keys, deleted pairs or invalid rows", async () => {
   const { ring, stored } = await ringOf(rsa, edwards, curve, rsa2);
   await ring.keyPairs.softDelete(at(stored, 3).id);
   await ring.keyPairs.add({ id: crypto.randomUUID(), public: "odd", private: "odd" });
@@ -166,18 +172,18 @@ Deno.test("the JSON form of the public keys: no private part, no deleted pair, n
   }
 });
 
-/** A store that counts, and fails while told to. */
-class Watched implements KeyPairs {
+/** Key pairs that count reads, and fail while `isUnavailable`. */
+class CountingKeyPairs implements KeyPairs {
   readonly inner = new MemoryStorage().keyPairs;
   lists = 0;
-  isAway = false;
+  isUnavailable = false;
   add = (...args: Parameters<KeyPairs["add"]>) => this.inner.add(...args);
   softDelete = (id: string) => this.inner.softDelete(id);
   byId = (id: string) => this.inner.byId(id);
   byPublic = (key: string) => this.inner.byPublic(key);
   list(): Promise<StoredKeyPair[]> {
     this.lists++;
-    if (this.isAway) throw new KiteError("storageError", "away");
+    if (this.isUnavailable) throw new KiteError("storageError", "unavailable");
     return this.inner.list();
   }
 }
@@ -186,8 +192,8 @@ function pairText(name: string): { id: string; public: string; private: string }
   return { id: crypto.randomUUID(), public: `public ${name}`, private: `private ${name}` };
 }
 
-Deno.test("the cache reads the list once, and again after its time or a change of its own", async () => {
-  const store = new Watched();
+Deno.test("CachedKeyPairs: reads the list once, and again after its time to live or a change", async () => {
+  const store = new CountingKeyPairs();
   let now = 0;
   const cached = new CachedKeyPairs(store, {
     timeToLive: 1_000,
@@ -212,8 +218,8 @@ Deno.test("the cache reads the list once, and again after its time or a change o
   assert((await cached.byId(second.id))?.deletedAt !== undefined);
 });
 
-Deno.test("unknown keys cause one look per interval, and a pair of another Kontrol is found", async () => {
-  const store = new Watched();
+Deno.test("CachedKeyPairs: unknown keys cause one read per interval, which finds pairs of other Kontrols", async () => {
+  const store = new CountingKeyPairs();
   let now = 0;
   const cached = new CachedKeyPairs(store, { missInterval: 100, now: () => now });
   for (let index = 0; index < 50; index++) {
@@ -227,37 +233,37 @@ Deno.test("unknown keys cause one look per interval, and a pair of another Kontr
   assertEquals(store.lists, 2);
 });
 
-Deno.test("while the store is away what was read last serves, and unknown keys get its error", async () => {
-  const store = new Watched();
+Deno.test("CachedKeyPairs: keeps the last list while the storage is unavailable; unknown keys fail", async () => {
+  const store = new CountingKeyPairs();
   let now = 0;
   const cached = new CachedKeyPairs(store, {
     timeToLive: 1_000,
     missInterval: 100,
     now: () => now,
   });
-  store.isAway = true;
-  await assertRejects(() => cached.list(), KiteError, "away");
-  store.isAway = false;
+  store.isUnavailable = true;
+  await assertRejects(() => cached.list(), KiteError, "unavailable");
+  store.isUnavailable = false;
   const pair = await cached.add(pairText("a"));
   assertEquals((await cached.list()).length, 1);
 
-  store.isAway = true;
+  store.isUnavailable = true;
   now = 5_000;
   assertEquals((await cached.byId(pair.id))?.id, pair.id);
   const looks = store.lists;
   for (let index = 0; index < 20; index++) await cached.byId(pair.id);
   assertEquals(store.lists, looks);
-  await assertRejects(() => cached.byPublic("public b"), KiteError, "away");
+  await assertRejects(() => cached.byPublic("public b"), KiteError, "unavailable");
 
-  store.isAway = false;
+  store.isUnavailable = false;
   now = 6_000;
   await store.inner.softDelete(pair.id);
   await cached.byId(pair.id);
   assert((await cached.byId(pair.id))?.deletedAt !== undefined);
 });
 
-Deno.test("a list that was begun before a change does not hide the change", async () => {
-  const store = new Watched();
+Deno.test("CachedKeyPairs: a read that started before a change does not hide it", async () => {
+  const store = new CountingKeyPairs();
   const cached = new CachedKeyPairs(store);
   const early = cached.list();
   const pair = await cached.add(pairText("a"));

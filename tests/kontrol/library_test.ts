@@ -12,9 +12,9 @@ import {
 import { createTestKeys } from "../../src/testing/mod.ts";
 import {
   baseOf,
+  connectTo,
   find,
   httpRegistration,
-  lineTo,
   post,
   refused,
   startKontrol,
@@ -23,7 +23,7 @@ import {
 
 const URL = "http://127.0.0.1:3636/kite";
 
-Deno.test("a Kontrol is a kite: methods, authenticators, hooks and paths of the owner's own", async () => {
+Deno.test("Kontrol: its kite accepts methods, authenticators, hooks and HTTP handlers", async () => {
   await using kontrol = await startKontrol();
   const { kite } = kontrol.kontrol;
   kite.handle("motd", ({ username }) => `hello ${username}`);
@@ -35,53 +35,56 @@ Deno.test("a Kontrol is a kite: methods, authenticators, hooks and paths of the 
   kite.preHandle(({ method }) => void calls.push(method));
   kite.handleHttp("/about", () => new Response("a Kontrol"));
   const caller = await kontrol.newKite("caller");
-  const line = caller.newClient(kontrol.url, { authentication: { type: "badge", key: "gold" } });
-  await line.dial();
-  assertEquals(await line.tell("motd"), "hello alice");
-  assertEquals((await find(line, { name: "kontrol" })).length, 1);
-  line.authentication = { type: "badge", key: "tin" };
-  await refused(() => line.tell("motd"), "authenticationError", "badge: no such badge");
+  const client = caller.newClient(kontrol.url, { authentication: { type: "badge", key: "gold" } });
+  await client.dial();
+  assertEquals(await client.tell("motd"), "hello alice");
+  assertEquals((await find(client, { name: "kontrol" })).length, 1);
+  client.authentication = { type: "badge", key: "tin" };
+  await refused(() => client.tell("motd"), "authenticationError", "badge: no such badge");
   assertEquals(calls, ["motd", "getKites"]);
   assertEquals(await (await fetch(`${baseOf(kontrol)}/about`)).text(), "a Kontrol");
 });
 
-Deno.test("key pairs come and go while Kontrol runs", async () => {
+Deno.test("Kontrol: key pairs can be added and deleted while it runs", async () => {
   await using kontrol = await startKontrol();
   const { keys } = kontrol.kontrol;
   const outside = await createTestKeys({ algorithm: "EdDSA", kontrolUrl: kontrol.url });
   const kiteKey = await outside.kiteKey("alice");
   const options = { username: "alice", kiteKey };
-  const { line } = await lineTo(kontrol, "guest", options);
+  const { client } = await connectTo(kontrol, "guest", options);
   const unknown = "kiteKey: no key pair found";
-  await refused(() => line.tell("register", URL), "authenticationError", unknown);
+  await refused(() => client.tell("register", URL), "authenticationError", unknown);
   const added = await keys.add(outside.pair);
-  assertEquals(Object.keys(await line.tell<object>("register", URL)), ["url", "heartbeatInterval"]);
-  assertEquals((await find(line, { name: "guest" }))[0]?.keyId, added.id);
+  assertEquals(Object.keys(await client.tell<object>("register", URL)), [
+    "url",
+    "heartbeatInterval",
+  ]);
+  assertEquals((await find(client, { name: "guest" }))[0]?.keyId, added.id);
   await keys.keyPairs.softDelete(added.id);
-  assert("kiteKey" in await line.tell<object>("register", URL), "it is told to change keys");
+  assert("kiteKey" in await client.tell<object>("register", URL), "it gets a new kite.key");
 
   const one = await generateKeyPair("EdDSA");
   const two = await generateKeyPair("EdDSA");
   await assertRejects(
     () => keys.add({ publicKey: one.publicKey, privateKey: two.privateKey }),
     KiteError,
-    "the public key is not that of the private key",
+    "the public key does not belong to the private key",
   );
 });
 
-Deno.test("policy compatible: everyone finds and may call everything", async () => {
+Deno.test("policy compatible: every user finds and may call all kites", async () => {
   await using kontrol = await startKontrol();
   await post(`${baseOf(kontrol)}/register`, await httpRegistration(kontrol, { username: "bob" }));
-  const alice = await lineTo(kontrol, "caller", { username: "alice" });
-  assertEquals((await find(alice.line, { name: "math" })).length, 1);
-  assertEquals(typeof await alice.line.tell("getToken", { name: "math" }), "string");
+  const alice = await connectTo(kontrol, "caller", { username: "alice" });
+  assertEquals((await find(alice.client, { name: "math" })).length, 1);
+  assertEquals(typeof await alice.client.tell("getToken", { name: "math" }), "string");
 });
 
-Deno.test("policy strict: callers find their own user's kites only, in every way", async () => {
+Deno.test("policy strict: queries, tokens and watches cover only the caller's own kites", async () => {
   await using kontrol = await startKontrol({ policy: "strict" });
   const events: string[] = [];
-  const alice = await lineTo(kontrol, "caller", { username: "alice" });
-  const watch = await alice.line.tell<{ kites: unknown[] }>("getKites", {
+  const alice = await connectTo(kontrol, "caller", { username: "alice" });
+  const watch = await alice.client.tell<{ kites: unknown[] }>("getKites", {
     query: { name: "math" },
     watchCallback: ({ result }: { result: { action: string; kite: { username: string } } }) =>
       events.push(`${result.action} ${result.kite.username}`),
@@ -90,20 +93,20 @@ Deno.test("policy strict: callers find their own user's kites only, in every way
   const bobs = await httpRegistration(kontrol, { username: "bob" });
   const hers = await httpRegistration(kontrol, { username: "alice" });
   for (const body of [bobs, hers]) await post(`${baseOf(kontrol)}/register`, body);
-  assertEquals((await find(alice.line, { name: "math" })).map(({ kite }) => kite), [hers.kite]);
-  assertEquals(await find(alice.line, { username: "bob" }), []);
+  assertEquals((await find(alice.client, { name: "math" })).map(({ kite }) => kite), [hers.kite]);
+  assertEquals(await find(alice.client, { username: "bob" }), []);
   await refused(
-    () => alice.line.tell("getToken", { id: bobs.kite.id }),
+    () => alice.client.tell("getToken", { id: bobs.kite.id }),
     "genericError",
     "no kites found",
   );
-  assertEquals(typeof await alice.line.tell("getToken", { name: "math" }), "string");
+  assertEquals(typeof await alice.client.tell("getToken", { name: "math" }), "string");
   await post(`${baseOf(kontrol)}/register`, { ...hers, url: "http://127.0.0.1:2/kite" });
-  await alice.line.tell("kite.ping");
+  await alice.client.tell("kite.ping");
   assertEquals(events, ["REGISTER alice", "REGISTER alice"]);
 });
 
-Deno.test("policy of the owner's own: who may register what where, and who may call", async () => {
+Deno.test("policy: a custom policy decides who may register and who may call", async () => {
   await using kontrol = await startKontrol({
     policy: {
       mayRegister: ({ username }, { name }, url) =>
@@ -112,47 +115,52 @@ Deno.test("policy of the owner's own: who may register what where, and who may c
         Promise.resolve(caller.kite.name === "admin" || kite.name !== "vault"),
     },
   });
-  const why = "the policy of this Kontrol refuses the registration";
-  const alice = await lineTo(kontrol, "vault", { username: "alice" });
-  const bob = await lineTo(kontrol, "vault", { username: "bob" });
+  const why = "Cannot register this kite: the policy of this Kontrol does not allow it";
+  const alice = await connectTo(kontrol, "vault", { username: "alice" });
+  const bob = await connectTo(kontrol, "vault", { username: "bob" });
   const right = "https://127.0.0.1:1/kite";
-  await refused(() => alice.line.tell("register", URL), "notAllowed", why);
-  await refused(() => bob.line.tell("register", right), "notAllowed", why);
+  await refused(() => alice.client.tell("register", URL), "notAllowed", why);
+  await refused(() => bob.client.tell("register", right), "notAllowed", why);
   const body = await httpRegistration(kontrol);
   const http = await post(`${baseOf(kontrol)}/register`, body);
   assertEquals([http.status, JSON.parse(http.text)], [403, { err: why }]);
-  await alice.line.tell("register", right);
-  assertEquals(await find(bob.line, { name: "vault" }), []);
-  const admin = await lineTo(kontrol, "admin", { username: "bob" });
-  assertEquals((await find(admin.line, { name: "vault" })).length, 1);
+  await alice.client.tell("register", right);
+  assertEquals(await find(bob.client, { name: "vault" }), []);
+  const admin = await connectTo(kontrol, "admin", { username: "bob" });
+  assertEquals((await find(admin.client, { name: "vault" })).length, 1);
 });
 
-Deno.test("what a Kontrol is made from is checked, each by its name", async () => {
+Deno.test("Kontrol: invalid options are refused by name", async () => {
   const keys = await createTestKeys({ algorithm: "EdDSA" });
   const kiteKey = await keys.kiteKey();
   const kite = { ip: "127.0.0.1", port: 0, logLevel: "FATAL" } as const;
   const make = (options: Record<string, unknown>) => () =>
     new Kontrol({ storage: new MemoryStorage(), kiteKey, kite, ...options });
   assertThrows(make({ kiteKey: "x" }), KiteError);
-  assertThrows(make({ policy: "lax" }), KiteError, 'Cannot use "lax" as policy');
+  assertThrows(make({ policy: "lax" }), KiteError, 'Cannot use policy "lax": must be');
   assertThrows(
     make({ liveness: { heartbeatGrace: -1 } }),
     KiteError,
-    "Cannot use -1 as liveness.heartbeatGrace",
+    "Cannot use liveness.heartbeatGrace -1: must be milliseconds, at least 0",
   );
-  assertThrows(make({ budgets: { calls: 0 } }), KiteError, "Cannot use 0 as budgets.calls");
-  assertThrows(make({ budgets: { cals: 5 } }), KiteError, "Cannot use option budgets.cals");
+  assertThrows(
+    make({ liveness: { heartbeatIntervals: 1 } }),
+    KiteError,
+    'Cannot use liveness option "heartbeatIntervals": did you mean heartbeatInterval?',
+  );
+  assertThrows(make({ budgets: { calls: 0 } }), KiteError, "Cannot use budgets.calls 0");
+  assertThrows(make({ budgets: { cals: 5 } }), KiteError, 'Cannot use budgets option "cals"');
   assertThrows(make({ tokens: { timeToLive: 1 } }), KiteError, "timeToLive");
-  assertThrows(make({ tokens: { timeToLive: 25 * 86_400_000 } }), KiteError, "below 24 days");
+  assertThrows(make({ tokens: { timeToLive: 25 * 86_400_000 } }), KiteError, "(24 days)");
   await using stray = make({})();
   await assertRejects(
     () => stray.listen(),
     KiteError,
-    "no key pair verifies Kontrol's own kite.key",
+    "Cannot use Kontrol's kite.key: no key pair verifies it",
   );
 });
 
-Deno.test("an authenticator for kiteKey is Kontrol's own: foreign keys that kites trust do not count", async () => {
+Deno.test("Kontrol: refuses kite.keys of other Kontrols, even if the kite trusts them", async () => {
   await using kontrol = await startKontrol();
   const foreign = await createTestKeys({ algorithm: "EdDSA", kontrolUrl: kontrol.url });
   const kite = new Kite("guest", "1.0.0", {
@@ -164,7 +172,7 @@ Deno.test("an authenticator for kiteKey is Kontrol's own: foreign keys that kite
   await kite.close();
 });
 
-Deno.test("closing lets running calls finish and refuses new ones", async () => {
+Deno.test("Kontrol.close: waits for running calls and refuses new ones", async () => {
   await using kontrol = await startKontrol();
   const { kite } = kontrol.kontrol;
   const gate = Promise.withResolvers<string>();
@@ -173,18 +181,18 @@ Deno.test("closing lets running calls finish and refuses new ones", async () => 
     started.resolve();
     return gate.promise;
   });
-  const { line } = await lineTo(kontrol);
-  await line.tell("register", URL);
-  const slow = line.tell("slow");
+  const { client } = await connectTo(kontrol);
+  await client.tell("register", URL);
+  const slow = client.tell("slow");
   await started.promise;
   const closed = kontrol.kontrol.close({ deadline: 5_000 });
-  await refused(() => line.tell("register", URL), "disconnect", "the kite is closing");
+  await refused(() => client.tell("register", URL), "disconnect", "the kite is closing");
   gate.resolve("done");
   assertEquals(await slow, "done");
   await closed;
 });
 
-Deno.test("createKontrol makes a key pair and a kite.key, and finds them again in its storage", async () => {
+Deno.test("createKontrol: creates a key pair and a kite.key, and finds them again in its storage", async () => {
   await using folder = new TemporaryFolder();
   const path = `${folder.path}/kontrol.db`;
   const kite = { ip: "127.0.0.1", port: 0, logLevel: "FATAL" } as const;
@@ -192,7 +200,7 @@ Deno.test("createKontrol makes a key pair and a kite.key, and finds them again i
   for (const start of ["first", "second"]) {
     await using kontrol = await createKontrol({ storage: new SqliteStorage({ path }), kite });
     const { url } = await kontrol.listen();
-    assertEquals(kontrol.url, url);
+    assertEquals(kontrol.url, url.replace("127.0.0.1", "localhost"));
     if (start === "first") kiteKey = await kontrol.keys.signKiteKey("alice");
     assertEquals((await kontrol.keys.valid()).length, 1);
     await using math = new Kite("math", "1.0.0", {
@@ -205,7 +213,7 @@ Deno.test("createKontrol makes a key pair and a kite.key, and finds them again i
   }
 });
 
-Deno.test("createKontrol keeps its keys in a directory, for a storage that keeps nothing", async () => {
+Deno.test("createKontrol: keeps its keys in `home`, for use with a memory storage", async () => {
   await using folder = new TemporaryFolder();
   const options = { home: `${folder.path}/kontrol`, kite: { ip: "127.0.0.1", port: 0 } };
   const keys: string[] = [];
@@ -226,7 +234,7 @@ Deno.test("createKontrol keeps its keys in a directory, for a storage that keeps
   );
 });
 
-Deno.test("Kontrol knows its key in every text: Windows line ends, other lines, PKCS#1", async () => {
+Deno.test("Kontrol: recognizes its public key with other line ends and line lengths", async () => {
   const pair = await generateKeyPair();
   const kiteKeyOf = async (publicKeyPem: string) =>
     await createKiteKey({

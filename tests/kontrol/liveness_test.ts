@@ -7,36 +7,39 @@ import { Registry } from "../../kontrol/registry.ts";
 import { MemoryStorage } from "../../kontrol/storage/memory.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
-import { find, identity, lineTo, refused, startKontrol, TemporaryFolder } from "./support.ts";
+import { connectTo, find, identity, refused, startKontrol, TemporaryFolder } from "./support.ts";
 
 const URL = "http://127.0.0.1:3636/kite";
-const BRISK = { heartbeatInterval: 1_000, heartbeatGrace: 300, disconnectGrace: 0 };
+const SHORT = { heartbeatInterval: 1_000, heartbeatGrace: 300, disconnectGrace: 0 };
 
-function isListed(line: Client, name: string): Promise<boolean> {
-  return find(line, { name }).then((found) => found.length > 0);
+function isListed(client: Client, name: string): Promise<boolean> {
+  return find(client, { name }).then((found) => found.length > 0);
 }
 
-async function goes(line: Client, name: string, withinMs: number): Promise<number> {
+async function waitUntilGone(client: Client, name: string, withinMs: number): Promise<number> {
   const start = performance.now();
-  await eventually(async () => !await isListed(line, name), { withinMs, what: `${name}'s going` });
+  await eventually(async () => !await isListed(client, name), {
+    withinMs,
+    what: `removal of ${name}`,
+  });
   return performance.now() - start;
 }
 
-Deno.test("liveness: with the defaults, a kite whose session closes is gone within 2 s", async () => {
+Deno.test("liveness: with the defaults, a kite is removed within 2 s after its session closed", async () => {
   await using kontrol = await startKontrol();
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   const kite = await kontrol.newKite("math");
   await kite.register(URL);
-  assert(await isListed(line, "math"));
+  assert(await isListed(client, "math"));
   await kite.close();
-  const took = await goes(line, "math", 2_000);
-  assert(took >= 500, `gone after ${took} ms, before the grace was over`);
+  const took = await waitUntilGone(client, "math", 2_000);
+  assert(took >= 500, `removed after ${took} ms, within the grace period`);
 });
 
-Deno.test("liveness: back within the grace, a kite never leaves the answers", async () => {
+Deno.test("liveness: a kite that reconnects within the grace period stays listed", async () => {
   await using kontrol = await startKontrol({ liveness: { disconnectGrace: 600 } });
-  const { line } = await lineTo(kontrol);
-  const { kite, line: first } = await lineTo(kontrol, "math");
+  const { client } = await connectTo(kontrol);
+  const { kite, client: first } = await connectTo(kontrol, "math");
   const authentication = { type: "kiteKey", key: kite.config.kiteKey ?? "" };
   await first.tell("register", URL);
   first.close();
@@ -46,15 +49,15 @@ Deno.test("liveness: back within the grace, a kite never leaves the answers", as
   await second.tell("register", URL);
   const end = performance.now() + 1_500;
   while (performance.now() < end) {
-    assert(await isListed(line, "math"));
+    assert(await isListed(client, "math"));
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 });
 
-Deno.test("liveness: the late end of an old connection does not take the new one's kite", async () => {
-  await using kontrol = await startKontrol({ liveness: BRISK });
-  const { line } = await lineTo(kontrol);
-  const { kite, line: first } = await lineTo(kontrol, "math");
+Deno.test("liveness: the end of an old connection does not remove a kite with a new one", async () => {
+  await using kontrol = await startKontrol({ liveness: SHORT });
+  const { client } = await connectTo(kontrol);
+  const { kite, client: first } = await connectTo(kontrol, "math");
   const authentication = { type: "kiteKey", key: kite.config.kiteKey ?? "" };
   await first.tell("register", URL);
   await using second = kite.newClient(kontrol.url, { authentication });
@@ -62,60 +65,60 @@ Deno.test("liveness: the late end of an old connection does not take the new one
   await second.tell("register", URL);
   first.close();
   await new Promise((resolve) => setTimeout(resolve, 800));
-  assert(await isListed(line, "math"));
+  assert(await isListed(client, "math"));
 });
 
-Deno.test("liveness: a kite that hangs is gone in time, and back with its next heartbeat", async () => {
-  await using kontrol = await startKontrol({ liveness: BRISK });
-  const { line } = await lineTo(kontrol);
-  const { kite, line: hung } = await lineTo(kontrol, "math");
+Deno.test("liveness: a silent kite is removed, and listed again after its next heartbeat", async () => {
+  await using kontrol = await startKontrol({ liveness: SHORT });
+  const { client } = await connectTo(kontrol);
+  const { kite, client: hung } = await connectTo(kontrol, "math");
   let ping: () => void = () => {};
   kite.handle("kite.heartbeat", ({ args }) => {
     ping = args.at(1).function();
     return null;
   });
   await hung.tell("register", URL);
-  const took = await goes(line, "math", 2_500);
-  assert(took > 1_000, `gone after ${took} ms, before it was late`);
+  const took = await waitUntilGone(client, "math", 2_500);
+  assert(took > 1_000, `removed after ${took} ms, before it was late`);
   ping();
-  await eventually(() => isListed(line, "math"), { withinMs: 1_000, what: "its coming back" });
-  await goes(line, "math", 2_500);
+  await eventually(() => isListed(client, "math"), { withinMs: 1_000, what: "its return" });
+  await waitUntilGone(client, "math", 2_500);
 });
 
-Deno.test("liveness: heartbeats keep a kite for good, several kites on one connection too", async () => {
-  await using kontrol = await startKontrol({ liveness: { ...BRISK, refreshInterval: 300 } });
-  const { line } = await lineTo(kontrol);
-  const { line: gate } = await lineTo(kontrol, "gate");
+Deno.test("liveness: heartbeats keep kites listed, also several on one connection", async () => {
+  await using kontrol = await startKontrol({ liveness: { ...SHORT, refreshInterval: 300 } });
+  const { client } = await connectTo(kontrol);
+  const { client: gate } = await connectTo(kontrol, "gate");
   await gate.tell("register", URL);
   const kite = await kontrol.newKite("math");
   await kite.register(URL);
   const end = performance.now() + 2_500;
   while (performance.now() < end) {
-    assertEquals((await find(line, { environment: "test" })).length, 2);
+    assertEquals((await find(client, { environment: "test" })).length, 2);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 });
 
-Deno.test("liveness: entries outlive the storage's time only while heartbeats come", async () => {
+Deno.test("liveness: registrations outlive the storage's time to live only with heartbeats", async () => {
   const storage = new MemoryStorage({ timeToLive: 1_200 });
   await using kontrol = await startKontrol({
     storage,
-    liveness: { ...BRISK, refreshInterval: 300, heartbeatGrace: 60_000 },
+    liveness: { ...SHORT, refreshInterval: 300, heartbeatGrace: 60_000 },
   });
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   const kite = await kontrol.newKite("math");
   await kite.register(URL);
   const dead = { kite: identity({ name: "dead" }), url: URL, keyId: crypto.randomUUID() };
   await storage.upsert(dead);
   await new Promise((resolve) => setTimeout(resolve, 1_500));
-  assertEquals([await isListed(line, "math"), await isListed(line, "dead")], [true, false]);
+  assertEquals([await isListed(client, "math"), await isListed(client, "dead")], [true, false]);
 });
 
 for (const way of ["register", "registerHttp"] as const) {
-  Deno.test(`liveness: after a restart of Kontrol a kite is listed again by itself (${way})`, async () => {
+  Deno.test(`liveness: a kite is listed again automatically after a restart of Kontrol (${way})`, async () => {
     const port = freePort();
     const start = (pair?: KeyPairPem) =>
-      startKontrol({ kite: { port, logLevel: "FATAL" }, liveness: BRISK, ...(pair && { pair }) });
+      startKontrol({ kite: { port, logLevel: "FATAL" }, liveness: SHORT, ...(pair && { pair }) });
     const first = await start();
     const kite = await first.newKite("math", "1.0.0", { logLevel: "FATAL" });
     const registrations: string[] = [];
@@ -123,27 +126,27 @@ for (const way of ["register", "registerHttp"] as const) {
     await kite[way](URL);
     await first.kontrol.close({ deadline: 0 });
     await using second = await start(first.pair);
-    const { line } = await lineTo(second);
-    await eventually(() => isListed(line, "math"), { withinMs: 8_000, what: "the kite" });
-    // The kite hears of its registration after Kontrol has listed it.
+    const { client } = await connectTo(second);
+    await eventually(() => isListed(client, "math"), { withinMs: 8_000, what: "the kite" });
+    // The kite receives the answer after Kontrol has listed it.
     await eventually(() => registrations.length === 2, { what: "the second registration" });
     assertEquals(registrations, [URL, URL]);
     await kite.close();
   });
 }
 
-Deno.test("liveness: what another Kontrol keeps stays when its old connection here goes", async () => {
+Deno.test("liveness: a kite that moved to another Kontrol stays listed when its old connection ends", async () => {
   await using folder = new TemporaryFolder();
   const path = `${folder.path}/kontrol.db`;
-  await using one = await startKontrol({ storage: new SqliteStorage({ path }), liveness: BRISK });
+  await using one = await startKontrol({ storage: new SqliteStorage({ path }), liveness: SHORT });
   const { pair } = one;
   await using two = await startKontrol({
     storage: new SqliteStorage({ path }),
-    liveness: BRISK,
+    liveness: SHORT,
     pair,
   });
-  const { line } = await lineTo(one);
-  const { kite, line: first } = await lineTo(one, "math");
+  const { client } = await connectTo(one);
+  const { kite, client: first } = await connectTo(one, "math");
   await first.tell("register", URL);
   await using second = kite.newClient(two.url, {
     authentication: { type: "kiteKey", key: kite.config.kiteKey ?? "" },
@@ -152,59 +155,59 @@ Deno.test("liveness: what another Kontrol keeps stays when its old connection he
   await second.tell("register", URL);
   first.close();
   await new Promise((resolve) => setTimeout(resolve, 800));
-  assert(await isListed(line, "math"));
+  assert(await isListed(client, "math"));
   second.close();
-  await goes(line, "math", 2_000);
+  await waitUntilGone(client, "math", 2_000);
 });
 
-Deno.test("liveness: a Kontrol that closes leaves its kites to the others, and takes itself out", async () => {
+Deno.test("liveness: a Kontrol that closes removes only its own registration", async () => {
   await using folder = new TemporaryFolder();
   const path = `${folder.path}/kontrol.db`;
   const one = await startKontrol({ storage: new SqliteStorage({ path }) });
   const { pair } = one;
   await using two = await startKontrol({ storage: new SqliteStorage({ path }), pair });
-  const { line } = await lineTo(two);
-  const { line: kites } = await lineTo(one, "math");
+  const { client } = await connectTo(two);
+  const { client: kites } = await connectTo(one, "math");
   await kites.tell("register", URL);
-  assertEquals((await find(line, { name: "kontrol" })).length, 2);
+  assertEquals((await find(client, { name: "kontrol" })).length, 2);
   await one[Symbol.asyncDispose]();
-  assertEquals((await find(line, { name: "kontrol" })).length, 1);
-  assert(await isListed(line, "math"));
+  assertEquals((await find(client, { name: "kontrol" })).length, 1);
+  assert(await isListed(client, "math"));
 });
 
-Deno.test("liveness: a registration that the storage refuses changes nothing", async () => {
+Deno.test("liveness: a registration with another user's id changes nothing", async () => {
   await using kontrol = await startKontrol();
-  const alice = await lineTo(kontrol, "math", { username: "alice" });
-  await alice.line.tell("register", URL);
+  const alice = await connectTo(kontrol, "math", { username: "alice" });
+  await alice.client.tell("register", URL);
   const { id } = alice.kite;
-  const mallory = await lineTo(kontrol, "math", { username: "mallory", id });
+  const mallory = await connectTo(kontrol, "math", { username: "mallory", id });
   await refused(
-    () => mallory.line.tell("register", "http://127.0.0.1:6/kite"),
+    () => mallory.client.tell("register", "http://127.0.0.1:6/kite"),
     "argumentError",
     `Cannot use id "${id}": it belongs to a kite of another user`,
   );
-  mallory.line.close();
+  mallory.client.close();
   await new Promise((resolve) => setTimeout(resolve, 1_700));
-  const found = await find(alice.line, { id });
+  const found = await find(alice.client, { id });
   assertEquals(found.map(({ kite, url }) => [kite.username, url]), [["alice", URL]]);
 });
 
-Deno.test("liveness: while the storage is away nobody is lost", async () => {
+Deno.test("liveness: no kite is lost while the storage is unavailable", async () => {
   const storage = new MemoryStorage();
-  let isAway = false;
+  let isUnavailable = false;
   const refresh = storage.refresh.bind(storage);
   storage.refresh = (ids) =>
-    isAway ? Promise.reject(new KiteError("storageError", "away")) : refresh(ids);
-  const told: string[] = [];
-  const options = { ...BRISK, heartbeatInterval: 60_000, refreshInterval: 0 };
-  using registry = new Registry(storage, options, (what) => told.push(what));
+    isUnavailable ? Promise.reject(new KiteError("storageError", "unavailable")) : refresh(ids);
+  const reports: string[] = [];
+  const options = { ...SHORT, heartbeatInterval: 60_000, refreshInterval: 0 };
+  using registry = new Registry(storage, options, (what) => reports.push(what));
   const kite = identity();
   await registry.add({ kite, url: URL, keyId: crypto.randomUUID() }, "http");
-  isAway = true;
+  isUnavailable = true;
   await registry.sweep();
-  assertEquals(told, ["kites could not be refreshed, which is tried again"]);
+  assertEquals(reports, ["Cannot refresh kites, will retry"]);
   assertEquals([registry.size, (await storage.get({ id: kite.id })).length], [1, 1]);
-  isAway = false;
+  isUnavailable = false;
   await storage.delete(kite.id);
   await eventually(async () => {
     await registry.sweep();

@@ -4,39 +4,39 @@ import { MemoryStorage } from "../../kontrol/storage/memory.ts";
 import { createTestKeys } from "../../src/testing/mod.ts";
 import { KiteLogger } from "../../src/log.ts";
 import { eventually } from "../support/eventually.ts";
-import { baseOf, find, get, httpRegistration, lineTo, post, startKontrol } from "./support.ts";
+import { baseOf, connectTo, find, get, httpRegistration, post, startKontrol } from "./support.ts";
 
 const URL = "http://127.0.0.1:3636/kite";
 
-Deno.test("operations: healthy, and ready while the storage is", async () => {
+Deno.test("operations: /healthz always succeeds, /readyz only while the storage is ready", async () => {
   const storage = new MemoryStorage();
-  let isAway = false;
+  let isUnavailable = false;
   const ready = storage.ready.bind(storage);
   storage.ready = () =>
-    isAway ? Promise.reject(new KiteError("storageError", "memory: away")) : ready();
+    isUnavailable ? Promise.reject(new KiteError("storageError", "unavailable")) : ready();
   await using kontrol = await startKontrol({ storage });
   const base = baseOf(kontrol);
   assertEquals(await get(`${base}/healthz`), { status: 200, text: "ok\n" });
   assertEquals(await get(`${base}/readyz`), { status: 200, text: "ok\n" });
-  isAway = true;
+  isUnavailable = true;
   assertEquals(await get(`${base}/healthz`), { status: 200, text: "ok\n" });
-  assertEquals(await get(`${base}/readyz`), { status: 503, text: "memory: away\n" });
+  assertEquals(await get(`${base}/readyz`), { status: 503, text: "unavailable\n" });
   assertMatch((await get(`${base}/metrics`)).text, /kontrol_storage_errors_total 1\n/);
 });
 
 /** One sample of the text format of Prometheus. */
 const SAMPLE = /^[a-z_]+(\{[a-z]+="(?:[^"\\\n]|\\["\\n])*"(,[a-z]+="[^"]*")*\})? -?[0-9.e+-]+$/;
 
-Deno.test("operations: metrics in the text format, each with help and type, all counting", async () => {
+Deno.test("operations: /metrics is valid Prometheus text, with help, type and value of each metric", async () => {
   await using kontrol = await startKontrol();
-  const { line, kite } = await lineTo(kontrol);
-  await line.tell("register", URL);
+  const { client, kite } = await connectTo(kontrol);
+  await client.tell("register", URL);
   const odd = await httpRegistration(kontrol, { environment: 'a"b\\c\nd' });
   assertEquals((await post(`${baseOf(kontrol)}/register`, odd)).status, 200);
   await post(`${baseOf(kontrol)}/register`, { ...odd, url: "" });
   await get(`${baseOf(kontrol)}/heartbeat?id=${odd.kite.id}`);
-  await find(line, { name: kite.identity.name });
-  await line.tell("getKites", { query: { name: "x" }, watchCallback: () => {} });
+  await find(client, { name: kite.identity.name });
+  await client.tell("getKites", { query: { name: "x" }, watchCallback: () => {} });
 
   const response = await fetch(`${baseOf(kontrol)}/metrics`);
   assertEquals(response.headers.get("content-type"), "text/plain; version=0.0.4");
@@ -50,7 +50,7 @@ Deno.test("operations: metrics in the text format, each with help and type, all 
     else {
       assertMatch(row, SAMPLE);
       const name = row.slice(0, row.lastIndexOf(" "));
-      assert(!values.has(name), `${name} is there twice`);
+      assert(!values.has(name), `${name} occurs twice`);
       values.set(name, Number(row.slice(row.lastIndexOf(" ") + 1)));
       const family = /^[a-z_]+/.exec(name)![0].replace(/(seconds)_(bucket|sum|count)$/, "$1");
       assert(described.has(`HELP ${family}`) && described.has(`TYPE ${family}`), family);
@@ -70,13 +70,13 @@ Deno.test("operations: metrics in the text format, each with help and type, all 
   let below = 0;
   for (const [name, value] of values) {
     if (!name.startsWith("kontrol_storage_seconds_bucket")) continue;
-    assert(value >= below, `${name} falls`);
+    assert(value >= below, `${name} decreases`);
     below = value;
   }
   assertEquals(counted("storage_seconds_count"), below);
 });
 
-Deno.test("operations: no secret and no token in any line of the log", async () => {
+Deno.test("operations: no log line contains a secret or a token", async () => {
   const lines: string[] = [];
   const logger = new KiteLogger("kontrol", {
     logLevel: "DEBUG",
@@ -89,10 +89,10 @@ Deno.test("operations: no secret and no token in any line of the log", async () 
     liveness: { refreshInterval: 0 },
   });
   const secrets = [await kontrol.kiteKey(), kontrol.pair.privateKey];
-  const { line, kite } = await lineTo(kontrol);
+  const { client, kite } = await connectTo(kontrol);
   secrets.push(kite.config.kiteKey ?? "none");
-  await line.tell("register", URL);
-  secrets.push(await line.tell<string>("getToken", { name: "caller" }));
+  await client.tell("register", URL);
+  secrets.push(await client.tell<string>("getToken", { name: "caller" }));
   const foreign = await createTestKeys({ algorithm: "EdDSA" });
   const key = await foreign.kiteKey();
   secrets.push(key);
@@ -107,16 +107,16 @@ Deno.test("operations: no secret and no token in any line of the log", async () 
     secrets.push(JSON.parse(text).heartbeatToken)
   );
   await get(`${baseOf(kontrol)}/heartbeat?id=${body.kite.id}&token=${key}`);
-  storage.refresh = () => Promise.reject(new KiteError("storageError", `away with ${key}`));
+  storage.refresh = () => Promise.reject(new KiteError("storageError", `unavailable ${key}`));
   storage.get = () => Promise.reject(new Error(`lost ${key}`));
-  await line.tell("getKites", { name: "x" }).catch(() => {});
+  await client.tell("getKites", { name: "x" }).catch(() => {});
   kite.handle("kite.heartbeat", () => {
     throw new Error(key);
   });
-  await line.tell("register", URL);
+  await client.tell("register", URL);
   await get(`${baseOf(kontrol)}/heartbeat?id=${body.kite.id}&token=${secrets.at(-1)}`);
-  await eventually(() => lines.some((line) => line.includes("could not be refreshed")));
-  await eventually(() => lines.some((line) => line.includes("did not take up heartbeats")));
+  await eventually(() => lines.some((line) => line.includes("Cannot refresh kites")));
+  await eventually(() => lines.some((line) => line.includes("did not confirm heartbeats")));
   const log = lines.join("\n");
   for (const secret of secrets) {
     for (const part of [secret, ...secret.split(".").filter((text) => text.length > 40)]) {

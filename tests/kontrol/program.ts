@@ -3,14 +3,14 @@ import { TestProcess } from "../support/process.ts";
 
 const MAIN = fromFileUrl(new URL("../../kontrol/main.ts", import.meta.url));
 
-/** What a run of the program came to. */
+/** The result of a run of the program. */
 export interface Run {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Where a program runs: its folder holds its kite.key and its state. */
+/** How to run the program. The folder contains its kite.key and state. */
 export interface ProgramOptions {
   readonly folder: string;
   readonly env?: Record<string, string>;
@@ -20,7 +20,7 @@ function environment({ folder, env = {} }: ProgramOptions): Record<string, strin
   return { KITE_HOME: `${folder}/kite`, NO_COLOR: "1", ...env };
 }
 
-/** Runs Kontrol's program to its end. */
+/** Runs Kontrol's program until it exits. */
 export async function runKontrol(options: ProgramOptions, ...words: string[]): Promise<Run> {
   const command = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", MAIN, ...words],
@@ -34,18 +34,18 @@ export async function runKontrol(options: ProgramOptions, ...words: string[]): P
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
-/** A program that listens. */
+/** A running program. */
 export interface RunningKontrol extends AsyncDisposable {
   readonly url: string;
-  /** Every line so far. */
+  /** The output so far. */
   readonly lines: readonly string[];
-  /** Tells it to stop; gives its exit code. */
+  /** Sends a signal and returns the exit code. */
   stop(signal: "SIGINT" | "SIGTERM"): Promise<number>;
-  /** Ends it as a crash would. */
+  /** Kills it, as in a crash. */
   kill(): Promise<void>;
 }
 
-/** Starts Kontrol's program, in the background until its scope ends. */
+/** Starts Kontrol's program in the background; it ends with its scope. */
 export async function startProgram(
   options: ProgramOptions,
   ...words: string[]

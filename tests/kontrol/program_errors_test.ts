@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Kite } from "../../mod.ts";
+import { VERSION } from "../../src/protocol/package_version.ts";
 import { createTestKeys } from "../../src/testing/mod.ts";
 import { SETTINGS } from "../../kontrol/program/settings.ts";
 import { eventually } from "../support/eventually.ts";
@@ -8,7 +9,7 @@ import { TemporaryFolder } from "./support.ts";
 
 const LOCAL = ["-ip=127.0.0.1", "-port=0", "-storage=memory"];
 
-Deno.test("program: help names every flag and variable, the version is told", async () => {
+Deno.test("program: -help lists all flags and variables, -version prints the version", async () => {
   await using folder = new TemporaryFolder();
   const options = { folder: folder.path };
   for (const flag of ["-help", "--help", "-h"]) {
@@ -25,9 +26,9 @@ Deno.test("program: help names every flag and variable, the version is told", as
     await runKontrol(options, "-version", "-port=0"),
   ];
   for (const { code, stdout, stderr } of versions) {
-    assertEquals([code, stdout, stderr], [0, "1.0.0\n", ""]);
+    assertEquals([code, stdout, stderr], [0, `${VERSION}\n`, ""]);
   }
-  assertEquals([...Deno.readDirSync(folder.path)], [], "neither leaves anything behind");
+  assertEquals([...Deno.readDirSync(folder.path)], [], "neither creates files");
 });
 
 Deno.test("program: a misspelt variable is ignored with a warning", async () => {
@@ -41,7 +42,7 @@ Deno.test("program: a misspelt variable is ignored with a warning", async () => 
   assertEquals(stderr, `${warning}\n`);
 });
 
-Deno.test("program: what is wrong is named in one line, with exit code 1", async () => {
+Deno.test("program: an invalid setting is named in one line, with exit code 1", async () => {
   await using folder = new TemporaryFolder();
   const cases: readonly [readonly string[], string][] = [
     [["-prot=4000"], 'Cannot use flag "-prot": did you mean -port?'],
@@ -52,14 +53,24 @@ Deno.test("program: what is wrong is named in one line, with exit code 1", async
     [["-port=70000"], "-port"],
     [["-ip=not an address"], "-ip"],
     [["-storage=mysql"], "-storage"],
-    [["-storage=postgres"], "-storage=postgres needs -postgres-username and -postgres-dbname"],
+    [
+      ["-storage=postgres"],
+      "Cannot use -storage=postgres: must be given together with -postgres-username and -postgres-dbname",
+    ],
+    [["-etcd-certfile=x.pem"], "-etcd-certfile: must be given together with -etcd-keyfile"],
+    [["-etcd-password=x"], "-etcd-password: must be given together with -etcd-username"],
+    [
+      ["-storage=etcd", "-etcd-cafile=x.pem"],
+      'Cannot use -etcd-cafile "x.pem": must be an existing file',
+    ],
+    [["-postgres-tls=yes"], "-postgres-tls"],
     [["-policy=lax"], "-policy"],
     [["-kontrolurl=kontrol"], "-kontrolurl"],
     [["-username=a/b"], "-username"],
     [["-initial=maybe"], "-initial"],
-    [["-publickeyfile=x.pem"], "-publickeyfile is given without -privatekeyfile"],
-    [["-tlskeyfile=x.pem"], "-tlskeyfile is given without -tlscertfile"],
-    [["-publickeyfile=x.pem", "-privatekeyfile=x.pem"], "-privatekeyfile: x.pem is not there"],
+    [["-publickeyfile=x.pem"], "-publickeyfile: must be given together with -privatekeyfile"],
+    [["-tlskeyfile=x.pem"], "-tlskeyfile: must be given together with -tlscertfile"],
+    [["-publickeyfile=x.pem", "-privatekeyfile=x.pem"], "-privatekeyfile: x.pem does not exist"],
     [["-tlskeyfile=x.pem", "-tlscertfile=x.pem"], "x.pem"],
     [["-sqlitefile=/nowhere/kontrol.db"], "/nowhere/kontrol.db"],
   ];
@@ -67,7 +78,7 @@ Deno.test("program: what is wrong is named in one line, with exit code 1", async
     const home = `${folder.path}/${i}`;
     await Deno.mkdir(home);
     const env = { KONTROL_HOME: `${home}/state` };
-    // Two at a time are fast enough, and leave the machine some room.
+    // Run two at a time, to limit the load.
     await Promise.all(previous.slice(0, Math.max(0, i - 1)));
     const { code, stdout, stderr } = await runKontrol({ folder: home, env }, ...words);
     const text = `${stdout}${stderr}`;
@@ -79,7 +90,7 @@ Deno.test("program: what is wrong is named in one line, with exit code 1", async
   await Promise.all(runs);
 });
 
-Deno.test("program: a port in use, damaged files: one clear line, exit code 1", async () => {
+Deno.test("program: a port in use or a damaged file is reported in one line, with exit code 1", async () => {
   await using folder = new TemporaryFolder();
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
@@ -96,7 +107,7 @@ Deno.test("program: a port in use, damaged files: one clear line, exit code 1", 
   assertEquals(
     [...Deno.readDirSync(folder.path)].map(({ name }) => name),
     ["state"],
-    "no kite.key is handed out for a Kontrol that never ran",
+    "no kite.key is written by a Kontrol that did not start",
   );
 
   await Deno.writeTextFile(`${state}/kite.key`, "garbage");
@@ -107,14 +118,14 @@ Deno.test("program: a port in use, damaged files: one clear line, exit code 1", 
   const [one, other] = [await createTestKeys(), await createTestKeys()];
   await Deno.writeTextFile(`${state}/key.pem`, one.pair.privateKey);
   await Deno.writeTextFile(`${state}/key_pub.pem`, other.pair.publicKey);
-  assertStringIncludes(await run(...LOCAL), "the public key is not that of the private key");
+  assertStringIncludes(await run(...LOCAL), "the public key does not belong to the private key");
   await Deno.remove(`${state}/key.pem`);
   await Deno.writeTextFile(`${state}/kontrol.db`, "garbage ".repeat(2_000));
   assertStringIncludes(await run("-port=0"), `${state}/kontrol.db`);
 });
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  Deno.test(`program: ${signal} amid calls and connections ends it in order, with 0`, async () => {
+  Deno.test(`program: ${signal} during calls ends it gracefully, with exit code 0`, async () => {
     await using folder = new TemporaryFolder();
     await using program = await startProgram({ folder: folder.path }, ...LOCAL);
     await using kite = new Kite("math", "1.0.0", {
@@ -133,7 +144,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await Promise.race(calls);
     const code = program.stop(signal);
     for (const call of calls) {
-      // Answered when it came in time, refused when not; cut off only when it was not read at all.
+      // Either answered, or the connection closed before Kontrol read the call.
       const type = await call.then(({ length }) => length > 100 && "token", ({ type }) => type);
       assert(type === "token" || type === "disconnect", String(type));
     }
@@ -141,7 +152,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-Deno.test("program: a crash loses nothing that was answered", async () => {
+Deno.test("program: a crash loses no confirmed registration", async () => {
   await using folder = new TemporaryFolder();
   const words = ["-ip=127.0.0.1", "-port=0"];
   const options = { kiteHome: `${folder.path}/kite`, logLevel: "FATAL" } as const;
@@ -156,7 +167,7 @@ Deno.test("program: a crash loses nothing that was answered", async () => {
   assertEquals((await caller.getKites({ name: "math" })).length, 1);
 });
 
-Deno.test("program: key files of the owner's own, and what kite.key says of Kontrol", async () => {
+Deno.test("program: uses given key files, and the username of the user's kite.key", async () => {
   await using folder = new TemporaryFolder();
   const keys = await createTestKeys({
     kontrolUser: "devrim",
@@ -175,7 +186,7 @@ Deno.test("program: key files of the owner's own, and what kite.key says of Kont
   const text = program.lines.join("\n");
   assertStringIncludes(text, 'its user is "devrim"');
   assertStringIncludes(text, "key pair   read from");
-  assertStringIncludes(text, "is there, and of this Kontrol");
+  assertStringIncludes(text, "already belongs to this Kontrol");
   await using kite = new Kite("math", "1.0.0", {
     kiteHome: `${folder.path}/kite`,
     kontrolUrl: program.url,

@@ -22,7 +22,7 @@ function userKite(folder: string, kontrolUrl: string, name: string): Kite {
   });
 }
 
-Deno.test("program: a first start with nothing configured, and a second that finds everything", async () => {
+Deno.test("program: the first start needs no configuration, and the second finds all data", async () => {
   await using folder = new TemporaryFolder();
   const { path } = folder;
   let token = "";
@@ -30,8 +30,8 @@ Deno.test("program: a first start with nothing configured, and a second that fin
   const words = ["-ip=127.0.0.1", `-port=${port}`];
   {
     await using program = await startProgram({ folder: path }, ...words);
-    const told = program.lines.filter((line) => line.includes("listens"));
-    assertEquals(told.length, 1, told.join("\n"));
+    const listening = program.lines.filter((line) => line.includes("listens"));
+    assertEquals(listening.length, 1, listening.join("\n"));
     const [first, ...rest] = program.lines.filter((line) => !line.includes("INFO"));
     assertEquals(
       first,
@@ -39,7 +39,7 @@ Deno.test("program: a first start with nothing configured, and a second that fin
     );
     assertEquals(rest, [
       `storage    sqlite, ${path}/kite/kontrol/kontrol.db`,
-      `key pair   made, and kept in ${path}/kite/kontrol/key.pem`,
+      `key pair   created in ${path}/kite/kontrol/key.pem`,
       `kite.key   written to ${path}/kite/kite.key`,
       `try        KITE_KONTROL_URL=${program.url} deno run -A examples/math_register.ts`,
     ]);
@@ -61,7 +61,7 @@ Deno.test("program: a first start with nothing configured, and a second that fin
   const lines = program.lines.filter((line) => !line.includes("INFO"));
   assertEquals(lines.slice(2, 4), [
     `key pair   read from ${path}/kite/kontrol/key.pem`,
-    `kite.key   ${path}/kite/kite.key is there, and of this Kontrol`,
+    `kite.key   ${path}/kite/kite.key already belongs to this Kontrol`,
   ]);
   await using caller = userKite(path, program.url, "caller");
   assertEquals((await caller.getKites({ name: "echo" })).length, 1, "it is still registered");
@@ -70,10 +70,10 @@ Deno.test("program: a first start with nothing configured, and a second that fin
   const { url } = await echo.listen();
   const client = caller.newClient(url, { authentication: { type: "token", key: token } });
   await client.dial();
-  assertEquals(await client.tell("ping"), "pong", "an earlier token still counts");
+  assertEquals(await client.tell("ping"), "pong", "a token from before the restart is valid");
 });
 
-Deno.test("program: the database belongs to its owner alone", async () => {
+Deno.test("program: only its owner can read the database", async () => {
   await using folder = new TemporaryFolder();
   await using program = await startProgram({ folder: folder.path }, ...LOCAL);
   for (const { name } of Deno.readDirSync(`${folder.path}/kite/kontrol`)) {
@@ -82,7 +82,7 @@ Deno.test("program: the database belongs to its owner alone", async () => {
   assert(program.url !== "");
 });
 
-Deno.test("program: port 0 is any port, and the kite.key names that", async () => {
+Deno.test("program: port 0 chooses a free port, which the kite.key names", async () => {
   await using folder = new TemporaryFolder();
   await using program = await startProgram({ folder: folder.path }, ...LOCAL);
   const { kontrolURL } = readKiteKeyClaims(
@@ -96,7 +96,7 @@ Deno.test("program: port 0 is any port, and the kite.key names that", async () =
   await kite.register("http://127.0.0.1:1/kite");
 });
 
-Deno.test("program: another Kontrol's kite.key is left alone, and said so", async () => {
+Deno.test("program: another Kontrol's kite.key is not changed, which is reported", async () => {
   await using folder = new TemporaryFolder();
   const keys = await createTestKeys({ algorithm: "EdDSA" });
   const foreign = await keys.kiteKey();
@@ -104,11 +104,11 @@ Deno.test("program: another Kontrol's kite.key is left alone, and said so", asyn
   await Deno.writeTextFile(`${folder.path}/kite/kite.key`, foreign);
   await using program = await startProgram({ folder: folder.path }, ...LOCAL);
   const line = program.lines.find((line) => line.startsWith("kite.key"));
-  assertStringIncludes(line ?? "", "is there, of ANOTHER Kontrol, and was left alone");
+  assertStringIncludes(line ?? "", "belongs to ANOTHER Kontrol and was not changed");
   assertEquals(await Deno.readTextFile(`${folder.path}/kite/kite.key`), foreign);
 });
 
-Deno.test("program: -initial makes keys and exits; memory; the environment; flags over it", async () => {
+Deno.test("program: -initial creates the keys and exits; flags override environment variables", async () => {
   await using folder = new TemporaryFolder();
   const options = {
     folder: folder.path,
@@ -126,7 +126,7 @@ Deno.test("program: -initial makes keys and exits; memory; the environment; flag
   const made = await runKontrol(options, "-initial", "-port=0");
   assertEquals([made.code, made.stderr], [0, ""]);
   assertEquals(made.stdout.trim().split("\n"), [
-    `key pair   made, and kept in ${folder.path}/state/key.pem`,
+    `key pair   created in ${folder.path}/state/key.pem`,
     `kite.key   written to ${folder.path}/kite/kite.key`,
   ]);
   const claims = readKiteKeyClaims(await Deno.readTextFile(`${folder.path}/kite/kite.key`));
@@ -136,7 +136,7 @@ Deno.test("program: -initial makes keys and exits; memory; the environment; flag
     "https://kontrol.example/kite",
   ]);
   await using program = await startProgram(options, ...LOCAL);
-  assertMatch(program.lines.join("\n"), /storage {4}memory: nothing is kept when Kontrol stops/);
+  assertMatch(program.lines.join("\n"), /storage {4}memory; lost when Kontrol stops/);
   await using kite = userKite(folder.path, program.url, "math");
   await kite.register("http://127.0.0.1:1/kite");
   const [self] = await kite.getKites({ name: "kontrol" });

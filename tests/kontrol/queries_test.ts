@@ -4,11 +4,11 @@ import type { KiteIdentity } from "../../src/protocol/identity.ts";
 import type { TestKontrol } from "../../src/testing/mod.ts";
 import {
   baseOf,
+  connectTo,
   find,
   goQuery,
   httpRegistration,
   identity,
-  lineTo,
   post,
   refused,
   startKontrol,
@@ -23,14 +23,14 @@ async function add(
   return body.kite;
 }
 
-Deno.test("getKites: any fields, with gaps or by id alone, whole fields only", async () => {
+Deno.test("getKites: matches any combination of fields, and compares whole fields", async () => {
   await using kontrol = await startKontrol();
   const math = await add(kontrol, { name: "math", region: "local" });
   const bobs = await add(kontrol, { name: "math", username: "bob", region: "local2" });
   await add(kontrol, { name: "math2" });
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   const ids = async (fields: Partial<KiteIdentity>) =>
-    (await find(line, fields)).map(({ kite }) => kite.id).sort();
+    (await find(client, fields)).map(({ kite }) => kite.id).sort();
 
   assertEquals(await ids({ name: "math" }), [math.id, bobs.id].sort());
   assertEquals(await ids({ username: "bob", name: "math" }), [bobs.id]);
@@ -42,14 +42,18 @@ Deno.test("getKites: any fields, with gaps or by id alone, whole fields only", a
   assertEquals(await ids({ id: crypto.randomUUID() }), []);
   assertEquals(await ids({ ...math }), [math.id]);
   assertEquals(await ids({ name: "nosuch" }), []);
-  assertEquals(await ids({ name: "kontrol" }), [kontrol.kontrol.kite.id], "it lists itself");
+  assertEquals(
+    await ids({ name: "kontrol" }),
+    [kontrol.kontrol.kite.id],
+    "Kontrol is registered, too",
+  );
 });
 
-Deno.test("getKites: Go's answer, field by field", async () => {
+Deno.test("getKites: the answer has the fields of the Go Kontrol's", async () => {
   await using kontrol = await startKontrol();
   const kite = await add(kontrol, {});
-  const { line } = await lineTo(kontrol);
-  const answer = await line.tell<{ kites: Record<string, unknown>[] }>("getKites", {
+  const { client } = await connectTo(kontrol);
+  const answer = await client.tell<{ kites: Record<string, unknown>[] }>("getKites", {
     query: goQuery({ name: "math" }),
     watchCallback: null,
     who: null,
@@ -61,18 +65,19 @@ Deno.test("getKites: Go's answer, field by field", async () => {
   const { aud, sub, iss } = readTokenClaims(String(token));
   assertEquals([aud, sub, iss], ["/testuser/test/math", "testuser", "testuser"]);
   // kite.js sends its query with or without the field, and no watchHandler.
-  const bare = await line.tell<{ kites: unknown[] }>("getKites", { name: "math" });
+  const bare = await client.tell<{ kites: unknown[] }>("getKites", { name: "math" });
   assertEquals(bare.kites.length, 1);
 });
 
-Deno.test("getKites: constraints go with further fields, also for a single candidate", async () => {
+Deno.test("getKites: combines version constraints with other fields, also for a single candidate", async () => {
   await using kontrol = await startKontrol();
   for (const version of ["1.0.0", "1.2.3", "2.0.0", "2.1.0-rc.1"]) {
     await add(kontrol, { version, region: version.startsWith("2") ? "us" : "eu" });
   }
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   const versions = async (version: string, fields: Partial<KiteIdentity> = {}) =>
-    (await find(line, { name: "math", version, ...fields })).map(({ kite }) => kite.version).sort();
+    (await find(client, { name: "math", version, ...fields })).map(({ kite }) => kite.version)
+      .sort();
   assertEquals(await versions(">= 1.0, < 2.0"), ["1.0.0", "1.2.3"]);
   assertEquals(await versions("~> 1.2"), ["1.2.3"]);
   assertEquals(await versions("!= 1.0.0"), ["1.2.3", "2.0.0"]);
@@ -83,12 +88,12 @@ Deno.test("getKites: constraints go with further fields, also for a single candi
   assertEquals(type, "argumentError");
 });
 
-Deno.test("getKites: what is no query is refused", async () => {
+Deno.test("getKites: an invalid query is refused", async () => {
   await using kontrol = await startKontrol();
-  const { line } = await lineTo(kontrol);
-  await refused(() => find(line, {}), "argumentError", "all query fields are empty");
+  const { client } = await connectTo(kontrol);
+  await refused(() => find(client, {}), "argumentError", "all query fields are empty");
   await refused(
-    () => line.tell("getKites", { query: {} }),
+    () => client.tell("getKites", { query: {} }),
     "argumentError",
     "all query fields are empty",
   );
@@ -97,31 +102,31 @@ Deno.test("getKites: what is no query is refused", async () => {
       query: { name: "a/b" },
     }]
   ) {
-    const type = await line.tell("getKites", bad).then(() => "none", (error) => error.type);
+    const type = await client.tell("getKites", bad).then(() => "none", (error) => error.type);
     assertEquals(type, "argumentError", JSON.stringify(bad));
   }
 });
 
-Deno.test("getKites: answers come in an order of chance, at most so many", async () => {
+Deno.test("getKites: returns at most maxResults kites, in random order", async () => {
   await using kontrol = await startKontrol({ maxResults: 7 });
   for (let i = 0; i < 9; i++) await add(kontrol, {});
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   const orders = new Set<string>();
   for (let i = 0; i < 20; i++) {
-    const found = await find(line, { name: "math" });
+    const found = await find(client, { name: "math" });
     assertEquals(found.length, 7);
     orders.add(found.map(({ kite }) => kite.id).join());
   }
   assert(orders.size > 10, `${orders.size} orders`);
 });
 
-Deno.test("getToken: for the one kite that matches; force signs a new one", async () => {
+Deno.test("getToken: issues a token for the only matching kite; force signs a new one", async () => {
   await using kontrol = await startKontrol();
   const math = await add(kontrol, {});
   await add(kontrol, { name: "twins" });
   await add(kontrol, { name: "twins" });
-  const { line } = await lineTo(kontrol);
-  const getToken = (query: unknown) => line.tell<string>("getToken", query);
+  const { client } = await connectTo(kontrol);
+  const getToken = (query: unknown) => client.tell<string>("getToken", query);
   await refused(() => getToken(goQuery({ name: "nosuch" })), "genericError", "no kites found");
   await refused(
     () => getToken(goQuery({ name: "twins" })),
@@ -131,36 +136,36 @@ Deno.test("getToken: for the one kite that matches; force signs a new one", asyn
   await refused(() => getToken(goQuery({})), "argumentError", "all query fields are empty");
 
   const first = await getToken(goQuery({ name: "math" }));
-  assertEquals(await getToken(math), first, "the same is handed out again");
-  assertEquals((await find(line, { name: "math" }))[0]?.token, first);
+  assertEquals(await getToken(math), first, "the token is reused");
+  assertEquals((await find(client, { name: "math" }))[0]?.token, first);
   const forced = await getToken({ ...goQuery({ name: "math" }), force: true });
   assertNotEquals(forced, first);
-  assertEquals(await getToken(math), forced, "the forced one takes the place of the former");
+  assertEquals(await getToken(math), forced, "the new token replaces the old one");
   assertEquals(readTokenClaims(await getToken({ id: math.id })).aud, "/testuser/test/math");
 });
 
-Deno.test("cancelWatcher, unknown methods and wrong arguments are answered as such", async () => {
+Deno.test("cancelWatcher: an unknown method and an unknown watch are refused", async () => {
   await using kontrol = await startKontrol();
-  const { line } = await lineTo(kontrol);
-  await refused(() => line.tell("nosuch"), "methodNotFound", "Method not found: nosuch");
+  const { client } = await connectTo(kontrol);
+  await refused(() => client.tell("nosuch"), "methodNotFound", "Method not found: nosuch");
   await refused(
-    () => line.tell("cancelWatcher", crypto.randomUUID()),
+    () => client.tell("cancelWatcher", crypto.randomUUID()),
     "argumentError",
     "no watcher with that id",
   );
-  const { watcherID } = await line.tell<{ watcherID: string }>("getKites", {
+  const { watcherID } = await client.tell<{ watcherID: string }>("getKites", {
     query: { name: identity().name },
     watchCallback: () => {},
   });
-  const other = await lineTo(kontrol, "other");
+  const other = await connectTo(kontrol, "other");
   await refused(
-    () => other.line.tell("cancelWatcher", watcherID),
+    () => other.client.tell("cancelWatcher", watcherID),
     "argumentError",
     "no watcher with that id",
   );
-  assertEquals(await line.tell("cancelWatcher", watcherID), null);
+  assertEquals(await client.tell("cancelWatcher", watcherID), null);
   await refused(
-    () => line.tell("cancelWatcher", watcherID),
+    () => client.tell("cancelWatcher", watcherID),
     "argumentError",
     "no watcher with that id",
   );

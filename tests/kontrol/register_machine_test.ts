@@ -2,22 +2,22 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { generateKeyPair } from "../../src/auth/keys.ts";
 import { readKiteKeyClaims } from "../../src/auth/kite_key.ts";
 import { KiteError } from "../../mod.ts";
-import { find, lineTo, refused, startKontrol } from "./support.ts";
+import { connectTo, find, refused, startKontrol } from "./support.ts";
 
 const NONE = "no valid authentication key found";
 
-Deno.test("registerMachine: without an authenticator nobody gets a kite.key", async () => {
+Deno.test("registerMachine: without machineAuthenticate all requests are refused", async () => {
   await using kontrol = await startKontrol();
-  const { kite } = await lineTo(kontrol, "kitectl", { username: "alice" });
-  const line = kite.newClient(kontrol.url);
-  await line.dial();
+  const { kite } = await connectTo(kontrol, "kitectl", { username: "alice" });
+  const client = kite.newClient(kontrol.url);
+  await client.dial();
   for (const argument of [{ authType: "password" }, { AuthType: "token" }, "alice", {}, ""]) {
-    await refused(() => line.tell("registerMachine", argument), "authenticationError", NONE);
+    await refused(() => client.tell("registerMachine", argument), "authenticationError", NONE);
   }
-  await refused(() => line.tell("registerMachine"), "authenticationError", NONE);
+  await refused(() => client.tell("registerMachine"), "authenticationError", NONE);
 });
 
-Deno.test("registerMachine: the owner is asked, may ask back, and a good kite.key results", async () => {
+Deno.test("registerMachine: machineAuthenticate may ask the client, and the kite.key is valid", async () => {
   const asked: string[] = [];
   await using kontrol = await startKontrol({
     machineAuthenticate: async ({ authType, username, request }) => {
@@ -29,16 +29,16 @@ Deno.test("registerMachine: the owner is asked, may ask back, and a good kite.ke
   let password = "sesame";
   const kite = await kontrol.newKite("kitectl", "1.0.0", { username: "alice" });
   kite.handle("kite.getPass", ({ args }) => args.one().string() === "Password: " && password);
-  const line = kite.newClient(kontrol.url);
-  await line.dial();
+  const client = kite.newClient(kontrol.url);
+  await client.dial();
   for (const argument of [{ authType: "password" }, { AuthType: "password" }]) {
-    const claims = readKiteKeyClaims(await line.tell<string>("registerMachine", argument));
+    const claims = readKiteKeyClaims(await client.tell<string>("registerMachine", argument));
     assertEquals([claims.sub, claims.iss, claims.kontrolURL], ["alice", "testuser", kontrol.url]);
   }
-  const bob = await line.tell<string>("registerMachine", "bob");
+  const bob = await client.tell<string>("registerMachine", "bob");
   assertEquals(readKiteKeyClaims(bob).sub, "bob");
-  await line.tell("registerMachine", {});
-  await line.tell("registerMachine");
+  await client.tell("registerMachine", {});
+  await client.tell("registerMachine");
   assertEquals(asked, [
     "password alice false",
     "password alice false",
@@ -54,32 +54,32 @@ Deno.test("registerMachine: the owner is asked, may ask back, and a good kite.ke
 
   password = "guess";
   await refused(
-    () => line.tell("registerMachine", { authType: "password" }),
+    () => client.tell("registerMachine", { authType: "password" }),
     "authenticationError",
     "wrong password",
   );
 });
 
-Deno.test("registerMachine: the owner's own error travels, wrong names and arguments are refused", async () => {
+Deno.test("registerMachine: returns the error of machineAuthenticate; invalid arguments are refused first", async () => {
   let calls = 0;
   await using kontrol = await startKontrol({
     machineAuthenticate: () => {
       calls++;
-      throw new KiteError("quotaError", "no seats left", { code: "E42" });
+      throw new KiteError("quotaError", "quota exceeded", { code: "E42" });
     },
   });
-  const { line } = await lineTo(kontrol);
-  const error = await assertRejects(() => line.tell("registerMachine", "alice"), KiteError);
-  assertEquals([error.type, error.message, error.code], ["quotaError", "no seats left", "E42"]);
+  const { client } = await connectTo(kontrol);
+  const error = await assertRejects(() => client.tell("registerMachine", "alice"), KiteError);
+  assertEquals([error.type, error.message, error.code], ["quotaError", "quota exceeded", "E42"]);
   assertEquals(calls, 1);
   for (const argument of ["a/b", "/", 5, [1], "x".repeat(10_000)]) {
-    const type = await line.tell("registerMachine", argument).catch(({ type }) => type);
+    const type = await client.tell("registerMachine", argument).catch(({ type }) => type);
     assertEquals(type, "argumentError", JSON.stringify(argument).slice(0, 20));
   }
-  assertEquals(calls, 1, "the owner is not asked about these");
+  assertEquals(calls, 1, "machineAuthenticate is not called for these");
 });
 
-Deno.test("registerMachine: the owner picks the key pair", async () => {
+Deno.test("registerMachine: machineKeyPicker chooses the key pair", async () => {
   const pair = await generateKeyPair("EdDSA");
   const id = crypto.randomUUID();
   await using kontrol = await startKontrol({
@@ -92,12 +92,12 @@ Deno.test("registerMachine: the owner picks the key pair", async () => {
   });
   const { keys } = kontrol.kontrol;
   await keys.add({ id, ...pair });
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   const keyOf = async (username: string) =>
-    readKiteKeyClaims(await line.tell<string>("registerMachine", username)).kontrolKey;
+    readKiteKeyClaims(await client.tell<string>("registerMachine", username)).kontrolKey;
   assertEquals(await keyOf("vip"), pair.publicKey.trim());
   assertEquals(await keyOf("alice"), (await keys.own()).public);
   await keys.keyPairs.softDelete(id);
-  const type = await line.tell("registerMachine", "vip").catch(({ type }) => type);
-  assertEquals(type, "configError", "a deleted pair signs no more");
+  const type = await client.tell("registerMachine", "vip").catch(({ type }) => type);
+  assertEquals(type, "configError", "a deleted pair does not sign");
 });

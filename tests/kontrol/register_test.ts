@@ -4,50 +4,50 @@ import { generateKeyPair } from "../../src/auth/keys.ts";
 import { readKiteKeyClaims } from "../../src/auth/kite_key.ts";
 
 import { eventually } from "../support/eventually.ts";
-import { find, lineTo, refused, startKontrol } from "./support.ts";
+import { connectTo, find, refused, startKontrol } from "./support.ts";
 
 const URL = "http://127.0.0.1:3636/kite";
 
-Deno.test("register: an object or a bare string, answered with url and interval", async () => {
+Deno.test("register: accepts an object or a string, and answers with url and heartbeat interval", async () => {
   await using kontrol = await startKontrol();
-  const { kite, line } = await lineTo(kontrol);
-  assertEquals(await line.tell("register", { url: URL }), { url: URL, heartbeatInterval: 10 });
-  const [found] = await find(line, { name: "caller" });
+  const { kite, client } = await connectTo(kontrol);
+  assertEquals(await client.tell("register", { url: URL }), { url: URL, heartbeatInterval: 10 });
+  const [found] = await find(client, { name: "caller" });
   assertEquals(found?.kite, kite.identity);
   assertEquals(found?.url, URL);
   assertEquals(found?.keyId, (await kontrol.kontrol.keys.own()).id);
 
   const other = "ws://127.0.0.1:3637/kite";
-  assertEquals(await line.tell("register", other), { url: other, heartbeatInterval: 10 });
-  const kites = await find(line, { name: "caller" });
-  assertEquals(kites.map(({ url }) => url), [other], "the new url replaces the former");
+  assertEquals(await client.tell("register", other), { url: other, heartbeatInterval: 10 });
+  const kites = await find(client, { name: "caller" });
+  assertEquals(kites.map(({ url }) => url), [other], "the new url replaces the old one");
 });
 
-Deno.test("register: heartbeats are asked for before the answer, with its interval", async () => {
+Deno.test("register: requests heartbeats, with the interval, before it answers", async () => {
   await using kontrol = await startKontrol({ liveness: { heartbeatInterval: 3_000 } });
-  const { kite, line } = await lineTo(kontrol);
+  const { kite, client } = await connectTo(kontrol);
   const order: unknown[] = [];
   kite.handle("kite.heartbeat", ({ args }) => {
     order.push(args.at(0).number());
     args.at(1).function()();
     return null;
   });
-  order.push(await line.tell("register", { url: URL }));
+  order.push(await client.tell("register", { url: URL }));
   assertEquals(order, [3, { url: URL, heartbeatInterval: 3 }]);
 });
 
-Deno.test("register: what is wrong is named, and nothing is kept of it", async () => {
+Deno.test("register: an invalid argument is refused by name, and nothing is registered", async () => {
   await using kontrol = await startKontrol();
-  const { line } = await lineTo(kontrol);
-  const register = (argument: unknown) => () => line.tell("register", argument);
+  const { client } = await connectTo(kontrol);
+  const register = (argument: unknown) => () => client.tell("register", argument);
   await refused(register({ url: "" }), "argumentError", "empty url");
   await refused(register({}), "argumentError", "empty url");
   await refused(register(""), "argumentError", "empty url");
   for (
     const url of ["ftp://h/kite", "javascript:alert(1)", "file:///etc/passwd", "h:1/kite", "x"]
   ) {
-    const right = "Cannot register the URL: must begin with http://, https://, ws:// or wss://";
-    await refused(register({ url }), "argumentError", right);
+    const message = "Cannot register the URL: must begin with http://, https://, ws:// or wss://";
+    await refused(register({ url }), "argumentError", message);
   }
   await refused(
     register({ url: `http://h/${"x".repeat(3_000)}` }),
@@ -55,16 +55,16 @@ Deno.test("register: what is wrong is named, and nothing is kept of it", async (
     "Cannot register the URL: must have at most 2048 characters",
   );
   for (const argument of [5, null, [URL], true]) {
-    const type = await line.tell("register", argument).then(() => "none", ({ type }) => type);
+    const type = await client.tell("register", argument).then(() => "none", ({ type }) => type);
     assertEquals(type, "argumentError", JSON.stringify(argument));
   }
-  assertEquals(await find(line, { name: "caller" }), []);
+  assertEquals(await find(client, { name: "caller" }), []);
 });
 
-Deno.test("register: only a kite.key will do", async () => {
+Deno.test("register: requires authentication with a kite.key", async () => {
   await using kontrol = await startKontrol();
-  const { kite, line } = await lineTo(kontrol);
-  const token = await line.tell<string>("getToken", { name: "kontrol" });
+  const { kite, client } = await connectTo(kontrol);
+  const token = await client.tell<string>("getToken", { name: "kontrol" });
   const [byToken, bare] = [
     kite.newClient(kontrol.url, { authentication: { type: "token", key: token } }),
     kite.newClient(kontrol.url),
@@ -85,33 +85,42 @@ Deno.test("register: only a kite.key will do", async () => {
     "authenticationError",
     "No authentication information is provided",
   );
-  assertEquals((await find(byToken, { name: "kontrol" })).length, 1, "a token may find");
+  assertEquals(
+    (await find(byToken, { name: "kontrol" })).length,
+    1,
+    "a token suffices for queries",
+  );
 });
 
-Deno.test("register: the name is the authenticated one, whatever the caller claims", async () => {
+Deno.test("register: uses the authenticated username, whatever the caller claims", async () => {
   await using kontrol = await startKontrol();
   const key = await kontrol.kiteKey("mallory");
-  const { line } = await lineTo(kontrol, "victim", { username: "alice", kiteKey: key });
-  await line.tell("register", { url: URL });
-  assertEquals(await find(line, { username: "alice" }), []);
-  const [found] = await find(line, { name: "victim" });
+  const { client } = await connectTo(kontrol, "victim", { username: "alice", kiteKey: key });
+  await client.tell("register", { url: URL });
+  assertEquals(await find(client, { username: "alice" }), []);
+  const [found] = await find(client, { name: "victim" });
   assertEquals(found?.kite.username, "mallory");
 });
 
-Deno.test("register: a caller with a deleted key gets a new kite.key, the public key and its handover", async () => {
+Deno.test("register: a caller with a deleted key pair gets a new kite.key, the public key and its handover", async () => {
   await using kontrol = await startKontrol();
   const { keys } = kontrol.kontrol;
   const old = await keys.add(await generateKeyPair("EdDSA"));
   const own = await keys.own();
-  const { kite, line } = await lineTo(kontrol, "late", {
+  const { kite, client } = await connectTo(kontrol, "late", {
     kiteKey: await keys.signKiteKey("testuser", old),
   });
-  assertEquals(Object.keys(await line.tell<object>("register", URL)), ["url", "heartbeatInterval"]);
-  assertEquals(await line.tell("getKey"), old.public);
-  assertEquals((await find(line, { name: "late" }))[0]?.keyId, old.id);
+  assertEquals(Object.keys(await client.tell<object>("register", URL)), [
+    "url",
+    "heartbeatInterval",
+  ]);
+  assertEquals(await client.tell("getKey"), old.public);
+  assertEquals((await find(client, { name: "late" }))[0]?.keyId, old.id);
 
   await keys.keyPairs.softDelete(old.id);
-  const { kiteKey, publicKey, keyHandover = "", ...rest } = await line.tell<Record<string, string>>(
+  const { kiteKey, publicKey, keyHandover = "", ...rest } = await client.tell<
+    Record<string, string>
+  >(
     "register",
     URL,
   );
@@ -123,17 +132,17 @@ Deno.test("register: a caller with a deleted key gets a new kite.key, the public
   assertEquals([claims.sub, claims.iss, claims.kontrolKey], ["testuser", "testuser", own.public]);
   assertEquals(claims.kontrolURL, kontrol.url);
   assertMatch(claims.jti ?? "", /^[0-9a-f-]{36}$/);
-  assertEquals(await line.tell("getKey"), own.public, "the deleted key still opens every method");
-  const asked = await line.tell<Record<string, string>>("getKey", { handoverFrom: old.public });
+  assertEquals(await client.tell("getKey"), own.public, "the deleted key pair still authenticates");
+  const asked = await client.tell<Record<string, string>>("getKey", { handoverFrom: old.public });
   assertEquals(asked.publicKey, own.public);
   await verifyKeyHandover(asked.keyHandover ?? "", handover);
   const unknown = { handoverFrom: (await generateKeyPair("EdDSA")).publicKey };
-  assertEquals(await line.tell("getKey", unknown), { publicKey: own.public });
-  assertEquals((await find(line, { name: "late" }))[0]?.keyId, own.id);
-  assertEquals(kite.id, (await find(line, { name: "late" }))[0]?.kite.id);
+  assertEquals(await client.tell("getKey", unknown), { publicKey: own.public });
+  assertEquals((await find(client, { name: "late" }))[0]?.keyId, own.id);
+  assertEquals(kite.id, (await find(client, { name: "late" }))[0]?.kite.id);
 });
 
-Deno.test("register: a connection that ends during the call leaves no kite behind", async () => {
+Deno.test("register: a kite whose connection ends during the call is not left registered", async () => {
   const started = Promise.withResolvers<void>();
   const wait = Promise.withResolvers<void>();
   await using kontrol = await startKontrol({
@@ -146,24 +155,24 @@ Deno.test("register: a connection that ends during the call leaves no kite behin
       },
     },
   });
-  const watcher = await lineTo(kontrol, "watcher");
-  const { line } = await lineTo(kontrol, "brief");
-  const call = line.tell("register", URL).catch(() => "cut");
+  const watcher = await connectTo(kontrol, "watcher");
+  const { client } = await connectTo(kontrol, "brief");
+  const call = client.tell("register", URL).catch(() => "cut");
   await started.promise;
-  line.close();
+  client.close();
   assertEquals(await call, "cut");
   wait.resolve();
-  await eventually(async () => (await find(watcher.line, { name: "brief" })).length === 0, {
+  await eventually(async () => (await find(watcher.client, { name: "brief" })).length === 0, {
     withinMs: 2_000,
-    what: "the kite's going",
+    what: "removal of the kite",
   });
   assertEquals(kontrol.kontrol.metrics.text([]).includes("kontrol_registrations_total 1"), true);
 });
 
-Deno.test("register: again and again on one connection leaves nothing behind there", async () => {
+Deno.test("register: repeated calls on one connection do not accumulate callbacks", async () => {
   await using kontrol = await startKontrol();
-  const { line } = await lineTo(kontrol);
-  for (let i = 0; i < 50; i++) await line.tell("register", URL);
+  const { client } = await connectTo(kontrol);
+  for (let i = 0; i < 50; i++) await client.tell("register", URL);
   const [connection] = kontrol.kontrol.kite.connections;
   await eventually(() => (connection?.load.pending ?? 99) === 0);
   assert((connection?.load.callbacks ?? 99) <= 2, `${connection?.load.callbacks} callbacks`);

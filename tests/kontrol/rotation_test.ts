@@ -9,7 +9,7 @@ import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/ports.ts";
 import { startKontrol, TemporaryFolder } from "./support.ts";
 
-/** Calls that go on until the scope ends: over one connection, and found anew each time. */
+/** Calls until the end of the scope: over one connection, and with discovery each time. */
 class Calls implements AsyncDisposable {
   readonly failures: string[] = [];
   steady = 0;
@@ -86,7 +86,7 @@ async function startMath(
   return { math, url };
 }
 
-Deno.test("key rotation: a pair is added, taken up and retired, and no call fails", async () => {
+Deno.test("key rotation: a pair is added, used and deleted, and no call fails", async () => {
   await using kontrol = await startKontrol();
   const { keys } = kontrol.kontrol;
   const own = await keys.own();
@@ -100,14 +100,14 @@ Deno.test("key rotation: a pair is added, taken up and retired, and no call fail
   });
   const [client] = await caller.getKites({ name: "math" });
   await client!.dial();
-  // A client that shows the kite.key itself, as to a Kontrol of the kite's own choice.
-  await using line = math.newClient(kontrol.url, {
+  // A client that authenticates to Kontrol with the kite.key itself.
+  await using kontrolClient = math.newClient(kontrol.url, {
     authentication: { type: "kiteKey", key: oldKey },
   });
-  await line.dial();
+  await kontrolClient.dial();
   await using calls = new Calls(caller, client!);
   await calls.more();
-  assertEquals(await math.getKey(), old.public, "the old pair still counts");
+  assertEquals(await math.getKey(), old.public, "the old pair is still in use");
   await keys.add(await generateKeyPair("EdDSA"));
   await calls.more();
   assertEquals(readKidOf(await caller.getToken({ name: "math" }, { force: true })), old.id);
@@ -119,25 +119,25 @@ Deno.test("key rotation: a pair is added, taken up and retired, and no call fail
   await calls.more(20);
   assertEquals(calls.failures, []);
 
-  // Where the kite learnt of the new pair by itself, it has its new kite.key already.
-  const shown = line.authentication?.key ?? "";
+  // If the kite has already learned of the new pair by itself, it has its new kite.key.
+  const shown = kontrolClient.authentication?.key ?? "";
   assertEquals(readKiteKeyClaims(shown).kontrolKey, own.public);
   assert(answer.kiteKey === undefined || answer.kiteKey === shown);
   await math.close();
 });
 
-Deno.test("a key renewer takes the new pair up before any call meets it", async () => {
+Deno.test("keyRenewer: the kite gets a new kite.key before any call needs it", async () => {
   await using kontrol = await startKontrol();
   const { keys } = kontrol.kontrol;
   const old = await keys.add(await generateKeyPair("EdDSA"));
   const oldKey = await keys.signKiteKey("testuser", old);
   const { math } = await startMath(kontrol, oldKey);
-  await using line = math.newClient(kontrol.url, {
+  await using kontrolClient = math.newClient(kontrol.url, {
     authentication: { type: "kiteKey", key: oldKey },
   });
-  await line.dial();
+  await kontrolClient.dial();
   let shown = "";
-  line.onTokenRenew(({ key }) => void (shown = key));
+  kontrolClient.onTokenRenew(({ key }) => void (shown = key));
   assertThrows(
     () => math.keyRenewer(1),
     KiteError,
@@ -145,14 +145,14 @@ Deno.test("a key renewer takes the new pair up before any call meets it", async 
   );
   const stop = math.keyRenewer(100);
   await keys.keyPairs.softDelete(old.id);
-  await eventually(() => shown !== "", { withinMs: 5_000, what: "the new kite.key is shown" });
+  await eventually(() => shown !== "", { withinMs: 5_000, what: "the new kite.key" });
   assertEquals(readKiteKeyClaims(shown).kontrolKey, (await keys.own()).public);
   stop();
   math.keyRenewer(60_000); // ends with the kite
   await math.close();
 });
 
-Deno.test("key rotation: Kontrol starts anew with another pair, and no call fails", async () => {
+Deno.test("key rotation: Kontrol restarts with another pair, and no call fails", async () => {
   await using folder = new TemporaryFolder();
   const path = `${folder.path}/kontrol.db`;
   const port = freePort();
@@ -182,7 +182,7 @@ Deno.test("key rotation: Kontrol starts anew with another pair, and no call fail
     (await keys.own()).id,
   );
   const cut = calls.failures.filter((failure) => !failure.startsWith("disconnect"));
-  assertEquals(cut, [], "what Kontrol had not answered when it went is all that may fail");
+  assertEquals(cut, [], "only calls that were pending when Kontrol stopped may fail");
   await math.close();
 });
 

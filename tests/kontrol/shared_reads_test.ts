@@ -5,7 +5,7 @@ import type { Registration } from "../../kontrol/storage/storage.ts";
 import type { GetOptions } from "../../kontrol/storage/storage.ts";
 import type { KontrolQuery } from "../../src/protocol/query.ts";
 
-/** A storage that reads when told to, and counts. */
+/** A storage that counts reads, and completes each when the test opens its gate. */
 class GatedStorage extends MemoryStorage {
   gets = 0;
   limits: (number | undefined)[] = [];
@@ -52,7 +52,7 @@ function registration(name: string): Registration {
   };
 }
 
-Deno.test("reads alike share the next one, and nobody gets what was read before it asked", async () => {
+Deno.test("SharedReads: equal reads share the next one, and no result is older than its call", async () => {
   await using storage = new GatedStorage();
   const reads = sharedReads(storage);
   const first = reads.get({ name: "math" });
@@ -73,14 +73,14 @@ Deno.test("reads alike share the next one, and nobody gets what was read before 
   assertEquals((await afresh).length, 1);
 });
 
-Deno.test("a read that fails fails for those who share it, and for nobody after them", async () => {
+Deno.test("SharedReads: a failed read fails only for the calls that share it", async () => {
   await using storage = new GatedStorage();
   const reads = sharedReads(storage);
   const first = reads.get({ name: "math" });
   const second = [reads.get({ name: "math" }), reads.get({ name: "math" })];
   while (storage.gates.length === 0) await Promise.resolve();
-  storage.gates[0]!.reject(new Error("the storage is away"));
-  await assertRejects(() => first, Error, "away");
+  storage.gates[0]!.reject(new Error("the storage is unavailable"));
+  await assertRejects(() => first, Error, "unavailable");
   await storage.open(1);
   assertEquals(await Promise.all(second), [[], []]);
 });

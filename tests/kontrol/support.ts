@@ -17,28 +17,28 @@ export interface Found {
   readonly token: string;
 }
 
-/** A change as watchers hear of it. */
+/** A change as a watch delivers it. */
 export interface Change extends Omit<Found, "keyId"> {
   readonly action: "REGISTER" | "DEREGISTER";
 }
 
-/** A Kontrol whose keys are made at once; RSA takes a third of a second. */
+/** Starts a Kontrol with EdDSA keys, since generating RSA keys takes a third of a second. */
 export function startKontrol(options: TestKontrolOptions = {}): Promise<TestKontrol> {
   return startTestKontrol({ algorithm: "EdDSA", ...options });
 }
 
-/** An open line to Kontrol that shows a kite.key of the user, for calls by hand. */
-export async function lineTo(
+/** Connects to Kontrol with a kite.key of the user, to call its methods directly. */
+export async function connectTo(
   kontrol: TestKontrol,
   name = "caller",
   options: KiteOptions = {},
-): Promise<{ kite: Kite; line: Client }> {
+): Promise<{ kite: Kite; client: Client }> {
   const kite = await kontrol.newKite(name, "1.0.0", options);
-  const line = kite.newClient(kontrol.url, {
+  const client = kite.newClient(kontrol.url, {
     authentication: { type: "kiteKey", key: kite.config.kiteKey ?? "" },
   });
-  await line.dial();
-  return { kite, line };
+  await client.dial();
+  return { kite, client };
 }
 
 /** Kontrol's URL without its `/kite`. */
@@ -46,7 +46,7 @@ export function baseOf(kontrol: { readonly url: string }): string {
   return kontrol.url.replace(/\/kite$/, "");
 }
 
-/** What an HTTP request came to. */
+/** An HTTP response. */
 export interface HttpAnswer {
   readonly status: number;
   readonly text: string;
@@ -63,7 +63,7 @@ export async function post(url: string, body: unknown): Promise<HttpAnswer> {
   return { status: response.status, text: await response.text() };
 }
 
-/** Checks that a call is refused in exactly these words. */
+/** Fails unless a call is refused with exactly this error. */
 export async function refused(
   call: () => Promise<unknown>,
   type: string,
@@ -73,7 +73,7 @@ export async function refused(
   assertEquals([error.type, error.message], [type, message]);
 }
 
-/** What a Go kite puts into `register` over HTTP. */
+/** The body that a Go kite sends to `/register`. */
 export async function httpRegistration(
   kontrol: TestKontrol,
   fields: Partial<KiteIdentity> = {},
@@ -104,13 +104,13 @@ export function goQuery(fields: Partial<KiteIdentity>): Record<string, string> {
   return { ...readIdentity({}), ...fields };
 }
 
-/** Asks Kontrol once, without any of the library's finding. */
-export async function find(line: Client, fields: Partial<KiteIdentity>): Promise<Found[]> {
+/** Calls `getKites` directly, without the library's discovery. */
+export async function find(client: Client, fields: Partial<KiteIdentity>): Promise<Found[]> {
   const argument = { query: goQuery(fields), watchCallback: null, who: null };
-  return (await line.tell<{ kites: Found[] }>("getKites", argument)).kites;
+  return (await client.tell<{ kites: Found[] }>("getKites", argument)).kites;
 }
 
-/** A logger that keeps each line as it would be written. */
+/** A logger that collects its formatted lines. */
 export function keepingLogger(): Logger & { readonly lines: string[] } {
   const lines: string[] = [];
   const keep = (message: string, details: Record<string, unknown> = {}): void =>
@@ -118,7 +118,7 @@ export function keepingLogger(): Logger & { readonly lines: string[] } {
   return { lines, fatal: keep, error: keep, warning: keep, info: keep, debug: keep };
 }
 
-/** A folder of its own, gone with its scope. */
+/** A temporary folder, removed at the end of its scope. */
 export class TemporaryFolder implements AsyncDisposable {
   readonly path: string = Deno.makeTempDirSync({ prefix: "kontrol-" });
 

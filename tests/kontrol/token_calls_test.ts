@@ -6,7 +6,7 @@ import { readTokenClaims, signToken } from "../../src/auth/jwt.ts";
 import { generateKeyPair, importPrivateKey, type KeyAlgorithm } from "../../src/auth/keys.ts";
 import { createTestKeys } from "../../src/testing/keys.ts";
 import { eventually } from "../support/eventually.ts";
-import { baseOf, find, get, lineTo, startKontrol } from "./support.ts";
+import { baseOf, connectTo, find, get, startKontrol } from "./support.ts";
 
 async function jwksOf(kontrol: { readonly url: string }) {
   const { status, text } = await get(`${baseOf(kontrol)}/.well-known/jwks.json`);
@@ -15,7 +15,7 @@ async function jwksOf(kontrol: { readonly url: string }) {
 }
 
 for (const algorithm of ["RS256", "ES256", "EdDSA"] as const satisfies readonly KeyAlgorithm[]) {
-  Deno.test(`tokens: ${algorithm} signs kite.keys and tokens, calls work, the JWKS verifies`, async () => {
+  Deno.test(`tokens: ${algorithm} keys sign kite.keys and tokens, which kites and the JWKS verify`, async () => {
     await using kontrol = await startKontrol({ algorithm });
     const math = await kontrol.newKite("math", "1.0.0", { username: "bob" });
     math.handle("whoami", ({ username }) => username);
@@ -41,7 +41,7 @@ for (const algorithm of ["RS256", "ES256", "EdDSA"] as const satisfies readonly 
   });
 }
 
-Deno.test("tokens: signed by the pair that the kite registered under; deleted pairs leave the JWKS", async () => {
+Deno.test("tokens: are signed with the kite's key pair; the JWKS omits deleted pairs", async () => {
   await using kontrol = await startKontrol();
   const { keys } = kontrol.kontrol;
   const own = await keys.own();
@@ -50,9 +50,9 @@ Deno.test("tokens: signed by the pair that the kite registered under; deleted pa
     kiteKey: await keys.signKiteKey("testuser", other),
   });
   await math.register("http://127.0.0.1:1/kite");
-  const { line } = await lineTo(kontrol);
+  const { client } = await connectTo(kontrol);
   const kidOf = async () => {
-    const [found] = await find(line, { name: "math" });
+    const [found] = await find(client, { name: "math" });
     return JSON.parse(atob(found!.token.split(".")[0]!)).kid;
   };
   assertEquals(await kidOf(), other.id);
@@ -62,7 +62,7 @@ Deno.test("tokens: signed by the pair that the kite registered under; deleted pa
   assertEquals((await jwksOf(kontrol)).keys.map(({ kid }) => kid), [own.id]);
 });
 
-Deno.test("tokens: what was got by id alone, or with gaps, is good for that kite only", async () => {
+Deno.test("tokens: a query by id or a few fields yields a token for the found kite only", async () => {
   await using kontrol = await startKontrol();
   const make = async (name: string, username: string) => {
     const kite = await kontrol.newKite(name, "1.0.0", { username });
@@ -97,7 +97,7 @@ Deno.test("tokens: what was got by id alone, or with gaps, is good for that kite
   }
 });
 
-Deno.test("tokens: a short life, renewed in time by the client itself, over and over", async () => {
+Deno.test("tokens: the client renews short-lived tokens in time, repeatedly", async () => {
   await using kontrol = await startKontrol({ tokens: { timeToLive: 31_500, leeway: 0 } });
   const math = await kontrol.newKite("math");
   math.handle("square", ({ args }) => args.one().number() ** 2);
@@ -115,17 +115,17 @@ Deno.test("tokens: a short life, renewed in time by the client itself, over and 
   assert(tokens.size >= 3 && tokens.size <= 6, `${tokens.size} tokens in 3.5 s`);
 });
 
-Deno.test("tokens: a call after the end of its token waits for a new one", async () => {
+Deno.test("tokens: a call with an expired token waits for a new one", async () => {
   await using kontrol = await startKontrol({ tokens: { timeToLive: 1_000, leeway: 0 } });
   const math = await kontrol.newKite("math");
   math.handle("square", ({ args }) => args.one().number() ** 2);
   await math.register((await math.listen()).url);
   const caller = await kontrol.newKite("caller");
   const [client] = await caller.getKites({ name: "math" });
-  // Not renewed meanwhile, since there is no connection yet.
+  // Not renewed until the client connects.
   const expired = client!.authentication!.key;
   await eventually(() => (readTokenClaims(expired).exp ?? 0) * 1000 < Date.now(), {
-    what: "the end of the token",
+    what: "expiry of the token",
   });
   await client!.dial();
   const answers = await Promise.all([2, 3, 4].map((x) => client!.tell("square", x)));
@@ -133,7 +133,7 @@ Deno.test("tokens: a call after the end of its token waits for a new one", async
   assertNotEquals(client!.authentication!.key, expired);
 });
 
-Deno.test("tokens: a token that the remote calls expired is renewed at once", async () => {
+Deno.test("tokens: a token that the remote rejects as expired is renewed", async () => {
   await using kontrol = await startKontrol();
   const math = await kontrol.newKite("math");
   math.handle("square", ({ args }) => args.one().number() ** 2);

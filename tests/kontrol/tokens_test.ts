@@ -48,7 +48,7 @@ function headerOf(token: string): unknown {
   return JSON.parse(atob(token.split(".")[0] ?? ""));
 }
 
-Deno.test("an RS256 token: every claim as Go has it, in integers and one string", async () => {
+Deno.test("TokenIssuer: an RS256 token has the claims of the Go Kontrol, with integer times", async () => {
   const { own, issuer } = await setup("RS256");
   const now = 1_700_000_000_900;
   const request = { audience: "/bob/prod/math", username: "alice", keyId: own.id };
@@ -67,14 +67,14 @@ Deno.test("an RS256 token: every claim as Go has it, in integers and one string"
   assertEquals((await verifierOf(own, () => now).verify(token)).username, "alice");
 });
 
-Deno.test("without notBefore there is no nbf", async () => {
+Deno.test("TokenIssuer: notBefore: false leaves nbf out", async () => {
   const { own, issuer } = await setup();
   const request = { audience: "/", username: "alice", keyId: own.id };
   const claims = readTokenClaims(await issuer({ notBefore: false }).issue(request));
   assert(!("nbf" in claims) && "iat" in claims);
 });
 
-Deno.test("the kite's own pair signs, and after its deletion Kontrol's, cached or not", async () => {
+Deno.test("TokenIssuer: signs with the pair of the kite and, once deleted, with Kontrol's own", async () => {
   const { ring, own, other, issuer } = await setup();
   const tokens = issuer();
   const request = { audience: "/bob/prod/math", username: "alice", keyId: other.id };
@@ -87,7 +87,7 @@ Deno.test("the kite's own pair signs, and after its deletion Kontrol's, cached o
   await verifierOf(own).verify(after);
 });
 
-Deno.test("one token serves alike requests until TTL - leeway; others get their own", async () => {
+Deno.test("TokenIssuer: equal requests share a token until TTL - leeway; others get their own", async () => {
   const { own, other, issuer } = await setup();
   let now = 1_700_000_000_000;
   let user = "kontrol";
@@ -111,7 +111,7 @@ Deno.test("one token serves alike requests until TTL - leeway; others get their 
   assert(await tokens.issue(request) !== first);
 });
 
-Deno.test("no token from the cache ever has less than 6 minutes left", async () => {
+Deno.test("TokenIssuer: a cached token is valid for at least 6 more minutes", async () => {
   const { own, issuer } = await setup();
   const request = { audience: "/", username: "alice", keyId: own.id };
   for (
@@ -131,7 +131,7 @@ Deno.test("no token from the cache ever has less than 6 minutes left", async () 
   }
 });
 
-Deno.test("force signs anew, and the new one is handed out from then on", async () => {
+Deno.test("TokenIssuer: force signs a new token, which replaces the cached one", async () => {
   const { own, issuer } = await setup();
   const tokens = issuer();
   const request = { audience: "/", username: "alice", keyId: own.id };
@@ -141,7 +141,7 @@ Deno.test("force signs anew, and the new one is handed out from then on", async 
   assertEquals(await tokens.issue(request), forced);
 });
 
-Deno.test("requests alike at the same time share one signature", async () => {
+Deno.test("TokenIssuer: concurrent equal requests share one signature", async () => {
   const { own, issuer } = await setup();
   const tokens = issuer();
   const request = { audience: "/", username: "alice", keyId: own.id };
@@ -153,7 +153,7 @@ Deno.test("requests alike at the same time share one signature", async () => {
   assertEquals(new Set(forced).size, 1);
 });
 
-Deno.test("the cache is bounded, the oldest goes first", async () => {
+Deno.test("TokenIssuer: the cache is bounded and drops the oldest token", async () => {
   const { own, issuer } = await setup();
   const tokens = issuer({ cacheSize: 3 });
   const ask = (username: string) => tokens.issue({ audience: "/", username, keyId: own.id });
@@ -165,26 +165,26 @@ Deno.test("the cache is bounded, the oldest goes first", async () => {
   assertEquals(await ask("user3"), third);
 });
 
-Deno.test("lives and options that would harm a client are refused by name", async () => {
+Deno.test("TokenIssuer: invalid options are refused by name", async () => {
   const { issuer } = await setup();
   const bad: readonly (readonly [Partial<TokenIssuerOptions>, string])[] = [
-    [{ timeToLive: 24 * 24 * HOUR }, "option timeToLive must be with the leeway below 24 days"],
-    [{ timeToLive: 24 * 24 * HOUR - 300_000 }, "below 24 days"],
-    [{ timeToLive: Infinity }, "below 24 days"],
-    [{ timeToLive: 999 }, "option timeToLive must be"],
-    [{ timeToLive: NaN }, "option timeToLive must be"],
-    [{ leeway: -1 }, "option leeway must be"],
-    [{ leeway: NaN }, "option leeway must be"],
-    [{ cacheSize: -1 }, "option cacheSize must be"],
+    [{ timeToLive: 24 * 24 * HOUR }, "less than 2073600000 milliseconds (24 days)"],
+    [{ timeToLive: 24 * 24 * HOUR - 300_000 }, "(24 days)"],
+    [{ timeToLive: Infinity }, "(24 days)"],
+    [{ timeToLive: 999 }, "Cannot use tokens.timeToLive 999: must be milliseconds, at least 1000"],
+    [{ timeToLive: NaN }, "Cannot use tokens.timeToLive NaN: must be"],
+    [{ leeway: -1 }, "Cannot use tokens.leeway -1: must be milliseconds, at least 0"],
+    [{ leeway: NaN }, "Cannot use tokens.leeway NaN: must be"],
+    [{ cacheSize: -1 }, "Cannot use tokens.cacheSize -1: must be an integer of at least 0"],
   ];
   for (const [options, message] of bad) assertThrows(() => issuer(options), KiteError, message);
   issuer({ timeToLive: 24 * 24 * HOUR - 300_001 });
 });
 
-Deno.test("a token without an audience, a username or an issuer is not signed", async () => {
+Deno.test("TokenIssuer: a token must have an audience, a username and an issuer", async () => {
   const { own, issuer } = await setup();
   const request = { audience: "/", username: "alice", keyId: own.id };
-  const message = "a token needs an audience, a username and an issuer";
+  const message = "Cannot sign a token: it must have an audience, a username and an issuer";
   await assertRejects(() => issuer().issue({ ...request, audience: "" }), KiteError, message);
   await assertRejects(() => issuer().issue({ ...request, username: "" }), KiteError, message);
   await assertRejects(() => issuer({ issuer: () => "" }).issue(request), KiteError, message);

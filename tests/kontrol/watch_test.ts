@@ -5,10 +5,10 @@ import { eventually } from "../support/eventually.ts";
 import {
   baseOf,
   type Change,
+  connectTo,
   type Found,
   goQuery,
   httpRegistration,
-  lineTo,
   post,
   startKontrol,
   TemporaryFolder,
@@ -16,20 +16,23 @@ import {
 
 const SHORT = { heartbeatInterval: 1_000, heartbeatGrace: 200, disconnectGrace: 0 };
 
-/** A watch by hand: all that it was told, in order. */
+/** Starts a watch directly, and records its messages in order. */
 async function watch(kontrol: TestKontrol, name: string) {
-  const { line } = await lineTo(kontrol, "watcher");
+  const { client } = await connectTo(kontrol, "watcher");
   const messages: { error: unknown; err: unknown; result: Change }[] = [];
   const changes: string[] = [];
-  const { kites, watcherID } = await line.tell<{ kites: Found[]; watcherID: string }>("getKites", {
-    query: goQuery({ name }),
-    watchCallback: (message: { error: unknown; err: unknown; result: Change }) => {
-      messages.push(message);
-      changes.push(`${message.result.action} ${message.result.kite.id} ${message.result.url}`);
+  const { kites, watcherID } = await client.tell<{ kites: Found[]; watcherID: string }>(
+    "getKites",
+    {
+      query: goQuery({ name }),
+      watchCallback: (message: { error: unknown; err: unknown; result: Change }) => {
+        messages.push(message);
+        changes.push(`${message.result.action} ${message.result.kite.id} ${message.result.url}`);
+      },
+      who: null,
     },
-    who: null,
-  });
-  return { line, kites, watcherID, messages, changes };
+  );
+  return { client, kites, watcherID, messages, changes };
 }
 
 async function register(kontrol: TestKontrol, url = "http://127.0.0.1:1/kite", id?: string) {
@@ -38,11 +41,11 @@ async function register(kontrol: TestKontrol, url = "http://127.0.0.1:1/kite", i
   return body.kite.id;
 }
 
-Deno.test("watch: the list first, then each change once, in the fields that kite.js reads", async () => {
+Deno.test("watch: delivers the list first, then each change once, with the fields that kite.js reads", async () => {
   await using kontrol = await startKontrol({ liveness: SHORT });
-  const there = await register(kontrol);
+  const present = await register(kontrol);
   const watcher = await watch(kontrol, "math");
-  assertEquals(watcher.kites.map(({ kite }) => kite.id), [there]);
+  assertEquals(watcher.kites.map(({ kite }) => kite.id), [present]);
   assertEquals(typeof watcher.watcherID, "string");
   const late = await kontrol.newKite("math");
   await late.register("http://127.0.0.1:2/kite");
@@ -55,8 +58,8 @@ Deno.test("watch: the list first, then each change once, in the fields that kite
     `REGISTER ${late.id} http://127.0.0.1:2/kite`,
     `REGISTER ${late.id} http://127.0.0.1:3/kite`,
     `DEREGISTER ${late.id} http://127.0.0.1:3/kite`,
-    `DEREGISTER ${there} http://127.0.0.1:1/kite`,
-  ], "the first goes for want of heartbeats, and no heartbeat is an event");
+    `DEREGISTER ${present} http://127.0.0.1:1/kite`,
+  ], "the first kite expires without heartbeats, and heartbeats are not events");
   for (const { error, err, result } of watcher.messages) {
     assertEquals([error, err, typeof result.token], [null, null, "string"]);
     assertEquals(result.token === "", result.action === "DEREGISTER");
@@ -64,7 +67,7 @@ Deno.test("watch: the list first, then each change once, in the fields that kite
   }
 });
 
-Deno.test("watch: cancelled or disconnected, it is over", async () => {
+Deno.test("watch: ends when it is cancelled or its connection closes", async () => {
   await using kontrol = await startKontrol();
   const metrics = async () =>
     (await (await fetch(`${baseOf(kontrol)}/metrics`)).text()).match(/kontrol_watchers (\d+)/)?.[1];
@@ -72,20 +75,20 @@ Deno.test("watch: cancelled or disconnected, it is over", async () => {
   const cut = await watch(kontrol, "math");
   const stays = await watch(kontrol, "math");
   assertEquals(await metrics(), "3");
-  assertEquals(await cancelled.line.tell("cancelWatcher", cancelled.watcherID), null);
-  cut.line.close();
+  assertEquals(await cancelled.client.tell("cancelWatcher", cancelled.watcherID), null);
+  cut.client.close();
   await eventually(async () => await metrics() === "1");
   await register(kontrol);
   await eventually(() => stays.changes.length === 1);
-  await cancelled.line.tell("kite.ping");
+  await cancelled.client.tell("kite.ping");
   assertEquals([cancelled.changes, cut.changes], [[], []]);
 });
 
-Deno.test("watch: kite.js's name for the callback, and a slow watcher's order", async () => {
+Deno.test("watch: accepts kite.js's name for the callback, and keeps the order for a slow callback", async () => {
   await using kontrol = await startKontrol();
-  const { line } = await lineTo(kontrol, "watcher");
+  const { client } = await connectTo(kontrol, "watcher");
   const urls: string[] = [];
-  await line.tell("getKites", {
+  await client.tell("getKites", {
     query: { name: "math" },
     watchHandler: async ({ result }: { result: Change }) => {
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
@@ -98,7 +101,7 @@ Deno.test("watch: kite.js's name for the callback, and a slow watcher's order", 
   assertEquals(urls, Array.from({ length: 50 }, (_, i) => `http://127.0.0.1:${1000 + i}/kite`));
 });
 
-Deno.test("watch: across two Kontrols of one file nothing is missed, none doubled, all in order", async () => {
+Deno.test("watch: delivers each change once and in order across two Kontrols on one file", async () => {
   await using folder = new TemporaryFolder();
   const options = (): TestKontrolOptions => ({
     storage: new SqliteStorage({ path: `${folder.path}/kontrol.db`, pollInterval: 25 }),
@@ -135,7 +138,7 @@ Deno.test("watch: across two Kontrols of one file nothing is missed, none double
   }
 });
 
-Deno.test("watch: one that begins amid changes misses none and doubles none", async () => {
+Deno.test("watch: a watch that starts during changes delivers each exactly once", async () => {
   await using kontrol = await startKontrol();
   let isOver = false;
   const known = new Map<string, string>();
@@ -159,24 +162,24 @@ Deno.test("watch: one that begins amid changes misses none and doubles none", as
       const now = new Map(state);
       for (const { result } of messages) now.set(result.kite.id, result.url);
       return [...known].every(([id, url]) => now.get(id) === url);
-    }, { what: "the present state" });
+    }, { what: "the current state" });
     for (const { result: { kite, url } } of messages) {
-      assert(state.get(kite.id) !== url, "no change is told that is known already");
+      assert(state.get(kite.id) !== url, "each change is new");
       state.set(kite.id, url);
     }
   }
 });
 
-Deno.test("watch: so many on one connection and no more", async () => {
+Deno.test("watch: one connection has at most 256 watches", async () => {
   await using kontrol = await startKontrol();
-  const { line } = await lineTo(kontrol, "watcher");
+  const { client } = await connectTo(kontrol, "watcher");
   const argument = { query: { name: "math" }, watchCallback: () => {} };
   const ids: string[] = [];
   for (let i = 0; i < 256; i++) {
-    ids.push((await line.tell<{ watcherID: string }>("getKites", argument)).watcherID);
+    ids.push((await client.tell<{ watcherID: string }>("getKites", argument)).watcherID);
   }
-  const type = await line.tell("getKites", argument).then(() => "none", (error) => error.type);
+  const type = await client.tell("getKites", argument).then(() => "none", (error) => error.type);
   assertEquals(type, "limitError");
-  await line.tell("cancelWatcher", ids[0]);
-  await line.tell("getKites", argument);
+  await client.tell("cancelWatcher", ids[0]);
+  await client.tell("getKites", argument);
 });

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { KiteError } from "../../src/protocol/errors.ts";
 import type { KiteRequest } from "../../src/rpc/request.ts";
-import { RemoteStream } from "../../src/rpc/remote_stream.ts";
+import { IncomingStream } from "../../src/rpc/incoming_stream.ts";
+import type { RemoteStream } from "../../src/rpc/remote_stream.ts";
 import { eventually } from "../support/eventually.ts";
 import { converse, PipeSession, Side, turn } from "./support.ts";
 
@@ -35,7 +36,7 @@ Deno.test("a stream in a result brings every item in order, and leaves nothing b
   const [left, right] = converse({}, { serve: ({ args }) => count(args.one().number()) });
   for (const length of [0, 1, 31, 32, 33, 5_000]) {
     const stream = await left.tell<RemoteStream<number>>("count", length);
-    assert(stream instanceof RemoteStream);
+    assert(stream instanceof IncomingStream);
     assertEquals(await collect(stream), Array.from({ length }, (_, i) => i));
     assertEquals(await collect(stream), [], "it has ended");
   }
@@ -409,7 +410,7 @@ Deno.test("objects that are no streams stay what they are", async () => {
   ];
   await left.tell("m", ...wrong);
   assertEquals(got.length, wrong.length);
-  assert(got.every((value) => !(value instanceof RemoteStream)));
+  assert(got.every((value) => !(value instanceof IncomingStream)));
   assertEquals(Object.keys(got[2] as object), ["$stream", "pull", "cancel"]);
   right.close();
 });

@@ -7,12 +7,12 @@ import { MemoryStorage } from "../../kontrol/storage/memory.ts";
 import { SqliteStorage } from "../../kontrol/storage/sqlite.ts";
 import {
   baseOf,
+  connectTo,
   find,
   type Found,
   get,
   httpRegistration,
   identity,
-  lineTo,
   post,
   refused,
   startKontrol,
@@ -23,37 +23,37 @@ const URL = "http://127.0.0.1:3636/kite";
 
 Deno.test("register: publishes the parsed URL, and refuses what the parser drops", async () => {
   await using kontrol = await startKontrol();
-  const { kite, line } = await lineTo(kontrol);
+  const { kite, client } = await connectTo(kontrol);
   const refusals: [string, string][] = [
-    ["http://u:p@h/kite", "must hold no username and no password"],
-    ["http://u@h/kite", "must hold no username and no password"],
-    ["http://h/\r\nX: y\u001b[31m", "must hold no blanks and no control characters"],
-    ["  ht\ntp://h/kite\t", "must hold no blanks and no control characters"],
-    ["http://h/a b", "must hold no blanks and no control characters"],
-    ["http://h/\u0000", "must hold no blanks and no control characters"],
-    ["http://h/\u2028", "must hold no blanks and no control characters"],
-    ["http://h/\u202egpj", "must hold no blanks and no control characters"],
-    ["http://h/\ud800", "must hold no blanks and no control characters"],
+    ["http://u:p@h/kite", "must not contain a username or password"],
+    ["http://u@h/kite", "must not contain a username or password"],
+    ["http://h/\r\nX: y\u001b[31m", "must not contain white space or control characters"],
+    ["  ht\ntp://h/kite\t", "must not contain white space or control characters"],
+    ["http://h/a b", "must not contain white space or control characters"],
+    ["http://h/\u0000", "must not contain white space or control characters"],
+    ["http://h/\u2028", "must not contain white space or control characters"],
+    ["http://h/\u202egpj", "must not contain white space or control characters"],
+    ["http://h/\ud800", "must not contain white space or control characters"],
     ["javascript:alert(1)", "must begin with http://, https://, ws:// or wss://"],
     ["//h/kite", "must begin with http://, https://, ws:// or wss://"],
     [`http://h/${"ü".repeat(1_000)}`, "must have at most 2048 characters"],
   ];
   for (const [url, reason] of refusals) {
     const message = `Cannot register the URL: ${reason}`;
-    await refused(() => line.tell("register", { url }), "argumentError", message);
+    await refused(() => client.tell("register", { url }), "argumentError", message);
     const body = { ...await httpRegistration(kontrol), url };
     const answer = await post(`${baseOf(kontrol)}/register`, body);
     assertEquals([answer.status, JSON.parse(answer.text)], [400, { err: message }]);
   }
-  assertEquals(await find(line, { environment: "test" }), []);
+  assertEquals(await find(client, { environment: "test" }), []);
   const accepted = [
     ["HTTP://Host:80/a/../kite", "http://host/kite"],
     ["ws://[::1]:3636/kite", "ws://[::1]:3636/kite"],
     ['http://h/"<kite>', "http://h/%22%3Ckite%3E"],
   ];
   for (const [url, normalized] of accepted) {
-    assertEquals((await line.tell<{ url: string }>("register", { url })).url, normalized);
-    assertEquals((await find(line, { id: kite.id }))[0]?.url, normalized);
+    assertEquals((await client.tell<{ url: string }>("register", { url })).url, normalized);
+    assertEquals((await find(client, { id: kite.id }))[0]?.url, normalized);
   }
 });
 
@@ -87,8 +87,8 @@ Deno.test("heartbeat token: authenticates no user, whatever the audience check o
   assertEquals((await heartbeat(victim.toUpperCase(), heartbeatToken)).text, "pong");
   assertEquals((await heartbeat(crypto.randomUUID(), heartbeatToken)).text, "registeragain");
   // The other way round: a token of a user who is named like the kite is no heartbeat token.
-  const { line } = await lineTo(kontrol, "caller", { username: victim });
-  const token = await line.tell<string>("getToken", { name: "kontrol" });
+  const { client } = await connectTo(kontrol, "caller", { username: victim });
+  const token = await client.tell<string>("getToken", { name: "kontrol" });
   assertEquals((await heartbeat(victim, token)).text, "registeragain");
 });
 
@@ -106,8 +106,8 @@ Deno.test("getToken: a token requested with a token does not outlive it", async 
     tokens: { timeToLive: 3_000, leeway: 0 },
   });
   await post(`${baseOf(kontrol)}/register`, await httpRegistration(kontrol, { username: "bob" }));
-  const { line } = await lineTo(kontrol, "app", { username: "alice" });
-  const stolen = await line.tell<string>("getToken", { name: "kontrol" });
+  const { client } = await connectTo(kontrol, "app", { username: "alice" });
+  const stolen = await client.tell<string>("getToken", { name: "kontrol" });
   const { exp = 0 } = readTokenClaims(stolen);
   // So that a token of full length would end later.
   await new Promise((resolve) => setTimeout(resolve, 1_200));
@@ -133,7 +133,7 @@ Deno.test("getToken: a token requested with a token does not outlive it", async 
   await using late = await tokenLine(kontrol, last);
   const error = await assertRejects(() => late.tell("getToken", { name: "math" }), KiteError);
   assertEquals(error.type, "authenticationError");
-  assert((readTokenClaims(await line.tell<string>("getToken", { name: "math" })).exp ?? 0) > exp);
+  assert((readTokenClaims(await client.tell<string>("getToken", { name: "math" })).exp ?? 0) > exp);
 });
 
 Deno.test("register: the id of a disconnected kite stays reserved for its user, at every Kontrol", async () => {
@@ -145,32 +145,32 @@ Deno.test("register: the id of a disconnected kite stays reserved for its user, 
   try {
     await using one = await startKontrol(options());
     await using two = await startKontrol({ ...options(), pair: one.pair });
-    const alice = await lineTo(one, "bank", { username: "alice" });
+    const alice = await connectTo(one, "bank", { username: "alice" });
     const { id } = alice.kite;
-    await alice.line.tell("register", URL);
-    const watcher = await lineTo(two);
-    alice.line.close();
-    const isListed = async () => (await find(watcher.line, { name: "bank" })).length > 0;
+    await alice.client.tell("register", URL);
+    const watcher = await connectTo(two);
+    alice.client.close();
+    const isListed = async () => (await find(watcher.client, { name: "bank" })).length > 0;
     await eventually(async () => !await isListed(), { what: "the kite's going" });
     // What the other Kontrol hears of it is a matter of its poll.
     await new Promise((resolve) => setTimeout(resolve, 200));
     const taken = `Cannot use id "${id}": it belongs to a kite of another user`;
     for (const kontrol of [one, two]) {
       for (const stolen of [id, id.toUpperCase()]) {
-        const mallory = await lineTo(kontrol, "bank", { username: "mallory", id: stolen });
-        const error = await assertRejects(() => mallory.line.tell("register", URL), KiteError);
+        const mallory = await connectTo(kontrol, "bank", { username: "mallory", id: stolen });
+        const error = await assertRejects(() => mallory.client.tell("register", URL), KiteError);
         assertEquals([error.type, error.message], ["argumentError", taken]);
         const body = await httpRegistration(kontrol, { username: "mallory", id: stolen });
         assertEquals((await post(`${baseOf(kontrol)}/register`, body)).status, 400);
-        mallory.line.close();
+        mallory.client.close();
       }
     }
-    const again = await lineTo(two, "bank", { username: "alice", id: id.toUpperCase() });
-    await again.line.tell("register", URL);
+    const again = await connectTo(two, "bank", { username: "alice", id: id.toUpperCase() });
+    await again.client.tell("register", URL);
     assert(await isListed(), "its own user may take it up again, anywhere");
-    again.line.close();
-    const mallory = await lineTo(one, "bank", { username: "mallory", id });
-    await eventually(() => mallory.line.tell("register", URL), { what: "the end of the hold" });
+    again.client.close();
+    const mallory = await connectTo(one, "bank", { username: "mallory", id });
+    await eventually(() => mallory.client.tell("register", URL), { what: "the end of the hold" });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -188,22 +188,22 @@ for (const [name, policy] of [["strict", "strict"], ["of the owner's own", OWNER
       }
       const mine = identity({ username: "alice" });
       await storage.upsert({ kite: mine, url: URL, keyId });
-      const { line } = await lineTo(kontrol, "caller", { username: "alice" });
+      const { client } = await connectTo(kontrol, "caller", { username: "alice" });
       const ids = async (query: Parameters<typeof find>[1]) =>
-        (await find(line, query)).map(({ kite }) => kite.id);
+        (await find(client, query)).map(({ kite }) => kite.id);
       assertEquals(await ids({ name: "math" }), [mine.id]);
       assertEquals(await ids({ name: "math", username: "alice" }), [mine.id]);
       assertEquals(await ids({ name: "math", username: "aaa" }), []);
-      const token = await line.tell<string>("getToken", { name: "math" });
+      const token = await client.tell<string>("getToken", { name: "math" });
       assertEquals(readTokenClaims(token).aud, "/alice/test/math");
-      const { kites } = await line.tell<{ kites: Found[] }>("getKites", {
+      const { kites } = await client.tell<{ kites: Found[] }>("getKites", {
         query: { name: "math" },
         watchCallback: () => {},
       });
       assertEquals(kites.map(({ kite }) => kite.id), [mine.id]);
       await storage.upsert({ kite: identity({ username: "alice" }), url: URL, keyId });
       const message = "query matches more than one kite";
-      await refused(() => line.tell("getToken", { name: "math" }), "genericError", message);
+      await refused(() => client.tell("getToken", { name: "math" }), "genericError", message);
     }
   });
 }

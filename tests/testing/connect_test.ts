@@ -136,7 +136,7 @@ Deno.test("connectKites: half a message fails its call alone", async () => {
 
 Deno.test("connectKites: answers in another order reach their own calls", async () => {
   await using stack = new AsyncDisposableStack();
-  const { client, toCaller } = await connect(stack, { compact: false });
+  const { client, toCaller } = await connect(stack);
   await client.tell("square", 1);
   toCaller.reverse(3);
   const order: number[] = [];
