@@ -164,7 +164,8 @@ export function checkDialOptions(options: DialOptions): DialOptions {
   return checkOptions("dial", options, DIAL_CHECKS);
 }
 
-function checkAuthentication(name: string, value: unknown): Authentication {
+/** Checks a type and a key. The key is never shown. */
+export function checkAuthentication(name: string, value: unknown): Authentication {
   const { type, key } = checkNames(name, value, ["type", "key"]);
   return { type: checkSecret(`${name}.type`, type), key: checkSecret(`${name}.key`, key) };
 }
