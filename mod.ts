@@ -26,6 +26,7 @@ export type { KiteIdentity } from "./src/protocol/identity.ts";
 export type { Server } from "./src/server.ts";
 export type { HttpHandler } from "./src/endpoint.ts";
 export type { RequestInfo, SockJsOptions } from "./src/transport/sockjs/server/mod.ts";
+export type { ServerSocket, SocketEvent, Upgrade } from "./src/runtime/upgrade.ts";
 export type { Client } from "./src/client.ts";
 export type { ClientOptions, ClientState, DialOptions } from "./src/client_options.ts";
 export type { BackoffOptions } from "./src/backoff.ts";
@@ -51,7 +52,7 @@ export {
 } from "./src/protocol/errors.ts";
 export { VERSION } from "./src/protocol/package_version.ts";
 export { decodeBytes, encodeBytes } from "./src/protocol/bytes.ts";
-export type { BuiltinPermissions, Permission, RiskyBuiltin } from "./src/builtins/mod.ts";
+export type { BuiltinPermissions, Permission } from "./src/builtins/mod.ts";
 
 // Contracts: typed methods.
 export { callback, contract, method, type } from "./src/contract/contract.ts";

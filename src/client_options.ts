@@ -10,9 +10,11 @@ import {
   checkWait,
   checkWord,
 } from "./config_values.ts";
+import type { KiteError } from "./protocol/errors.ts";
 import type { KiteIdentity } from "./protocol/identity.ts";
 import type { Authentication } from "./rpc/codec.ts";
 import { CLIENT_TRANSPORTS, type ClientTransport } from "./transport/dial.ts";
+import type { CloseInfo } from "./transport/session.ts";
 
 /** Options of a client. */
 export interface ClientOptions {
@@ -90,6 +92,16 @@ export interface ClientOptions {
 /** The state of a client. `"redialling"`: the connection was lost, and the client reconnects. */
 export type ClientState = "idle" | "connecting" | "open" | "redialling" | "closed";
 
+/** The events of a client, see the `on` methods of {@linkcode Client}. */
+export interface ClientEvents {
+  connect: undefined;
+  disconnect: CloseInfo & { readonly willRedial: boolean };
+  dialError: { readonly error: KiteError; readonly attempt: number };
+  giveUp: { readonly attempts: number };
+  tokenExpire: KiteError;
+  tokenRenew: Authentication;
+}
+
 /** What the library adds to a client. */
 export interface ClientHooks {
   /** Returns a promise that a call has to wait for. Called for each call on an open connection. */
@@ -152,7 +164,8 @@ export function checkDialOptions(options: DialOptions): DialOptions {
   return checkOptions("dial", options, DIAL_CHECKS);
 }
 
-function checkAuthentication(name: string, value: unknown): Authentication {
+/** Checks a type and a key. The key is never shown. */
+export function checkAuthentication(name: string, value: unknown): Authentication {
   const { type, key } = checkNames(name, value, ["type", "key"]);
   return { type: checkSecret(`${name}.type`, type), key: checkSecret(`${name}.key`, key) };
 }

@@ -1,7 +1,7 @@
 import { KiteError } from "./protocol/errors.ts";
 import { cannotUse } from "./protocol/refusal.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
-import { type ClientTransport, dialSession } from "./transport/dial.ts";
+import type { ClientTransport, DialSession } from "./transport/dial.ts";
 import type { Limits } from "./protocol/limits.ts";
 import { pause } from "./runtime/turn.ts";
 import type { Session } from "./transport/session.ts";
@@ -11,6 +11,7 @@ const BRIEF = 1_000;
 
 /** Options of a {@linkcode Dialler}. */
 export interface DiallerOptions {
+  readonly dialSession: DialSession;
   readonly transport: ClientTransport;
   /** Maximum duration of one attempt, milliseconds. */
   readonly handshakeTimeout: number;
@@ -96,7 +97,8 @@ export class Dialler {
    * @param timeout milliseconds; `handshakeTimeout` if undefined
    */
   async dial(timeout: number | undefined, signal: AbortSignal | undefined): Promise<Session> {
-    const { idleTimeout, handshakeTimeout, transport, ca, limits, lifetime } = this.#options;
+    const { dialSession, idleTimeout, handshakeTimeout, transport, ca, limits, lifetime } =
+      this.#options;
     try {
       const session = await dialSession(this.url, {
         transport,

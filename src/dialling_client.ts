@@ -5,6 +5,7 @@ import {
   checkClientOptions,
   checkDialOptions,
   type ClientDefaults,
+  type ClientEvents,
   type ClientHooks,
   type ClientOptions,
   type ClientState,
@@ -16,7 +17,8 @@ import { IdCounter } from "./rpc/callback_table.ts";
 import type { Authentication } from "./rpc/codec.ts";
 import { Conversation } from "./rpc/conversation.ts";
 import { failedCall } from "./rpc/call_failure.ts";
-import { type ConversationHost, describeEnd } from "./rpc/host.ts";
+import { describeEnd } from "./rpc/disconnected.ts";
+import type { ConversationHost } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
 import { Events, type Listener } from "./events.ts";
 import { createApi } from "./rpc/api.ts";
@@ -24,22 +26,15 @@ import type { Api, Contract } from "./rpc/contract_types.ts";
 import type { ApiOptions, TellOptions } from "./rpc/remote.ts";
 import { checkTell, NO_OPTIONS, resolveWithin } from "./rpc/tell_options.ts";
 import { WaitingCalls } from "./waiting_calls.ts";
+import type { DialSession } from "./transport/dial.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
-
-/** The events of a client, see the `on` methods of {@linkcode Client}. */
-interface ClientEvents {
-  connect: undefined;
-  disconnect: CloseInfo & { readonly willRedial: boolean };
-  dialError: { readonly error: KiteError; readonly attempt: number };
-  giveUp: { readonly attempts: number };
-  tokenExpire: KiteError;
-  tokenRenew: Authentication;
-}
 
 /** What a client needs from the kite that it belongs to. */
 export interface ClientHost extends ConversationHost {
   /** Defaults for every client of the kite. */
   readonly clientDefaults: ClientDefaults;
+  /** Connects the clients of the kite. */
+  readonly dialSession: DialSession;
   /** Called for each client that connects or begins to dial. */
   clientOpened(client: DiallingClient): void;
   /** Called for each client that is no longer connected or dialling. */
@@ -83,13 +78,18 @@ export class DiallingClient implements Client {
     this.#events = new Events((event, error) =>
       host.report(`A listener for "${event}" of a client failed`, error)
     );
-    this.#dialler = new Dialler(url, {
-      ...host.clientDefaults,
+    const { limits, clientDefaults, dialSession } = host;
+    const backoff = typeof reconnect === "object" ? reconnect : {};
+    const { signal: lifetime } = this.#lifetime;
+    const dialling = {
+      dialSession,
+      ...clientDefaults,
       ...this.#options,
-      limits: host.limits,
-      backoff: typeof reconnect === "object" ? reconnect : {},
-      lifetime: this.#lifetime.signal,
-    }, {
+      limits,
+      backoff,
+      lifetime,
+    };
+    this.#dialler = new Dialler(url, dialling, {
       dialError: (error, attempt) => this.#dialFailed(error, attempt),
       giveUp: (attempts) => this.#events.emit("giveUp", { attempts }),
     });
@@ -189,7 +189,13 @@ export class DiallingClient implements Client {
     const ended = this.#conversation === undefined
       ? undefined
       : new Promise<void>((resolve) => this.#events.once("disconnect", () => resolve()));
-    if (this.#state !== "closed") this.#shutDown();
+    if (this.#state !== "closed") {
+      this.#state = "closed";
+      this.#lifetime.abort(this.whyNotConnected());
+      this.#waiting.rejectAll();
+      this.#conversation?.close();
+      if (this.#conversation === undefined) this.#host.clientClosed(this);
+    }
     await ended;
   }
 
@@ -201,7 +207,7 @@ export class DiallingClient implements Client {
     if (options === NO_OPTIONS) return this.#tellOnce(options, method, args);
     // Callers without types may pass anything.
     const wrong = checkTell(options, method);
-    if (wrong !== undefined) return this.#fail(wrong, method);
+    if (wrong !== undefined) return failedCall(wrong, { method: String(method), url: this.url });
     const resolved = resolveWithin(options, this.#host.timeout);
     return resolved.idempotent === true
       ? this.#tellRepeatedly(resolved, method, args)
@@ -226,14 +232,16 @@ export class DiallingClient implements Client {
     const isDialling = this.#state === "connecting" || this.#state === "redialling";
     const canWait = due !== undefined || (isDialling && this.#options.whileDown !== "fail");
     const wrong = checkTell(options, method) ?? (canWait ? undefined : this.whyNotConnected());
-    if (wrong !== undefined) return await this.#fail(wrong, method);
+    if (wrong !== undefined) {
+      return await failedCall(wrong, { method: String(method), url: this.url });
+    }
     if (due === undefined) this.#dialler.hurry();
     else due.finally(() => this.#waiting.resolveAll()).catch(() => {});
     let timeout = options.timeout ?? this.#host.timeout;
     try {
       timeout = await this.#waiting.wait(method, timeout, options.signal);
     } catch (error) {
-      return await this.#fail(error as KiteError, method);
+      return await failedCall(error as KiteError, { method: String(method), url: this.url });
     }
     return await this.#tellOnce({ ...options, timeout }, method, args);
   }
@@ -255,18 +263,6 @@ export class DiallingClient implements Client {
         if (!mayRepeat) throw error;
       }
     }
-  }
-
-  #shutDown(): void {
-    this.#state = "closed";
-    this.#lifetime.abort(this.whyNotConnected());
-    this.#waiting.rejectAll();
-    this.#conversation?.close();
-    if (this.#conversation === undefined) this.#host.clientClosed(this);
-  }
-
-  #fail(error: KiteError, method: string): Promise<never> {
-    return failedCall(error, { method: String(method), url: this.url });
   }
 
   /** The error of whatever needs a connection while there is none. */

@@ -183,7 +183,7 @@ export class Kite implements AsyncDisposable {
    * same type, also the built-in ones for `token` and `kiteKey`.
    */
   addAuthenticator(type: string, authenticator: Authenticator): this {
-    this.#core.methods.authenticators.set(type, authenticator);
+    this.#core.authenticators.set(type, authenticator);
     return this;
   }
 
@@ -193,13 +193,13 @@ export class Kite implements AsyncDisposable {
    * @returns whether there was one
    */
   removeAuthenticator(type: string): boolean {
-    return this.#core.methods.authenticators.delete(type);
+    return this.#core.authenticators.delete(type);
   }
 
   /**
    * Serves HTTP requests for another path than the kite's own.
    *
-   * @param pathname a pattern as in `URLPattern`, such as "/files/*"
+   * @param pathname such as "/health"; "/files/:name" matches one more segment, "/files/*" all paths below
    */
   handleHttp(pathname: string, handler: HttpHandler): this {
     this.#core.handleHttp(pathname, handler);

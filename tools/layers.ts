@@ -19,11 +19,12 @@ const LAYERS: Readonly<Record<string, number>> = {
   contract: 4,
   kite: 4,
   client: 4,
+  page: 4,
   discovery: 4,
   entry: 5,
   kontrol: 6,
   proxy: 6,
-  kitectl: 6,
+  kitectl: 7,
   testing: 7,
 };
 

@@ -22,6 +22,8 @@ interface Recipe {
 
 /** The Go kite for the tests, which `deno task test` builds. */
 export const GO_PEER: URL = new URL("interop/peer", CACHE);
+/** Go's own kitectl, which `deno task test` builds too. */
+export const GO_KITECTL: URL = new URL("interop/kitectl", CACHE);
 /** The folder of the kite.js peer. */
 export const KITEJS_PEER: URL = new URL("tests/interop/kitejs/", ROOT);
 

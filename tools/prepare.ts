@@ -4,7 +4,7 @@
  * @module
  */
 
-import { GO_PEER, KITEJS_PEER, type Part, programOf } from "./parts.ts";
+import { GO_KITECTL, GO_PEER, KITEJS_PEER, type Part, programOf } from "./parts.ts";
 import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
 
 const GO_SOURCES = new URL("tests/interop/go/", ROOT);
@@ -70,7 +70,9 @@ async function buildGoPeer(say: (what: string) => void): Promise<void> {
   const go = programOf("go");
   if (go === undefined || modified(GO_PEER) > changed(GO_SOURCES)) return;
   say("Building the Go peer …");
-  if (await run(go, ["build", "-o", fromFileUrl(GO_PEER), "."], GO_SOURCES)) return;
+  const kitectl = ["build", "-o", fromFileUrl(GO_KITECTL), "github.com/koding/kite/kitectl"];
+  const peer = ["build", "-o", fromFileUrl(GO_PEER), "."];
+  if (await run(go, kitectl, GO_SOURCES) && await run(go, peer, GO_SOURCES)) return;
   // A peer of older sources must not be used by mistake; `lack` reports that it is missing.
   await removeIfThere(GO_PEER);
 }

@@ -10,6 +10,8 @@ import type { Settings } from "./settings.ts";
 /** A running Kontrol. */
 export interface StartedKontrol {
   readonly kontrol: Kontrol;
+  /** Its storage; closed together with it. */
+  readonly storage: Storage;
   /** The URL on which it listens. */
   readonly url: string;
   readonly username: string;
@@ -38,7 +40,7 @@ export async function startKontrol(settings: Settings): Promise<StartedKontrol> 
     const kiteKey = await kontrol.keys.signKiteKey(own.username);
     const userKey = await giveUserKey(settings, kiteKey, storage.keyPairs, kontrol.url);
     const { username, keyPairNote } = own;
-    return { kontrol, url, username, keyPairNote, userKey };
+    return { kontrol, storage, url, username, keyPairNote, userKey };
   } catch (error) {
     await (kontrol ?? storage)[Symbol.asyncDispose]();
     throw error;

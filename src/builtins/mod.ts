@@ -8,26 +8,25 @@ import { getPass, notify, print, prompt } from "../runtime/terminal.ts";
 import { Heartbeats } from "./heartbeat.ts";
 import { WebRtcSignalling } from "./webrtc.ts";
 
-/** The built-in methods that use the owner's terminal, desktop or network. */
-export type RiskyBuiltin =
-  | "kite.print"
-  | "kite.prompt"
-  | "kite.getPass"
-  | "kite.notify"
-  | "kite.tunnel";
-
 /**
  * Who may call a risky built-in: every authenticated caller (`true`), no one (`false`), or the callers
  * for whom the function returns true.
  */
 export type Permission = boolean | ((request: KiteRequest) => boolean | Promise<boolean>);
 
-/**
- * Which risky built-ins are enabled, and for whom.
- *
- * @default none of them
- */
-export type BuiltinPermissions = Partial<Readonly<Record<RiskyBuiltin, Permission>>>;
+/** Permissions of the built-in methods that use the terminal or the network. Without one, nobody may. */
+export interface BuiltinPermissions {
+  /** Prints a line of text. */
+  readonly "kite.print"?: Permission;
+  /** Asks the user for a line of text. */
+  readonly "kite.prompt"?: Permission;
+  /** Asks the user for a password. */
+  readonly "kite.getPass"?: Permission;
+  /** Shows a notification on the desktop. */
+  readonly "kite.notify"?: Permission;
+  /** Connects to a tunnel. Tunnel proxies that the kite registered at need no permission. */
+  readonly "kite.tunnel"?: Permission;
+}
 
 /** The parts of a kite that the built-ins use. */
 export interface BuiltinHost {
@@ -89,7 +88,7 @@ export class Builtins {
  */
 function guarded(
   host: BuiltinHost,
-  name: RiskyBuiltin,
+  name: keyof BuiltinPermissions,
   handler: Handler,
   isExempt: (request: KiteRequest) => boolean = () => false,
 ): void {

@@ -80,3 +80,17 @@ function readIfUsable(value: unknown): FoundKite[] {
     throw error;
   }
 }
+
+/** Creates the error for a query that no kite matches. */
+export function notFound(message: string, cause?: KiteError): KiteError {
+  return new KiteError("genericError", message, {
+    code: "kitesNotFound",
+    id: cause?.id ?? "",
+    cause,
+  });
+}
+
+/** True for the error of a Kontrol without a matching kite. */
+export function isNotFound(error: unknown): error is KiteError {
+  return error instanceof KiteError && error.message.includes("no kites found");
+}

@@ -1,5 +1,6 @@
 import type { Limits } from "../protocol/limits.ts";
 import { afterTurn } from "../runtime/turn.ts";
+import type { Message } from "../transport/message.ts";
 import type { CloseInfo } from "../transport/session.ts";
 import type { InFlight } from "./in_flight.ts";
 
@@ -12,14 +13,14 @@ const SLICE = 4;
 const SLICE_CREDIT = 64;
 
 /** The work of one message: 1, and 1 more for every 4,096 characters. */
-export function costOf(text: string): number {
-  return 1 + (text.length >> 12);
+export function costOf(size: number): number {
+  return 1 + (size >> 12);
 }
 
 /** What a backlog does with its messages. */
 export interface BacklogHost {
   /** Handles the next message. */
-  handle(text: string): void;
+  handle(message: Message, size: number): void;
   /** Everything has been handled; `end` is the session's end if it came meanwhile. */
   done(end: CloseInfo | undefined): void;
 }
@@ -32,7 +33,9 @@ export class Backlog {
   readonly #host: BacklogHost;
   readonly #limits: Limits;
   readonly #inFlight: InFlight;
-  #texts: string[] = [];
+  #messages: Message[] = [];
+  /** The size of each. */
+  #sizes: number[] = [];
   #next = 0;
   #end: CloseInfo | undefined;
 
@@ -49,11 +52,12 @@ export class Backlog {
    *
    * @returns false when too many wait
    */
-  add(text: string): boolean {
-    const isFull = this.#texts.length - this.#next >= this.#limits.queuedMessages;
-    if (isFull || !this.#inFlight.hasRoom(text.length)) return false;
-    this.#inFlight.add(text.length);
-    this.#texts.push(text);
+  add(message: Message, size: number): boolean {
+    const isFull = this.#messages.length - this.#next >= this.#limits.queuedMessages;
+    if (isFull || !this.#inFlight.hasRoom(size)) return false;
+    this.#inFlight.add(size);
+    this.#messages.push(message);
+    this.#sizes.push(size);
     return true;
   }
 
@@ -64,19 +68,20 @@ export class Backlog {
 
   /** Forgets the messages. */
   clear(): void {
-    for (; this.#next < this.#texts.length; this.#next++) {
-      this.#inFlight.remove(this.#texts[this.#next]!.length);
+    for (; this.#next < this.#messages.length; this.#next++) {
+      this.#inFlight.remove(this.#sizes[this.#next]!);
     }
   }
 
   readonly #drain = (): void => {
     const end = performance.now() + SLICE;
-    for (let credit = SLICE_CREDIT; this.#next < this.#texts.length;) {
-      const text = this.#texts[this.#next]!;
-      this.#texts[this.#next++] = "";
-      this.#inFlight.remove(text.length);
-      this.#host.handle(text);
-      if ((credit -= costOf(text)) > 0) continue;
+    for (let credit = SLICE_CREDIT; this.#next < this.#messages.length;) {
+      const message = this.#messages[this.#next]!;
+      const size = this.#sizes[this.#next]!;
+      this.#messages[this.#next++] = "";
+      this.#inFlight.remove(size);
+      this.#host.handle(message, size);
+      if ((credit -= costOf(size)) > 0) continue;
       if (performance.now() < end) credit = SLICE_CREDIT;
       else return this.#pause();
     }
@@ -85,8 +90,9 @@ export class Backlog {
 
   /** A timer, since immediates that follow each other keep Deno from its sockets. */
   #pause(): void {
-    if (this.#next * 2 > this.#texts.length) {
-      this.#texts = this.#texts.slice(this.#next);
+    if (this.#next * 2 > this.#messages.length) {
+      this.#messages = this.#messages.slice(this.#next);
+      this.#sizes = this.#sizes.slice(this.#next);
       this.#next = 0;
     }
     setTimeout(this.#drain, 0);

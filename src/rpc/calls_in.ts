@@ -62,7 +62,7 @@ export class CallsIn {
       if (responseId === undefined) return;
       return this.answerError(responseId, new KiteError("requestLimitError", refusal), "");
     }
-    if (message.can !== undefined) this.#line.extensions.learn(message.can);
+    if (message.can !== undefined) this.#line.learn(message.can);
     const isFirst = this.identity === undefined;
     this.identity = message.kite;
     const request = new IncomingCall(message, this.#origin);
@@ -111,12 +111,13 @@ export class CallsIn {
     if (!line.isOpen) return;
     const { extensions } = line;
     const can = extensions.forAnswer;
-    let text = line.codec.error(responseId, { ...errorObject(error, requestId) }, can);
+    const codec = can === undefined ? line.codec : line.plain;
+    let text = codec.error(responseId, { ...errorObject(error, requestId) }, can);
     const { messageBytes } = line.limits;
     if (exceedsBytes(text, messageBytes)) {
       const reason = `an error of more than ${messageBytes} bytes (limit: messageBytes)`;
       const tooLong = new KiteError("genericError", reason);
-      text = line.codec.error(responseId, { ...errorObject(tooLong, requestId) }, can);
+      text = codec.error(responseId, { ...errorObject(tooLong, requestId) }, can);
     }
     if (can !== undefined) extensions.announced();
     line.sendText(text);
@@ -183,12 +184,12 @@ export class CallsIn {
     try {
       const can = line.extensions.forAnswer;
       const escaped = RawJson.escapedOf(result);
-      if (escaped !== undefined) {
-        line.sendEscaped(line.codec.escapedResult(responseId, escaped, can));
-      } else {
+      if (escaped !== undefined) line.sendRaw(responseId, escaped, can);
+      else {
+        const codec = can === undefined ? line.codec : line.plain;
         const functions = line.functionsIn(result);
         if (functions.length > 0) followStreams(functions, request);
-        line.send(functions, (ids) => line.codec.result(responseId, result, functions, ids, can));
+        line.send(functions, (ids) => codec.result(responseId, result, functions, ids, can));
       }
       if (can !== undefined) line.extensions.announced();
     } catch (error) {

@@ -2,8 +2,9 @@ import type { FoundFunction } from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { readAnswer } from "./answer.ts";
 import { failedCall } from "./call_failure.ts";
-import type { Authentication, RequestHead } from "./codec.ts";
-import { asKiteError, type ConversationHost, disconnected } from "./host.ts";
+import type { Authentication, Codec, RequestHead } from "./codec.ts";
+import { disconnected } from "./disconnected.ts";
+import { asKiteError, type ConversationHost } from "./host.ts";
 import type { Line } from "./line.ts";
 import { LAST_ID } from "./tracked.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
@@ -29,6 +30,7 @@ export class CallsOut {
   readonly #options: CallsOutOptions;
   readonly #pending: PendingCalls;
   #head: RequestHead | undefined;
+  #headCodec: Codec | undefined;
   #headCredentials: Authentication | undefined;
 
   constructor(host: ConversationHost, line: Line, options: CallsOutOptions) {
@@ -64,16 +66,23 @@ export class CallsOut {
   settle(id: number, args: readonly unknown[]): boolean {
     const call = this.#pending.take(id);
     if (call === undefined) return false;
-    if (!this.#line.extensions.isKnown) this.#line.extensions.learn(namesIn(args[0]));
+    if (!this.#line.extensions.isKnown) this.#line.learn(namesIn(args[0]));
     const { error, result } = readAnswer(args);
-    if (error === undefined) {
-      call.cleanUp?.(undefined);
-      call.resolve(result);
-      return true;
-    }
-    this.#pending.fail(call, error);
-    if (error.message.includes("token is expired")) this.#options.onTokenExpire?.(error);
+    if (error === undefined) this.#succeed(call, result);
+    else this.#refuse(call, error);
     return true;
+  }
+
+  /** Settles the call that a result belongs to. Unknown ids are ignored. */
+  succeed(id: number, result: unknown): void {
+    const call = this.#pending.take(id);
+    if (call !== undefined) this.#succeed(call, result);
+  }
+
+  /** Fails the call that an error of the remote belongs to. Unknown ids are ignored. */
+  refuse(id: number, error: KiteError): void {
+    const call = this.#pending.take(id);
+    if (call !== undefined) this.#refuse(call, error);
   }
 
   /**
@@ -91,6 +100,16 @@ export class CallsOut {
   /** Fails them all: the session has ended. */
   end(info: CloseInfo): void {
     this.#pending.failAll(() => disconnected(info));
+  }
+
+  #succeed(call: PendingCall, result: unknown): void {
+    call.cleanUp?.(undefined);
+    call.resolve(result);
+  }
+
+  #refuse(call: PendingCall, error: KiteError): void {
+    this.#pending.fail(call, error);
+    if (error.message.includes("token is expired")) this.#options.onTokenExpire?.(error);
   }
 
   /**
@@ -124,12 +143,13 @@ export class CallsOut {
     try {
       const metadata = given === undefined ? undefined : readMetadata(given, line.limits);
       functions = line.functionsIn(args);
-      const head = this.#requestHead();
       const can = line.extensions.forRequest;
+      const codec = can === undefined ? line.codec : line.plain;
+      const head = this.#requestHead(codec);
       line.send(
         functions,
         (ids) =>
-          line.codec.request({
+          codec.request({
             method,
             head,
             args,
@@ -190,11 +210,15 @@ export class CallsOut {
     if (line.isOpen && line.extensions.has("cancel/1")) line.sendText(line.codec.cancel(id));
   }
 
-  #requestHead(): RequestHead {
+  #requestHead(codec: Codec): RequestHead {
     const credentials = this.#options.credentials();
-    if (this.#head === undefined || credentials !== this.#headCredentials) {
-      this.#head = this.#line.codec.head(this.#host.identity, credentials);
+    if (
+      this.#head === undefined || credentials !== this.#headCredentials || codec !== this.#headCodec
+    ) {
+      this.#head = codec.head(this.#host.identity, credentials, this.#host.timeout);
       this.#headCredentials = credentials;
+      this.#headCodec = codec;
+      if (this.#head.message !== undefined) this.#line.sendText(this.#head.message);
     }
     return this.#head;
   }

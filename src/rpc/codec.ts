@@ -1,5 +1,4 @@
 import type { FoundFunction } from "../dnode/scrub.ts";
-import type { RemoteValues } from "../dnode/unscrub.ts";
 import type { KiteErrorType } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Metadata } from "./metadata.ts";
@@ -16,6 +15,8 @@ export interface Authentication {
 export interface RequestHead {
   /** The encoded text, in the codec's own form. */
   readonly text: string;
+  /** A message to send before the first request with this head, if there is one. */
+  readonly message?: string;
 }
 
 /** A request to send. */
@@ -35,27 +36,41 @@ export interface OutgoingRequest {
   readonly can?: string | undefined;
 }
 
+/** An invocation of a function that we handed out, or of the callback that takes an answer. */
+export interface IncomingInvoke {
+  readonly kind: "invoke";
+  readonly id: number;
+  readonly args: unknown[];
+}
+
+/** A message that cannot be served. */
+export interface IncomingBroken {
+  readonly kind: "broken";
+  readonly type: KiteErrorType;
+  readonly reason: string;
+  /** The request to answer, where that is known. */
+  readonly responseId?: number | undefined;
+  /** The call of ours that the message should have answered. */
+  readonly callId?: number;
+}
+
 /** A message that came in. */
 export type Incoming =
   | IncomingRequest
-  | { readonly kind: "invoke"; readonly id: number; readonly args: unknown[] }
+  | IncomingInvoke
+  /** The result of a call of ours. */
+  | { readonly kind: "result"; readonly id: number; readonly result: unknown }
+  /** Why a call of ours failed, unchecked. */
+  | { readonly kind: "error"; readonly id: number; readonly error: unknown }
   /** The caller has given up the request with this response id. */
   | { readonly kind: "cancel"; readonly id: number }
   /** The remote no longer needs these functions of ours. */
   | { readonly kind: "release"; readonly ids: readonly number[] }
   /** These functions of the remote can no longer be called. */
   | { readonly kind: "revoke"; readonly ids: readonly number[] }
-  | {
-    /**
-     * A message that cannot be served. A request is answered where `responseId` is known; what should
-     * have been an answer fails the call `callId`.
-     */
-    readonly kind: "broken";
-    readonly type: KiteErrorType;
-    readonly reason: string;
-    readonly responseId?: number | undefined;
-    readonly callId?: number;
-  };
+  /** The codec has kept what the message says. */
+  | { readonly kind: "none" }
+  | IncomingBroken;
 
 /**
  * A method call that came in. `kite` and `authentication` are what the caller says, unchecked; a
@@ -76,12 +91,20 @@ export interface IncomingRequest {
 }
 
 /**
- * How messages become text and back: the one thing to replace for another framing. A codec belongs
+ * How messages become text. Reading is up to each codec: its messages look different. A codec belongs
  * to one conversation and may remember what it saw there.
  */
 export interface Codec {
-  /** Encodes what every request of this caller repeats. */
-  head(kite: KiteIdentity, authentication: Authentication | undefined): RequestHead;
+  /**
+   * Encodes what every request of this caller repeats.
+   *
+   * @param timeout milliseconds that requests wait unless they name another timeout
+   */
+  head(
+    kite: KiteIdentity,
+    authentication: Authentication | undefined,
+    timeout: number,
+  ): RequestHead;
   /** The text of a request. */
   request(request: OutgoingRequest): string;
   /**
@@ -96,13 +119,6 @@ export interface Codec {
     ids: readonly number[],
     can?: string,
   ): string;
-  /**
-   * The text of a successful answer, as it stands inside of a JSON string.
-   *
-   * @param escaped the result, likewise, see {@linkcode RawJson}
-   * @param can as of {@linkcode Codec.result}
-   */
-  escapedResult(responseId: number, escaped: string, can?: string): string;
   /**
    * The text of a failed answer.
    *
@@ -122,10 +138,4 @@ export interface Codec {
   release(ids: readonly number[]): string;
   /** Tells that functions can no longer be called; only for remotes that named `release/1`. */
   revoke(ids: readonly number[]): string;
-  /**
-   * Reads a message. Never throws.
-   *
-   * @param remote makes what stands for the remote's functions and streams
-   */
-  decode(text: string, remote: RemoteValues): Incoming;
 }

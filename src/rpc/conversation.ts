@@ -2,15 +2,20 @@ import type { Callback } from "../dnode/scrub.ts";
 import type { RemoteValues } from "../dnode/unscrub.ts";
 import type { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
+import { type Message, sizeOf } from "../transport/message.ts";
 import type { CloseInfo, Session, SessionHandler } from "../transport/session.ts";
 import { Backlog, type BacklogHost, costOf, TURN_CREDIT } from "./backlog.ts";
 import { CallbackQueue } from "./callback_queue.ts";
 import type { IdCounter } from "./callback_table.ts";
 import { CallsIn } from "./calls_in.ts";
 import { CallsOut } from "./calls_out.ts";
-import type { Authentication, Codec, Incoming } from "./codec.ts";
+import { readError } from "./answer.ts";
+import type { Authentication, Incoming, IncomingBroken, IncomingInvoke } from "./codec.ts";
+import { levelsSaved } from "./compact_codec.ts";
+import type { DnodeCodec } from "./dnode_codec.ts";
 import { Extensions, offeredExtensions } from "./extensions.ts";
-import { type ConversationHost, disconnected } from "./host.ts";
+import { disconnected } from "./disconnected.ts";
+import type { ConversationHost } from "./host.ts";
 import { InFlight } from "./in_flight.ts";
 import { Line } from "./line.ts";
 import type { RemoteKite, TellOptions } from "./remote.ts";
@@ -33,7 +38,7 @@ export interface ConversationLoad {
 export interface ConversationOptions {
   /** The remote as users see it. */
   readonly remote: RemoteKite;
-  readonly codec: Codec;
+  readonly codec: DnodeCodec;
   /** Response and callback ids; outlives the conversation on the side that redials. */
   readonly ids: IdCounter;
   /** Whether requests of the remote must authenticate (docs/protocol.md §5). */
@@ -78,6 +83,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   #queue: CallbackQueue | undefined;
   #lives: RequestLives | undefined;
   #inFlight: InFlight | undefined;
+  readonly #offersCompact: boolean;
   /** Work left in this turn. */
   #credit = TURN_CREDIT;
   /** There from when the turn's work is used up until all that waits is handled. */
@@ -91,10 +97,11 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.#options = options;
     this.remote = options.remote;
     this.authenticates = options.authenticates;
+    this.#offersCompact = options.compact ?? true;
     this.#line = new Line(
       session,
       options.codec,
-      new Extensions(offeredExtensions(options.compact ?? true)),
+      new Extensions(offeredExtensions(this.#offersCompact)),
       options.ids,
       host.limits,
       (message) => host.report(message),
@@ -168,32 +175,46 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     return this.#in?.idle(deadline) ?? Promise.resolve();
   }
 
-  onMessage(text: string): void {
+  onMessage(message: Message): void {
     this.#line.hadMessage = true;
-    if (this.#backlog !== undefined) return this.#wait(this.#backlog, text);
-    if ((this.#credit -= costOf(text)) <= 0) {
+    const { nesting } = this.#host.limits;
+    const size = typeof message === "string"
+      ? message.length
+      : sizeOf(message, nesting - levelsSaved(message));
+    if (size < 0) {
+      const reason = `message nested deeper than ${nesting} (limit: nesting)`;
+      return this.#refuse(this.#line.compact.refused(message, "limitError", reason));
+    }
+    if (this.#backlog !== undefined) return this.#wait(this.#backlog, message, size);
+    if ((this.#credit -= costOf(size)) <= 0) {
       this.#backlog = new Backlog(this, this.#host.limits, this.#flight());
     }
-    this.handle(text);
+    this.handle(message, size);
   }
 
   /** Handles a message in its turn, see {@linkcode Backlog}. */
-  handle(text: string): void {
-    const message = this.#line.codec.decode(text, this.#remoteValues);
-    if (message.kind !== "broken") this.#broken = 0;
-    switch (message.kind) {
-      case "invoke":
-        return this.#invoked(message.id, message.args, text.length);
+  handle(message: Message, size: number): void {
+    const incoming = typeof message === "string"
+      ? this.#line.plain.decode(message, this.#remoteValues)
+      : this.#decodeCompact(message);
+    if (incoming.kind !== "broken") this.#broken = 0;
+    switch (incoming.kind) {
       case "request":
-        return this.#calls().serve(message, text.length);
+        return this.#calls().serve(incoming, size);
+      case "result":
+        return this.#out?.succeed(incoming.id, incoming.result);
+      case "error":
+        return this.#out?.refuse(incoming.id, readError(incoming.error));
+      case "invoke":
+        return this.#invoked(incoming, typeof message === "string", size);
       case "cancel":
-        return this.#in?.cancel(message.id);
+        return this.#in?.cancel(incoming.id);
       case "release":
-        return this.#line.givenBack(message.ids);
+        return this.#line.givenBack(incoming.ids);
       case "revoke":
-        return this.#line.remoteFunctions.revokedByRemote(message.ids);
+        return this.#line.remoteFunctions.revokedByRemote(incoming.ids);
       case "broken":
-        return this.#refuse(message);
+        return this.#refuse(incoming);
     }
   }
 
@@ -229,14 +250,20 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     return this.#inFlight ??= new InFlight(this.#host.limits, this.#host.inFlight);
   }
 
-  #wait(backlog: Backlog, text: string): void {
-    if (backlog.add(text)) return;
+  #decodeCompact(message: unknown[]): Incoming {
+    return this.#offersCompact
+      ? this.#line.compact.decode(message, this.#remoteValues)
+      : this.#line.compact.refused(message, "argumentError", "compact messages are disabled");
+  }
+
+  #wait(backlog: Backlog, message: Message, size: number): void {
+    if (backlog.add(message, size)) return;
     this.close(3008, "too many messages wait (limit: queuedMessages, inFlightBytes)");
   }
 
   /** A message to one of our ids: the answer to a call, or a callback. Unknown ids are ignored. */
-  #invoked(id: number, args: unknown[], bytes: number): void {
-    if (this.#out?.settle(id, args)) return;
+  #invoked({ id, args }: IncomingInvoke, mayAnswer: boolean, bytes: number): void {
+    if (mayAnswer && this.#out?.settle(id, args)) return;
     const callback = this.#line.callback(id);
     if (callback === undefined || this.#line.invokeStream(callback, args, bytes)) return;
     this.#queue ??= new CallbackQueue({
@@ -250,7 +277,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   }
 
   /** A message that cannot be served: whoever waits for what it should bring is told. */
-  #refuse({ type, reason, responseId, callId }: Extract<Incoming, { kind: "broken" }>): void {
+  #refuse({ type, reason, responseId, callId }: IncomingBroken): void {
     const wrong = type === "limitError" ? type : "invalidResponse";
     if (callId !== undefined && this.#out?.fail(callId, wrong, reason)) return;
     if (responseId === undefined) return this.#skip(reason);

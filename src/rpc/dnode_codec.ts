@@ -8,12 +8,13 @@ import {
   readCallbacks,
   type RemoteValues,
 } from "../dnode/unscrub.ts";
-import { type KiteErrorType, messageOf } from "../protocol/errors.ts";
+import type { KiteErrorType } from "../protocol/errors.ts";
 import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Authentication, Codec, Incoming, OutgoingRequest, RequestHead } from "./codec.ts";
-import { type Head, HeadMemo } from "./head_memo.ts";
-import { type Metadata, readMetadata } from "./metadata.ts";
+import { type Head, readAuthentication, readTimeout } from "./head.ts";
+import { HeadMemo } from "./head_memo.ts";
+import { type Metadata, readOutcome } from "./metadata.ts";
 
 /** The methods that end calls, and functions of either side. Callers expect no answer to them. */
 const CANCEL = "kite.cancel";
@@ -157,11 +158,11 @@ export class DnodeCodec implements Codec {
     if (notice !== undefined) return notice;
     let meta: Metadata | undefined;
     if (request.meta !== undefined) {
-      try {
-        meta = readMetadata(request.meta, this.#limits);
-      } catch (error) {
-        return { kind: "broken", type: "limitError", reason: messageOf(error), responseId };
+      const outcome = readOutcome(request.meta, this.#limits);
+      if (typeof outcome === "string") {
+        return { kind: "broken", type: "limitError", reason: outcome, responseId };
       }
+      meta = outcome;
     }
     const { kite, authentication } = this.#readHead(method, request, newHead);
     const timeout = readTimeout(request.timeout);
@@ -334,16 +335,4 @@ function callbacksText(
     text += `${text === "" ? "" : ","}"${ids[i]}":[${steps}]`;
   }
   return text;
-}
-
-/** The milliseconds that a caller says it waits, if it says so. */
-function readTimeout(value: unknown): number | undefined {
-  return typeof value === "number" && value > 0 && value < Infinity ? value : undefined;
-}
-
-function readAuthentication(value: unknown): Authentication | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const { type, key } = value as { type?: unknown; key?: unknown };
-  if (typeof type !== "string" || type === "") return undefined;
-  return { type, key: typeof key === "string" ? key : "" };
 }

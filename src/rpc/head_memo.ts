@@ -1,5 +1,4 @@
-import type { KiteIdentity } from "../protocol/identity.ts";
-import type { Authentication } from "./codec.ts";
+import type { Head } from "./head.ts";
 
 const METHOD = '{"method":"';
 const ARGUMENTS = ',"arguments":[{';
@@ -12,12 +11,6 @@ const PATIENCE = 4;
 export interface StatedHead {
   readonly kite?: unknown;
   readonly authentication?: unknown;
-}
-
-/** What a head means: who calls, and what it shows. */
-export interface Head {
-  readonly kite: KiteIdentity;
-  readonly authentication: Authentication | undefined;
 }
 
 /**

@@ -1,7 +1,6 @@
 import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
-import type { CloseInfo } from "../transport/session.ts";
 import type { TotalInFlight } from "./in_flight.ts";
 import type { IncomingCall, KiteRequest } from "./request.ts";
 
@@ -42,18 +41,6 @@ export interface CallLog {
    * @param isAnswered true if the error is sent to the caller
    */
   failed(request: KiteRequest, error: unknown, isAnswered: boolean): void;
-}
-
-/** Creates the error of calls that are waiting when the session ends. */
-export function disconnected(info?: CloseInfo): KiteError {
-  const why = info === undefined ? "" : `: ${describeEnd(info)}`;
-  return new KiteError("disconnect", `Remote kite has disconnected${why}`);
-}
-
-/** Describes how a session ended: `connection lost: 1006, no answer to a ping`. */
-export function describeEnd({ code, reason }: CloseInfo): string {
-  const how = code === 1006 ? "connection lost" : "connection closed";
-  return reason === "" ? `${how}: ${code}` : `${how}: ${code}, ${reason.slice(0, 200)}`;
 }
 
 /** Converts a thrown value to a `KiteError`; `type` is used for other errors. */

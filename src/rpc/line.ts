@@ -7,6 +7,8 @@ import { exceedsBytes } from "../transport/byte_length.ts";
 import type { Session } from "../transport/session.ts";
 import { CallbackTable, type IdCounter } from "./callback_table.ts";
 import type { Codec } from "./codec.ts";
+import { CompactCodec } from "./compact_codec.ts";
+import type { DnodeCodec } from "./dnode_codec.ts";
 import type { Extensions } from "./extensions.ts";
 import type { InFlight } from "./in_flight.ts";
 import { RemoteFunctions, type RemoteFunctionsHost } from "./remote_functions.ts";
@@ -22,7 +24,10 @@ const INVOKE_LEVELS = 1;
  * long as the session lasts.
  */
 export class Line implements StreamsHost, RemoteFunctionsHost {
-  readonly codec: Codec;
+  /** For a remote that knows no other messages. */
+  readonly plain: DnodeCodec;
+  /** For what is sent now. */
+  codec: Codec;
   readonly extensions: Extensions;
   readonly ids: IdCounter;
   readonly limits: Limits;
@@ -40,6 +45,7 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
   #remoteFunctions: RemoteFunctions | undefined;
   readonly #flight: () => InFlight;
   readonly #requestBounds: ScrubBounds;
+  #compact: CompactCodec | undefined;
 
   /**
    * @param warn is told before the remote holds too many functions
@@ -47,7 +53,7 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
    */
   constructor(
     session: Session,
-    codec: Codec,
+    plain: DnodeCodec,
     extensions: Extensions,
     ids: IdCounter,
     limits: Limits,
@@ -57,7 +63,8 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
     this.#warn = warn;
     this.#flight = flight;
     this.#session = session;
-    this.codec = codec;
+    this.plain = plain;
+    this.codec = plain;
     this.extensions = extensions;
     this.ids = ids;
     this.limits = limits;
@@ -77,6 +84,16 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
   /** Streams that are open. */
   get openStreams(): number {
     return this.#streams?.size ?? 0;
+  }
+
+  /** For compact messages; created with the first. */
+  get compact(): CompactCodec {
+    return this.#compact ??= new CompactCodec(this.limits);
+  }
+
+  /** Reads the names of the remote's extensions: from now on they are used. */
+  learn(names: unknown): void {
+    if (this.extensions.learn(names) && this.extensions.has("compact/1")) this.codec = this.compact;
   }
 
   /** Bytes (estimated) that were sent and that the network has not taken yet. */
@@ -140,12 +157,24 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
    *
    * @throws {KiteError} `limitError`
    */
-  sendEscaped(escaped: string): void {
+  #sendEscaped(escaped: string): void {
     if (escaped.length > this.limits.messageBytes) throw this.#tooLong();
     this.hadMessage = true;
     const session = this.#session;
     if (session.sendEscaped !== undefined) session.sendEscaped(escaped);
     else session.send(JSON.parse(`"${escaped}"`));
+  }
+
+  /**
+   * Sends a result that is JSON already.
+   *
+   * @param can the names of our extensions as JSON, if the remote does not know them yet
+   * @throws {KiteError} `limitError`
+   */
+  sendRaw(responseId: number, escaped: string, can: string | undefined): void {
+    if (can === undefined && this.codec instanceof CompactCodec) {
+      this.#transmit(this.codec.rawResult(responseId, JSON.parse(`"${escaped}"`)));
+    } else this.#sendEscaped(this.plain.escapedResult(responseId, escaped, can));
   }
 
   /** Sends a text, whatever its size. */

@@ -1,4 +1,4 @@
-import { KiteError } from "../protocol/errors.ts";
+import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
 
 /** Text by name that travels with a call beside its arguments, for tracing and the like. */
@@ -41,4 +41,17 @@ export function readMetadata(value: unknown, limits: MetadataLimits): Metadata |
 
 function tooMuch(reason: string): KiteError {
   return new KiteError("limitError", reason);
+}
+
+/**
+ * Reads the metadata of a call that came in.
+ *
+ * @returns why the call is refused, if there is too much of it
+ */
+export function readOutcome(value: unknown, limits: MetadataLimits): Metadata | undefined | string {
+  try {
+    return readMetadata(value, limits);
+  } catch (error) {
+    return messageOf(error);
+  }
 }

@@ -1,7 +1,7 @@
 import { KiteError } from "../protocol/errors.ts";
 import { Timer } from "../runtime/timer.ts";
 import type { IncomingRequest } from "./codec.ts";
-import { disconnected } from "./host.ts";
+import { disconnected } from "./disconnected.ts";
 
 /** How long the answer to a request is wanted. Created only for requests that take time or ask. */
 export class RequestLife {

@@ -2,7 +2,7 @@ import type { Callback } from "../dnode/scrub.ts";
 import type { StreamSource } from "../dnode/stream.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
-import { disconnected } from "./host.ts";
+import { disconnected } from "./disconnected.ts";
 import type { InFlight } from "./in_flight.ts";
 import { OutgoingStream, type OutgoingStreamHost } from "./outgoing_stream.ts";
 import {

@@ -4,6 +4,7 @@ interface EnvScope {
   readonly process?: {
     readonly env?: Readonly<Record<string, string | undefined>>;
     readonly platform?: string;
+    readonly arch?: string;
   };
 }
 
@@ -43,4 +44,16 @@ export function operatingSystem(): string {
   const name = denoNamespace()?.build.os ?? (globalThis as EnvScope).process?.platform ?? "";
   if (name === "win32") return "windows";
   return name === "sunos" ? "solaris" : name;
+}
+
+/** Returns Go's name of the processor (`amd64`, `arm64` …); `""` in browsers. */
+export function architecture(): string {
+  const name = denoNamespace()?.build.arch ?? (globalThis as EnvScope).process?.arch ?? "";
+  const goNames: Readonly<Record<string, string>> = {
+    x86_64: "amd64",
+    x64: "amd64",
+    aarch64: "arm64",
+    ia32: "386",
+  };
+  return goNames[name] ?? name;
 }

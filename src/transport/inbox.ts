@@ -1,5 +1,6 @@
 import { KiteError } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
+import { type Message, sizeOf } from "./message.ts";
 import type { CloseInfo, SessionHandler } from "./session.ts";
 
 /** Memory of a message that waits for `attach`, in addition to its text. */
@@ -11,7 +12,7 @@ const WAITING_COST = 16;
  */
 export class Inbox {
   #handler: SessionHandler | undefined;
-  #waiting: string[] = [];
+  #waiting: Message[] = [];
   #waitingLength = 0;
   #stopped = false;
   #dropped = false;
@@ -46,10 +47,10 @@ export class Inbox {
   }
 
   /** Delivers a message from the peer. */
-  deliver(message: string): void {
+  deliver(message: Message): void {
     if (this.#stopped) return;
     if (this.#handler !== undefined) return this.#hand(this.#handler, message);
-    this.#waitingLength += message.length + WAITING_COST;
+    this.#waitingLength += sizeOf(message, Infinity) + WAITING_COST;
     if (this.#waitingLength > this.#limit) {
       return this.#fault(1008, "too many messages before attach");
     }
@@ -76,7 +77,7 @@ export class Inbox {
     if (this.#handler !== undefined) this.#tellEnd(this.#handler, info);
   }
 
-  #hand(handler: SessionHandler, message: string): void {
+  #hand(handler: SessionHandler, message: Message): void {
     try {
       handler.onMessage(message);
     } catch {

@@ -1,8 +1,10 @@
+import type { Message } from "./message.ts";
+
 /**
  * The interface between a conversation and its transport.
  *
  * Every transport, server side and client side, follows this contract:
- * - A new session is open. It delivers text messages in both directions, in order, without duplicates.
+ * - A new session is open. It delivers messages in both directions, in order, without duplicates.
  * - `send` never throws and never blocks. If the transport has frames, the messages of one turn share
  *   a frame (see {@linkcode Outbox}). After the end of the session, messages are discarded.
  * - `onClose` is called exactly once, however the session ends. No `onMessage` follows it.
@@ -22,7 +24,7 @@ export interface Session {
   readonly bufferedAmount: number;
   /** Sets the handler of messages and of the end. Call it once. */
   attach(handler: SessionHandler): void;
-  /** Sends the text of one message. */
+  /** Sends the text of one message: a JSON object, or the array of a compact message. */
   send(message: string): void;
   /**
    * Sends a message that {@linkcode escapeMessage} has already encoded as the inside of a JSON string.
@@ -40,8 +42,8 @@ export interface Session {
 
 /** The listener of a {@linkcode Session}. */
 export interface SessionHandler {
-  /** Called with the text of each message. */
-  onMessage(message: string): void;
+  /** Called with each message. */
+  onMessage(message: Message): void;
   /** Called once, when the session has ended. */
   onClose(info: CloseInfo): void;
 }

@@ -1,3 +1,4 @@
+// cspell:ignore timeot
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import {
   type Client,

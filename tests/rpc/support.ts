@@ -10,6 +10,7 @@ import { createApi } from "../../src/rpc/api.ts";
 import type { Api, Contract } from "../../src/rpc/contract_types.ts";
 import type { ApiOptions, RemoteKite, TellOptions } from "../../src/rpc/remote.ts";
 import type { IncomingCall } from "../../src/rpc/request.ts";
+import { isCompact, type Message } from "../../src/transport/message.ts";
 import type { CloseInfo, Session, SessionHandler } from "../../src/transport/session.ts";
 
 /** A session in this process: what one end sends, the other hears in a later microtask. */
@@ -36,7 +37,8 @@ export class PipeSession implements Session {
 
   /** A message from the other end. */
   hear(message: string): void {
-    if (this.isOpen) this.#handler?.onMessage(message);
+    if (!this.isOpen) return;
+    this.#handler?.onMessage(isCompact(message) ? parseCompact(message) : message);
   }
 
   close(code = 3000, reason = "Go away!"): void {
@@ -49,6 +51,15 @@ export class PipeSession implements Session {
     if (!this.isOpen) return;
     this.isOpen = false;
     queueMicrotask(() => this.#handler?.onClose(info));
+  }
+}
+
+/** A text that only looks like a compact message is delivered as it is, as over a raw WebSocket. */
+function parseCompact(text: string): Message {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }
 

@@ -1,7 +1,8 @@
+import { textOf } from "../../src/transport/message.ts";
 import { assert, assertEquals, assertFalse, assertMatch, assertThrows } from "@std/assert";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { DEFAULT_LIMITS } from "../../src/protocol/limits.ts";
-import { type ClientTransport, dialSession } from "../../src/transport/dial.ts";
+import { type ClientTransport, dialSession } from "../../src/transport/dial_session.ts";
 import type { Session } from "../../src/transport/session.ts";
 import { eventually } from "../support/eventually.ts";
 import { Recorder, startServer } from "./support.ts";
@@ -60,7 +61,10 @@ for (const transport of TRANSPORTS) {
     const heard: string[] = [];
     await using server = startServer({
       onSession: (session) =>
-        session.attach({ onMessage: (message) => void heard.push(message), onClose: () => {} }),
+        session.attach({
+          onMessage: (message) => void heard.push(textOf(message)),
+          onClose: () => {},
+        }),
     });
     const session = await dialSession(server.url, { transport, limits });
     const recorder = new Recorder(session);
@@ -197,7 +201,7 @@ Deno.test("WebSocket: the messages of one turn share a frame, up to a limit", as
             turns.push(turn);
             queueMicrotask(() => turn = []);
           }
-          turn.push(message);
+          turn.push(textOf(message));
         },
         onClose: () => {},
       }),

@@ -1,3 +1,4 @@
+import { textOf } from "../../src/transport/message.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/protocol/limits.ts";
 import { SockJsServer, type SockJsServerOptions } from "../../src/transport/sockjs/server/mod.ts";
 import type { CloseInfo, Session, SessionHandler } from "../../src/transport/session.ts";
@@ -103,7 +104,7 @@ export function startServer(options: TestServerOptions = {}): TestServer {
 
 /** Sends each message back. */
 export function echo(session: Session): void {
-  session.attach({ onMessage: (message) => session.send(message), onClose: () => {} });
+  session.attach({ onMessage: (message) => session.send(textOf(message)), onClose: () => {} });
 }
 
 function pem(name: string): string {

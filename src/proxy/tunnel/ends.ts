@@ -1,3 +1,4 @@
+import type { Message } from "../../transport/message.ts";
 import type { AcceptedSocket, AcceptedSocketHandler } from "../../runtime/forwarding/types.ts";
 import {
   decodeUpstream,
@@ -95,7 +96,7 @@ export class SocketEnd implements TunnelEnd, AcceptedSocketHandler {
     this.#isAlive = true;
     if (this.#closing !== undefined) return;
     const messages = decodeUpstream(text);
-    if (messages === undefined) this.close(BROKEN);
+    if (messages === undefined || !messages.every(isText)) this.close(BROKEN);
     else if (messages.length > 0) this.#handler?.onMessages(messages);
   }
 
@@ -130,7 +131,10 @@ export class SessionEnd implements TunnelEnd {
   start(handler: TunnelEndHandler): void {
     this.#handler = handler;
     this.#session.attach({
-      onMessage: (message) => handler.onMessages([message]),
+      onMessage: (message) => {
+        if (isText(message)) handler.onMessages([message]);
+        else this.close(BROKEN);
+      },
       onClose: () => {
         clearTimeout(this.#draining);
         handler.onClose();
@@ -163,4 +167,9 @@ export class SessionEnd implements TunnelEnd {
       this.#draining = setTimeout(this.#drain, DRAIN_INTERVAL);
     }
   };
+}
+
+/** Compact messages are not used through a tunnel (docs/protocol.md §8). */
+function isText(message: Message): message is string {
+  return typeof message === "string";
 }

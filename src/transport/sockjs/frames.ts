@@ -3,11 +3,13 @@
  * `m"msg"`, `c[code,"reason"]`. To the server: `["msg",…]`, or one JSON string.
  */
 
+import { isCompact, type Message } from "../message.ts";
+
 /** A decoded frame for the client. `m"msg"` is decoded as `messages` with one element. */
 export type Frame =
   | { readonly type: "open" }
   | { readonly type: "heartbeat" }
-  | { readonly type: "messages"; readonly messages: readonly string[] }
+  | { readonly type: "messages"; readonly messages: readonly Message[] }
   | { readonly type: "close"; readonly code: number; readonly reason: string };
 
 /** The first frame of a session. */
@@ -24,7 +26,16 @@ const ALL_MANGLED = new RegExp(MANGLED, "g");
 
 /** Encodes `messages` as an `a` frame. */
 export function encodeMessages(messages: readonly string[]): string {
-  return "a" + escapeMangled(JSON.stringify(messages));
+  return "a" + escapeMangled(encodeArray(messages));
+}
+
+/** Encodes `messages` as a JSON array. Compact messages stand in it as they are, others as strings. */
+export function encodeArray(messages: readonly string[]): string {
+  let compact = 0;
+  for (let i = 0; i < messages.length; i++) if (isCompact(messages[i]!)) compact++;
+  if (compact === 0) return JSON.stringify(messages);
+  if (compact === messages.length) return `[${messages.join(",")}]`;
+  return `[${messages.map((text) => isCompact(text) ? text : JSON.stringify(text)).join(",")}]`;
 }
 
 /** Encodes a message as it appears between the quotes of an `a` frame. */
@@ -43,13 +54,13 @@ export function encodeClose(code: number, reason: string): string {
 }
 
 /**
- * Decodes a text from a client: a JSON array of strings, or a JSON string. An empty text has no
- * messages.
+ * Decodes a text from a client: a JSON array of strings and compact messages, or a JSON string. An
+ * empty text has no messages.
  *
  * @returns the messages; `undefined` if the text is malformed
  */
-export function decodeUpstream(text: string): string[] | undefined {
-  return text === "" ? [] : strings(parse(text));
+export function decodeUpstream(text: string): Message[] | undefined {
+  return text === "" ? [] : messagesOf(parse(text));
 }
 
 /**
@@ -65,7 +76,7 @@ export function decodeFrame(text: string): Frame | undefined {
       return { type: "heartbeat" };
     case 0x61: { // a
       const value = parse(text.slice(1));
-      return Array.isArray(value) ? messagesFrame(strings(value)) : undefined;
+      return Array.isArray(value) ? messagesFrame(messagesOf(value)) : undefined;
     }
     case 0x6d: { // m
       const value = parse(text.slice(1));
@@ -95,16 +106,16 @@ function parse(json: string): unknown {
   }
 }
 
-function strings(value: unknown): string[] | undefined {
+function messagesOf(value: unknown): Message[] | undefined {
   if (typeof value === "string") return [value];
   if (!Array.isArray(value)) return undefined;
   for (const element of value) {
-    if (typeof element !== "string") return undefined;
+    if (typeof element !== "string" && !Array.isArray(element)) return undefined;
   }
   return value;
 }
 
-function messagesFrame(messages: readonly string[] | undefined): Frame | undefined {
+function messagesFrame(messages: readonly Message[] | undefined): Frame | undefined {
   return messages === undefined ? undefined : { type: "messages", messages };
 }
 

@@ -1,3 +1,4 @@
+import { readRaw, writeRaw } from "../message.ts";
 import type { Framing } from "./session.ts";
 
 /** The framing of WebSockets without SockJS, for kite.js servers: one message per text. */
@@ -5,9 +6,9 @@ export const RAW_FRAMING: Framing = {
   transport: "rawWebSocket",
   opensAtOnce: true,
   encode(messages, write) {
-    for (const message of messages) write(message);
+    writeRaw(messages, write);
   },
   decode(text) {
-    return { type: "messages", messages: [text] };
+    return { type: "messages", messages: readRaw(text) };
   },
 };

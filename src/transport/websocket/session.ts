@@ -1,13 +1,17 @@
 import type { Limits } from "../../protocol/limits.ts";
-import { exceedsBytes } from "../byte_length.ts";
+import { hasLongMessage, type Message } from "../message.ts";
 import type { Frame } from "../sockjs/frames.ts";
 import { Outbox } from "../outbox.ts";
 import type { CloseInfo, Session, SessionHandler, TransportName } from "../session.ts";
 import { closeInfo } from "../close_code.ts";
 import { frameBytes, Inbox } from "../inbox.ts";
 import { LifeSigns } from "../life_signs.ts";
-import { openSocket } from "./open_socket.ts";
-import { type ClientSocket, type ClientSocketHandler, HandshakeRefused } from "./socket.ts";
+import {
+  type ClientSocket,
+  type ClientSocketHandler,
+  HandshakeRefused,
+  type OpenSocket,
+} from "./socket.ts";
 import { displayUrl } from "../url.ts";
 
 /** Encodes messages as text messages of a WebSocket, and decodes them. */
@@ -23,6 +27,7 @@ export interface Framing {
 
 /** Options of {@linkcode dialWebSocket}. */
 export interface WebSocketDial {
+  readonly openSocket: OpenSocket;
   readonly headers: Headers;
   readonly idleTimeout: number;
   /** Certificates of private authorities, PEM. */
@@ -36,7 +41,7 @@ export interface WebSocketDial {
  * Dials a session over one WebSocket.
  *
  * @throws {HandshakeRefused} if the server has no WebSocket at the URL, or closes it before the session
- * has opened; otherwise like `openSocket`.
+ * has opened; otherwise like {@linkcode OpenSocket}.
  */
 export async function dialWebSocket(
   url: URL,
@@ -45,7 +50,7 @@ export async function dialWebSocket(
 ): Promise<Session> {
   const session = new WebSocketClientSession(framing, dial);
   const { signal, limits } = dial;
-  const socket = await openSocket(url, {
+  const socket = await dial.openSocket(url, {
     headers: dial.headers,
     ca: dial.ca,
     maxBytes: frameBytes(limits),
@@ -171,7 +176,7 @@ class WebSocketClientSession implements Session, ClientSocketHandler {
         return;
       case "messages":
         this.#begin();
-        return this.#deliver(incoming.messages);
+        return this.#deliver(text, incoming.messages);
     }
   }
 
@@ -197,11 +202,11 @@ class WebSocketClientSession implements Session, ClientSocketHandler {
     this.#opened.resolve(undefined);
   }
 
-  #deliver(messages: readonly string[]): void {
+  #deliver(frame: string, messages: readonly Message[]): void {
+    if (hasLongMessage(frame, messages, this.#messageBytes)) {
+      return this.close(1009, "message too long");
+    }
     for (const message of messages) {
-      if (exceedsBytes(message, this.#messageBytes)) {
-        return this.close(1009, "message too long");
-      }
       this.#inbox.deliver(message);
       if (this.#end !== undefined) return;
     }

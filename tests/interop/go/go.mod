@@ -4,7 +4,18 @@ go 1.24
 
 require github.com/koding/kite v0.0.0-20180710021347-baa1a54919e3
 
-require github.com/koding/websocketproxy v0.0.0-20180716164433-0fa3f994f6e7 // indirect
+require (
+	github.com/armon/go-radix v0.0.0-20180808171621-7fddfc383310 // indirect
+	github.com/bgentry/speakeasy v0.1.0 // indirect
+	github.com/fatih/color v1.7.0 // indirect
+	github.com/hashicorp/errwrap v1.0.0 // indirect
+	github.com/hashicorp/go-multierror v1.0.0 // indirect
+	github.com/koding/websocketproxy v0.0.0-20180716164433-0fa3f994f6e7 // indirect
+	github.com/mattn/go-colorable v0.0.9 // indirect
+	github.com/mattn/go-isatty v0.0.3 // indirect
+	github.com/mitchellh/cli v1.0.0 // indirect
+	github.com/posener/complete v1.1.1 // indirect
+)
 
 // The versions that the Go kite was last built with (its Gopkg.lock of July 2018).
 require (
@@ -45,3 +56,5 @@ require (
 
 // The same author's package, under the name that it moved to.
 replace github.com/lann/squirrel => github.com/Masterminds/squirrel v1.1.0
+
+tool github.com/koding/kite/kitectl

@@ -1,4 +1,5 @@
 import { encodeClose, encodeMessages, HEARTBEAT_FRAME, OPEN_FRAME } from "../frames.ts";
+import type { Message } from "../../message.ts";
 import type { CloseInfo, TransportName } from "../../session.ts";
 import { batchEnd } from "./batches.ts";
 import { ServerSession, type SessionHost } from "./session.ts";
@@ -94,9 +95,9 @@ export class HttpSession extends ServerSession {
    *
    * @returns false when one is over the limit
    */
-  accept(messages: readonly string[]): boolean {
+  accept(frame: string, messages: readonly Message[]): boolean {
     this.#hasSentMessages = true;
-    return this.deliver(messages);
+    return this.deliver(frame, messages);
   }
 
   /** Ends the session because an upstream request was refused with the HTTP status. */

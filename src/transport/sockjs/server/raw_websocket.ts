@@ -1,3 +1,4 @@
+import { readRaw, writeRaw } from "../../message.ts";
 import type { TransportName } from "../../session.ts";
 import { SocketSession } from "./socket_session.ts";
 
@@ -6,11 +7,11 @@ export class RawWebSocketServerSession extends SocketSession {
   readonly transport: TransportName = "rawWebSocket";
 
   protected read(text: string): void {
-    this.deliver([text]);
+    this.deliver(text, readRaw(text));
   }
 
   protected write(messages: readonly string[]): void {
-    for (const message of messages) this.transmit(message);
+    writeRaw(messages, (text) => this.transmit(text));
   }
 
   protected greet(): void {}

@@ -1,7 +1,7 @@
 import { KiteError } from "../../../protocol/errors.ts";
 import type { Limits } from "../../../protocol/limits.ts";
-import { exceedsBytes } from "../../byte_length.ts";
 import { closeInfo } from "../../close_code.ts";
+import { hasLongMessage, type Message, sizeOf } from "../../message.ts";
 import { Outbox } from "../../outbox.ts";
 import type { CloseInfo, Session, SessionHandler, TransportName } from "../../session.ts";
 
@@ -52,7 +52,7 @@ export abstract class ServerSession implements Session {
   readonly #outbox: Outbox = new Outbox((messages) => this.#flush(messages));
   #queued = 0;
   #handler: SessionHandler | undefined;
-  #early: string[] | undefined;
+  #early: Message[] | undefined;
   #earlyCost = 0;
   #ending: CloseInfo | undefined;
   #over = false;
@@ -153,13 +153,10 @@ export abstract class ServerSession implements Session {
    *
    * @returns false if one exceeds the limit, which ends the session
    */
-  protected deliver(messages: readonly string[]): boolean {
-    const limit = this.host.limits.messageBytes;
-    for (const message of messages) {
-      if (exceedsBytes(message, limit)) {
-        this.refuse();
-        return false;
-      }
+  protected deliver(frame: string, messages: readonly Message[]): boolean {
+    if (hasLongMessage(frame, messages, this.host.limits.messageBytes)) {
+      this.refuse();
+      return false;
     }
     const handler = this.#handler;
     if (handler === undefined) {
@@ -199,7 +196,7 @@ export abstract class ServerSession implements Session {
     }
   }
 
-  #handOver(handler: SessionHandler, messages: readonly string[]): void {
+  #handOver(handler: SessionHandler, messages: readonly Message[]): void {
     try {
       for (const message of messages) {
         if (this.#ending !== undefined) return;
@@ -210,11 +207,11 @@ export abstract class ServerSession implements Session {
     }
   }
 
-  #keep(messages: readonly string[]): void {
+  #keep(messages: readonly Message[]): void {
     if (this.#ending !== undefined) return;
     this.#early ??= [];
     for (const message of messages) {
-      this.#earlyCost += message.length + EARLY_MESSAGE_COST;
+      this.#earlyCost += sizeOf(message, Infinity) + EARLY_MESSAGE_COST;
       if (this.#earlyCost > frameLimit(this.host.limits)) {
         this.#early = undefined;
         this.stop(NO_HANDLER);

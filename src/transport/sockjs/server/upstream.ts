@@ -71,7 +71,7 @@ export async function acceptMessages(
   const messages = decodeUpstream(payload);
   if (messages === undefined) return plain(500, "Broken JSON encoding.", headers);
   // An ended session ignores messages; its client is notified by its next request for frames.
-  return session.accept(messages) ? accepted(headers) : plain(413, REFUSALS[413], headers);
+  return session.accept(payload, messages) ? accepted(headers) : plain(413, REFUSALS[413], headers);
 }
 
 function isUrlEncoded(contentType: string | null): boolean {

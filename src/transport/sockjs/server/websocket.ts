@@ -24,7 +24,7 @@ export class WebSocketServerSession extends SocketSession {
     if (messages === undefined) {
       this.stop(BROKEN_FRAMING);
     } else {
-      this.deliver(messages);
+      this.deliver(text, messages);
     }
   }
 

@@ -1,3 +1,4 @@
+import { textOf } from "../../../../src/transport/message.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { KiteError } from "../../../../src/protocol/errors.ts";
 import { SockJsServer } from "../../../../src/transport/sockjs/server/mod.ts";
@@ -101,7 +102,7 @@ for (const [name, open] of Object.entries(TRANSPORTS)) {
       onSession: (session) =>
         session.attach({
           onMessage: (message) => {
-            seen.push(message);
+            seen.push(textOf(message));
             if (message === "bad") throw new Error("handler");
           },
           onClose: ({ code }) => {

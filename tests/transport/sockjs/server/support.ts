@@ -1,3 +1,4 @@
+import { textOf } from "../../../../src/transport/message.ts";
 import { assertEquals, assertMatch } from "@std/assert";
 import { DEFAULT_LIMITS, type Limits } from "../../../../src/protocol/limits.ts";
 import {
@@ -57,7 +58,7 @@ export class TestServer implements AsyncDisposable {
 
 /** Sends every message back. */
 export function echo(session: Session): void {
-  session.attach({ onMessage: (message) => session.send(message), onClose: () => {} });
+  session.attach({ onMessage: (message) => session.send(textOf(message)), onClose: () => {} });
 }
 
 /** Closes each session at once. */

@@ -170,11 +170,11 @@ Deno.test("raw websocket: one text message each, even within a turn", async () =
   await using server = new TestServer({
     onSession: (session) => {
       session.attach({ onMessage: () => {}, onClose: () => {} });
-      for (const message of ["a", "", "[b]"]) session.send(message);
+      for (const message of ["a", "", "{b}"]) session.send(message);
     },
   });
   const socket = await TestSocket.open(server.url + "/websocket");
-  assertEquals([await socket.next(), await socket.next(), await socket.next()], ["a", "", "[b]"]);
+  assertEquals([await socket.next(), await socket.next(), await socket.next()], ["a", "", "{b}"]);
   await socket.close();
 });
 

@@ -1,0 +1,167 @@
+import type { ClientTransport } from "../transport/dial.ts";
+import { kiteHome, readKiteKeyClaims, readKiteKeyFile } from "../auth/kite_key.ts";
+import { Kite } from "../kite.ts";
+import { KiteError, messageOf } from "../protocol/errors.ts";
+import { entryAt } from "../runtime/folders.ts";
+import { type Context, createKite } from "./context.ts";
+
+/** What a check found. */
+export interface Finding {
+  readonly state: "ok" | "warning" | "wrong";
+  readonly text: string;
+  /** The command that mends it, or what to do. */
+  readonly remedy?: string;
+}
+
+const TIMEOUT = 5_000;
+/** Milliseconds by which the clock may differ from Kontrol's: tokens allow for 5 minutes. */
+const CLOCK_TOLERANCE = 60_000;
+
+/** Is there a kite.key, can it be read, and is it kept from others? */
+export async function checkKey({ program }: Context): Promise<Finding> {
+  const path = `${kiteHome()}/kite.key`;
+  const register = `${program} register, or ${program} up for a Kontrol of your own`;
+  let text: string | undefined;
+  try {
+    text = await readKiteKeyFile();
+  } catch (error) {
+    return wrong(messageOf(error), `${program} register --force`);
+  }
+  if (text === undefined) return wrong(`there is no ${path}`, register);
+  const { sub, iss, kontrolURL } = readKiteKeyClaims(text);
+  const mode = (await entryAt(path))?.mode ?? 0;
+  const about = `${path}, of ${sub}, issued by ${iss}, for Kontrol at ${kontrolURL}`;
+  // Windows has no such modes.
+  if ((mode & 0o077) !== 0 && mode !== 0o666) {
+    return { state: "warning", text: `others can read ${path}`, remedy: `chmod 400 ${path}` };
+  }
+  return ok(about);
+}
+
+/** What a Kontrol says over HTTP. */
+export interface KontrolStatus {
+  readonly kontrol: Finding;
+  readonly clock: Finding;
+  readonly storage: Finding;
+}
+
+/** Does Kontrol answer, does its storage, and do its clock and ours agree? */
+export async function checkKontrol({ program }: Context, url: string): Promise<KontrolStatus> {
+  const base = url.replace(/\/kite$/, "");
+  const unknown: Finding = { state: "warning", text: "unknown, as Kontrol cannot be reached" };
+  const begin = Date.now();
+  let health: Response;
+  try {
+    health = await get(`${base}/healthz`);
+  } catch (error) {
+    const isHere = /\/\/(localhost|127\.|\[::1\])/.test(url);
+    const remedy = isHere
+      ? `${program} up`
+      : "check the network, and that Kontrol runs there; another URL: KITE_KONTROL_URL";
+    const kontrol = wrong(`nothing answers at ${url}: ${messageOf(error)}`, remedy);
+    return { kontrol, clock: unknown, storage: unknown };
+  }
+  const took = Date.now() - begin;
+  return {
+    kontrol: ok(`answers at ${url}, in ${took} ms`),
+    clock: checkClock(health, begin + took / 2),
+    storage: await checkStorage(base),
+  };
+}
+
+function checkClock(response: Response, now: number): Finding {
+  const theirs = Date.parse(response.headers.get("date") ?? "");
+  if (Number.isNaN(theirs)) return { state: "warning", text: "Kontrol does not tell its time" };
+  const difference = now - theirs;
+  // The header has whole seconds.
+  if (Math.abs(difference) < CLOCK_TOLERANCE) return ok("within a minute of Kontrol's");
+  const seconds = Math.round(Math.abs(difference) / 1_000);
+  const text = `${seconds} s ${difference > 0 ? "ahead of" : "behind"} Kontrol's`;
+  return wrong(text, "set the clock: sudo timedatectl set-ntp true");
+}
+
+async function checkStorage(base: string): Promise<Finding> {
+  try {
+    const response = await get(`${base}/readyz`);
+    if (response.ok) return ok("Kontrol reaches it");
+    if (response.status === 404) {
+      return { state: "warning", text: "unknown: this Kontrol does not tell, as Go's" };
+    }
+    return wrong(
+      `Kontrol cannot reach it (${response.status})`,
+      "see Kontrol's log, and start its database",
+    );
+  } catch (error) {
+    return wrong(messageOf(error), "see Kontrol's log");
+  }
+}
+
+/** Does Kontrol take our kite.key? */
+export async function checkTrust({ program, signal }: Context, kite: Kite): Promise<Finding> {
+  if (kite.config.kiteKey === undefined) {
+    return { state: "warning", text: "unknown without a kite.key" };
+  }
+  try {
+    await kite.getKey({ timeout: TIMEOUT, signal });
+    return ok("Kontrol takes the kite.key");
+  } catch (error) {
+    const isRefused = error instanceof KiteError && error.type === "authenticationError";
+    return wrong(messageOf(error), isRefused ? `${program} register --force` : `${program} up`);
+  }
+}
+
+/** Can Kontrol be dialled this way? */
+export async function checkTransport(
+  { signal }: Context,
+  url: string,
+  transport: ClientTransport,
+): Promise<Finding> {
+  const kite = createKite({ kiteKey: "" });
+  try {
+    const client = kite.newClient(url, { transport });
+    const begin = Date.now();
+    await client.dial({ timeout: TIMEOUT, signal });
+    await client.tellWith({ timeout: TIMEOUT, signal }, "kite.ping");
+    return ok(`answers in ${Date.now() - begin} ms`);
+  } catch (error) {
+    const remedy = transport === "WebSocket"
+      ? "let the proxies on the way pass WebSockets on, or set KITE_TRANSPORT=XHRPolling"
+      : "start Kontrol, or let the proxies on the way pass HTTP on";
+    return wrong(messageOf(error), remedy);
+  } finally {
+    await kite.close({ deadline: 0 });
+  }
+}
+
+/** Can a kite listen on this port, or does Kontrol already? */
+export async function checkPort({ program }: Context, port: number): Promise<Finding> {
+  const kite = new Kite("kitectl", "0.0.1", { port, logLevel: "FATAL", kiteKey: "" });
+  try {
+    await kite.listen();
+    return ok("free");
+  } catch (error) {
+    const health = await get(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
+    if (health?.ok === true) return ok("Kontrol listens on it");
+    return {
+      state: "warning",
+      text: messageOf(error),
+      remedy: `${program} up --port ${port + 400}`,
+    };
+  } finally {
+    await kite.close({ deadline: 0 });
+  }
+}
+
+async function get(url: string): Promise<Response> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT), redirect: "manual" });
+  await response.body?.cancel();
+  return response;
+}
+
+function ok(text: string): Finding {
+  return { state: "ok", text };
+}
+
+function wrong(text: string, remedy: string): Finding {
+  return { state: "wrong", text, remedy };
+}

@@ -1,0 +1,43 @@
+import { Kite } from "../kite.ts";
+import type { KiteOptions } from "../kite_options.ts";
+import { VERSION } from "../protocol/package_version.ts";
+import { env } from "../runtime/env.ts";
+import { Failure } from "./exit_codes.ts";
+import type { Screen } from "./screen.ts";
+
+/** What every command gets. */
+export interface Context {
+  readonly screen: Screen;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** How the user calls this program. */
+  readonly program: string;
+}
+
+/** How the user calls this program: a task runs in the project's folder, and says from where. */
+export function programName(): string {
+  return (env("INIT_CWD") ?? "") === "" ? "kitectl" : "deno task kitectl";
+}
+
+/** A path as the user meant it, also under a task. */
+export function userPath(path: string): string {
+  const from = env("INIT_CWD") ?? "";
+  return from === "" || path.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path)
+    ? path
+    : `${from}/${path}`;
+}
+
+/** The kite that makes a command's calls. It logs nothing: what fails is the command's to say. */
+export function createKite(options: KiteOptions = {}): Kite {
+  return new Kite("kitectl", VERSION, { logLevel: "FATAL", ...options });
+}
+
+/** {@linkcode createKite} for a command that needs Kontrol. */
+export function createKiteWithKontrol({ program }: Context): Kite {
+  const kite = createKite();
+  const { kontrolUrls, kiteHome } = kite.config;
+  if (kontrolUrls.length > 0) return kite;
+  throw new Failure(`Cannot find Kontrol: there is no kite.key in ${kiteHome}`, {
+    hint: `\`${program} register\` gets one; \`${program} up\` starts a Kontrol of your own`,
+  });
+}

@@ -1,0 +1,120 @@
+import {
+  kiteHome,
+  readKiteKeyClaims,
+  readKiteKeyFile,
+  writeKiteKeyFile,
+} from "../auth/kite_key.ts";
+import { checkName, checkUrl } from "../config_values.ts";
+import type { Kite } from "../kite.ts";
+import { KiteError } from "../protocol/errors.ts";
+import { getPass, prompt } from "../runtime/terminal.ts";
+import { DEFAULT_PORT } from "../../kontrol/kontrol.ts";
+import { type AddCommand, examples, readOption } from "./command.ts";
+import { type Context, createKite } from "./context.ts";
+import { EXIT, Failure } from "./exit_codes.ts";
+
+/** Kontrol may ask its owner or the user before it answers. */
+const TIMEOUT = 300_000;
+
+interface RegisterOptions {
+  readonly to?: string;
+  readonly username?: string;
+  /** True for a code that is asked for. */
+  readonly invite?: string | true;
+  readonly force?: boolean;
+}
+
+/** `kitectl register`: gets a kite.key from Kontrol. */
+export const addRegister: AddCommand = (program, context) => {
+  program.command("register")
+    .description("get a kite.key from Kontrol")
+    .option(
+      "--to <url>",
+      "Kontrol's URL; that of the present kite.key, or this machine's, if not given",
+    )
+    .option("--username <name>", "your username; asked for if not given")
+    .option("--invite [code]", "the code of an invite; asked for, unseen, if not given")
+    .option("--force", "replace the kite.key that is there")
+    .addHelpText(
+      "after",
+      examples(
+        `${context.program} register --to http://kontrol.example.com:4000/kite`,
+        `${context.program} register --username bob --invite F7XK2-9QZ3M-0AB4C-T8VWY`,
+      ),
+    )
+    .action((options: RegisterOptions) => register(context, options));
+};
+
+async function register(context: Context, options: RegisterOptions): Promise<void> {
+  const { screen, signal } = context;
+  const home = kiteHome();
+  const present = await readKiteKeyFile(home);
+  if (present !== undefined && options.force !== true) {
+    const { sub = "", kontrolURL = "" } = readKiteKeyClaims(present);
+    throw new Failure(
+      `Cannot register: ${home}/kite.key is there, of ${sub} at ${kontrolURL}`,
+      { hint: "Use --force to replace it, or set KITE_HOME to another folder" },
+    );
+  }
+  const url = kontrolUrl(options.to, present);
+  const username = options.username ?? await ask(prompt("Username: ", { signal }), "--username");
+  readOption(checkName, "the username", username);
+  const invite = options.invite === true
+    ? await ask(getPass("Invite code: ", { signal }), "--invite CODE")
+    : options.invite ?? "";
+  const kite = createKite({
+    username,
+    kiteKey: "",
+    // Kontrol's owner may ask back in these ways.
+    builtins: { "kite.print": true, "kite.prompt": true, "kite.getPass": true },
+  });
+  try {
+    const kiteKey = await requestKey(context, kite, url, invite);
+    await writeKiteKeyFile(kiteKey, home);
+    screen.print(`Registered as ${username}; the key is in ${home}/kite.key`);
+  } finally {
+    await kite.close({ deadline: 0 });
+  }
+}
+
+async function requestKey(
+  { screen, signal }: Context,
+  kite: Kite,
+  url: string,
+  invite: string,
+): Promise<string> {
+  const client = kite.newClient(url);
+  await screen.whileWaiting(`Connecting to ${url}`, () => client.dial({ signal }));
+  const argument = invite === "" ? { authType: "" } : { authType: "invite", invite };
+  const answer = await client.tellWith({ timeout: TIMEOUT, signal }, "registerMachine", argument);
+  const { username } = kite.identity;
+  if (typeof answer === "string" && isKeyOf(answer, username)) return answer;
+  throw new KiteError("invalidResponse", `Kontrol did not answer with a kite.key of ${username}`);
+}
+
+function isKeyOf(text: string, username: string): boolean {
+  try {
+    return readKiteKeyClaims(text).sub === username;
+  } catch {
+    return false;
+  }
+}
+
+function kontrolUrl(given: string | undefined, kiteKey: string | undefined): string {
+  if (given !== undefined) return readOption(checkUrl, "--to", given);
+  const known = kiteKey === undefined ? undefined : readKiteKeyClaims(kiteKey).kontrolURL;
+  return known ?? `http://localhost:${DEFAULT_PORT}/kite`;
+}
+
+/** The answer to a question; without a person to ask, the option is named that tells it. */
+async function ask(question: Promise<string>, option: string): Promise<string> {
+  let answer: string;
+  try {
+    answer = (await question).trim();
+  } catch (error) {
+    if (!(error instanceof KiteError) || error.type !== "genericError") throw error;
+    throw new Failure(`Cannot ask: ${error.message}`, { code: EXIT.usage, hint: `Use ${option}` });
+  }
+  if (answer !== "") return answer;
+  throw new Failure("Cannot register: the answer is empty", { code: EXIT.usage });
+}

@@ -1,0 +1,204 @@
+import type { Command } from "commander";
+import type { Client } from "../client.ts";
+import { checkUrl } from "../config_values.ts";
+import type { Kite } from "../kite.ts";
+import { KiteError } from "../protocol/errors.ts";
+import { IDENTITY_FIELDS } from "../protocol/identity.ts";
+import type { KontrolQuery } from "../protocol/query.ts";
+import type { Authentication } from "../rpc/codec.ts";
+import { readOption } from "./command.ts";
+import { type Context, createKite, createKiteWithKontrol } from "./context.ts";
+import { EXIT, Failure } from "./exit_codes.ts";
+
+const FIELD_HELP: Readonly<Record<string, string>> = Object.freeze({
+  username: "the kite's user",
+  environment: "where it runs, such as production",
+  name: "its name",
+  version: 'its version, or a constraint such as ">= 1.0, < 2.0"',
+  region: "its region",
+  hostname: "its machine",
+  id: "its id",
+});
+
+/** The options that name a kite to call. */
+export interface TargetOptions extends KontrolQuery {
+  readonly to?: string;
+  readonly showKey?: boolean;
+}
+
+/** Adds an option for each of the seven fields of a query. */
+export function addQueryOptions(command: Command): Command {
+  for (const field of IDENTITY_FIELDS) {
+    command.option(`--${field} <${field}>`, FIELD_HELP[field]);
+  }
+  return command;
+}
+
+/** Adds the options that name a kite to call. */
+export function addTargetOptions(command: Command): Command {
+  command.option("--to <url>", "the kite's URL, in place of or beside the fields");
+  addQueryOptions(command);
+  return command.option(
+    "--show-key",
+    "with --to: authenticate with your kite.key itself; only for kites you trust",
+  );
+}
+
+/** The fields that were given. */
+export function queryOf(options: KontrolQuery): KontrolQuery {
+  return Object.fromEntries(
+    IDENTITY_FIELDS.flatMap((field) =>
+      options[field] === undefined ? [] : [[
+        field,
+        options[field],
+      ]]
+    ),
+  );
+}
+
+/**
+ * Clients of the kites that match, not dialled yet.
+ *
+ * @throws {Failure} when there are none
+ */
+export async function findKites(
+  context: Context,
+  kite: Kite,
+  query: KontrolQuery,
+): Promise<readonly Client[]> {
+  try {
+    return await context.screen.whileWaiting(
+      "Asking Kontrol",
+      () => kite.getKites(query, { signal: context.signal }),
+    );
+  } catch (error) {
+    if (!(error instanceof KiteError) || error.code !== "kitesNotFound") throw error;
+    const fields = Object.entries(query).map(([name, value]) => `${name} ${value}`).join(", ");
+    throw new Failure(`No kite matches ${fields}`, { code: EXIT.notFound });
+  }
+}
+
+/** A connected kite, and the kite that called it. */
+export interface Target extends AsyncDisposable {
+  readonly client: Client;
+  /** True if we showed no authentication. */
+  readonly isAnonymous: boolean;
+}
+
+/**
+ * Connects to the kite that the options name.
+ *
+ * @param timeout milliseconds to connect to each kite that is tried
+ * @throws {Failure} when the options name none, or none matches; else {@linkcode KiteError}
+ */
+export async function openTarget(
+  context: Context,
+  options: TargetOptions,
+  timeout: number,
+): Promise<Target> {
+  const query = queryOf(options);
+  const hasQuery = Object.keys(query).length > 0;
+  if (options.to === undefined && !hasQuery) {
+    throw new Failure("Cannot choose a kite: neither --to nor a field such as --name is given", {
+      code: EXIT.usage,
+    });
+  }
+  const kite = options.to === undefined ? createKiteWithKontrol(context) : createKite();
+  try {
+    const clients = options.to === undefined
+      ? await findKites(context, kite, query)
+      : [await clientAt(context, kite, readOption(checkUrl, "--to", options.to), options, query)];
+    const client = await dialFirst(context, clients, timeout);
+    return {
+      client,
+      isAnonymous: client.authentication === undefined,
+      [Symbol.asyncDispose]: () => kite.close({ deadline: 0 }),
+    };
+  } catch (error) {
+    await kite.close({ deadline: 0 });
+    throw error;
+  }
+}
+
+async function dialFirst(
+  { screen, signal }: Context,
+  clients: readonly Client[],
+  timeout: number,
+): Promise<Client> {
+  let failure: unknown;
+  for (const client of clients) {
+    try {
+      await screen.whileWaiting(
+        `Connecting to ${client.url}`,
+        () => client.dial({ timeout, signal }),
+      );
+      return client;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
+}
+
+async function clientAt(
+  context: Context,
+  kite: Kite,
+  url: string,
+  { showKey = false }: TargetOptions,
+  query: KontrolQuery,
+): Promise<Client> {
+  const authentication = showKey
+    ? kiteKeyOf(context, kite)
+    : await tokenFor(context, kite, url, query);
+  return kite.newClient(url, authentication === undefined ? {} : { authentication });
+}
+
+function kiteKeyOf({ program }: Context, kite: Kite): Authentication {
+  const { kiteKey, kiteHome } = kite.config;
+  if (kiteKey !== undefined) return { type: "kiteKey", key: kiteKey };
+  throw new Failure(`Cannot use --show-key: there is no kite.key in ${kiteHome}`, {
+    hint: `\`${program} register\` gets one`,
+  });
+}
+
+/**
+ * A token for a URL: that of the kite which the fields name, or else of a kite of our own that is
+ * registered there. Without either, the call goes without authentication: a kite.key is not shown
+ * to a URL unless the user says so.
+ */
+async function tokenFor(
+  context: Context,
+  kite: Kite,
+  url: string,
+  query: KontrolQuery,
+): Promise<Authentication | undefined> {
+  const hasQuery = Object.keys(query).length > 0;
+  const { kiteKey, kontrolUrls, username } = kite.config;
+  if (!hasQuery && (kiteKey === undefined || kontrolUrls.length === 0)) return undefined;
+  try {
+    const found = await findKites(context, kite, hasQuery ? query : { username });
+    const match = hasQuery ? found[0] : found.find((each) => isSameUrl(each.url, url));
+    return match?.authentication;
+  } catch (error) {
+    if (hasQuery) throw error;
+    return undefined;
+  }
+}
+
+function isSameUrl(one: string, other: string): boolean {
+  const normal = (url: string): string => {
+    return URL.canParse(url) ? new URL(url).href.replace("//localhost", "//127.0.0.1") : url;
+  };
+  return normal(one) === normal(other);
+}
+
+/** What to do about a refused call, for the one who made it without authentication. */
+export function explainRefusal(error: unknown, { isAnonymous }: Target): unknown {
+  const isRefused = error instanceof KiteError && error.type === "authenticationError";
+  if (!isAnonymous || !isRefused) return error;
+  return new Failure(error.message, {
+    code: EXIT.refused,
+    hint: "Name the kite with --name for a token from Kontrol, or use --show-key if you trust it",
+  });
+}

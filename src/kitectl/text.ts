@@ -1,0 +1,46 @@
+/** What could steer a terminal, or show text in another order: it may come from a remote. */
+const UNSAFE = /[^\P{Cc}\n\t]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+/** A text of a remote, made safe to print. */
+export function safeText(text: string): string {
+  return text.replace(UNSAFE, "\ufffd");
+}
+
+/** {@linkcode safeText} on one line. */
+export function safeLine(text: string): string {
+  return safeText(text).replace(/[\n\t]/g, "\ufffd");
+}
+
+/** Valid JSON of a value, safe to print; functions and streams are shown by name. */
+export function safeJson(value: unknown, indent = 0): string {
+  const text = JSON.stringify(value, showSpecial, indent) ?? "null";
+  // JSON escapes most control characters by itself. The line ends of an indent stay.
+  return text.replace(UNSAFE, (each) => {
+    return Array.from(
+      { length: each.length },
+      (_, i) => `\\u${each.charCodeAt(i).toString(16).padStart(4, "0")}`,
+    ).join("");
+  });
+}
+
+function showSpecial(_key: string, value: unknown): unknown {
+  if (typeof value === "function") return "[Function]";
+  return isStream(value) ? "[Stream]" : value;
+}
+
+/** True for the items that a remote streams. JSON cannot bring such a member. */
+export function isStream(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+}
+
+/** Rows as text in columns; the last column may be of any width. */
+export function columns(rows: readonly (readonly string[])[]): string[] {
+  const safe = rows.map((row) => row.map(safeLine));
+  const widths: number[] = [];
+  for (const row of safe) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  }
+  return safe.map((row) =>
+    row.map((cell, i) => i === row.length - 1 ? cell : cell.padEnd(widths[i]!)).join("  ").trimEnd()
+  );
+}

@@ -1,0 +1,292 @@
+import { type FoundFunction, stringify } from "../dnode/scrub.ts";
+import { placeCallbacks, readCallbacks, type RemoteValues } from "../dnode/unscrub.ts";
+import type { KiteErrorType } from "../protocol/errors.ts";
+import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
+import type { Limits } from "../protocol/limits.ts";
+import type { Message } from "../transport/message.ts";
+import type {
+  Authentication,
+  Codec,
+  Incoming,
+  IncomingBroken,
+  OutgoingRequest,
+  RequestHead,
+} from "./codec.ts";
+import { type Head, readAuthentication, readTimeout } from "./head.ts";
+import { type Metadata, readOutcome } from "./metadata.ts";
+
+/** The first element of a compact message (docs/protocol.md §8). */
+const KIND = Object.freeze({
+  head: 0,
+  request: 1,
+  result: 2,
+  error: 3,
+  invoke: 4,
+  cancel: 5,
+  release: 6,
+  revoke: 7,
+});
+
+/** Where the value that may hold functions stands in a request, and in other messages. */
+const ARGS_AT = 3;
+const VALUE_AT = 2;
+
+/** What may stand at the end of a message; nothing of it is checked. */
+interface Extra {
+  readonly callbacks?: unknown;
+  readonly timeout?: unknown;
+  readonly meta?: unknown;
+}
+
+/** Levels that a plain message puts around arguments and results, and a compact one does not. */
+const LEVELS_SAVED = 2;
+
+const NO_EXTRA: Extra = Object.freeze({});
+
+/** Compact messages between kites of this library (docs/protocol.md §8). */
+export class CompactCodec implements Codec {
+  readonly #limits: Limits;
+  /** Who sends the requests that come in. */
+  #caller: Head;
+  #callerTimeout: number | undefined;
+  /** The timeout that our latest head names. */
+  #timeout = 0;
+  /** The latest method and its JSON text: callers repeat themselves. */
+  #method = "";
+  #methodText = '""';
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+    this.#caller = {
+      kite: readIdentity(undefined, limits.nameLength),
+      authentication: undefined,
+    };
+  }
+
+  head(
+    kite: KiteIdentity,
+    authentication: Authentication | undefined,
+    timeout: number,
+  ): RequestHead {
+    this.#timeout = timeout;
+    const head = { kite, authentication: authentication ?? null, timeout: stated(timeout) };
+    return { text: "", message: `[${KIND.head},${JSON.stringify(head)}]` };
+  }
+
+  request(request: OutgoingRequest): string {
+    const { method, args, responseId, functions, ids, timeout = 0, meta } = request;
+    if (method !== this.#method) {
+      this.#methodText = JSON.stringify(method);
+      this.#method = method;
+    }
+    let extra = callbacksText(functions, ids, ARGS_AT);
+    if (timeout !== this.#timeout) extra = joined(extra, `"timeout":${stated(timeout) ?? 0}`);
+    if (meta !== undefined) extra = joined(extra, `"meta":${JSON.stringify(meta)}`);
+    return `[${KIND.request},${responseId},${this.#methodText},${stringify(args, functions)}${
+      extraText(extra)
+    }]`;
+  }
+
+  result(
+    responseId: number,
+    result: unknown,
+    functions: readonly FoundFunction[],
+    ids: readonly number[],
+  ): string {
+    return `[${KIND.result},${responseId},${stringify(result, functions)}${
+      extraText(callbacksText(functions, ids, VALUE_AT))
+    }]`;
+  }
+
+  /** The text of a successful answer whose result is JSON already. */
+  rawResult(responseId: number, json: string): string {
+    return `[${KIND.result},${responseId},${json}]`;
+  }
+
+  error(responseId: number, error: Readonly<Record<string, unknown>>): string {
+    return `[${KIND.error},${responseId},${JSON.stringify(error)}]`;
+  }
+
+  cancel(responseId: number): string {
+    return `[${KIND.cancel},${responseId}]`;
+  }
+
+  release(ids: readonly number[]): string {
+    return `[${KIND.release},[${ids}]]`;
+  }
+
+  revoke(ids: readonly number[]): string {
+    return `[${KIND.revoke},[${ids}]]`;
+  }
+
+  invoke(
+    id: number,
+    args: readonly unknown[],
+    functions: readonly FoundFunction[],
+    ids: readonly number[],
+  ): string {
+    return `[${KIND.invoke},${id},${stringify(args, functions)}${
+      extraText(callbacksText(functions, ids, VALUE_AT))
+    }]`;
+  }
+
+  /**
+   * Reads a message. Never throws.
+   *
+   * @param message its elements; functions are put into it
+   * @param remote makes what stands for the remote's functions and streams
+   */
+  decode(message: unknown[], remote: RemoteValues): Incoming {
+    const [kind, id] = message;
+    switch (kind) {
+      case KIND.request:
+        return this.#request(message, remote);
+      case KIND.result:
+        if (!isId(id)) return broken("an answer without an id");
+        return this.#place(message, VALUE_AT, remote) ??
+          { kind: "result", id, result: message[VALUE_AT] };
+      case KIND.error:
+        return isId(id)
+          ? { kind: "error", id, error: message[VALUE_AT] }
+          : broken("an answer without an id");
+      case KIND.invoke: {
+        const args = message[VALUE_AT];
+        if (!isId(id) || !Array.isArray(args)) return broken("no id, or arguments is not an array");
+        return this.#place(message, VALUE_AT, remote) ?? { kind: "invoke", id, args };
+      }
+      case KIND.cancel:
+        return isId(id) ? { kind: "cancel", id } : broken("no call to cancel is named");
+      case KIND.release:
+        return Array.isArray(id)
+          ? { kind: "release", ids: id.filter(isId) }
+          : broken("no functions to release are named");
+      case KIND.revoke:
+        return Array.isArray(id)
+          ? { kind: "revoke", ids: id.filter(isId) }
+          : broken("no functions to revoke are named");
+      case KIND.head:
+        return this.#readHead(id);
+      default:
+        return broken("no kind of message that is known");
+    }
+  }
+
+  /** Says whom it concerns that a message cannot be served. */
+  refused(message: Message, type: KiteErrorType, reason: string): IncomingBroken {
+    const [kind, id] = message;
+    const refusal = { kind: "broken", type, reason } as const;
+    if (!isId(id)) return refusal;
+    if (kind === KIND.request) return { ...refusal, responseId: id };
+    const isAnswer = kind === KIND.result || kind === KIND.error;
+    return isAnswer ? { ...refusal, callId: id } : refusal;
+  }
+
+  #request(message: unknown[], remote: RemoteValues): Incoming {
+    const [, id, method, args] = message;
+    const isAnswered = isId(id);
+    if (!isAnswered && id !== null) return broken("a request without an id");
+    if (typeof method !== "string" || !Array.isArray(args)) {
+      const reason = "a request must have a method's name and an array of arguments";
+      return this.refused(message, "argumentError", reason);
+    }
+    let timeout = this.#callerTimeout;
+    let meta: Metadata | undefined;
+    if (message.length > ARGS_AT + 1) {
+      const refusal = this.#place(message, ARGS_AT, remote);
+      if (refusal !== undefined) return refusal;
+      const extra = readExtra(message[ARGS_AT + 1]);
+      if (extra.timeout !== undefined) timeout = readTimeout(extra.timeout);
+      if (extra.meta !== undefined) {
+        const outcome = readOutcome(extra.meta, this.#limits);
+        if (typeof outcome === "string") return this.refused(message, "limitError", outcome);
+        meta = outcome;
+      }
+    }
+    const { kite, authentication } = this.#caller;
+    return {
+      kind: "request",
+      method,
+      kite,
+      authentication,
+      args,
+      responseId: isAnswered ? id : undefined,
+      timeout,
+      meta,
+      can: undefined,
+    };
+  }
+
+  #readHead(value: unknown): Incoming {
+    if (typeof value !== "object" || value === null) return broken("a head must be an object");
+    const { kite, authentication, timeout } = value as Record<string, unknown>;
+    this.#caller = {
+      kite: readIdentity(kite, this.#limits.nameLength),
+      authentication: readAuthentication(authentication),
+    };
+    this.#callerTimeout = readTimeout(timeout);
+    return { kind: "none" };
+  }
+
+  /**
+   * Puts functions into the value at an index of a message.
+   *
+   * @returns why the message is refused, if it is
+   */
+  #place(message: unknown[], index: number, remote: RemoteValues): Incoming | undefined {
+    if (message.length === index + 1) return undefined;
+    const { callbacks } = readExtra(message[index + 1]);
+    if (callbacks === undefined) return undefined;
+    const { callbacksPerMessage, nesting } = this.#limits;
+    const places = readCallbacks(callbacks, callbacksPerMessage, nesting);
+    if (places === undefined) {
+      const reason = `more than ${callbacksPerMessage} callbacks (limit: callbacksPerMessage)`;
+      return this.refused(message, "limitError", reason);
+    }
+    // Arguments are an array in any case; a result may be a function itself.
+    const least = message[0] === KIND.result ? 1 : 2;
+    const within = places.filter(({ path }) => path[0] === index && path.length >= least);
+    placeCallbacks(message, within, remote);
+    return undefined;
+  }
+}
+
+/** How many levels a message has less than a plain one that says the same. */
+export function levelsSaved(message: readonly unknown[]): number {
+  return message[0] === KIND.invoke ? 0 : LEVELS_SAVED;
+}
+
+function readExtra(value: unknown): Extra {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : NO_EXTRA;
+}
+
+function broken(reason: string): Incoming {
+  return { kind: "broken", type: "argumentError", reason };
+}
+
+function isId(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** A timeout as it is sent: undefined for none. */
+function stated(timeout: number): number | undefined {
+  return timeout > 0 && timeout < Infinity ? Math.ceil(timeout) : undefined;
+}
+
+/** The member that gives the places of functions, with paths from the message. */
+function callbacksText(
+  functions: readonly FoundFunction[],
+  ids: readonly number[],
+  index: number,
+): string {
+  if (functions.length === 0) return "";
+  const members = functions.map(({ path }, i) => `"${ids[i]}":${JSON.stringify([index, ...path])}`);
+  return `"callbacks":{${members.join(",")}}`;
+}
+
+function joined(members: string, member: string): string {
+  return members === "" ? member : `${members},${member}`;
+}
+
+function extraText(members: string): string {
+  return members === "" ? "" : `,{${members}}`;
+}

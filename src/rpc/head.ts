@@ -1,0 +1,21 @@
+import type { KiteIdentity } from "../protocol/identity.ts";
+import type { Authentication } from "./codec.ts";
+
+/** What all requests of a caller share: who it is, and what it shows. */
+export interface Head {
+  readonly kite: KiteIdentity;
+  readonly authentication: Authentication | undefined;
+}
+
+/** Reads the authentication that a caller shows; undefined for none. */
+export function readAuthentication(value: unknown): Authentication | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { type, key } = value as { type?: unknown; key?: unknown };
+  if (typeof type !== "string" || type === "") return undefined;
+  return { type, key: typeof key === "string" ? key : "" };
+}
+
+/** Reads the milliseconds that a caller waits; undefined if it does not say. */
+export function readTimeout(value: unknown): number | undefined {
+  return typeof value === "number" && value > 0 && value < Infinity ? value : undefined;
+}

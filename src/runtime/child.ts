@@ -1,0 +1,47 @@
+import { KiteError, messageOf } from "../protocol/errors.ts";
+import { builtinModule, isAllowed } from "./platform.ts";
+import { isTerminal } from "./output.ts";
+import { onSignals } from "./process.ts";
+
+/** Exit codes of a shell for a program that a signal ended: 128 and the signal's number. */
+const SIGNAL_CODES: Readonly<Record<string, number>> = Object.freeze({
+  SIGHUP: 129,
+  SIGINT: 130,
+  SIGKILL: 137,
+  SIGTERM: 143,
+});
+
+/**
+ * Runs a program on the terminal of this one, and passes on the signals that would end it.
+ *
+ * @returns its exit code, as a shell has it
+ * @throws {KiteError} `configError` if it cannot be started
+ */
+export async function runProgram(path: string, args: readonly string[]): Promise<number> {
+  const processes = isAllowed({ name: "run", command: path })
+    ? builtinModule("node:child_process")
+    : undefined;
+  if (processes === undefined) {
+    throw new KiteError("configError", `Cannot run ${path}: Deno needs --allow-run`);
+  }
+  const child = processes.spawn(path, args, { stdio: "inherit" });
+  const release = onSignals(["SIGTERM"], () => child.kill("SIGTERM"));
+  // A terminal sends Ctrl-C to the program as well, and twice would mean something else.
+  const releaseInterrupt = onSignals(["SIGINT"], () => {
+    if (!isTerminal("stdin")) child.kill("SIGINT");
+  });
+  try {
+    return await new Promise((resolve, reject) => {
+      child.once("error", (cause) => {
+        const message = `Cannot run ${path}: ${messageOf(cause)}`;
+        reject(new KiteError("configError", message, { cause }));
+      });
+      child.once("exit", (code, signal) => {
+        resolve(code ?? SIGNAL_CODES[String(signal)] ?? 1);
+      });
+    });
+  } finally {
+    release();
+    releaseInterrupt();
+  }
+}
