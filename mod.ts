@@ -26,6 +26,7 @@ export type { KiteIdentity } from "./src/protocol/identity.ts";
 export type { Server } from "./src/server.ts";
 export type { HttpHandler } from "./src/endpoint.ts";
 export type { RequestInfo, SockJsOptions } from "./src/transport/sockjs/server/mod.ts";
+export type { ServerSocket, SocketEvent, Upgrade } from "./src/runtime/upgrade.ts";
 export type { Client } from "./src/client.ts";
 export type { ClientOptions, ClientState, DialOptions } from "./src/client_options.ts";
 export type { BackoffOptions } from "./src/backoff.ts";

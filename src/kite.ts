@@ -199,7 +199,7 @@ export class Kite implements AsyncDisposable {
   /**
    * Serves HTTP requests for another path than the kite's own.
    *
-   * @param pathname a pattern as in `URLPattern`, such as "/files/*"
+   * @param pathname such as "/health"; "/files/:name" matches one more segment, "/files/*" all paths below
    */
   handleHttp(pathname: string, handler: HttpHandler): this {
     this.#core.handleHttp(pathname, handler);

@@ -27,6 +27,7 @@ import { ListeningServer } from "./server.ts";
 import { dialSession } from "./transport/dial_session.ts";
 import type { CloseInfo } from "./transport/session.ts";
 import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
+import { frameLimit } from "./transport/sockjs/server/session.ts";
 
 /** Milliseconds that running calls get to finish when the kite closes. */
 const DEFAULT_DEADLINE = 5_000;
@@ -179,6 +180,7 @@ export class KiteCore extends CallingCore {
       ...(tls === undefined ? {} : { tls }),
       idleTimeout: this.config.handshakeTimeout,
       connections: this.config.limits.connections,
+      webSocketBytes: frameLimit(this.config.limits),
       fetch: this.fetch,
       onError: (error) => this.report("An HTTP request failed", error),
       close: (options) => this.close(options),
