@@ -1,4 +1,4 @@
-import type { HttpClient } from "./http_client.ts";
+import type { HttpClient } from "./http_types.ts";
 
 /** The global `fetch`, which shares one pool of connections. */
 export function nativeHttpClient(): HttpClient {
