@@ -166,7 +166,7 @@ Deno.test("examples: stream continues after a lost connection, and sends a strea
   const { code, stdout } = await runExample("stream.ts", [], environment(NO_HOME));
   const lines = stdout.trimEnd().split("\n");
   assertEquals(code, 0, stdout);
-  // The producer learns of the lost connection when the reader has redialled, or before.
+  // The producer learns of the lost connection after the reader has dialled again, or before.
   assertEquals(lines.filter((line) => line !== "tail ends"), [
     "tail starts",
     "app.log: line 1",
