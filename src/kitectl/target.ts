@@ -72,9 +72,7 @@ export async function findKites(
       () => kite.getKites(query, { signal: context.signal }),
     );
   } catch (error) {
-    if (!(error instanceof KiteError) || !/no kites? (availabile|found)/i.test(error.message)) {
-      throw error;
-    }
+    if (!(error instanceof KiteError) || error.code !== "kitesNotFound") throw error;
     const fields = Object.entries(query).map(([name, value]) => `${name} ${value}`).join(", ");
     throw new Failure(`No kite matches ${fields}`, { code: EXIT.notFound });
   }
