@@ -65,3 +65,12 @@ function responseId(callbacks: unknown): number | null {
   }
   return null;
 }
+
+/** True for the text of an array: whatever else stands in a frame ends the session. */
+export function isArray(text: string): boolean {
+  try {
+    return Array.isArray(JSON.parse(text));
+  } catch {
+    return false;
+  }
+}

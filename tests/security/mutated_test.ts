@@ -8,7 +8,7 @@ import { heapInUse } from "./heap.ts";
 import { callingKite, targetKite } from "./kites.ts";
 import { Dice, mutate } from "./mutate.ts";
 import { withUntouchedPrototypes } from "./prototypes.ts";
-import { compactTexts } from "./compact_text.ts";
+import { compactTexts, isArray } from "./compact_text.ts";
 import { answerText, responseIdOf, ScriptedServer } from "./scripted_server.ts";
 import { Wire } from "./wire.ts";
 
@@ -171,12 +171,3 @@ Deno.test("mutated: a client survives a server that answers with mutated message
     await eventually(() => client.load.pending + client.load.callbacks === 0);
   });
 });
-
-/** True for the text of an array: whatever else stands in a frame ends the session. */
-function isArray(text: string): boolean {
-  try {
-    return Array.isArray(JSON.parse(text));
-  } catch {
-    return false;
-  }
-}
