@@ -91,9 +91,9 @@ Deno.test("register: an unknown mode, two deciders, and a wrong lifetime are ref
   const kiteKey = await kontrol.kiteKey();
   const make = (options: object) => () => new Kontrol({ storage, kiteKey, ...options });
   assertThrows(
-    make({ register: "closd" }),
+    make({ register: "close" }),
     KiteError,
-    'Cannot use register "closd": must be one of closed, token, open',
+    'Cannot use register "close": must be one of closed, token, open',
   );
   assertThrows(
     make({ register: "open", machineAuthenticate: () => {} }),
