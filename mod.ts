@@ -32,7 +32,9 @@ export type { ClientOptions, ClientState, DialOptions } from "./src/client_optio
 export type { BackoffOptions } from "./src/backoff.ts";
 export type { Connection } from "./src/connection.ts";
 export type { ClientTransport } from "./src/transport/dial.ts";
-export type { CloseInfo, TransportName } from "./src/transport/session.ts";
+export type { Connect } from "./src/transport/custom.ts";
+export type { Message } from "./src/transport/message.ts";
+export type { CloseInfo, Session, SessionHandler, TransportName } from "./src/transport/session.ts";
 
 // Calls and methods.
 export type { Metadata } from "./src/rpc/metadata.ts";

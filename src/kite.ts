@@ -34,7 +34,7 @@ import type { TellOptions } from "./rpc/remote.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import { exit, onInterrupt, printLine } from "./runtime/process.ts";
 import type { Server } from "./server.ts";
-import type { CloseInfo } from "./transport/session.ts";
+import type { CloseInfo, Session } from "./transport/session.ts";
 import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
 
 /**
@@ -269,6 +269,16 @@ export class Kite implements AsyncDisposable {
    */
   newClient(url: string | URL | readonly string[], options: ClientOptions = {}): Client {
     return this.#core.newClient(url, options);
+  }
+
+  /**
+   * Serves a remote over a session that you provide, such as a transport of your own. A remote kite
+   * opens its end with the option `connect` of {@linkcode Kite.newClient}.
+   *
+   * @throws {KiteError} `limitError` if there are too many sessions; `aborted` if the kite is closed
+   */
+  accept(session: Session): Connection {
+    return this.#core.accept(session);
   }
 
   /**

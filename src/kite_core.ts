@@ -25,7 +25,7 @@ import { hostname } from "./runtime/env.ts";
 import { isFirst } from "./runtime/process.ts";
 import { ListeningServer } from "./server.ts";
 import { dialSession } from "./transport/dial_session.ts";
-import type { CloseInfo } from "./transport/session.ts";
+import type { CloseInfo, Session } from "./transport/session.ts";
 import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
 import { frameLimit } from "./transport/sockjs/server/session.ts";
 
@@ -163,6 +163,14 @@ export class KiteCore extends CallingCore {
       ? new Response("the kite is closed\n", { status: 503 })
       : this.#openEndpoint().fetch(request, info);
 
+  /** Serves a remote over a session that did not come through {@linkcode KiteCore.fetch}. */
+  accept(session: Session): Connection {
+    if (this.#isClosed) {
+      throw new KiteError("aborted", "Cannot accept a session: the kite is closed");
+    }
+    return this.#endpointFor("accept a session").accept(session);
+  }
+
   async listen(): Promise<ListeningServer> {
     if (this.#server !== undefined) {
       throw new KiteError(
@@ -216,6 +224,17 @@ export class KiteCore extends CallingCore {
     if (server !== undefined) this.events.emit("close", undefined);
   }
 
+  /** @throws {KiteError} `limitError` if there is no room for another session */
+  #endpointFor(action: string): Endpoint {
+    const endpoint = this.#openEndpoint();
+    const { sessions } = this.config.limits;
+    if (endpoint.connections.size < sessions) return endpoint;
+    throw new KiteError(
+      "limitError",
+      `Cannot ${action}: there are ${sessions} sessions (limit: sessions)`,
+    );
+  }
+
   #openEndpoint(): Endpoint {
     if (this.#endpoint !== undefined) return this.#endpoint;
     const endpoint = new Endpoint(this.#host, {
@@ -244,13 +263,7 @@ export class KiteCore extends CallingCore {
   /** Dials a proxy's tunnel. Its session counts as dialled by the remote (docs/protocol.md §5). */
   async #tunnel(url: string): Promise<void> {
     const { ca, handshakeTimeout, limits } = this.config;
-    const endpoint = this.#openEndpoint();
-    if (endpoint.connections.size >= limits.sessions) {
-      throw new KiteError(
-        "limitError",
-        `Cannot open a tunnel: there are ${limits.sessions} sessions (limit: sessions)`,
-      );
-    }
+    const endpoint = this.#endpointFor("open a tunnel");
     const session = await dialSession(url, { isSessionUrl: true, ca, handshakeTimeout, limits });
     if (this.#endpoint === endpoint) return void endpoint.accept(session, { compact: false });
     session.close();

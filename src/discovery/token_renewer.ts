@@ -107,12 +107,13 @@ export class TokenRenewer {
   #refused(): void {
     if (!this.#mayRenew()) return;
     const sinceRenewal = performance.now() - this.#renewedAt;
+    // The pause that may grow here is the one after this renewal.
+    void this.renew();
     if (sinceRenewal >= 4 * this.#pause) {
       this.#wasRefused = false;
       this.#pause = LEAST_PAUSE;
     } else if (this.#wasRefused) this.#backOff("is refused as expired");
     else this.#wasRefused = true;
-    void this.renew();
   }
 
   #backOff(what: string): void {
