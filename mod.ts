@@ -26,12 +26,15 @@ export type { KiteIdentity } from "./src/protocol/identity.ts";
 export type { Server } from "./src/server.ts";
 export type { HttpHandler } from "./src/endpoint.ts";
 export type { RequestInfo, SockJsOptions } from "./src/transport/sockjs/server/mod.ts";
+export type { ServerSocket, SocketEvent, Upgrade } from "./src/runtime/upgrade.ts";
 export type { Client } from "./src/client.ts";
 export type { ClientOptions, ClientState, DialOptions } from "./src/client_options.ts";
 export type { BackoffOptions } from "./src/backoff.ts";
 export type { Connection } from "./src/connection.ts";
 export type { ClientTransport } from "./src/transport/dial.ts";
-export type { CloseInfo, TransportName } from "./src/transport/session.ts";
+export type { Connect } from "./src/transport/custom.ts";
+export type { Message } from "./src/transport/message.ts";
+export type { CloseInfo, Session, SessionHandler, TransportName } from "./src/transport/session.ts";
 
 // Calls and methods.
 export type { Metadata } from "./src/rpc/metadata.ts";

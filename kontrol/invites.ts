@@ -32,7 +32,7 @@ export interface NewInvite {
 }
 
 /** Without I, L, O and U, which are easily confused with other characters. */
-const LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+const LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; // cspell:disable-line
 /** Letters of a code, with 5 random bits each. */
 const CODE_LENGTH = 20;
 const GROUP = /.{5}(?=.)/g;

@@ -55,7 +55,7 @@ const STRICT: Policy = Object.freeze({
 });
 
 /**
- * The policy of a name, or the owner's own.
+ * Returns the named policy, or the given one.
  *
  * @throws {KiteError} `configError` for an unknown name
  */

@@ -2,6 +2,7 @@ import { type BackoffOptions, checkBackoff } from "./backoff.ts";
 import {
   checkAnyObject,
   checkBoolean,
+  checkFunction,
   checkNames,
   checkOptions,
   checkPems,
@@ -13,6 +14,7 @@ import {
 import type { KiteError } from "./protocol/errors.ts";
 import type { KiteIdentity } from "./protocol/identity.ts";
 import type { Authentication } from "./rpc/codec.ts";
+import type { Connect } from "./transport/custom.ts";
 import { CLIENT_TRANSPORTS, type ClientTransport } from "./transport/dial.ts";
 import type { CloseInfo } from "./transport/session.ts";
 
@@ -31,6 +33,13 @@ export interface ClientOptions {
    * @default the kite's `transport`, "auto"
    */
   readonly transport?: ClientTransport;
+  /**
+   * Opens each session in place of `transport`: over a connection that exists already, or over a
+   * transport of your own.
+   *
+   * @default none: the client dials its URL
+   */
+  readonly connect?: Connect;
   /**
    * Maximum duration of one attempt to connect, milliseconds.
    *
@@ -130,6 +139,7 @@ export interface DialOptions {
 const CHECKS: Checks<ClientOptions> = Object.freeze({
   authentication: checkAuthentication,
   transport: checkWord(CLIENT_TRANSPORTS),
+  connect: checkFunction,
   handshakeTimeout: checkWait,
   idleTimeout: checkWait,
   reconnect: checkReconnect,
@@ -164,7 +174,8 @@ export function checkDialOptions(options: DialOptions): DialOptions {
   return checkOptions("dial", options, DIAL_CHECKS);
 }
 
-function checkAuthentication(name: string, value: unknown): Authentication {
+/** Checks a type and a key. The key is never shown. */
+export function checkAuthentication(name: string, value: unknown): Authentication {
   const { type, key } = checkNames(name, value, ["type", "key"]);
   return { type: checkSecret(`${name}.type`, type), key: checkSecret(`${name}.key`, key) };
 }

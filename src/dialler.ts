@@ -1,7 +1,8 @@
 import { KiteError } from "./protocol/errors.ts";
 import { cannotUse } from "./protocol/refusal.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
-import { type ClientTransport, dialSession } from "./transport/dial.ts";
+import { type Connect, connectCustom } from "./transport/custom.ts";
+import type { ClientTransport, DialSession } from "./transport/dial.ts";
 import type { Limits } from "./protocol/limits.ts";
 import { pause } from "./runtime/turn.ts";
 import type { Session } from "./transport/session.ts";
@@ -11,7 +12,10 @@ const BRIEF = 1_000;
 
 /** Options of a {@linkcode Dialler}. */
 export interface DiallerOptions {
+  readonly dialSession: DialSession;
   readonly transport: ClientTransport;
+  /** Opens the sessions in place of `transport`. */
+  readonly connect?: Connect | undefined;
   /** Maximum duration of one attempt, milliseconds. */
   readonly handshakeTimeout: number;
   /** Milliseconds without data or pongs until a connection counts as lost. */
@@ -96,16 +100,21 @@ export class Dialler {
    * @param timeout milliseconds; `handshakeTimeout` if undefined
    */
   async dial(timeout: number | undefined, signal: AbortSignal | undefined): Promise<Session> {
-    const { idleTimeout, handshakeTimeout, transport, ca, limits, lifetime } = this.#options;
+    const { connect, dialSession, idleTimeout, transport, ca, limits, lifetime } = this.#options;
+    const attempt = {
+      handshakeTimeout: timeout ?? this.#options.handshakeTimeout,
+      signal: anySignal(lifetime, signal),
+    };
     try {
-      const session = await dialSession(this.url, {
-        transport,
-        handshakeTimeout: timeout ?? handshakeTimeout,
-        ...(idleTimeout === undefined ? {} : { idleTimeout }),
-        ca,
-        limits,
-        signal: anySignal(lifetime, signal),
-      });
+      const session = await (connect !== undefined
+        ? connectCustom(connect, this.url, attempt)
+        : dialSession(this.url, {
+          ...attempt,
+          transport,
+          ...(idleTimeout === undefined ? {} : { idleTimeout }),
+          ca,
+          limits,
+        }));
       this.#openedAt = performance.now();
       this.#failure = undefined;
       this.#failures = 0;

@@ -26,12 +26,15 @@ import type { Api, Contract } from "./rpc/contract_types.ts";
 import type { ApiOptions, TellOptions } from "./rpc/remote.ts";
 import { checkTell, NO_OPTIONS, resolveWithin } from "./rpc/tell_options.ts";
 import { WaitingCalls } from "./waiting_calls.ts";
+import type { DialSession } from "./transport/dial.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
 
 /** What a client needs from the kite that it belongs to. */
 export interface ClientHost extends ConversationHost {
   /** Defaults for every client of the kite. */
   readonly clientDefaults: ClientDefaults;
+  /** Connects the clients of the kite. */
+  readonly dialSession: DialSession;
   /** Called for each client that connects or begins to dial. */
   clientOpened(client: DiallingClient): void;
   /** Called for each client that is no longer connected or dialling. */
@@ -75,10 +78,17 @@ export class DiallingClient implements Client {
     this.#events = new Events((event, error) =>
       host.report(`A listener for "${event}" of a client failed`, error)
     );
-    const { limits, clientDefaults } = host;
+    const { limits, clientDefaults, dialSession } = host;
     const backoff = typeof reconnect === "object" ? reconnect : {};
     const { signal: lifetime } = this.#lifetime;
-    const dialling = { ...clientDefaults, ...this.#options, limits, backoff, lifetime };
+    const dialling = {
+      dialSession,
+      ...clientDefaults,
+      ...this.#options,
+      limits,
+      backoff,
+      lifetime,
+    };
     this.#dialler = new Dialler(url, dialling, {
       dialError: (error, attempt) => this.#dialFailed(error, attempt),
       giveUp: (attempts) => this.#events.emit("giveUp", { attempts }),

@@ -1,3 +1,5 @@
+import { METHOD_NAME_ALL } from "hono/router";
+import { PatternRouter } from "hono/router/pattern-router";
 import {
   type Connection,
   type ConnectionHost,
@@ -36,7 +38,8 @@ export class Endpoint {
   readonly #connections = new Set<IncomingConnection>();
   /** Connections without a message so far, oldest first, with the time at which they opened. */
   readonly #silent = new Map<IncomingConnection, number>();
-  readonly #routes: { pattern: URLPattern; handler: HttpHandler }[] = [];
+  readonly #routes = new PatternRouter<HttpHandler>();
+  #hasRoutes = false;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
 
   constructor(host: EndpointHost, options: SockJsOptions) {
@@ -56,7 +59,8 @@ export class Endpoint {
 
   /** Adds a path to serve. */
   addRoute(pathname: string, handler: HttpHandler): void {
-    this.#routes.push({ pattern: new URLPattern({ pathname }), handler });
+    this.#hasRoutes = true;
+    this.#routes.add(METHOD_NAME_ALL, pathname, handler);
   }
 
   /** Answers an HTTP request: an added route, SockJS, or 404. */
@@ -65,10 +69,9 @@ export class Endpoint {
     if (!isHost(request.headers.get("host"))) {
       return new Response("Bad Request: Host is not a host\n", { status: 400 });
     }
-    if (this.#routes.length > 0) {
-      for (const { pattern, handler } of this.#routes) {
-        if (pattern.test(request.url)) return handler(request);
-      }
+    if (this.#hasRoutes) {
+      const [[route]] = this.#routes.match(METHOD_NAME_ALL, new URL(request.url).pathname);
+      if (route !== undefined) return route[0](request);
     }
     return this.#sockjs.fetch(request, info);
   }

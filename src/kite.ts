@@ -34,7 +34,7 @@ import type { TellOptions } from "./rpc/remote.ts";
 import type { KiteRequest } from "./rpc/request.ts";
 import { exit, onInterrupt, printLine } from "./runtime/process.ts";
 import type { Server } from "./server.ts";
-import type { CloseInfo } from "./transport/session.ts";
+import type { CloseInfo, Session } from "./transport/session.ts";
 import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
 
 /**
@@ -183,7 +183,7 @@ export class Kite implements AsyncDisposable {
    * same type, also the built-in ones for `token` and `kiteKey`.
    */
   addAuthenticator(type: string, authenticator: Authenticator): this {
-    this.#core.methods.authenticators.set(type, authenticator);
+    this.#core.authenticators.set(type, authenticator);
     return this;
   }
 
@@ -193,13 +193,13 @@ export class Kite implements AsyncDisposable {
    * @returns whether there was one
    */
   removeAuthenticator(type: string): boolean {
-    return this.#core.methods.authenticators.delete(type);
+    return this.#core.authenticators.delete(type);
   }
 
   /**
    * Serves HTTP requests for another path than the kite's own.
    *
-   * @param pathname a pattern as in `URLPattern`, such as "/files/*"
+   * @param pathname such as "/health"; "/files/:name" matches one more segment, "/files/*" all paths below
    */
   handleHttp(pathname: string, handler: HttpHandler): this {
     this.#core.handleHttp(pathname, handler);
@@ -269,6 +269,16 @@ export class Kite implements AsyncDisposable {
    */
   newClient(url: string | URL | readonly string[], options: ClientOptions = {}): Client {
     return this.#core.newClient(url, options);
+  }
+
+  /**
+   * Serves a remote over a session that you provide, such as a transport of your own. A remote kite
+   * opens its end with the option `connect` of {@linkcode Kite.newClient}.
+   *
+   * @throws {KiteError} `limitError` if there are too many sessions; `aborted` if the kite is closed
+   */
+  accept(session: Session): Connection {
+    return this.#core.accept(session);
   }
 
   /**

@@ -1,11 +1,10 @@
 import { Trust } from "./auth/trust.ts";
 import { Builtins } from "./builtins/mod.ts";
-import type { ClientHooks, ClientOptions } from "./client_options.ts";
+import { CallingCore } from "./calling_core.ts";
 import { configWarnings } from "./config.ts";
 import type { Config } from "./config_options.ts";
 import type { Connection } from "./connection.ts";
 import { describeMethods } from "./contract/describe.ts";
-import { type ClientHost, DiallingClient } from "./dialling_client.ts";
 import { KontrolClient } from "./discovery/kontrol_client.ts";
 import { Endpoint, type EndpointHost, type HttpHandler, KITE_PATH } from "./endpoint.ts";
 import { Events } from "./events.ts";
@@ -15,19 +14,20 @@ import {
   type KiteOptions,
   resolveOptions,
 } from "./kite_options.ts";
-import { KiteLogger, type Logger } from "./log.ts";
+import { KiteLogger } from "./log.ts";
 import { OperatorLog } from "./operator_log.ts";
-import { KiteError, messageOf } from "./protocol/errors.ts";
-import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
-import { addVerifiers } from "./rpc/authenticators.ts";
-import { Methods } from "./rpc/methods.ts";
+import { KiteError } from "./protocol/errors.ts";
+import { addVerifiers } from "./rpc/verifiers.ts";
+import { Authenticators } from "./rpc/authenticators.ts";
+import type { Authentication } from "./rpc/codec.ts";
 import type { IncomingCall, KiteRequest } from "./rpc/request.ts";
 import { hostname } from "./runtime/env.ts";
 import { isFirst } from "./runtime/process.ts";
 import { ListeningServer } from "./server.ts";
-import { dialSession } from "./transport/dial.ts";
-import type { CloseInfo } from "./transport/session.ts";
+import { dialSession } from "./transport/dial_session.ts";
+import type { CloseInfo, Session } from "./transport/session.ts";
 import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
+import { frameLimit } from "./transport/sockjs/server/session.ts";
 
 /** Milliseconds that running calls get to finish when the kite closes. */
 const DEFAULT_DEADLINE = 5_000;
@@ -43,20 +43,17 @@ interface KiteEvents {
 }
 
 /** The parts of a kite and how they work together. {@linkcode Kite} is its public interface. */
-export class KiteCore {
+export class KiteCore extends CallingCore {
   readonly config: Config;
-  readonly identity: KiteIdentity;
-  readonly log: Logger;
-  readonly methods: Methods;
+  readonly authenticators: Authenticators;
   readonly events: Events<KiteEvents>;
   readonly #options: KiteOptions;
+  readonly #operatorLog: OperatorLog;
   readonly #trust: Trust;
   readonly #builtins: Builtins;
-  readonly #clients = new Set<DiallingClient>();
-  readonly #operatorLog: OperatorLog;
   readonly #routes: [string, HttpHandler][] = [];
-  /** What clients and connections see of this kite. */
-  readonly #host: ClientHost & EndpointHost;
+  /** What connections see of this kite. */
+  readonly #host: EndpointHost;
   #kontrol: KontrolClient | undefined;
   #endpoint: Endpoint | undefined;
   #server: ListeningServer | undefined;
@@ -66,22 +63,36 @@ export class KiteCore {
   constructor(name: string, version: string, options: KiteOptions) {
     const warnings: string[] = [];
     const { config, own } = resolveOptions(options, (warning) => warnings.push(warning));
-    this.config = config;
-    this.#options = own;
-    const { username, environment, region } = config;
+    const { username, environment, region, limits, timeout } = config;
     const id = own.id ?? crypto.randomUUID();
-    this.identity = ownIdentity(
-      { username, environment, name, version, region, hostname: hostname(), id },
-      config.limits.nameLength,
-    );
-    this.log = own.logger ?? new KiteLogger(name, config);
-    for (const warning of [...warnings, ...configWarnings()].filter(isFirst)) {
-      this.log.warning("{warning}", { warning });
-    }
-    this.#operatorLog = new OperatorLog(this.log, {
+    const authenticators = new Authenticators();
+    const log = own.logger ?? new KiteLogger(name, config);
+    const operatorLog = new OperatorLog(log, {
       logConnections: own.logConnections ?? false,
       isDebug: config.logLevel === "DEBUG",
     });
+    super({
+      identity: { username, environment, name, version, region, hostname: hostname(), id },
+      log,
+      eventLog: operatorLog,
+      methods: {
+        handling: own.methodHandling ?? "method",
+        authenticates: !(own.disableAuthentication ?? false),
+        authenticators,
+      },
+      limits,
+      timeout,
+      clientDefaults: config,
+      dialSession,
+      compact: own.compact ?? true,
+    });
+    this.#operatorLog = operatorLog;
+    this.authenticators = authenticators;
+    this.config = config;
+    this.#options = own;
+    for (const warning of [...warnings, ...configWarnings()].filter(isFirst)) {
+      this.log.warning("{warning}", { warning });
+    }
     this.events = new Events((event, error) =>
       this.report(`A listener for "${event}" of the kite failed`, error)
     );
@@ -94,16 +105,11 @@ export class KiteCore {
       requireKeyHandover: own.requireKeyHandover,
     });
     this.#trust.onChange((formerKiteKey) => {
-      this.methods.authenticators.trustChanged();
+      this.authenticators.trustChanged();
       this.#replaceKiteKey(formerKiteKey);
     });
-    this.methods = new Methods({
-      handling: own.methodHandling ?? "method",
-      authenticates: !(own.disableAuthentication ?? false),
-      nameLength: config.limits.nameLength,
-    });
     this.#host = this.#createHost();
-    addVerifiers(this.methods.authenticators, this.#trust, this.identity, {
+    addVerifiers(authenticators, this.#trust, this.identity, {
       ...own,
       verifyTtl: config.verifyTtl,
     });
@@ -139,18 +145,11 @@ export class KiteCore {
       proxyUrl: this.config.proxyUrl,
       ca: this.config.ca,
       timeout: this.config.timeout,
+      credentials: () => this.#credentials(),
       newClient: (url, options, hooks) => this.newClient(url, options, hooks),
       report: (what, error) => this.report(what, error),
       registered: (url) => this.events.emit("register", url),
     });
-  }
-
-  newClient(
-    url: string | URL | readonly string[],
-    options: ClientOptions,
-    hooks?: ClientHooks,
-  ): DiallingClient {
-    return new DiallingClient(this.#host, url, options, hooks);
   }
 
   /** Serves a path in addition to the kite's own. */
@@ -163,6 +162,14 @@ export class KiteCore {
     this.#isClosed
       ? new Response("the kite is closed\n", { status: 503 })
       : this.#openEndpoint().fetch(request, info);
+
+  /** Serves a remote over a session that did not come through {@linkcode KiteCore.fetch}. */
+  accept(session: Session): Connection {
+    if (this.#isClosed) {
+      throw new KiteError("aborted", "Cannot accept a session: the kite is closed");
+    }
+    return this.#endpointFor("accept a session").accept(session);
+  }
 
   async listen(): Promise<ListeningServer> {
     if (this.#server !== undefined) {
@@ -181,6 +188,7 @@ export class KiteCore {
       ...(tls === undefined ? {} : { tls }),
       idleTimeout: this.config.handshakeTimeout,
       connections: this.config.limits.connections,
+      webSocketBytes: frameLimit(this.config.limits),
       fetch: this.fetch,
       onError: (error) => this.report("An HTTP request failed", error),
       close: (options) => this.close(options),
@@ -197,11 +205,6 @@ export class KiteCore {
     await this.#closing;
   }
 
-  /** Logs a problem that no caller is told of. */
-  report(what: string, error?: unknown): void {
-    this.#operatorLog.report(what, error);
-  }
-
   async #close(deadline: number): Promise<void> {
     this.methods.isClosing = true;
     this.#kontrol?.close();
@@ -213,12 +216,23 @@ export class KiteCore {
     const server = this.#server;
     this.#server = undefined;
     const stopped = server?.stopListening();
-    await Promise.all([...this.#clients].map((client) => client.close()));
+    await this.closeClients();
     this.#builtins.stop();
     await stopped;
     this.methods.isClosing = false;
     this.#operatorLog.flush();
     if (server !== undefined) this.events.emit("close", undefined);
+  }
+
+  /** @throws {KiteError} `limitError` if there is no room for another session */
+  #endpointFor(action: string): Endpoint {
+    const endpoint = this.#openEndpoint();
+    const { sessions } = this.config.limits;
+    if (endpoint.connections.size < sessions) return endpoint;
+    throw new KiteError(
+      "limitError",
+      `Cannot ${action}: there are ${sessions} sessions (limit: sessions)`,
+    );
   }
 
   #openEndpoint(): Endpoint {
@@ -231,11 +245,16 @@ export class KiteCore {
     return this.#endpoint = endpoint;
   }
 
+  #credentials(): Authentication | undefined {
+    const { kiteKey } = this.#trust;
+    return kiteKey === undefined ? undefined : { type: "kiteKey", key: kiteKey };
+  }
+
   /** Gives clients that send the former kite.key the new one. */
   #replaceKiteKey(former: string | undefined): void {
     const { kiteKey } = this.#trust;
     if (former === undefined || kiteKey === undefined || kiteKey === former) return;
-    for (const client of this.#clients) {
+    for (const client of this.clients) {
       const { type, key } = client.authentication ?? {};
       if (type === "kiteKey" && key === former) client.authentication = { type, key: kiteKey };
     }
@@ -244,42 +263,21 @@ export class KiteCore {
   /** Dials a proxy's tunnel. Its session counts as dialled by the remote (docs/protocol.md §5). */
   async #tunnel(url: string): Promise<void> {
     const { ca, handshakeTimeout, limits } = this.config;
-    const endpoint = this.#openEndpoint();
-    if (endpoint.connections.size >= limits.sessions) {
-      throw new KiteError(
-        "limitError",
-        `Cannot open a tunnel: there are ${limits.sessions} sessions (limit: sessions)`,
-      );
-    }
+    const endpoint = this.#endpointFor("open a tunnel");
     const session = await dialSession(url, { isSessionUrl: true, ca, handshakeTimeout, limits });
     if (this.#endpoint === endpoint) return void endpoint.accept(session, { compact: false });
     session.close();
     throw new KiteError("aborted", "Cannot open a tunnel: the kite was closed");
   }
 
-  /** Logs the counts of suppressed messages once no remote is left that could cause more. */
-  #flushLog(): void {
-    if (this.#clients.size + this.connections.size === 0) this.#operatorLog.flush();
+  protected override get hasRemotes(): boolean {
+    return super.hasRemotes || this.connections.size > 0;
   }
 
-  #createHost(): ClientHost & EndpointHost {
-    const { config } = this;
+  #createHost(): EndpointHost {
     return {
-      identity: this.identity,
-      limits: config.limits,
-      timeout: config.timeout,
+      ...this.clientHost,
       concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
-      compact: this.#options.compact ?? true,
-      clientDefaults: config,
-      serve: (request) => this.methods.serve(request),
-      report: (what, error) => this.report(what, error),
-      inFlight: { bytes: 0 },
-      callLog: this.#operatorLog,
-      clientOpened: (client) => void this.#clients.add(client),
-      clientClosed: (client) => {
-        this.#clients.delete(client);
-        this.#flushLog();
-      },
       connectionOpened: (connection) => {
         this.#operatorLog.opened(connection);
         this.events.emit("connect", connection);
@@ -288,18 +286,9 @@ export class KiteCore {
       connectionClosed: (connection, info) => {
         this.#endpoint?.forget(connection);
         this.#operatorLog.closed(connection, info);
-        this.#flushLog();
+        this.flushLog();
         this.events.emit("disconnect", { connection, info });
       },
     };
-  }
-}
-
-/** @throws {KiteError} `configError`: these fields are settings, not a caller's arguments */
-function ownIdentity(identity: KiteIdentity, nameLength: number): KiteIdentity {
-  try {
-    return checkIdentity(identity, nameLength);
-  } catch (cause) {
-    throw new KiteError("configError", messageOf(cause), { cause });
   }
 }

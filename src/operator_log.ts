@@ -1,6 +1,7 @@
 import type { Connection } from "./connection.ts";
 import { LimitedLog } from "./limited_log.ts";
-import { KiteLogger, type Logger } from "./log.ts";
+import type { Logger } from "./log.ts";
+import type { LogLevel } from "./log_level.ts";
 import { describeThrown, KiteError } from "./protocol/errors.ts";
 import type { CallLog } from "./rpc/host.ts";
 import type { KiteRequest } from "./rpc/request.ts";
@@ -13,8 +14,13 @@ const MOST_REMOTE_MESSAGES = 1_000;
 export interface OperatorLogOptions {
   /** Logs connections at INFO instead of DEBUG. */
   readonly logConnections: boolean;
-  /** Whether DEBUG is enabled. A {@linkcode KiteLogger} is asked instead. */
+  /** Whether DEBUG is on, for loggers without `isEnabled`. */
   readonly isDebug: boolean;
+}
+
+/** A logger that knows its level. */
+interface LevelLogger extends Logger {
+  isEnabled(level: LogLevel): boolean;
 }
 
 /**
@@ -23,11 +29,13 @@ export interface OperatorLogOptions {
  */
 export class OperatorLog implements CallLog {
   readonly #log: Logger;
+  readonly #levels: LevelLogger | undefined;
   readonly #limited: LimitedLog;
   readonly #options: OperatorLogOptions;
 
   constructor(log: Logger, options: OperatorLogOptions) {
     this.#log = log;
+    this.#levels = knowsLevels(log) ? log : undefined;
     this.#limited = new LimitedLog(log);
     this.#options = options;
   }
@@ -63,8 +71,7 @@ export class OperatorLog implements CallLog {
   }
 
   get isVerbose(): boolean {
-    const log = this.#log;
-    return log instanceof KiteLogger ? log.isEnabled("DEBUG") : this.#options.isDebug;
+    return this.#levels?.isEnabled("DEBUG") ?? this.#options.isDebug;
   }
 
   ended(request: KiteRequest, startedAt: number, error?: unknown): void {
@@ -115,4 +122,8 @@ export class OperatorLog implements CallLog {
 function describeCall({ method, kite, client, id }: KiteRequest): Record<string, string> {
   const address = client.remoteAddress === "" ? "" : ` at ${client.remoteAddress}`;
   return { method, caller: `${kite.username}/${kite.name}${address}`, id };
+}
+
+function knowsLevels(log: Logger): log is LevelLogger {
+  return typeof (log as Partial<LevelLogger>).isEnabled === "function";
 }

@@ -16,6 +16,8 @@ export interface ServerInit {
   readonly idleTimeout: number;
   /** Maximum number of open connections, without WebSockets. */
   readonly connections: number;
+  /** Maximum bytes of a WebSocket message. */
+  readonly webSocketBytes: number;
   readonly fetch: (request: Request, info: RequestInfo) => Response | Promise<Response>;
   readonly onError: (error: unknown) => void;
   /** Closes the kite, and this server with it. */
@@ -69,12 +71,13 @@ export class ListeningServer implements Server {
 
   /** Begins to listen. */
   static async listen(init: ServerInit): Promise<ListeningServer> {
-    const { hostname, port, tls, idleTimeout, connections, fetch, onError } = init;
+    const { hostname, port, tls, idleTimeout, connections, webSocketBytes, fetch, onError } = init;
     const running = await serve(fetch, {
       hostname,
       port,
       idleTimeout,
       connections,
+      webSocketBytes,
       onError,
       ...(tls === undefined ? {} : { tls }),
     });

@@ -19,6 +19,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   contract: 4,
   kite: 4,
   client: 4,
+  page: 4,
   discovery: 4,
   entry: 5,
   kontrol: 6,

@@ -9,6 +9,7 @@ import {
   type EtcdMember,
 } from "./etcd_member.ts";
 import { bounded, reasonOf, storageError, throwIfAborted } from "./failure.ts";
+import { loadOptional } from "./load_optional.ts";
 import type { OperationOptions } from "./storage.ts";
 
 /** The entries of a range, and the revision at which they were read. */
@@ -151,7 +152,7 @@ export class EtcdClient {
     const endpoint = this.#endpoints[this.#memberIndex % this.#endpoints.length] ?? "";
     if (this.#connection.protocol === "grpc") {
       // Imported on demand, since the driver reads files when it is imported.
-      const { EtcdGrpc } = await import("./etcd_grpc.ts");
+      const { EtcdGrpc } = await loadOptional("etcd3", () => import("./etcd_grpc.ts"));
       if (this.#closed) throw closedError(what);
       return this.#member ??= new EtcdGrpc(endpoint, this.#connection);
     }

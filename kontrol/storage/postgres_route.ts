@@ -1,7 +1,8 @@
-import postgres from "postgres";
+import type postgres from "postgres";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { isAllowed } from "../../src/runtime/platform.ts";
 import { bounded } from "./failure.ts";
+import { loadOptional } from "./load_optional.ts";
 
 /** How to reach a PostgreSQL server. */
 export interface PostgresConnection {
@@ -66,8 +67,12 @@ interface PostgresRoute {
 /** Seconds before a reconnect. */
 const RECONNECT_PAUSE = 0.05;
 
-/** Creates a connection pool; connections open on the first statement. */
-function connect(connection: PostgresConnection, options: ConnectOptions): Sql {
+/**
+ * Creates a connection pool; connections open on the first statement. The driver is loaded on demand,
+ * since the other storages work without it.
+ */
+async function connect(connection: PostgresConnection, options: ConnectOptions): Promise<Sql> {
+  const { default: postgres } = await loadOptional("postgres", () => import("postgres"));
   const { host = "localhost", port = 5432, username, password = "", database } = connection;
   const { tls = "disable" } = connection;
   const { connections, timeout, route, onNotify, onClose } = options;
@@ -152,7 +157,7 @@ export class PostgresServer {
   /** Creates a connection pool with the settings that the server or pooler supports. */
   async connect(options: Omit<ConnectOptions, "route" | "timeout">): Promise<Sql> {
     const route = this.#route ?? await this.#find();
-    return connect(this.connection, { ...options, timeout: this.#timeout, route });
+    return await connect(this.connection, { ...options, timeout: this.#timeout, route });
   }
 
   #find(): Promise<PostgresRoute> {
@@ -168,7 +173,7 @@ async function findRoute(
   connection: PostgresConnection,
   timeout: number,
 ): Promise<PostgresRoute> {
-  const sql = connect(connection, { connections: 1, timeout });
+  const sql = await connect(connection, { connections: 1, timeout });
   const end = (): Promise<void> => sql.end({ timeout: 0 });
   const giveUp = (): void => void end().catch(() => {});
   const bound = { kind: "postgres", what: "open a connection", timeout, giveUp } as const;

@@ -4,22 +4,17 @@ import type { DiallingClient } from "../dialling_client.ts";
 import type { ClientHooks, ClientOptions } from "../client_options.ts";
 import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
+import type { Authentication } from "../rpc/codec.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 
-/** The parts of a kite that registering and finding kites use. */
-export interface DiscoveryHost {
-  readonly identity: KiteIdentity;
-  readonly trust: Trust;
+/** The parts of a kite that finding kites uses. */
+export interface FinderHost {
   /** Kontrol's URLs; all are equivalent. */
   readonly kontrolUrls: readonly string[];
-  /** Kontrol's username, if it is known. */
-  readonly kontrolUser: string | undefined;
-  /** The proxy to register at, instead of one found through Kontrol. */
-  readonly proxyUrl: string | undefined;
-  /** Certificates of private authorities, PEM. */
-  readonly ca: readonly string[];
   /** Milliseconds to wait for an answer from Kontrol or a proxy. */
   readonly timeout: number;
+  /** Returns what the kite shows to Kontrol. */
+  credentials(): Authentication | undefined;
   /** Creates a client of the kite. */
   newClient(
     url: string | readonly string[],
@@ -28,6 +23,18 @@ export interface DiscoveryHost {
   ): DiallingClient;
   /** Logs a problem for the kite's owner. */
   report(what: string, error?: unknown): void;
+}
+
+/** The parts of a kite that registering uses. */
+export interface DiscoveryHost extends FinderHost {
+  readonly identity: KiteIdentity;
+  readonly trust: Trust;
+  /** Kontrol's username, if it is known. */
+  readonly kontrolUser: string | undefined;
+  /** The proxy to register at, instead of one found through Kontrol. */
+  readonly proxyUrl: string | undefined;
+  /** Certificates of private authorities, PEM. */
+  readonly ca: readonly string[];
   /** Called when the kite has been registered. */
   registered(url: string): void;
 }

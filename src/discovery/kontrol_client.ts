@@ -1,35 +1,16 @@
-import type { Authentication } from "../rpc/codec.ts";
-import type { Client } from "../client.ts";
-import type { DiallingClient } from "../dialling_client.ts";
-import { createApi } from "../rpc/api.ts";
-import type { Contract } from "../rpc/contract_types.ts";
-import type { TellOptions } from "../rpc/remote.ts";
+import type { TrustUpdate } from "../auth/trust.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { cannotUse } from "../protocol/refusal.ts";
+import type { TellOptions } from "../rpc/remote.ts";
 import { Timer } from "../runtime/timer.ts";
-import { WaitingCalls } from "../waiting_calls.ts";
-import { type KontrolQuery, readQuery } from "../protocol/query.ts";
-import type { TrustUpdate } from "../auth/trust.ts";
 import { isKiteUrl } from "../transport/url.ts";
-import { type FoundKite, isNotFound, notFound, readGetKitesResult } from "./found_kites.ts";
-import { type DiscoveryHost, type KontrolConnection, noKontrol } from "./discovery_host.ts";
+import type { DiscoveryHost } from "./discovery_host.ts";
 import { HttpRegistration } from "./http_registration.ts";
-import { Proxies } from "./proxies.ts";
 import { KeptRegistration } from "./kept_registration.ts";
+import { KontrolFinder } from "./kontrol_finder.ts";
+import { Proxies } from "./proxies.ts";
 import { explainRefusedKey } from "./refused_key.ts";
 import { readRegisterResult, type RegisterResult, trustUpdateOf } from "./register_result.ts";
-import { createRenewingClient } from "./renewing_client.ts";
-import type {
-  GetTokenOptions,
-  TypedClient,
-  TypedKiteEvent,
-  WaitOptions,
-  WithContract,
-} from "./options.ts";
-import { type KiteEvent, type KiteWatch, KontrolWatch } from "./watch.ts";
-
-/** Maximum delay between two attempts to reach Kontrol, milliseconds. */
-const LONGEST_REDIAL = 3_000;
 
 /** Timeout of a request for Kontrol's key while a caller waits for it, milliseconds. */
 const KEY_TIMEOUT = 5_000;
@@ -37,84 +18,31 @@ const KEY_TIMEOUT = 5_000;
 /** Minimum interval of a key renewer, milliseconds. */
 const SHORTEST_INTERVAL = 100;
 
-/** A kite's connection to its Kontrol. It is dialled on first use and then kept open. */
-export class KontrolClient implements KontrolConnection {
+/** The connection to Kontrol of a kite that also registers and keeps the trusted key up to date. */
+export class KontrolClient extends KontrolFinder {
   /** The registrations at proxies. */
   readonly proxies: Proxies;
   readonly #host: DiscoveryHost;
-  #client: DiallingClient | undefined;
   #kept: KeptRegistration | undefined;
   #http: HttpRegistration | undefined;
-  readonly #watches = new Set<KiteWatch<unknown>>();
-  readonly #readies = new Set<WaitingCalls>();
   readonly #renewers = new Set<() => void>();
   /** The last key that was not trusted, so that each one is reported once. */
   #refusedKey: string | undefined;
 
   constructor(host: DiscoveryHost) {
+    super(host);
     this.#host = host;
     this.proxies = new Proxies(host, this);
     host.trust.source = () => this.getKey({ timeout: KEY_TIMEOUT });
   }
 
-  /**
-   * The connection to Kontrol.
-   *
-   * @throws {KiteError} `configError` if no Kontrol is configured
-   */
-  get client(): DiallingClient {
-    if (this.#client !== undefined) return this.#client;
-    const { kontrolUrls } = this.#host;
-    if (kontrolUrls.length === 0) throw noKontrol();
-    const authentication = this.#credentials();
-    const client = this.#host.newClient(kontrolUrls, {
-      ...(authentication === undefined ? {} : { authentication }),
-      whileDown: "try",
-      reconnect: { maxDelay: LONGEST_REDIAL },
-      concurrentCallbacks: false,
-    });
-    this.#client = client;
-    // Reported once per outage, not for every attempt.
-    client.onDialError(({ error, attempt }) => {
-      if (attempt === 1) this.#host.report("Cannot reach Kontrol, trying again", error);
-    });
-    client.dialForever().catch((error: unknown) => {
-      if (client.state !== "closed") this.#host.report("Stopped dialling Kontrol", error);
-    });
-    return client;
-  }
-
-  /**
-   * Resolves when Kontrol is connected. Unlike a call, it also waits if Kontrol cannot be reached yet.
-   *
-   * @throws {KiteError} `timeout`, `aborted`
-   */
-  async ready({ timeout = this.#host.timeout, signal }: WaitOptions = {}): Promise<void> {
-    const { client } = this;
-    if (client.state === "open") return;
-    const ready = new WaitingCalls(1, () => client.whyNotConnected());
-    const releases = [
-      client.onConnect(() => ready.resolveAll()),
-      client.onGiveUp(() => ready.rejectAll()),
-    ];
-    this.#readies.add(ready);
+  override tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
+  override tell<R>(options: TellOptions, method: string, ...args: unknown[]): Promise<R>;
+  override async tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
     try {
-      await ready.wait("kite.ping", timeout, signal);
-    } finally {
-      this.#readies.delete(ready);
-      for (const release of releases) release();
-    }
-  }
-
-  /** Calls a method of Kontrol. */
-  tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
-  tell<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
-  async tell(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
-    const { client } = this;
-    try {
-      return await client.tellWith(options, method, ...args);
+      return await super.tell(options, method, ...args);
     } catch (error) {
-      throw explainRefusedKey(error, client.url, this.#host.trust.kiteKey);
+      throw explainRefusedKey(error, this.client.url, this.#host.trust.kiteKey);
     }
   }
 
@@ -144,59 +72,6 @@ export class KontrolClient implements KontrolConnection {
     this.#http?.stop();
     this.#http = new HttpRegistration(this.#host, url, (result) => this.#adopt(result));
     return await this.#http.first;
-  }
-
-  /**
-   * Returns clients of the matching kites. They are not connected yet, and renew their tokens.
-   *
-   * @throws {KiteError} `genericError` with the code `kitesNotFound` if no kite matches
-   */
-  async getKites(query: KontrolQuery, options: WaitOptions = {}): Promise<Client[]> {
-    return (await this.#findKites(query, options)).map((found) => this.#clientFor(found));
-  }
-
-  /** Returns clients together with the typed functions of a contract. */
-  async getTypedKites<C extends Contract>(
-    query: KontrolQuery,
-    { contract, ...options }: WaitOptions & WithContract<C>,
-  ): Promise<TypedClient<C>[]> {
-    const clients = await this.getKites(query, options);
-    return clients.map((client) => ({ client, api: createApi(client, contract) }));
-  }
-
-  /** Returns the matching kites in random order, each with a token. */
-  async #findKites(query: KontrolQuery, options: WaitOptions): Promise<readonly FoundKite[]> {
-    const argument = { query: readQuery(query), watchCallback: null, who: null };
-    const { kites } = readGetKitesResult(await this.tell(options, "getKites", argument));
-    // Go's misspelling, which peers match on.
-    if (kites.length === 0) throw notFound("no kites availabile");
-    return kites;
-  }
-
-  /** Creates a client for a found kite. The client renews its token. */
-  #clientFor(found: FoundKite): Client {
-    return createRenewingClient(found, {
-      newClient: (url, options, hooks) => this.#host.newClient(url, options, hooks),
-      getToken: (query) => this.getToken(query, { force: true }),
-      findKites: (query) => this.#findKites(query, {}),
-      report: (what, error) => this.#host.report(what, error),
-    });
-  }
-
-  /** Returns a token for the one kite that matches. */
-  async getToken(
-    query: KontrolQuery,
-    { force = false, ...options }: GetTokenOptions = {},
-  ): Promise<string> {
-    const argument = force ? { ...readQuery(query), force } : readQuery(query);
-    let token: unknown;
-    try {
-      token = await this.tell(options, "getToken", argument);
-    } catch (error) {
-      throw isNotFound(error) ? notFound(error.message, error) : error;
-    }
-    if (typeof token === "string" && token !== "") return token;
-    throw new KiteError("invalidResponse", "Cannot read the answer to getToken: must be a token");
   }
 
   /**
@@ -246,45 +121,14 @@ export class KontrolClient implements KontrolConnection {
     return stop;
   }
 
-  /** Follows the matching kites: first the registered ones, then every change. */
-  watchKites(query: KontrolQuery): KiteWatch {
-    return this.#watch(query, (event) => event);
-  }
-
-  /** Follows the matching kites, and adds the typed functions of a contract to the events. */
-  watchTypedKites<C extends Contract>(
-    query: KontrolQuery,
-    { contract }: WithContract<C>,
-  ): KiteWatch<TypedKiteEvent<C>> {
-    return this.#watch(query, (event): TypedKiteEvent<C> => {
-      const { action } = event;
-      if (action === "DEREGISTER") return { ...event, action };
-      const client = this.#clientFor(event);
-      return { ...event, action, client, api: createApi(client, contract) };
-    });
-  }
-
-  #watch<Event>(query: KontrolQuery, present: (event: KiteEvent) => Event): KiteWatch<Event> {
-    const watch: KiteWatch<Event> = new KontrolWatch(
-      this,
-      readQuery(query),
-      present,
-      () => this.#watches.delete(watch),
-    );
-    this.#watches.add(watch);
-    return watch;
-  }
-
   /** Stops everything except the kite's clients, which the kite closes. */
-  close(): void {
+  override close(): void {
     this.#host.trust.source = undefined;
     this.proxies.close();
     this.#kept?.stop();
     this.#http?.stop();
     for (const stop of this.#renewers) stop();
-    for (const watch of this.#watches) void watch.close();
-    void this.#client?.close();
-    for (const ready of this.#readies) ready.rejectAll();
+    super.close();
   }
 
   /** Completes a registration, which is valid even if its keys cannot be trusted. */
@@ -304,11 +148,6 @@ export class KontrolClient implements KontrolConnection {
       this.#refusedKey = key;
       throw error;
     }
-  }
-
-  #credentials(): Authentication | undefined {
-    const { kiteKey } = this.#host.trust;
-    return kiteKey === undefined ? undefined : { type: "kiteKey", key: kiteKey };
   }
 }
 

@@ -69,11 +69,10 @@ export class Proxies {
   }
 
   async #find(name: string, options: ProxyRegistrationOptions): Promise<Client[]> {
-    const { identity, trust, kontrolUser } = this.#host;
+    const { identity, kontrolUser } = this.#host;
     const proxyUrl = options.proxyUrl ?? this.#host.proxyUrl;
     if (proxyUrl !== undefined) {
-      const { kiteKey } = trust;
-      const authentication = kiteKey === undefined ? undefined : { type: "kiteKey", key: kiteKey };
+      const authentication = this.#host.credentials();
       return [
         this.#host.newClient(proxyUrl, authentication === undefined ? {} : { authentication }),
       ];

@@ -1,11 +1,11 @@
 import type { Client } from "../client.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
 import { type FoundKite, isNotFound } from "./found_kites.ts";
-import type { DiscoveryHost } from "./discovery_host.ts";
+import type { FinderHost } from "./discovery_host.ts";
 import { TokenRenewer } from "./token_renewer.ts";
 
 /** What a client needs to renew its token. */
-export interface RenewalHost extends Pick<DiscoveryHost, "newClient" | "report"> {
+export interface RenewalHost extends Pick<FinderHost, "newClient" | "report"> {
   /** Requests a new token for the one kite that matches. */
   getToken(query: KontrolQuery): Promise<string>;
   findKites(query: KontrolQuery): Promise<readonly FoundKite[]>;

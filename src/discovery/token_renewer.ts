@@ -1,7 +1,5 @@
-import type { JwtClaims } from "../auth/claims.ts";
-import { readTokenClaims } from "../auth/jwt.ts";
+import { readTokenTimes, type TokenTimes } from "../auth/token_times.ts";
 import type { Client } from "../client.ts";
-import { KiteError } from "../protocol/errors.ts";
 import { Timer } from "../runtime/timer.ts";
 
 /** Milliseconds before its expiry at which a token is renewed. */
@@ -78,7 +76,7 @@ export class TokenRenewer {
       const key = await this.#fetchToken();
       this.#failures = 0;
       this.#client.authentication = { type: "token", key };
-      this.#judge(readClaims(key));
+      this.#judge(readTokenTimes(key));
     } catch (error) {
       this.#failures++;
       if (this.#failures === 1) {
@@ -89,7 +87,7 @@ export class TokenRenewer {
   }
 
   /** Schedules the next renewal by the expiry of a new token. */
-  #judge({ exp, iat }: JwtClaims): void {
+  #judge({ exp, iat }: TokenTimes): void {
     const left = exp === undefined ? Infinity : exp * 1000 - Date.now();
     const lifetime = exp === undefined || iat === undefined ? 0 : (exp - iat) * 1000;
     // With correct clocks, a new token has more than half of its lifetime left.
@@ -109,12 +107,13 @@ export class TokenRenewer {
   #refused(): void {
     if (!this.#mayRenew()) return;
     const sinceRenewal = performance.now() - this.#renewedAt;
+    // The pause that may grow here is the one after this renewal.
+    void this.renew();
     if (sinceRenewal >= 4 * this.#pause) {
       this.#wasRefused = false;
       this.#pause = LEAST_PAUSE;
     } else if (this.#wasRefused) this.#backOff("is refused as expired");
     else this.#wasRefused = true;
-    void this.renew();
   }
 
   #backOff(what: string): void {
@@ -129,7 +128,7 @@ export class TokenRenewer {
 
   #readToken(): void {
     const { type, key = "" } = this.#client.authentication ?? {};
-    const { exp } = type === "token" ? readClaims(key) : {};
+    const { exp } = type === "token" ? readTokenTimes(key) : {};
     this.#goodUntil = exp === undefined ? Infinity : exp * 1000;
   }
 
@@ -137,7 +136,7 @@ export class TokenRenewer {
     const { type, key } = this.#client.authentication ?? {};
     if (type !== "token" || key === undefined) return;
     if (key === "") return void this.renew();
-    const { exp } = readClaims(key);
+    const { exp } = readTokenTimes(key);
     if (exp === undefined) return;
     const left = exp * 1000 - Date.now();
     this.#arm(left > RENEW_BEFORE ? left - RENEW_BEFORE : left / 2);
@@ -167,14 +166,5 @@ async function within(milliseconds: number, work: Promise<void>): Promise<void> 
     await Promise.race([work, promise]);
   } finally {
     clearTimeout(timer);
-  }
-}
-
-function readClaims(token: string): JwtClaims {
-  try {
-    return readTokenClaims(token);
-  } catch (error) {
-    if (error instanceof KiteError) return {};
-    throw error;
   }
 }

@@ -1,11 +1,9 @@
 import { Kite } from "../kite.ts";
 import type { KiteOptions } from "../kite_options.ts";
+import { VERSION } from "../protocol/package_version.ts";
 import { env } from "../runtime/env.ts";
 import { Failure } from "./exit_codes.ts";
 import type { Screen } from "./screen.ts";
-
-/** The version of kitectl. */
-export const KITECTL_VERSION = "0.1.0";
 
 /** What every command gets. */
 export interface Context {
@@ -31,7 +29,7 @@ export function userPath(path: string): string {
 
 /** The kite that makes a command's calls. It logs nothing: what fails is the command's to say. */
 export function createKite(options: KiteOptions = {}): Kite {
-  return new Kite("kitectl", KITECTL_VERSION, { logLevel: "FATAL", ...options });
+  return new Kite("kitectl", VERSION, { logLevel: "FATAL", ...options });
 }
 
 /** {@linkcode createKite} for a command that needs Kontrol. */

@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { addCompletions } from "./completions.ts";
 import type { AddCommand } from "./command.ts";
-import { type Context, KITECTL_VERSION } from "./context.ts";
+import { VERSION } from "../protocol/package_version.ts";
+import type { Context } from "./context.ts";
 import { addDescribe } from "./describe.ts";
 import { addDoctor } from "./doctor.ts";
 import { addInstall } from "./install.ts";
@@ -48,7 +49,7 @@ Exit codes:
 export function createProgram(context: Context, end: (code: number) => void): Command {
   const program = new Command("kitectl")
     .description("Runs Kontrol, makes keys, and finds and calls kites.")
-    .version(KITECTL_VERSION, "-v, --version", "print the version")
+    .version(VERSION, "-v, --version", "print the version")
     .helpOption("-h, --help", "show help")
     .helpCommand("help [command]", "show the help of a command")
     .showSuggestionAfterError()
@@ -62,7 +63,7 @@ export function createProgram(context: Context, end: (code: number) => void): Co
     .addHelpText("after", EXIT_CODES);
   for (const add of COMMANDS) add(program, context, end);
   program.command("version").description("print the version").action(() => {
-    context.screen.print(KITECTL_VERSION);
+    context.screen.print(VERSION);
   });
   return program;
 }

@@ -21,7 +21,14 @@ export function isEmptyQuery(query: KontrolQuery): boolean {
  * @throws {KiteError} `argumentError` if it is not an object or sets no field, if a field is not a
  * string, is too long or contains `/`, or if the version is neither a version nor a constraint.
  */
-export function readQuery(
+export function readQuery(value: unknown, nameLength?: number): KontrolQuery {
+  const query = readQueryFields(value, nameLength);
+  if (query.version !== undefined) parseVersionQuery(query.version);
+  return query;
+}
+
+/** Reads a query like {@linkcode readQuery}, but leaves the check of the version to Kontrol. */
+export function readQueryFields(
   value: unknown,
   nameLength: number = DEFAULT_LIMITS.nameLength,
 ): KontrolQuery {
@@ -37,7 +44,6 @@ export function readQuery(
     query[field] = readField(field, text, nameLength);
   }
   if (isEmptyQuery(query)) throw new KiteError("argumentError", "all query fields are empty");
-  if (query.version !== undefined) parseVersionQuery(query.version);
   return query;
 }
 

@@ -1,7 +1,3 @@
-import type { AudienceCheck, AudienceIdentity } from "../auth/audience.ts";
-import { KiteKeyVerifier, type KontrolKeyCheck } from "../auth/kite_key_verifier.ts";
-import { TokenVerifier } from "../auth/token.ts";
-import type { Trust } from "../auth/trust.ts";
 import type { Verified, Verifier } from "../auth/verifier.ts";
 import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { Authentication } from "./codec.ts";
@@ -117,41 +113,6 @@ export class Authenticators {
       if (isCurrent) return IncomingCall.authenticated(request, username);
     }
   }
-}
-
-/** Settings of the authenticators that every kite has. */
-export interface VerifierSettings {
-  readonly verify?: KontrolKeyCheck;
-  readonly verifyTtl: number;
-  readonly audience?: AudienceCheck;
-  readonly allowTokensWithoutExpiry?: boolean;
-  readonly clockTolerance?: number;
-}
-
-/** Adds the `token` and `kiteKey` authenticators; each call counts by what is trusted at its time. */
-export function addVerifiers(
-  authenticators: Authenticators,
-  trust: Trust,
-  identity: AudienceIdentity,
-  { verify, verifyTtl, audience, allowTokensWithoutExpiry, clockTolerance = 0 }: VerifierSettings,
-): void {
-  const { trustedKeys, trustedUntil } = trust;
-  const common = { trustedKeys, trustedUntil, clockTolerance };
-  authenticators.setVerifier(
-    "token",
-    new TokenVerifier({
-      ...common,
-      kontrolUser: () => trust.kontrolUser,
-      identity: () => identity,
-      refresh: () => trust.refresh(),
-      allowWithoutExpiry: allowTokensWithoutExpiry ?? false,
-      ...(audience === undefined ? {} : { audience }),
-    }),
-  );
-  authenticators.setVerifier(
-    "kiteKey",
-    new KiteKeyVerifier({ ...common, verifyTtl, ...(verify === undefined ? {} : { verify }) }),
-  );
 }
 
 function checkUsername(username: string): string {

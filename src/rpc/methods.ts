@@ -1,4 +1,3 @@
-import { Authenticators } from "./authenticators.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { nearestName } from "../protocol/nearest.ts";
 import { type Handler, Hooks, type MethodHandling, ServedMethod } from "./method.ts";
@@ -16,6 +15,19 @@ export interface MethodsOptions {
   readonly authenticates: boolean;
   /** Characters of a method's name, at most. */
   readonly nameLength: number;
+  /** Authenticates callers. */
+  readonly authenticators: CallAuthenticator;
+}
+
+/** Authenticates callers. */
+export interface CallAuthenticator {
+  /**
+   * Sets the authenticated username of a request.
+   *
+   * @returns `undefined` if that is done, or a promise if it takes time
+   * @throws {KiteError} `authenticationError`, now or in the promise
+   */
+  authenticate(request: IncomingCall): Promise<void> | undefined;
 }
 
 /** The methods of a kite: what others may call, and who may. */
@@ -23,7 +35,7 @@ export class Methods {
   /** What runs around every method. */
   readonly hooks: Hooks = new Hooks();
   /** Who vouches for callers. */
-  readonly authenticators: Authenticators = new Authenticators();
+  readonly authenticators: CallAuthenticator;
   /** Set while new calls are refused. */
   isClosing = false;
   /** Whether callers must authenticate, where a method does not say otherwise. */
@@ -34,6 +46,7 @@ export class Methods {
   constructor(options: MethodsOptions) {
     this.#options = options;
     this.authenticates = options.authenticates;
+    this.authenticators = options.authenticators;
   }
 
   /** Serves a method, in place of a former one of that name. */

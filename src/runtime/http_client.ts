@@ -1,42 +1,25 @@
 import { messageOf } from "../protocol/errors.ts";
 import { cannotUse } from "../protocol/refusal.ts";
+import type { HttpClient, HttpClientOptions } from "./http_types.ts";
+import { createNodeClient } from "./node/http_client.ts";
+import { nativeHttpClient } from "./native_http.ts";
 import { denoNamespace } from "./platform.ts";
 
-/** Options of {@linkcode createHttpClient}, in PEM format. */
-export interface HttpClientOptions {
-  /** Certificates of authorities to trust, in addition to those of the runtime. */
-  readonly ca?: string;
-  /** The client certificate, for servers that require one; needs `key`. */
-  readonly cert?: string;
-  /** The private key of `cert`. */
-  readonly key?: string;
-}
-
-/** A `fetch` with its own connection pool. */
-export interface HttpClient {
-  /** Like the global `fetch`. */
-  fetch(url: string | URL, init: RequestInit): Promise<Response>;
-  /** Closes the pool and its idle connections. Call it once. */
-  close(): void;
-}
+export type { HttpClient, HttpClientOptions } from "./http_types.ts";
 
 /**
- * Creates an HTTP/1.1 client with its own connection pool. On other runtimes than Deno, it uses the
- * pool of the global `fetch`.
+ * Creates an HTTP/1.1 client with its own connection pool. Without options, other runtimes than
+ * Deno use the pool of the global `fetch`.
  *
  * @throws {KiteError} `configError` if a certificate or key cannot be used, or not on this runtime
  */
-export function createHttpClient({ ca, cert, key }: HttpClientOptions): HttpClient {
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  const { ca, cert, key } = options;
   if ((cert === undefined) !== (key === undefined)) {
     throw cannotUse("TLS options", "must have both cert and key");
   }
   const deno = denoNamespace();
-  if (deno === undefined) {
-    if (ca !== undefined || cert !== undefined) {
-      throw cannotUse("TLS options ca, cert and key", "only Deno supports them");
-    }
-    return { fetch: (url, init) => fetch(url, init), close: () => {} };
-  }
+  if (deno === undefined) return createNodeClient(options);
   const pem = cert === undefined || key === undefined ? {} : { cert, key };
   const caCerts = ca === undefined ? {} : { caCerts: [ca] };
   const client = openClient(deno, { ...caCerts, ...pem });
@@ -55,7 +38,7 @@ export function createHttpClient({ ca, cert, key }: HttpClientOptions): HttpClie
  */
 export function createTrustingClient(ca: readonly string[]): HttpClient {
   if (ca.length > 0) return createHttpClient({ ca: ca.join("\n") });
-  return { fetch: (url, init) => fetch(url, init), close: () => {} };
+  return nativeHttpClient();
 }
 
 function openClient(

@@ -1,3 +1,5 @@
+import type { BunNamespace } from "./bun/types.ts";
+
 /** The part of `process` (Node, Bun, Deno) that is used here. */
 interface ProcessLike {
   getBuiltinModule?: NodeJS.Process["getBuiltinModule"];
@@ -5,12 +7,18 @@ interface ProcessLike {
 
 interface PlatformScope {
   readonly Deno?: typeof Deno;
+  readonly Bun?: BunNamespace;
   readonly process?: ProcessLike;
 }
 
 /** Returns the `Deno` namespace, or `undefined` on other runtimes. */
 export function denoNamespace(): typeof Deno | undefined {
   return (globalThis as PlatformScope).Deno;
+}
+
+/** Returns the `Bun` namespace, or `undefined` on other runtimes. */
+export function bunNamespace(): BunNamespace | undefined {
+  return (globalThis as PlatformScope).Bun;
 }
 
 /** Returns a built-in module of the runtime; `undefined` in browsers. */

@@ -1,9 +1,28 @@
+import type { Upgrade } from "./upgrade.ts";
+
+/** The options of `serve`, with all defaults filled in. */
+export interface ListenOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly tls?: { readonly cert: string; readonly key: string };
+  readonly idleTimeout: number;
+  readonly connections: number;
+  readonly webSocketBytes: number;
+  readonly onError: (error: unknown) => void;
+}
+
 /** The sender of a request. */
 export interface RequestPeer {
   /** `host:port` of the peer. */
   readonly remoteAddress: string;
   /** Sets a listener that is called if the peer leaves before its response is complete. */
   onGone?(listener: () => void): void;
+  /**
+   * Upgrades the request to a WebSocket, on runtimes whose `Request` cannot be upgraded.
+   *
+   * @throws {KiteError} `protocolError` if the request is not a WebSocket handshake
+   */
+  upgrade?(): Upgrade;
 }
 
 /** A listening server. */

@@ -1,10 +1,31 @@
 import { KiteError } from "../protocol/errors.ts";
 import { denoNamespace } from "./platform.ts";
 
-/** The result of {@linkcode upgradeWebSocket}. */
+/** The part of a `WebSocket` that a server uses. */
+export interface ServerSocket {
+  /** As `WebSocket.binaryType`. */
+  binaryType: string;
+  /** Bytes given to `send` that the network has not accepted yet. */
+  readonly bufferedAmount: number;
+  /** As `WebSocket.readyState`. */
+  readonly readyState: number;
+  /** Sends a text message. */
+  send(text: string): void;
+  /** Starts the closing handshake. */
+  close(code?: number, reason?: string): void;
+  /** Sets the listener of an event; one for each event is enough. */
+  addEventListener(type: SocketEvent, listener: EventListenerObject): void;
+  /** Removes the listener of an event. */
+  removeEventListener(type: SocketEvent, listener: EventListenerObject): void;
+}
+
+/** The events of a {@linkcode ServerSocket}. */
+export type SocketEvent = "open" | "message" | "close" | "error";
+
+/** A request that was upgraded to a WebSocket. */
 export interface Upgrade {
   /** The server's socket. It emits `open` after `response` has been sent. */
-  readonly socket: WebSocket;
+  readonly socket: ServerSocket;
   /** The response to return for the request. */
   readonly response: Response;
 }
@@ -16,15 +37,17 @@ const IDLE_TIMEOUT = 30;
  * Upgrades a request to a WebSocket. Unlike a client's socket, it may also close with the codes from
  * 1001 to 1014.
  *
+ * @param peer the sender of the request; Node and Bun need its function `upgrade`
  * @throws {KiteError} `protocolError` if the request is not a WebSocket handshake, `configError` if the
  * runtime cannot upgrade requests
  */
-export function upgradeWebSocket(request: Request): Upgrade {
+export function upgradeWebSocket(request: Request, peer: { upgrade?(): Upgrade }): Upgrade {
+  if (peer.upgrade !== undefined) return peer.upgrade();
   const deno = denoNamespace();
   if (deno === undefined) {
     throw new KiteError(
       "configError",
-      "Cannot upgrade to WebSocket: this runtime does not support it; use Deno",
+      "Cannot upgrade to WebSocket: on this runtime, the server must pass `upgrade` to Kite.fetch",
     );
   }
   try {
@@ -47,7 +70,7 @@ const RESTART_NAME = "[[serverHandleIdleTimeout]]";
  * `close()`; it then keeps the process alive for up to 15 seconds. No public function stops it. This
  * restarts it with a delay of nearly 0, and the timer then ends because the socket is closed.
  */
-export function stopIdleTimer(socket: WebSocket): void {
+export function stopIdleTimer(socket: ServerSocket): void {
   const duration = symbolOf(socket, IDLE_TIMEOUT_NAME);
   const restart = symbolOf(Object.getPrototypeOf(socket), RESTART_NAME);
   const internals = socket as unknown as Record<symbol, unknown>;
@@ -62,11 +85,12 @@ export function stopIdleTimer(socket: WebSocket): void {
 const RESOURCE_NAME = "[[rid]]";
 
 /**
- * Closes the connection of a socket immediately. After `close()`, Deno waits for the peer's close
+ * Closes the connection of a socket immediately. Sockets of Node and Bun have a function for it. After `close()`, Deno waits for the peer's close
  * frame without a time limit, which keeps a file descriptor open and the process alive. No public
  * function ends this.
  */
-export function terminate(socket: WebSocket): void {
+export function terminate(socket: ServerSocket & { terminate?(): void }): void {
+  if (socket.terminate !== undefined) return socket.terminate();
   const deno: unknown = denoNamespace();
   const name = symbolOf(socket, RESOURCE_NAME);
   if (!hasInternals(deno) || name === undefined) return;

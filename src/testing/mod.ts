@@ -1,5 +1,6 @@
 /**
- * Helpers for tests of kites: a Kontrol, kites that are registered at it, keys, kite.keys and tokens.
+ * Helpers for tests of kites: kites that are connected in memory, sessions with faults, a clock that the
+ * test moves, a Kontrol with kites that are registered at it, keys, kite.keys and tokens.
  *
  * @example
  * ```ts
@@ -18,6 +19,11 @@
  *
  * @module
  */
+export { FakeClock, type FakeClockOptions } from "./clock.ts";
+export { type ConnectedKites, connectKites } from "./connect.ts";
+export { type Fault, Faults } from "./faults.ts";
+export { FaultySession, type SessionFaults } from "./faulty_session.ts";
+export { memorySessions } from "./memory_session.ts";
 export {
   createTestKeys,
   type TestKeys,

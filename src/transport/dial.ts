@@ -1,19 +1,21 @@
 /**
- * The client side of all transports: {@linkcode dialSession} opens a {@linkcode Session}.
+ * The client side of all transports: {@linkcode dialOver} opens a {@linkcode Session}. What opens its
+ * sockets is the caller's choice, so that pages do not load what only servers need.
  *
  * @module
  */
 import { KiteError } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
 import { cannotUse } from "../protocol/refusal.ts";
+import type { HttpClient } from "../runtime/http_client.ts";
 import { Timer } from "../runtime/timer.ts";
 import type { Session } from "./session.ts";
 import { RAW_FRAMING } from "./websocket/raw_framing.ts";
-import { HandshakeRefused } from "./websocket/socket.ts";
+import { HandshakeRefused, type OpenSocket } from "./websocket/socket.ts";
 import { SOCKJS_FRAMING } from "./sockjs/client/sockjs_framing.ts";
 import { displayUrl, newSessionPath, noKiteAt, parseKiteUrl, transportUrl } from "./url.ts";
 import { dialWebSocket, type WebSocketDial } from "./websocket/session.ts";
-import { dialXhr } from "./sockjs/client/xhr.ts";
+import { dialXhr, type XhrDial } from "./sockjs/client/xhr.ts";
 
 /**
  * How to reach a kite. `auto` uses SockJS over a WebSocket, or over XHR polling if the server refuses
@@ -76,20 +78,35 @@ export const CLIENT_TRANSPORTS: readonly ClientTransport[] = Object.freeze([
 const DEFAULT_HANDSHAKE_TIMEOUT = 10_000;
 const DEFAULT_IDLE_TIMEOUT = 60_000;
 
+/** Opens the connections of sessions. */
+export interface Network {
+  /** The HTTP headers of each request; browsers set their own. */
+  headers(base: URL, options: DialOptions): Headers;
+  readonly openSocket: OpenSocket;
+  /**
+   * Opens a pool of HTTP connections.
+   *
+   * @param ca certificates of private authorities, PEM
+   */
+  openHttp(ca: readonly string[]): HttpClient;
+}
+
+/** Dials a session, see {@linkcode dialOver}. */
+export type DialSession = (url: string | URL, options: DialOptions) => Promise<Session>;
+
 /**
  * Dials a session.
  *
+ * @param network opens the connections
  * @param url the URL of the kite: `http:`, `https:`, `ws:` or `wss:`, with an optional query.
  * @throws {KiteError} `configError` for an invalid URL or option; `sendError` if the kite cannot be
  * reached or refuses; `timeout` after `handshakeTimeout`; `aborted` if the signal is aborted.
- *
- * @example
- * ```ts ignore
- * const session = await dialSession("http://localhost:3636/kite", { limits: DEFAULT_LIMITS });
- * session.attach({ onMessage: (message) => console.log(message), onClose: () => {} });
- * ```
  */
-export async function dialSession(url: string | URL, options: DialOptions): Promise<Session> {
+export async function dialOver(
+  network: Network,
+  url: string | URL,
+  options: DialOptions,
+): Promise<Session> {
   const base = parseKiteUrl(url);
   const transport = options.transport ?? "auto";
   if (!CLIENT_TRANSPORTS.includes(transport)) {
@@ -103,7 +120,7 @@ export async function dialSession(url: string | URL, options: DialOptions): Prom
     DEFAULT_HANDSHAKE_TIMEOUT,
   );
   const idleTimeout = milliseconds("idleTimeout", options.idleTimeout, DEFAULT_IDLE_TIMEOUT);
-  const headers = headersOf(base, options);
+  const headers = network.headers(base, options);
 
   const attempt = new AbortController();
   const shown = displayUrl(base);
@@ -123,7 +140,8 @@ export async function dialSession(url: string | URL, options: DialOptions): Prom
   try {
     attempt.signal.throwIfAborted();
     const ca = typeof options.ca === "string" ? [options.ca] : options.ca ?? [];
-    const dial = { headers, idleTimeout, ca, limits: options.limits, signal: attempt.signal };
+    const { limits } = options;
+    const dial = { ...network, headers, idleTimeout, ca, limits, signal: attempt.signal };
     if (options.isSessionUrl) return await dialWebSocket(base, SOCKJS_FRAMING, dial);
     if (transport === "rawWebSocket") return await dialRaw(base, dial);
     if (transport === "XHRPolling") return await dialXhr(base, dial);
@@ -144,7 +162,7 @@ async function dialRaw(base: URL, dial: WebSocketDial): Promise<Session> {
 
 async function dialSockJs(
   base: URL,
-  dial: WebSocketDial,
+  dial: WebSocketDial & XhrDial,
   fallBack: boolean,
 ): Promise<Session> {
   const url = transportUrl(base, newSessionPath(), "websocket");
@@ -156,18 +174,6 @@ async function dialSockJs(
     if (!fallBack) throw error.status === 404 ? noKiteAt(base, error) : error;
     return await dialXhr(base, dial);
   }
-}
-
-function headersOf(base: URL, { headers, origin }: DialOptions): Headers {
-  let all: Headers;
-  try {
-    all = new Headers({ ...headers });
-    if (!all.has("origin") || origin !== undefined) all.set("origin", origin ?? base.origin);
-  } catch {
-    // The original message would show the header's value, which may be a secret.
-    throw cannotUse("headers or origin", "must be printable text that HTTP allows");
-  }
-  return all;
 }
 
 function milliseconds(name: string, value: number | undefined, fallback: number): number {

@@ -58,11 +58,13 @@ export interface CloseInfo {
 
 /**
  * The transport of a session. `"WebSocket"` is SockJS over a WebSocket, `"rawWebSocket"` is a WebSocket
- * without SockJS. The others are the HTTP transports of SockJS.
+ * without SockJS, `"custom"` is a session that the user provides. The others are the HTTP transports of
+ * SockJS.
  */
 export type TransportName =
   | "WebSocket"
   | "rawWebSocket"
+  | "custom"
   | "XHRPolling"
   | "XHRStreaming"
   | "EventSource"

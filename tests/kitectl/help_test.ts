@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { EXIT } from "../../src/kitectl/exit_codes.ts";
-import { KITECTL_VERSION } from "../../src/kitectl/context.ts";
+import { VERSION } from "../../src/protocol/package_version.ts";
 import { createProgram } from "../../src/kitectl/program.ts";
 import { Screen } from "../../src/kitectl/screen.ts";
 import type { Command } from "commander";
@@ -40,7 +40,7 @@ Deno.test("kitectl --help: lists all commands and the exit codes; each command h
 
 Deno.test("kitectl version: is that of the package", async () => {
   const { version } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  assertEquals(KITECTL_VERSION, version);
+  assertEquals(VERSION, version);
   await using machine = await Machine.make();
   for (const words of [["version"], ["--version"], ["-v"]]) {
     assertEquals((await machine.run(words)).stdout, `${version}\n`);

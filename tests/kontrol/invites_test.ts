@@ -17,7 +17,7 @@ async function register(kontrol: TestKontrol, username: string, invite?: string)
   return await remote.tell<string>("registerMachine", argument);
 }
 
-Deno.test("register: closed is the default and gives nobody a kite.key", async () => {
+Deno.test("register mode: closed is the default, and refuses all requests for a kite.key", async () => {
   for (const options of [{}, { register: "closed" }] as const) {
     await using kontrol = await startTestKontrol(options);
     const message = "no valid authentication key found";
@@ -25,7 +25,7 @@ Deno.test("register: closed is the default and gives nobody a kite.key", async (
   }
 });
 
-Deno.test("register: open gives everybody a kite.key, but none for Kontrol's own user", async () => {
+Deno.test("register mode: open gives everybody a kite.key, except for Kontrol's own username", async () => {
   await using kontrol = await startTestKontrol({ register: "open" });
   const { sub, iss } = readKiteKeyClaims(await register(kontrol, "alice"));
   assertEquals([sub, iss], ["alice", "testuser"]);
@@ -36,7 +36,7 @@ Deno.test("register: open gives everybody a kite.key, but none for Kontrol's own
   );
 });
 
-Deno.test("register: token takes the code of an invite once, however it is written", async () => {
+Deno.test("register mode: token accepts the code of an invite once, in any spelling", async () => {
   const storage = new MemoryStorage();
   await using kontrol = await startTestKontrol({ storage, register: "token" });
   const { code, expiresAt } = await createInvite(storage.invites);
@@ -54,7 +54,7 @@ Deno.test("register: token takes the code of an invite once, however it is writt
   await refused(() => register(kontrol, "alice", code), "authenticationError", wrong);
 });
 
-Deno.test("register: an invite for one username is for no other", async () => {
+Deno.test("register mode: an invite for a username is refused for others", async () => {
   const storage = new MemoryStorage();
   await using kontrol = await startTestKontrol({ storage, register: "token" });
   const { code } = await createInvite(storage.invites, { username: "bob" });
@@ -63,7 +63,7 @@ Deno.test("register: an invite for one username is for no other", async () => {
   assertEquals(readKiteKeyClaims(await register(kontrol, "bob", code)).sub, "bob");
 });
 
-Deno.test("register: of several Kontrols on one storage, one redeems a code", async () => {
+Deno.test("register mode: only one of several Kontrols on one storage redeems a code", async () => {
   const path = await Deno.makeTempFile();
   try {
     await using one = await startTestKontrol({
@@ -85,15 +85,15 @@ Deno.test("register: of several Kontrols on one storage, one redeems a code", as
   }
 });
 
-Deno.test("register: an unknown mode, two deciders, and a wrong lifetime are refused", async () => {
+Deno.test("register mode: an unknown mode, a conflicting option and an invalid lifetime are refused", async () => {
   await using kontrol = await startTestKontrol();
   await using storage = new MemoryStorage();
   const kiteKey = await kontrol.kiteKey();
   const make = (options: object) => () => new Kontrol({ storage, kiteKey, ...options });
   assertThrows(
-    make({ register: "closd" }),
+    make({ register: "close" }),
     KiteError,
-    'Cannot use register "closd": must be one of closed, token, open',
+    'Cannot use register "close": must be one of closed, token, open',
   );
   assertThrows(
     make({ register: "open", machineAuthenticate: () => {} }),

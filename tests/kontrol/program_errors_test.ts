@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Kite } from "../../mod.ts";
+import { VERSION } from "../../src/protocol/package_version.ts";
 import { createTestKeys } from "../../src/testing/mod.ts";
 import { SETTINGS } from "../../kontrol/program/settings.ts";
 import { eventually } from "../support/eventually.ts";
@@ -25,7 +26,7 @@ Deno.test("program: -help lists all flags and variables, -version prints the ver
     await runKontrol(options, "-version", "-port=0"),
   ];
   for (const { code, stdout, stderr } of versions) {
-    assertEquals([code, stdout, stderr], [0, "1.0.0\n", ""]);
+    assertEquals([code, stdout, stderr], [0, `${VERSION}\n`, ""]);
   }
   assertEquals([...Deno.readDirSync(folder.path)], [], "neither creates files");
 });

@@ -3,6 +3,7 @@ import type { Client } from "../../src/client.ts";
 import type { Kite } from "../../src/kite.ts";
 import type { KiteOptions } from "../../src/kite_options.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
+import { connectKites, FakeClock } from "../../src/testing/mod.ts";
 import { eventually } from "../support/eventually.ts";
 import { callingKite, keepingLogger, targetKite } from "./kites.ts";
 
@@ -103,21 +104,27 @@ Deno.test("kite.systemInfo tells of the machine", () =>
     for (const field of ["homeDir", "uname"]) assertEquals(typeof info[field], "string", field);
   }));
 
-Deno.test("kite.heartbeat pings at once, then every interval, until the session ends", () =>
-  between(async (_client, kite, url) => {
-    await using client = callingKite().newClient(url);
-    await client.dial();
-    let first = 0;
-    let second = 0;
-    await client.tell("kite.heartbeat", 1, () => first++);
-    assertEquals(first, 1, "at once, before the answer");
-    await client.tell("kite.heartbeat", 1, () => second++);
-    assertEquals([first, second], [1, 1]);
-    await eventually(() => second === 2);
-    assertEquals(first, 1, "a later request takes the place of the former");
-    client.close();
-    await eventually(() => kite.connections.size === 1);
-  }));
+Deno.test("kite.heartbeat: pings immediately, then at every interval, until the session ends", async () => {
+  using clock = new FakeClock();
+  await using stack = new AsyncDisposableStack();
+  const caller = stack.use(callingKite());
+  const { client } = stack.use(await connectKites(caller, stack.use(targetKite())));
+  let first = 0;
+  let second = 0;
+  await client.tell("kite.heartbeat", 10, () => first++);
+  assertEquals(first, 1, "before the answer");
+  await client.tell("kite.heartbeat", 10, () => second++);
+  assertEquals([first, second], [1, 1]);
+  await clock.tick(9_999);
+  assertEquals(second, 1);
+  await clock.tick(1);
+  assertEquals([first, second], [1, 2], "a later request replaces the former");
+  await clock.tick(86_400_000);
+  assertEquals(second, 2 + 8_640);
+  await client.close();
+  await clock.tick(60_000);
+  assertEquals(second, 2 + 8_640);
+});
 
 Deno.test("kite.heartbeat refuses intervals that would flood or never come", () =>
   between(async (client) => {

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { Authenticators } from "../../src/rpc/authenticators.ts";
 import { Methods } from "../../src/rpc/methods.ts";
 import { PipeSession, Side } from "../rpc/support.ts";
 import { eventually } from "../support/eventually.ts";
@@ -52,7 +53,12 @@ const KINDS = [
 ];
 
 function methods(): Methods {
-  const all = new Methods({ handling: "method", authenticates: false, nameLength: 256 });
+  const all = new Methods({
+    handling: "method",
+    authenticates: false,
+    nameLength: 256,
+    authenticators: new Authenticators(),
+  });
   all.handle("square", ({ args }) => args.one().number() ** 2);
   all.handle("echo", ({ args }) => args.values);
   all.handle("later", async ({ args }) => await Promise.resolve(args.values[0]));

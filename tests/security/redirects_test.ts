@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { DEFAULT_LIMITS } from "../../src/protocol/limits.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
-import { dialSession } from "../../src/transport/dial.ts";
+import { dialSession } from "../../src/transport/dial_session.ts";
 import { startServer } from "../transport/support.ts";
 
 /** A server that keeps what it is asked. */

@@ -2,7 +2,7 @@ import { textOf } from "../../src/transport/message.ts";
 import { assert, assertEquals, assertFalse, assertMatch, assertThrows } from "@std/assert";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { DEFAULT_LIMITS } from "../../src/protocol/limits.ts";
-import { type ClientTransport, dialSession } from "../../src/transport/dial.ts";
+import { type ClientTransport, dialSession } from "../../src/transport/dial_session.ts";
 import type { Session } from "../../src/transport/session.ts";
 import { eventually } from "../support/eventually.ts";
 import { Recorder, startServer } from "./support.ts";

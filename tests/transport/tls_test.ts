@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { DEFAULT_LIMITS } from "../../src/protocol/limits.ts";
-import { dialSession } from "../../src/transport/dial.ts";
+import { dialSession } from "../../src/transport/dial_session.ts";
 import { startServer } from "./support.ts";
 
 Deno.test("TLS: every transport works by host name and by address", async () => {

@@ -6,8 +6,12 @@ import type { CloseInfo, Session, SessionHandler, TransportName } from "../sessi
 import { closeInfo } from "../close_code.ts";
 import { frameBytes, Inbox } from "../inbox.ts";
 import { LifeSigns } from "../life_signs.ts";
-import { openSocket } from "./open_socket.ts";
-import { type ClientSocket, type ClientSocketHandler, HandshakeRefused } from "./socket.ts";
+import {
+  type ClientSocket,
+  type ClientSocketHandler,
+  HandshakeRefused,
+  type OpenSocket,
+} from "./socket.ts";
 import { displayUrl } from "../url.ts";
 
 /** Encodes messages as text messages of a WebSocket, and decodes them. */
@@ -23,6 +27,7 @@ export interface Framing {
 
 /** Options of {@linkcode dialWebSocket}. */
 export interface WebSocketDial {
+  readonly openSocket: OpenSocket;
   readonly headers: Headers;
   readonly idleTimeout: number;
   /** Certificates of private authorities, PEM. */
@@ -36,7 +41,7 @@ export interface WebSocketDial {
  * Dials a session over one WebSocket.
  *
  * @throws {HandshakeRefused} if the server has no WebSocket at the URL, or closes it before the session
- * has opened; otherwise like `openSocket`.
+ * has opened; otherwise like {@linkcode OpenSocket}.
  */
 export async function dialWebSocket(
   url: URL,
@@ -45,7 +50,7 @@ export async function dialWebSocket(
 ): Promise<Session> {
   const session = new WebSocketClientSession(framing, dial);
   const { signal, limits } = dial;
-  const socket = await openSocket(url, {
+  const socket = await dial.openSocket(url, {
     headers: dial.headers,
     ca: dial.ca,
     maxBytes: frameBytes(limits),

@@ -47,6 +47,18 @@ export interface SocketOptions {
   readonly signal: AbortSignal;
 }
 
+/**
+ * Opens a WebSocket.
+ *
+ * @throws {HandshakeRefused} when the server answers with anything but a WebSocket.
+ * @throws {KiteError} `sendError` when it cannot be reached; the reason of the signal when aborted.
+ */
+export type OpenSocket = (
+  url: URL,
+  options: SocketOptions,
+  handler: ClientSocketHandler,
+) => Promise<ClientSocket>;
+
 /** The error of a server that does not accept the WebSocket. Another transport may still work. */
 export class HandshakeRefused extends KiteError {
   /** The HTTP status of the answer; undefined if unknown. */

@@ -25,6 +25,8 @@ func handleAll(k *kite.Kite) {
 		"countdown": countdown,
 		"fnResult":  fnResult,
 		"nested":    nested,
+		"numbers":   numbers,
+		"total":     total,
 		"reverse":   reverse,
 		"whoami":    whoami,
 	} {

@@ -45,6 +45,50 @@ export function methods(tellCaller) {
       fn((x, reply) => reply(x * 10));
       answer(null, "nested");
     },
+    // A stream of the integers from 0 to below `to`.
+    numbers: (to, answer) => {
+      let sent = 0;
+      let next;
+      let end;
+      answer(null, {
+        $stream: 1,
+        pull: (credit, ...functions) => {
+          if (functions.length > 0) [next, end] = functions;
+          for (; credit > 0 && sent < to; credit--) next(sent++);
+          if (sent === to) {
+            sent++;
+            end(null);
+          }
+        },
+        cancel: () => {
+          sent = to + 1;
+          say({ event: "cancelled" });
+        },
+      });
+    },
+    // Adds up the numbers of a stream, and leaves it after so many.
+    total: (stream, most, done, answer) => {
+      const credit = 10;
+      let sum = 0;
+      let count = 0;
+      const next = (...items) => {
+        for (const item of items) {
+          if (count === most) return;
+          sum += item;
+          count++;
+          if (count === most) {
+            stream.cancel();
+            done({ sum, count, how: "left" });
+          } else if (count % credit === 0) stream.pull(credit);
+        }
+      };
+      const end = (error) => {
+        const how = error ? `${error.type}: ${error.message}` : "ended";
+        done({ sum, count, how });
+      };
+      stream.pull(credit, next, end);
+      answer(null, null);
+    },
     reverse: (...all) => {
       const [answer] = all.splice(-2);
       const [method, ...args] = all;

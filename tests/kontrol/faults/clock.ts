@@ -1,5 +1,5 @@
 /**
- * Loaded before a program (`deno run --preload`), makes it believe that it is `CLOCK` minutes later.
+ * Shifts the wall clock of a program by `CLOCK` minutes. Load it with `deno run --preload`.
  *
  * @module
  */

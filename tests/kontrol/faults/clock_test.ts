@@ -5,10 +5,10 @@ import { denoRun, kiteOf, KontrolProcess, postgresFlags } from "./kontrol_proces
 
 const KITE = new URL("./kite_program.ts", import.meta.url);
 
-/** Minutes; what Kontrol signs allows for five. */
+/** Minutes; tokens and kite.keys tolerate five. */
 const OFF = 4;
 
-/** A kite whose clock is `clock` minutes ahead is called by way of each of `kontrols`. */
+/** Starts a kite whose clock is `clock` minutes ahead, and calls it through each of `kontrols`. */
 async function callThrough(
   clock: number,
   over: string,
@@ -26,7 +26,7 @@ async function callThrough(
     if (client === undefined) throw new Error(`${name} was not found`);
     await client.dial();
     const shift = Math.round((await client.tell<number>("now") - Date.now()) / 60_000);
-    assertEquals(shift, clock, "its clock is off indeed");
+    assertEquals(shift, clock, "its clock is shifted");
     assertEquals(await client.tell("who"), "kontrol by token");
     client.authentication = { type: "kiteKey", key: caller.config.kiteKey ?? "" };
     assertEquals(await client.tell("who"), "kontrol by kiteKey");
@@ -35,12 +35,12 @@ async function callThrough(
 }
 
 Deno.test({
-  name: "faults: Kontrols and kites whose clocks are four minutes off work together",
+  name: "faults: Kontrols and kites work together although their clocks differ by four minutes",
   ...await skipUnlessPostgres(),
   fn: async () => {
     await using server = await TestPostgres.start();
     const storage = postgresFlags(server, await server.createDatabase());
-    // Its kite.keys are from the future.
+    // Signs kite.keys with times in the future.
     await using ahead = await KontrolProcess.start({ storage, clock: OFF });
     await using right = await KontrolProcess.start({ storage });
     await using behind = await KontrolProcess.start({ storage, clock: -OFF });
@@ -49,7 +49,7 @@ Deno.test({
     await callThrough(OFF, "websocket", right, [right, ahead]);
     await callThrough(-OFF, "http", right, [right, behind]);
 
-    // A heartbeat's token from the future counts too.
+    // A heartbeat token with times in the future is valid, too.
     const key = await Deno.readTextFile(`${right.home}/kite.key`);
     const { identity: kite } = kiteOf([right], "http");
     const url = "http://127.0.0.1:1/kite";

@@ -11,36 +11,40 @@ import {
   listedKite,
   postgresFlags,
 } from "./kontrol_process.ts";
-import { QueryLoop, tell, WatchRecorder } from "./observers.ts";
+import { print, QueryLoop, WatchRecorder } from "./observers.ts";
 
 const WITHIN = 10_000;
 
-/** Milliseconds for which clients may be without a kite that is there. */
+/** Maximum number of milliseconds for which queries may miss a registered kite. */
 const LONGEST_GAP = 3_000;
 
 const QUERY = { name: "math" };
 
-/** Kites over WebSocket at either Kontrol, beside one over HTTP. */
+/** Kites over WebSocket at each Kontrol, in addition to one over HTTP. */
 const SOCKETS = 2;
 
-/** Kills each of two Kontrols in turn while kites come and go. */
+/** Kills each of two Kontrols in turn while kites are added and removed. */
 async function killEach(storage: readonly string[]): Promise<void> {
   await using first = await KontrolProcess.start({ storage });
   await using second = await KontrolProcess.start({ storage });
   const [here, there] = [[first, second], [second, first]] as const;
   await using stays = await listAll(here, there);
-  await using witness = new WatchRecorder(kiteOf(here, "witness"), QUERY);
-  await using farWitness = new WatchRecorder(kiteOf(there, "witness"), QUERY);
-  await using seeker = new QueryLoop(kiteOf(here, "seeker", { timeout: 2_000 }), QUERY, stays.ids);
-  const witnesses = [witness, farWitness];
-  await eventually(() => witnesses.every(({ present }) => present.length === stays.ids.length), {
+  await using watch = new WatchRecorder(kiteOf(here, "watch"), QUERY);
+  await using otherWatch = new WatchRecorder(kiteOf(there, "watch"), QUERY);
+  await using queries = new QueryLoop(
+    kiteOf(here, "queries", { timeout: 2_000 }),
+    QUERY,
+    stays.ids,
+  );
+  const watches = [watch, otherWatch];
+  await eventually(() => watches.every(({ present }) => present.length === stays.ids.length), {
     withinMs: WITHIN,
   });
 
   const expected: ListedKite[] = [];
   for (const [victim, survivor] of [here, there]) {
     const leaves = await listedKite([survivor, victim], "math");
-    await eventually(() => witnesses.every((each) => each.present.includes(leaves.id)), {
+    await eventually(() => watches.every((each) => each.present.includes(leaves.id)), {
       withinMs: WITHIN,
     });
     const moves = stays.registrations;
@@ -49,30 +53,30 @@ async function killEach(storage: readonly string[]): Promise<void> {
     await leaves[Symbol.asyncDispose]();
     expected.push(comes);
     const ids = [...stays.ids, ...expected.map(({ id }) => id)].sort();
-    await eventually(() => witnesses.every(({ present }) => String(present) === String(ids)), {
+    await eventually(() => watches.every(({ present }) => String(present) === String(ids)), {
       withinMs: WITHIN,
-      what: "that both watchers know who is there",
+      what: "that both watches have the current state",
     });
-    for (const each of witnesses) assertEquals(each.of(leaves), "REGISTER,DEREGISTER");
-    // Those that were at the victim are at the survivor now, by themselves.
+    for (const each of watches) assertEquals(each.of(leaves), "REGISTER,DEREGISTER");
+    // The victim's kites have moved to the survivor.
     await eventually(() => stays.registrations >= moves + SOCKETS, {
       withinMs: WITHIN,
     });
     await victim.restart();
   }
-  for (const each of witnesses) {
+  for (const each of watches) {
     for (const id of [...stays.ids, ...expected.map(({ id }) => id)]) {
-      assertEquals(each.of({ id }), "REGISTER", "one event and no more");
+      assertEquals(each.of({ id }), "REGISTER", "exactly one event");
     }
   }
-  tell(String(seeker));
-  assert(seeker.good > 20, String(seeker));
-  assertEquals(seeker.incomplete, 0, String(seeker));
-  assert(seeker.longestGap < LONGEST_GAP, String(seeker));
+  print(String(queries));
+  assert(queries.good > 20, String(queries));
+  assertEquals(queries.incomplete, 0, String(queries));
+  assert(queries.longestGap < LONGEST_GAP, String(queries));
   for (const kite of expected) await kite[Symbol.asyncDispose]();
 }
 
-/** Kites at either Kontrol, over WebSocket and over HTTP. */
+/** Registers kites at each Kontrol, over WebSocket and over HTTP. */
 async function listAll(
   ...sides: readonly (readonly KontrolProcess[])[]
 ): Promise<AsyncDisposable & { readonly ids: string[]; readonly registrations: number }> {
@@ -97,7 +101,7 @@ async function listAll(
 }
 
 Deno.test({
-  name: "faults: a Kontrol of two on etcd is killed, and no kite is lost",
+  name: "faults: no kite is lost when one of two Kontrols on etcd is killed",
   ...skipUnless("etcd"),
   fn: async () => {
     await using cluster = await TestEtcd.start(1);
@@ -106,7 +110,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "faults: a Kontrol of two on PostgreSQL is killed, and no kite is lost",
+  name: "faults: no kite is lost when one of two Kontrols on PostgreSQL is killed",
   ...await skipUnlessPostgres(),
   fn: async () => {
     await using server = await TestPostgres.start();
@@ -114,7 +118,7 @@ Deno.test({
   },
 });
 
-Deno.test("faults: a Kontrol of two on an SQLite file is killed, and no kite is lost", async () => {
+Deno.test("faults: no kite is lost when one of two Kontrols on an SQLite file is killed", async () => {
   const directory = await Deno.makeTempDir({ prefix: "kite_sqlite_" });
   try {
     await killEach([`-sqlitefile=${directory}/kontrol.db`]);

@@ -1,6 +1,6 @@
 /**
- * A kite in a process of its own: `kite_program.ts <name> <over> <home> <Kontrol's URL, …>`, where `over`
- * is `websocket` or `http`. It prints its id once it is registered.
+ * A kite in its own process: `kite_program.ts <name> <over> <home> <Kontrol's URL, …>`, where `over` is
+ * `websocket` or `http`. It prints its ID once it is registered.
  *
  * @module
  */

@@ -6,9 +6,9 @@ import { TestProcess } from "../../support/process.ts";
 const CLOCK = new URL("./clock.ts", import.meta.url);
 const PROGRAM = new URL("../../../kontrol/main.ts", import.meta.url);
 
-/** How a {@linkcode KontrolProcess} is started. */
+/** The options of {@linkcode KontrolProcess.start}. */
 export interface KontrolProcessOptions {
-  /** The program's flags for its storage, as `-storage=sqlite`. */
+  /** The program's storage flags, such as `-storage=sqlite`. */
   readonly storage: readonly string[];
   /**
    * Its state and its user's kite.key go there.
@@ -32,7 +32,7 @@ export interface KontrolProcessOptions {
   readonly clock?: number;
 }
 
-/** A script of a test as a command, its clock so many minutes ahead. */
+/** The command that runs a script with its clock `clock` minutes ahead. */
 export function denoRun(
   script: URL,
   args: readonly string[],
@@ -46,9 +46,9 @@ export function denoRun(
   };
 }
 
-/** A real Kontrol in a process of its own. */
+/** A real Kontrol in its own process. */
 export class KontrolProcess implements AsyncDisposable {
-  /** Where its state and its user's kite.key are. */
+  /** The directory of its state and its user's kite.key. */
   readonly home: string;
   /** Its URL for kites. */
   readonly url: string;
@@ -63,7 +63,7 @@ export class KontrolProcess implements AsyncDisposable {
     this.url = `http://127.0.0.1:${this.#port}/kite`;
   }
 
-  /** Starts one, and waits until it listens. */
+  /** Starts a Kontrol, and waits until it listens. */
   static async start(start: KontrolProcessOptions): Promise<KontrolProcess> {
     const home = start.home ?? await Deno.makeTempDir({ prefix: "kite_kontrol_" });
     const kontrol = new KontrolProcess(start, home);
@@ -76,12 +76,12 @@ export class KontrolProcess implements AsyncDisposable {
     return kontrol;
   }
 
-  /** The URL of its HTTP side. */
+  /** The base URL of its HTTP API. */
   get base(): string {
     return this.url.replace(/\/kite$/, "");
   }
 
-  /** Starts it again, on the same port and the same state. */
+  /** Restarts it with the same port and state. */
   async restart(): Promise<void> {
     await this.kill();
     const { script = PROGRAM, storage, env = {}, clock } = this.#start;
@@ -90,7 +90,7 @@ export class KontrolProcess implements AsyncDisposable {
     this.#process = await TestProcess.start({
       ...command,
       env: { ...command.env, ...env, KITE_HOME: this.home },
-      // What the program prints, once the kite.key is there; the log says something like it before.
+      // The program prints this line after it has written the kite.key; the log has a similar one.
       ready: (line) => /^Kontrol .*listens at /.test(line),
       startMs: 30_000,
     });
@@ -103,7 +103,7 @@ export class KontrolProcess implements AsyncDisposable {
     await process?.kill();
   }
 
-  /** True while the process that was started last has not ended. */
+  /** True while the latest process has not ended. */
   async isRunning(): Promise<boolean> {
     if (this.#process === undefined) return false;
     const ended = this.#process.ended().then(() => false);
@@ -113,13 +113,13 @@ export class KontrolProcess implements AsyncDisposable {
     ]);
   }
 
-  /** Stops it from running without ending it, or lets it run again. */
+  /** Suspends or resumes the process. */
   freeze(isFrozen: boolean): void {
     if (this.#process === undefined) throw new Error("this Kontrol does not run");
     Deno.kill(this.#process.pid, isFrozen ? "SIGSTOP" : "SIGCONT");
   }
 
-  /** What it says of its readiness. */
+  /** The response of `/readyz`. */
   async ready(): Promise<{ readonly status: number; readonly text: string }> {
     const response = await fetch(`${this.base}/readyz`, { signal: AbortSignal.timeout(20_000) });
     return { status: response.status, text: await response.text() };
@@ -133,7 +133,7 @@ export class KontrolProcess implements AsyncDisposable {
   }
 }
 
-/** A kite with the kite.key of `kontrols[0]`, which knows all of them. */
+/** A kite with the kite.key of `kontrols[0]` and the URLs of all `kontrols`. */
 export function kiteOf(
   kontrols: readonly KontrolProcess[],
   name: string,
@@ -154,15 +154,15 @@ export function kiteOf(
   return kite;
 }
 
-/** A kite of a test that others can find. */
+/** A registered kite. */
 export interface ListedKite extends AsyncDisposable {
   readonly kite: Kite;
   readonly id: string;
-  /** Where it answers. */
+  /** Its registered URL. */
   readonly url: string;
 }
 
-/** Such a kite that listens, and is registered. */
+/** Starts a kite and registers it. */
 export async function listedKite(
   kontrols: readonly KontrolProcess[],
   name: string,
@@ -179,7 +179,7 @@ export async function listedKite(
   }
 }
 
-/** The storage flags of a {@linkcode KontrolProcessOptions} for a PostgreSQL server. */
+/** The storage flags for a PostgreSQL server. */
 export function postgresFlags(
   { host, port, username }: { host: string; port: number; username: string },
   database: string,
@@ -193,7 +193,7 @@ export function postgresFlags(
   ];
 }
 
-/** The same for an etcd cluster. */
+/** The storage flags for an etcd cluster. */
 export function etcdFlags({ endpoints }: { endpoints: readonly string[] }): string[] {
   return ["-storage=etcd", `-machines=${endpoints.join()}`];
 }

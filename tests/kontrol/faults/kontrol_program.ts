@@ -1,6 +1,6 @@
 /**
- * A Kontrol as the program makes it, but with shorter intervals, which are no settings of the program:
- * `LIVENESS` holds them as JSON.
+ * Like Kontrol's program, with the liveness options from `LIVENESS` as JSON, for which the program has
+ * no flags.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { openStorage } from "../../../kontrol/program/open_storage.ts";
 import { readProgramSettings } from "../../../kontrol/program/settings.ts";
 
 const settings = readProgramSettings(Deno.args, (name) => Deno.env.get(name));
-if (settings === "help") throw new Error("there is no help here");
+if (settings === "help") throw new Error("this program has no help");
 await Deno.mkdir(settings.home);
 const storage = await openStorage(settings, console.error);
 const kontrol = await createKontrol({

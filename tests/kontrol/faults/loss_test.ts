@@ -12,29 +12,29 @@ import { skipUnless } from "../../support/parts.ts";
 import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
 
 /**
- * Milliseconds within which a lost kite is back: far below the 45 seconds after which every kite is
- * refreshed, and generous to a slow machine.
+ * Milliseconds within which a lost kite is listed again: much less than the regular refresh interval
+ * of 45 seconds, and enough for a slow machine.
  */
 const WITHIN = 15_000;
 
 const withEtcd = skipUnless("etcd");
 const withPostgres = await skipUnlessPostgres();
 
-/** Registers a kite, has the storage lose it, and waits until it is found again. */
+/** Registers a kite, makes the storage lose it, and waits until it is listed again. */
 async function assertListedAgain(storage: Storage, lose: () => Promise<void>): Promise<void> {
   await using kontrol = await startTestKontrol({ storage, kite: { logLevel: "FATAL" } });
   const math = await kontrol.newKite("math");
   await math.register("http://127.0.0.1:1/kite");
   const listed = (): Promise<unknown[]> => storage.get({ name: "math" });
   assertEquals((await listed()).length, 1);
-  // So that it is known before it is lost.
+  // Wait until the watch knows the kite.
   const { promise: lost, resolve } = Promise.withResolvers<void>();
   using _loss = storage.onLoss(() => resolve());
   await new Promise((wait) => setTimeout(wait, 1_000));
   await lose();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("the storage told of no loss")), WITHIN);
+    timer = setTimeout(() => reject(new Error("the storage reported no loss")), WITHIN);
   });
   await Promise.race([lost, late]).finally(() => clearTimeout(timer));
   await eventually(async () => (await listed()).length === 1, { withinMs: WITHIN });
@@ -52,8 +52,7 @@ async function postgresOf(server: TestPostgres): Promise<[PostgresStorage, strin
 }
 
 Deno.test({
-  name:
-    "faults: PostgreSQL crashes and is back before anyone asks it, and its kites are listed again",
+  name: "faults: kites are listed again after a crash of PostgreSQL that no operation noticed",
   ...withPostgres,
   fn: async () => {
     await using server = await TestPostgres.start();
@@ -67,7 +66,7 @@ Deno.test({
 
 for (const statement of ["delete from kite.kite", "truncate kite.kite"]) {
   Deno.test({
-    name: `faults: after "${statement}", connected kites are listed again`,
+    name: `faults: connected kites are listed again after "${statement}"`,
     ...withPostgres,
     fn: async () => {
       await using server = await TestPostgres.start();
@@ -78,7 +77,7 @@ for (const statement of ["delete from kite.kite", "truncate kite.kite"]) {
 }
 
 Deno.test({
-  name: "faults: after every lease of etcd was revoked, connected kites are listed again",
+  name: "faults: connected kites are listed again after all leases in etcd were revoked",
   ...withEtcd,
   fn: async () => {
     await using cluster = await TestEtcd.start();
@@ -94,7 +93,7 @@ Deno.test({
   },
 });
 
-Deno.test("faults: after its rows were deleted from SQLite, a connected kite is listed again", async () => {
+Deno.test("faults: a connected kite is listed again after its rows were deleted from SQLite", async () => {
   const directory = await Deno.makeTempDir();
   try {
     const path = `${directory}/db`;

@@ -1,10 +1,10 @@
 import type { Kite } from "../../../mod.ts";
 import type { KontrolQuery } from "../../../src/protocol/query.ts";
 
-/** Milliseconds between two questions. */
+/** Milliseconds between two queries. */
 const PAUSE = 20;
 
-/** Asks a Kontrol for kites without a pause, and notes for how long they were not all found. */
+/** Queries a Kontrol continuously, and measures how long results were incomplete. */
 export class QueryLoop implements AsyncDisposable {
   readonly #kite: Kite;
   readonly #query: KontrolQuery;
@@ -12,18 +12,18 @@ export class QueryLoop implements AsyncDisposable {
   #expected: readonly string[] = [];
   #goodAt: number | undefined;
   #isStopped = false;
-  /** Answers that had every expected kite in them. */
+  /** The number of answers with all expected kites. */
   good = 0;
-  /** Answers that lacked one. */
+  /** The number of answers without one of them. */
   incomplete = 0;
   /** Errors, by message. */
   readonly errors = new Map<string, number>();
-  /** The longest time that any one question took until its answer or error, milliseconds. */
+  /** The duration of the slowest query, in milliseconds. */
   slowest = 0;
-  /** The longest time between two good answers, milliseconds. */
+  /** The longest time between two complete answers, in milliseconds. */
   longestGap = 0;
 
-  /** @param kite asks; it is closed with the seeker */
+  /** @param kite sends the queries; closed with this object */
   constructor(kite: Kite, query: KontrolQuery, expected: readonly string[]) {
     this.#kite = kite;
     this.#query = query;
@@ -31,12 +31,12 @@ export class QueryLoop implements AsyncDisposable {
     this.#loop = this.#run();
   }
 
-  /** Looks for these from now on. */
+  /** Sets the expected kites. */
   expect(ids: readonly string[]): void {
     this.#expected = ids;
   }
 
-  /** Counts anew. */
+  /** Resets all figures. */
   reset(): void {
     this.good =
       this.incomplete =
@@ -47,7 +47,7 @@ export class QueryLoop implements AsyncDisposable {
     this.#goodAt = undefined;
   }
 
-  /** The figures, for a test's output. */
+  /** The figures, for the output of a test. */
   toString(): string {
     const errors = [...this.errors].map(([text, times]) => `${times} × ${text}`).join("; ");
     return `${this.good} good answers, ${this.incomplete} incomplete, ` +
@@ -93,20 +93,20 @@ export class QueryLoop implements AsyncDisposable {
   }
 }
 
-/** Notes every event of a watch. */
+/** Records all events of a watch. */
 export class WatchRecorder implements AsyncDisposable {
   /** The events, as `REGISTER <id>`, in order. */
   readonly events: string[] = [];
   readonly #kite: Kite;
   readonly #loop: Promise<void>;
 
-  /** @param kite watches; it is closed with the witness */
+  /** @param kite starts the watch; closed with this object */
   constructor(kite: Kite, query: KontrolQuery) {
     this.#kite = kite;
     this.#loop = this.#run(query);
   }
 
-  /** The kites that are there, after these events. */
+  /** The IDs of the registered kites, according to the events. */
   get present(): string[] {
     const present = new Set<string>();
     for (const event of this.events) {
@@ -135,13 +135,13 @@ export class WatchRecorder implements AsyncDisposable {
   }
 }
 
-/** Milliseconds as seconds, for a test's output. */
+/** Formats milliseconds as seconds. */
 export function ms(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(2)} s`;
 }
 
-/** Prints a figure that a test has measured. */
-export function tell(text: string): void {
-  // deno-lint-ignore no-console -- the figures are for the reader of a test run
+/** Prints a measurement. */
+export function print(text: string): void {
+  // deno-lint-ignore no-console -- measurements belong to the output of the test
   console.log(`    ${text}`);
 }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type Kite, KiteError } from "../../../mod.ts";
 import { eventually } from "../../support/eventually.ts";
 import { kiteOf, type KontrolProcess, listedKite } from "./kontrol_process.ts";
-import { ms, QueryLoop, tell, WatchRecorder } from "./observers.ts";
+import { ms, print, QueryLoop, WatchRecorder } from "./observers.ts";
 
 const QUERY = { name: "math" };
 
@@ -12,22 +12,22 @@ const NOWHERE = "http://127.0.0.1:1/kite";
 const CLEAR = /^Cannot [a-z ]+ \((etcd|postgres) storage\): ./;
 
 /**
- * Milliseconds within which Kontrol answers, come what may: twice the bound of a storage, as a query may
- * have to wait for one like it that is under way, and some more.
+ * Milliseconds within which Kontrol always answers: twice the operation timeout, since a query may
+ * have to wait for an equal one, with a margin.
  */
 const BOUND = 12_000;
 
-/** Longer than the grace that Kontrol gives a kite whose connection has closed, and its next look. */
+/** Milliseconds; longer than the grace period after a disconnect and the next sweep. */
 const BEYOND_GRACE = 1_700;
 
-/** Milliseconds within which everything is as it was, once the storage is back. */
-const HEALED = 20_000;
+/** Milliseconds within which Kontrol recovers after the storage is available again. */
+const RECOVERY = 20_000;
 
-/** A storage that is taken away, and given back. */
+/** A way to interrupt a storage. */
 export interface Outage {
   readonly name: string;
   /**
-   * Whether the storage comes back without its registrations.
+   * Whether the storage loses its registrations.
    *
    * @default false
    */
@@ -36,7 +36,7 @@ export interface Outage {
   restart(): Promise<void>;
 }
 
-/** Takes the storage of two Kontrols away, looks at what they say, and gives it back. */
+/** Interrupts the storage of two Kontrols, checks their answers, and restores it. */
 export async function testOutage(
   kontrols: readonly [KontrolProcess, KontrolProcess],
   outage: Outage,
@@ -45,25 +45,29 @@ export async function testOutage(
   await using overWebSocket = await listedKite([first], "math");
   await using overHttp = await listedKite([second], "math", { isHttp: true });
   const ids = [overWebSocket.id, overHttp.id];
-  await using witness = new WatchRecorder(kiteOf([second], "witness"), QUERY);
-  await using seeker = new QueryLoop(kiteOf([first], "seeker", { timeout: 2 * BOUND }), QUERY, ids);
+  await using watch = new WatchRecorder(kiteOf([second], "watch"), QUERY);
+  await using queries = new QueryLoop(
+    kiteOf([first], "queries", { timeout: 2 * BOUND }),
+    QUERY,
+    ids,
+  );
   const leaver = await listedKite([first], "math");
-  await eventually(() => witness.present.length === 3 && seeker.good > 0);
+  await eventually(() => watch.present.length === 3 && queries.good > 0);
 
   await outage.stop();
   await leaver[Symbol.asyncDispose]();
   const left = performance.now();
   try {
-    await assertAway(kontrols);
+    await assertUnavailable(kontrols);
   } catch (error) {
-    // A server that hangs would not even end.
+    // Otherwise a suspended server would not stop.
     await outage.restart();
     throw error;
   }
-  // By now Kontrol has tried to remove the one that has left.
+  // Wait until Kontrol has tried to remove the kite that disconnected.
   const rest = left + BEYOND_GRACE - performance.now();
   await new Promise((resolve) => setTimeout(resolve, Math.max(0, rest)));
-  // Those that come meanwhile are taken in when it is back.
+  // Kites that register during the outage are added after it.
   const late = listedKite([second], "math");
   const lateHttp = listedKite([first], "math", { isHttp: true });
   await Promise.all(kontrols.map(async (kontrol) => assert(await kontrol.isRunning())));
@@ -74,32 +78,32 @@ export async function testOutage(
   await eventually(async () => {
     return (await Promise.all(kontrols.map((kontrol) => kontrol.ready())))
       .every(({ status }) => status === 200);
-  }, { withinMs: HEALED, what: "that both Kontrols are ready again" });
+  }, { withinMs: RECOVERY, what: "that both Kontrols are ready again" });
   const ready = performance.now();
-  seeker.reset();
-  await eventually(() => seeker.good > 0, { withinMs: HEALED, what: "every kite" });
+  queries.reset();
+  await eventually(() => queries.good > 0, { withinMs: RECOVERY, what: "every kite" });
   const found = performance.now();
   await using newcomer = await late;
   await using httpNewcomer = await lateHttp;
   const all = [...ids, newcomer.id, httpNewcomer.id].sort();
-  seeker.expect(all);
-  seeker.reset();
-  await eventually(() => seeker.good > 0, { withinMs: HEALED, what: "the late ones too" });
+  queries.expect(all);
+  queries.reset();
+  await eventually(() => queries.good > 0, { withinMs: RECOVERY, what: "the late ones too" });
   const complete = performance.now();
-  await eventually(() => String(witness.present) === String(all), { withinMs: HEALED });
+  await eventually(() => String(watch.present) === String(all), { withinMs: RECOVERY });
   if (outage.isLossy !== true) {
-    for (const id of all) assertEquals(witness.of({ id }), "REGISTER", "one event and no more");
-    assertEquals(witness.of(leaver), "REGISTER,DEREGISTER");
+    for (const id of all) assertEquals(watch.of({ id }), "REGISTER", "exactly one event");
+    assertEquals(watch.of(leaver), "REGISTER,DEREGISTER");
   }
-  tell(
-    `${outage.name}: it took ${ms(back - begin)} to start; after that ready in ` +
-      `${ms(ready - back)}, every kite found in ${ms(found - back)}, late ones in ` +
-      `${ms(complete - back)}, told to watchers in ${ms(performance.now() - back)}`,
+  print(
+    `${outage.name}: restarted in ${ms(back - begin)}; after that, ready in ` +
+      `${ms(ready - back)}, all kites found in ${ms(found - back)}, late ones in ` +
+      `${ms(complete - back)}, delivered to watches in ${ms(performance.now() - back)}`,
   );
 }
 
-/** Every way to ask a Kontrol is answered, with a clear error, within the bound. */
-async function assertAway(kontrols: readonly KontrolProcess[]): Promise<void> {
+/** Fails unless every request to the Kontrols is answered with a clear error within the bound. */
+async function assertUnavailable(kontrols: readonly KontrolProcess[]): Promise<void> {
   let slowest = 0;
   const timed = async <T>(work: Promise<T>): Promise<T> => {
     const begin = performance.now();
@@ -122,7 +126,7 @@ async function assertAway(kontrols: readonly KontrolProcess[]): Promise<void> {
       }),
     ]);
   }));
-  tell(`the slowest of all answers meanwhile took ${ms(slowest)}`);
+  print(`the slowest answer during the outage took ${ms(slowest)}`);
   assert(slowest < BOUND, `an answer took ${ms(slowest)}`);
 }
 

@@ -4,7 +4,7 @@ import { type Outage, testOutage } from "./outage.ts";
 
 const { ignore } = await skipUnlessPostgres();
 
-/** What may become of a server; after a crash, its table of registrations is empty. */
+/** The kinds of outages. After a crash, the table of registrations is empty. */
 const OUTAGES: Record<string, (server: TestPostgres) => Omit<Outage, "name">> = {
   stops: (server) => ({ stop: () => server.stop(), restart: () => server.restart() }),
   crashes: (server) => ({
@@ -20,7 +20,7 @@ const OUTAGES: Record<string, (server: TestPostgres) => Omit<Outage, "name">> = 
 
 for (const [what, outage] of Object.entries(OUTAGES)) {
   Deno.test({
-    name: `faults: PostgreSQL ${what}, and Kontrol heals by itself`,
+    name: `faults: Kontrol recovers when PostgreSQL ${what}`,
     ignore,
     fn: async () => {
       await using server = await TestPostgres.start();

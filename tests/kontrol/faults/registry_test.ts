@@ -9,7 +9,7 @@ import type { Registration } from "../../../kontrol/storage/storage.ts";
 import { eventually } from "../../support/eventually.ts";
 import { ids, PAIR, registration } from "../storage/fixture.ts";
 
-/** A registry on an SQLite file, which another connection can lock. */
+/** Runs `body` with a registry on an SQLite file, which another connection can lock. */
 async function withRegistry(
   liveness: LivenessOptions,
   body: (registry: Registry, storage: SqliteStorage, locker: DatabaseSync) => Promise<void>,
@@ -32,7 +32,7 @@ async function withRegistry(
   }
 }
 
-Deno.test("faults: a kite that comes back while its removal is held up stays", async () => {
+Deno.test("faults: a kite that returns while its removal is delayed stays registered", async () => {
   await withRegistry({ disconnectGrace: 0 }, async (registry, storage, locker) => {
     for (let round = 0; round < 5; round++) {
       const kites = [registration(), registration(), registration()];
@@ -40,7 +40,7 @@ Deno.test("faults: a kite that comes back while its removal is held up stays", a
       for (const kite of kites) await registry.add(kite, "connection", before);
       locker.exec("BEGIN IMMEDIATE");
       for (const { kite } of kites) registry.disconnected(kite.id, before);
-      // By now each wait of the removals is a long one: what comes later is faster.
+      // By now the removals wait longer between attempts, so later operations overtake them.
       await new Promise((resolve) => setTimeout(resolve, 120));
       const after = {};
       const back = kites.map((kite) => registry.add(kite, "connection", after));
@@ -48,7 +48,7 @@ Deno.test("faults: a kite that comes back while its removal is held up stays", a
       locker.exec("COMMIT");
       await Promise.all(back);
       await registry.sweep();
-      // A sweep that was under way may have some left to look at.
+      // A sweep may still be running.
       await new Promise((resolve) => setTimeout(resolve, 120));
       const found = await storage.get({ name: "math" });
       assertEquals(ids(found), ids(kites));
@@ -58,20 +58,20 @@ Deno.test("faults: a kite that comes back while its removal is held up stays", a
   });
 });
 
-Deno.test("faults: what a storage lost is put back with the next sweep after a recheck", async () => {
+Deno.test("faults: kites that the storage lost are added again by the next sweep after a recheck", async () => {
   await withRegistry({}, async (registry, storage) => {
     const kites = Array.from({ length: 100 }, () => registration());
     for (const kite of kites) await registry.add(kite, "connection", {});
     for (const { kite } of kites) await storage.delete(kite.id);
     await registry.sweep();
-    assertEquals(await storage.get({ name: "math" }), [], "nobody looks without need");
+    assertEquals(await storage.get({ name: "math" }), [], "without a recheck, nothing is read");
     registry.recheck();
     await eventually(async () => (await storage.get({ name: "math" })).length === 100);
     assertEquals(ids(await storage.get({ name: "math" })), ids(kites));
   });
 });
 
-Deno.test("faults: a registration that ends after its Kontrol leaves nothing running", async () => {
+Deno.test("faults: a registration that completes after dispose is not tracked", async () => {
   await withRegistry({}, async (registry, _storage, locker) => {
     locker.exec("BEGIN IMMEDIATE");
     const added = registry.add(registration(), "http");
@@ -82,12 +82,12 @@ Deno.test("faults: a registration that ends after its Kontrol leaves nothing run
   });
 });
 
-/** Blocks the event loop, as too much work in one turn does. */
+/** Blocks the event loop. */
 function block(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-Deno.test("faults: nobody counts as late for a time in which Kontrol itself did not run", async () => {
+Deno.test("faults: time in which Kontrol did not run makes no kite late", async () => {
   const liveness = { heartbeatInterval: 500, heartbeatGrace: 1_500, disconnectGrace: 1_500 };
   await withRegistry(liveness, async (registry, storage) => {
     const [overHttp, connected, gone] = [registration(), registration(), registration()];
@@ -100,7 +100,7 @@ Deno.test("faults: nobody counts as late for a time in which Kontrol itself did 
     using _losses = storage.onLoss((lost) => lost && removals.push(lost));
     block(3_500);
     await registry.sweep();
-    // The heartbeats that waited come after the first sweep.
+    // Delayed heartbeats arrive after the first sweep.
     await new Promise((resolve) => setTimeout(resolve, 100));
     assertEquals(removals, []);
     assertEquals(registry.recordHttpHeartbeat(overHttp.kite.id), true);
@@ -112,25 +112,25 @@ Deno.test("faults: nobody counts as late for a time in which Kontrol itself did 
   });
 });
 
-Deno.test("faults: a wall clock that jumps makes nobody late, and has every kite looked for", async () => {
+Deno.test("faults: a jump of the wall clock makes no kite late, and causes a check of all kites", async () => {
   const liveness = { heartbeatInterval: 500, heartbeatGrace: 5_000 };
   for (const jump of [-3_600_000, 3_600_000]) {
     await withRegistry(liveness, async (registry, storage) => {
       const kite = registration();
       await registry.add(kite, "connection", {});
-      const looked: string[] = [];
+      const refreshed: string[] = [];
       const refresh = storage.refresh.bind(storage);
       storage.refresh = async (wanted, options) => {
         const missing = await refresh(wanted, options);
-        looked.push(...wanted);
+        refreshed.push(...wanted);
         return missing;
       };
       const now = Date.now;
       Date.now = () => now() + jump;
       try {
-        // The next regular look is 45 s off.
-        await eventually(() => looked.length > 0, { what: "a look for the kite" });
-        assertEquals(looked, [kite.kite.id]);
+        // The next regular refresh is 45 s away.
+        await eventually(() => refreshed.length > 0, { what: "a refresh of the kite" });
+        assertEquals(refreshed, [kite.kite.id]);
         assertEquals(registry.isKeptAlive(kite.kite.id, "connection"), true);
       } finally {
         Date.now = now;
@@ -139,14 +139,14 @@ Deno.test("faults: a wall clock that jumps makes nobody late, and has every kite
   }
 });
 
-Deno.test("faults: a kite that was silent is back in the list after its next heartbeat", async () => {
+Deno.test("faults: a silent kite is listed again after its next heartbeat", async () => {
   const liveness = { heartbeatInterval: 100, heartbeatGrace: 200 };
   await withRegistry(liveness, async (registry, storage) => {
     const kites = [registration(), registration()];
     const lastHeartbeat = {};
     for (const kite of kites) await registry.add(kite, "connection", lastHeartbeat);
     const listed = async () => (await storage.get({ name: "math" })).length;
-    await eventually(async () => await listed() === 0, { what: "the end of the grace" });
+    await eventually(async () => await listed() === 0, { what: "end of the grace period" });
     const thief = registration({ username: "mallory", id: kites[0]!.kite.id });
     await assertRejects(() => registry.add(thief, "http"), KiteError, "another user");
     registry.recordHeartbeat(lastHeartbeat);
@@ -154,14 +154,14 @@ Deno.test("faults: a kite that was silent is back in the list after its next hea
   });
 });
 
-Deno.test("faults: a heartbeat counts for every kite of its connection without a look at each", async () => {
+Deno.test("faults: a heartbeat counts for all kites of its connection at constant cost", async () => {
   await using storage = new MemoryStorage();
   using registry = new Registry(storage, {}, () => {});
   const lastHeartbeat = {};
   for (let i = 0; i < 10_000; i++) await registry.add(registration(), "connection", lastHeartbeat);
   const start = performance.now();
   for (let i = 0; i < 200_000; i++) registry.recordHeartbeat(lastHeartbeat);
-  // With a look at each kite this takes minutes.
+  // A loop over the kites would take minutes.
   assert(performance.now() - start < 10_000);
   assertEquals(registry.size, 10_000);
 });

@@ -8,20 +8,20 @@ import { WatchRecorder } from "./observers.ts";
 
 const WITHIN = 10_000;
 
-/** Longer than the grace that Kontrol gives a kite whose connection has closed. */
+/** Milliseconds; longer than the grace period after a disconnect. */
 const BEYOND_GRACE = 1_700;
 
-/** Three Kontrols on one storage: what is done at one counts at all. */
+/** Starts three Kontrols on one storage, and checks that changes at one are visible at all. */
 async function shareOne(storage: readonly string[]): Promise<void> {
   await using first = await KontrolProcess.start({ storage });
-  // Both at once, as after a power cut.
+  // Both at the same time, as after a power failure.
   const others = await Promise.all([0, 1].map(() => KontrolProcess.start({ storage })));
   await using second = others[0]!;
   await using third = others[1]!;
   await assertSharedKeys([first, second, third]);
-  await using witness = new WatchRecorder(kiteOf([third], "witness"), { name: "math" });
-  await callEachWay([first, second, third], witness);
-  await moveAway([first, second, third], witness);
+  await using watch = new WatchRecorder(kiteOf([third], "watch"), { name: "math" });
+  await callEachWay([first, second, third], watch);
+  await moveAway([first, second, third], watch);
   await heartbeatElsewhere([first, second, third]);
 }
 
@@ -31,15 +31,15 @@ async function assertSharedKeys(kontrols: Three): Promise<void> {
   const [keys, ...others] = await Promise.all(kontrols.map(async ({ base }) => {
     return await (await fetch(`${base}/.well-known/jwks.json`)).json();
   }));
-  assertEquals(keys.keys.length, 1, "the first made a pair, the others took it");
+  assertEquals(keys.keys.length, 1, "the first created a pair, which the others use");
   for (const other of others) assertEquals(other, keys);
 }
 
-/** A kite of the first Kontrol is found and called by way of each. */
-async function callEachWay(kontrols: Three, witness: WatchRecorder): Promise<void> {
+/** Finds and calls a kite of the first Kontrol through each of them. */
+async function callEachWay(kontrols: Three, watch: WatchRecorder): Promise<void> {
   const [first, , third] = kontrols;
   await using math = await listedKite([first], "math");
-  await eventually(() => witness.of(math) === "REGISTER", { withinMs: WITHIN });
+  await eventually(() => watch.of(math) === "REGISTER", { withinMs: WITHIN });
   for (const kontrol of kontrols) {
     await using caller = kiteOf([kontrol], "caller");
     const [client] = await caller.getKites({ name: "math" });
@@ -48,7 +48,7 @@ async function callEachWay(kontrols: Three, witness: WatchRecorder): Promise<voi
     assertEquals(await client.tell("square", 9), 81);
     assertEquals(await client.tell("who"), "kontrol by token");
   }
-  // A kite.key of the third counts at the first, and so does the token that it gets there.
+  // The first Kontrol accepts a kite.key of the third, and its token is valid.
   await using stranger = kiteOf([third], "stranger", { kontrolUrl: first.url });
   const key = await stranger.getToken({ id: math.id });
   const client = stranger.newClient(math.url, { authentication: { type: "token", key } });
@@ -57,24 +57,24 @@ async function callEachWay(kontrols: Three, witness: WatchRecorder): Promise<voi
   await client[Symbol.asyncDispose]();
 }
 
-/** A kite that has moved to another Kontrol stays listed when the first one sees it go. */
-async function moveAway([first, second, third]: Three, witness: WatchRecorder): Promise<void> {
+/** A kite that has moved to another Kontrol stays listed when its first connection ends. */
+async function moveAway([first, second, third]: Three, watch: WatchRecorder): Promise<void> {
   await using math = await listedKite([first], "math");
   const { id } = math;
-  await eventually(() => witness.of(math) === "REGISTER", { withinMs: WITHIN });
+  await eventually(() => watch.of(math) === "REGISTER", { withinMs: WITHIN });
   const moved = await listedKite([second], "math", { id });
-  await eventually(() => witness.of(math) === "REGISTER,REGISTER", { withinMs: WITHIN });
+  await eventually(() => watch.of(math) === "REGISTER,REGISTER", { withinMs: WITHIN });
   await math[Symbol.asyncDispose]();
   await new Promise((resolve) => setTimeout(resolve, BEYOND_GRACE));
-  await using seeker = kiteOf([third], "seeker");
-  const found = await seeker.getKites({ name: "math" });
+  await using caller = kiteOf([third], "caller");
+  const found = await caller.getKites({ name: "math" });
   assertEquals(found.map(({ url }) => url), [moved.url]);
-  assertEquals(witness.of(math), "REGISTER,REGISTER");
+  assertEquals(watch.of(math), "REGISTER,REGISTER");
   await moved[Symbol.asyncDispose]();
-  await eventually(() => witness.present.length === 0, { withinMs: WITHIN });
+  await eventually(() => watch.present.length === 0, { withinMs: WITHIN });
 }
 
-/** A kite registers over HTTP at one Kontrol, and sends its heartbeats to the others. */
+/** Registers a kite over HTTP at one Kontrol, and sends heartbeats to the others. */
 async function heartbeatElsewhere([first, second, third]: Three): Promise<void> {
   const key = await Deno.readTextFile(`${third.home}/kite.key`);
   const { identity: kite } = kiteOf([first], "http");
@@ -89,8 +89,8 @@ async function heartbeatElsewhere([first, second, third]: Three): Promise<void> 
     assertEquals(await (await fetch(`${heartbeat}&token=${token}`)).text(), "pong");
     assertEquals(await (await fetch(heartbeat)).text(), "registeragain", "its id is not enough");
   }
-  await using seeker = kiteOf([second], "seeker");
-  const found = await seeker.getKites({ name: "http" });
+  await using caller = kiteOf([second], "caller");
+  const found = await caller.getKites({ name: "http" });
   assertEquals(found.map((each) => [each.identity?.id, each.url]), [[kite.id, url]]);
 }
 

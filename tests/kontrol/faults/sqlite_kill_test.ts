@@ -1,17 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { kiteOf, KontrolProcess, listedKite } from "./kontrol_process.ts";
-import { ms, tell } from "./observers.ts";
+import { ms, print } from "./observers.ts";
 
 const ROUNDS = 3;
 
-/** Registrations that are answered before the kill, at the least. */
+/** Minimum number of confirmed registrations before the kill. */
 const BEFORE_KILL = 150;
 
-/** Registrations that are under way at the same time. */
-const AT_ONCE = 16;
+/** Concurrent registrations. */
+const CONCURRENCY = 16;
 
-/** Registers kites over HTTP until Kontrol is gone, and gives the ids of those it said yes to. */
+/** Registers kites over HTTP until Kontrol is killed; returns the IDs of confirmed registrations. */
 async function registerUntilKilled(kontrol: KontrolProcess): Promise<string[]> {
   const key = await Deno.readTextFile(`${kontrol.home}/kite.key`);
   await using kite = kiteOf([kontrol], "crowd");
@@ -30,7 +30,7 @@ async function registerUntilKilled(kontrol: KontrolProcess): Promise<string[]> {
         const answer = await response.text();
         assertEquals(response.status, 200, answer);
       } catch (error) {
-        // The connection broke, with or without an answer of it.
+        // The connection was lost, with or without an answer.
         if (killing === undefined || !(error instanceof TypeError)) throw error;
         return;
       }
@@ -38,12 +38,12 @@ async function registerUntilKilled(kontrol: KontrolProcess): Promise<string[]> {
       if (registered.length >= BEFORE_KILL) killing ??= kontrol.kill();
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, register));
+  await Promise.all(Array.from({ length: CONCURRENCY }, register));
   await killing;
   return registered;
 }
 
-Deno.test("faults: Kontrol is killed amid registrations, and its SQLite file is sound", async () => {
+Deno.test("faults: the SQLite file is intact after Kontrol was killed during registrations", async () => {
   await using kontrol = await KontrolProcess.start({ storage: ["-storage=sqlite"] });
   await using math = await listedKite([kontrol], "math");
   const registered = new Set<string>();
@@ -63,19 +63,19 @@ Deno.test("faults: Kontrol is killed amid registrations, and its SQLite file is 
 
     const begin = performance.now();
     await kontrol.restart();
-    await using seeker = kiteOf([kontrol], "seeker");
-    const found = await seeker.getKites({ name: "crowd" });
+    await using caller = kiteOf([kontrol], "caller");
+    const found = await caller.getKites({ name: "crowd" });
     const took = performance.now() - begin;
     const ids = new Set(found.map(({ identity }) => identity!.id));
-    assertEquals([...registered].filter((id) => !ids.has(id)), [], "each that was told yes");
-    // What was under way may have been done without an answer.
-    assert(ids.size <= registered.size + (round + 1) * AT_ONCE, `${ids.size}`);
+    assertEquals([...registered].filter((id) => !ids.has(id)), [], "all confirmed kites");
+    // Pending registrations may have succeeded without an answer.
+    assert(ids.size <= registered.size + (round + 1) * CONCURRENCY, `${ids.size}`);
     for (const { identity, url } of found) {
       assertEquals(url, `http://127.0.0.1:1/${identity!.id}`);
     }
     for (const id of ids) registered.add(id);
     assertEquals(found.filter(({ authentication }) => !authentication?.key), []);
-    assertEquals((await seeker.getKites({ name: "math" }))[0]?.identity?.id, math.id);
-    tell(`killed after ${confirmed.length} registrations; all found again after ${ms(took)}`);
+    assertEquals((await caller.getKites({ name: "math" }))[0]?.identity?.id, math.id);
+    print(`killed after ${confirmed.length} registrations; all found again after ${ms(took)}`);
   }
 });

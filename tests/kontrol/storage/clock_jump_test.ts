@@ -11,10 +11,10 @@ const HOURS = 60 * MINUTES;
 
 const SHORT = 300;
 
-/** A wall clock that jumps, while time passes as it does. */
+/** A wall clock that a test can shift. */
 class JumpingClock implements Disposable {
   readonly #now = Date.now;
-  /** Milliseconds by which it is off. */
+  /** Milliseconds by which the clock is ahead. */
   shift = 0;
 
   constructor() {
@@ -26,7 +26,7 @@ class JumpingClock implements Disposable {
   }
 }
 
-/** A database file that goes with its scope. */
+/** A database file, removed at the end of its scope. */
 class TestFile implements AsyncDisposable {
   readonly #directory = Deno.makeTempDirSync();
   readonly path = `${this.#directory}/kontrol.db`;
@@ -47,7 +47,7 @@ async function found(storage: Storage): Promise<string[]> {
 
 for (const [kind, open] of Object.entries(OPEN)) {
   for (const shift of [2 * MINUTES, -HOURS, 24 * HOURS]) {
-    Deno.test(`${kind}: a clock that jumps by ${shift / MINUTES} minutes takes no kite away, and keeps none`, async () => {
+    Deno.test(`${kind}: a clock jump of ${shift / MINUTES} minutes neither removes nor keeps a kite`, async () => {
       using clock = new JumpingClock();
       await using lasting = open({});
       await using brief = open({ timeToLive: SHORT });
@@ -60,7 +60,7 @@ for (const [kind, open] of Object.entries(OPEN)) {
       await lasting.watch({ name: "math" }, ({ action }) => events.push(action));
       clock.shift = shift;
       assertEquals(await found(lasting), [kite.kite.id]);
-      await eventually(async () => (await found(brief)).length === 0, { what: "the expiry" });
+      await eventually(async () => (await found(brief)).length === 0, { what: "expiry" });
       assertEquals(await lasting.refresh([kite.kite.id]), []);
       const later = registration();
       await lasting.upsert(later);
@@ -73,7 +73,7 @@ for (const [kind, open] of Object.entries(OPEN)) {
 }
 
 for (const shift of [2 * MINUTES, -HOURS]) {
-  Deno.test(`sqlite: a Kontrol that starts after the clock jumped by ${shift / MINUTES} minutes agrees with one that ran before`, async () => {
+  Deno.test(`sqlite: a Kontrol that starts after a clock jump of ${shift / MINUTES} minutes agrees with one that started before`, async () => {
     using clock = new JumpingClock();
     await using file = new TestFile();
     await using before = new SqliteStorage(file);
@@ -90,7 +90,7 @@ for (const shift of [2 * MINUTES, -HOURS]) {
   });
 }
 
-Deno.test("sqlite: a kite that nobody keeps expires after a jump back, whoever looks", async () => {
+Deno.test("sqlite: a kite without refreshes expires in all processes after a clock jump back", async () => {
   using clock = new JumpingClock();
   await using file = new TestFile();
   const options = { ...file, timeToLive: SHORT };
@@ -100,11 +100,11 @@ Deno.test("sqlite: a kite that nobody keeps expires after a jump back, whoever l
   clock.shift = -HOURS;
   await using after = new SqliteStorage(options);
   for (const storage of [before, after]) {
-    await eventually(async () => (await found(storage)).length === 0, { what: "the expiry" });
+    await eventually(async () => (await found(storage)).length === 0, { what: "expiry" });
   }
 });
 
-Deno.test("sqlite: an hour in which nothing ran counts", async () => {
+Deno.test("sqlite: an hour without any process counts towards expiry, a restart does not", async () => {
   using clock = new JumpingClock();
   await using file = new TestFile();
   {
@@ -114,14 +114,14 @@ Deno.test("sqlite: an hour in which nothing ran counts", async () => {
   }
   {
     await using storage = new SqliteStorage(file);
-    assertEquals((await found(storage)).length, 1, "a restart does not");
+    assertEquals((await found(storage)).length, 1, "after a restart");
   }
   clock.shift = HOURS;
   await using storage = new SqliteStorage(file);
   assertEquals(await found(storage), []);
 });
 
-Deno.test("sqlite: a database of version 1 is taken over, times that are still to come as well", async () => {
+Deno.test("sqlite: a database of version 1 is migrated, including times in the future", async () => {
   await using file = new TestFile();
   const kite = registration();
   {
@@ -136,5 +136,5 @@ Deno.test("sqlite: a database of version 1 is taken over, times that are still t
   }
   await using storage = new SqliteStorage({ ...file, timeToLive: 2_000 });
   assertEquals(await found(storage), [kite.kite.id]);
-  await eventually(async () => (await found(storage)).length === 0, { what: "the expiry" });
+  await eventually(async () => (await found(storage)).length === 0, { what: "expiry" });
 });

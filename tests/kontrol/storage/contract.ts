@@ -8,7 +8,7 @@ import { testKeyPairs } from "./contract_keys.ts";
 import { testWatch } from "./contract_watch.ts";
 import { type Fixture, identity, ids, PAIR, registration, storageTest } from "./fixture.ts";
 
-/** Registers the tests that every kind of storage has to pass. */
+/** Adds the tests that every kind of storage must pass. */
 export function testContract(fixture: Fixture): void {
   testQueries(fixture);
   testRegistrations(fixture);
@@ -28,7 +28,7 @@ const KITES: readonly KiteIdentity[] = [
 ];
 
 function testQueries(fixture: Fixture): void {
-  storageTest(fixture, "answers every mix of fields", async (storage) => {
+  storageTest(fixture, "answers queries with any combination of fields", async (storage) => {
     for (const kite of KITES) await storage.upsert(registration(kite));
     const values = new Map(
       IDENTITY_FIELDS.map((field) => [field, [...new Set(KITES.map((kite) => kite[field]))]]),
@@ -38,7 +38,7 @@ function testQueries(fixture: Fixture): void {
       const query: Record<string, string> = {};
       IDENTITY_FIELDS.forEach((field, bit) => {
         const choices = values.get(field) ?? [];
-        // Mostly one kite's own values, so that most of the answers are not empty.
+        // Mostly the values of one kite, so that most answers are not empty.
         if ((mask & (1 << bit)) !== 0) query[field] = choices[mask % 3 % choices.length] ?? "";
         else if (mask % 2 === 0) query[field] = "";
       });
@@ -48,10 +48,10 @@ function testQueries(fixture: Fixture): void {
         found += expected.length;
       }
     }
-    assert(found > 127 * KITES.length, "the table finds each kite by its own fields, at the least");
+    assert(found > 127 * KITES.length, "each kite is found at least by its own fields");
   });
 
-  storageTest(fixture, "gives the whole registration", async (storage) => {
+  storageTest(fixture, "returns complete registrations", async (storage) => {
     const before = Date.now();
     for (const kite of KITES) await storage.upsert(registration(kite));
     for (const kite of KITES) {
@@ -65,28 +65,32 @@ function testQueries(fixture: Fixture): void {
     }
   });
 
-  storageTest(fixture, "matches constraints, whatever else is asked for", async (storage) => {
-    for (const kite of KITES) await storage.upsert(registration(kite));
-    const cases: [KontrolQuery, number[]][] = [
-      [{ version: ">= 1.0, < 2.0" }, [0, 1, 2, 5]],
-      [{ version: ">= 1.0, < 2.0", name: "math" }, [0, 1, 2]],
-      [{ version: "~> 1.2", username: "devrim" }, [2]],
-      [{ version: "!= 1.0.0", environment: "staging" }, [2, 4]],
-      [{ version: "> 1.0", hostname: "host-2" }, []],
-      [{ version: ">= 1.0.0", region: "europe", hostname: "host-1", name: "math" }, [0, 2]],
-      [{ version: "1.0" }, []],
-      [{ version: ">= 1.3.0-beta.0, < 1.3.0-rc", username: "ayse" }, [3]],
-      [{ version: "> 1.0", id: KITES[0]?.id ?? "" }, []],
-      [{ version: "= 1.0", id: KITES[0]?.id ?? "" }, [0]],
-    ];
-    for (const [query, expected] of cases) {
-      const wanted = expected.map((index) => KITES[index]?.id).sort();
-      assertEquals(ids(await storage.get(query)), wanted, JSON.stringify(query));
-    }
-    assertEquals((await storage.get({ version: ">= 1.0" }, { limit: 2 })).length, 2);
-  });
+  storageTest(
+    fixture,
+    "matches version constraints in combination with other fields",
+    async (storage) => {
+      for (const kite of KITES) await storage.upsert(registration(kite));
+      const cases: [KontrolQuery, number[]][] = [
+        [{ version: ">= 1.0, < 2.0" }, [0, 1, 2, 5]],
+        [{ version: ">= 1.0, < 2.0", name: "math" }, [0, 1, 2]],
+        [{ version: "~> 1.2", username: "devrim" }, [2]],
+        [{ version: "!= 1.0.0", environment: "staging" }, [2, 4]],
+        [{ version: "> 1.0", hostname: "host-2" }, []],
+        [{ version: ">= 1.0.0", region: "europe", hostname: "host-1", name: "math" }, [0, 2]],
+        [{ version: "1.0" }, []],
+        [{ version: ">= 1.3.0-beta.0, < 1.3.0-rc", username: "ayse" }, [3]],
+        [{ version: "> 1.0", id: KITES[0]?.id ?? "" }, []],
+        [{ version: "= 1.0", id: KITES[0]?.id ?? "" }, [0]],
+      ];
+      for (const [query, expected] of cases) {
+        const wanted = expected.map((index) => KITES[index]?.id).sort();
+        assertEquals(ids(await storage.get(query)), wanted, JSON.stringify(query));
+      }
+      assertEquals((await storage.get({ version: ">= 1.0" }, { limit: 2 })).length, 2);
+    },
+  );
 
-  storageTest(fixture, "finds nothing where nothing is", async (storage) => {
+  storageTest(fixture, "finds nothing if nothing matches", async (storage) => {
     assertEquals(await storage.get({ name: "math" }), []);
     await storage.upsert(registration({ region: "local2", hostname: "vm2" }));
     for (const query of [{ region: "local" }, { hostname: "vm" }, { region: "local%" }]) {
@@ -100,7 +104,7 @@ function testQueries(fixture: Fixture): void {
     assertEquals(await storage.get({ name: "math\ud800" }), []);
   });
 
-  storageTest(fixture, "refuses a query that asks for nothing or for nonsense", async (storage) => {
+  storageTest(fixture, "refuses an empty query and a malformed constraint", async (storage) => {
     const empty = await assertRejects(() => storage.get({ name: "", id: "" }), KiteError);
     assertEquals(empty.message, "all query fields are empty");
     const malformed = await assertRejects(() => storage.get({ version: ">= x" }), KiteError);
@@ -108,7 +112,7 @@ function testQueries(fixture: Fixture): void {
     assert(malformed.message.startsWith("Malformed constraint"), malformed.message);
   });
 
-  storageTest(fixture, "keeps to a limit", async (storage) => {
+  storageTest(fixture, "returns at most `limit` registrations", async (storage) => {
     for (const kite of KITES) await storage.upsert(registration(kite));
     assertEquals((await storage.get({ username: "devrim" }, { limit: 2 })).length, 2);
     assertEquals((await storage.get({ username: "devrim" }, { limit: 0 })).length, 0);
@@ -117,7 +121,7 @@ function testQueries(fixture: Fixture): void {
 }
 
 function testRegistrations(fixture: Fixture): void {
-  storageTest(fixture, "replaces what is known under an id", async (storage) => {
+  storageTest(fixture, "replaces the registration with the same id", async (storage) => {
     const other = { ...PAIR, id: crypto.randomUUID(), public: "p2", private: "s2" };
     await storage.keyPairs.add(other);
     const first = registration();
@@ -134,7 +138,7 @@ function testRegistrations(fixture: Fixture): void {
     assertEquals(await storage.count(), new Map([["production", 1]]));
   });
 
-  storageTest(fixture, "takes an id in capitals for the same id", async (storage) => {
+  storageTest(fixture, "compares ids without regard to case", async (storage) => {
     const { kite, ...rest } = registration();
     const capitals = kite.id.toUpperCase();
     await storage.upsert({ ...rest, kite: { ...kite, id: capitals } });
@@ -145,7 +149,7 @@ function testRegistrations(fixture: Fixture): void {
     assertEquals(await storage.refresh([capitals]), [capitals]);
   });
 
-  storageTest(fixture, "does not give a user's id to another user", async (storage) => {
+  storageTest(fixture, "refuses the id of another user's kite", async (storage) => {
     const mine = registration({ username: "devrim" });
     await storage.upsert(mine);
     const theirs = { ...mine, url: "http://evil/", kite: { ...mine.kite, username: "mallory" } };
@@ -157,7 +161,7 @@ function testRegistrations(fixture: Fixture): void {
     assertEquals((await storage.get({ id: mine.kite.id }))[0]?.url, theirs.url);
   });
 
-  storageTest(fixture, "refuses what no query could find again", async (storage) => {
+  storageTest(fixture, "refuses registrations with invalid fields", async (storage) => {
     const good = registration();
     for (const field of IDENTITY_FIELDS) {
       for (const bad of ["", "a/b", "a\0b", "x\ud800", "x".repeat(257)]) {
@@ -176,7 +180,7 @@ function testRegistrations(fixture: Fixture): void {
     assertEquals(await storage.count(), new Map());
   });
 
-  storageTest(fixture, "deletes", async (storage) => {
+  storageTest(fixture, "deletes registrations", async (storage) => {
     const [gone, kept] = [registration(), registration()];
     await storage.upsert(gone);
     await storage.upsert(kept);
@@ -188,45 +192,49 @@ function testRegistrations(fixture: Fixture): void {
     assertEquals(await storage.get({ name: "math" }), []);
   });
 
-  storageTest(fixture, "counts by environment", async (storage) => {
+  storageTest(fixture, "counts registrations by environment", async (storage) => {
     assertEquals(await storage.count(), new Map());
     for (const kite of KITES) await storage.upsert(registration(kite));
     const counts = [...await storage.count()].sort(([a], [b]) => a < b ? -1 : 1);
     assertEquals(counts, [["production", 4], ["staging", 2]]);
   });
 
-  storageTest(fixture, "is ready, until it is closed", async (storage) => {
-    await storage.ready();
-    const aborted = { signal: AbortSignal.abort() };
-    for (
-      const operation of [
-        () => storage.get({ name: "math" }, aborted),
-        () => storage.upsert(registration(), aborted),
-        () => storage.ready(aborted),
-      ]
-    ) {
-      const error = await assertRejects(operation, KiteError);
-      assertEquals(error.type, "aborted");
-    }
-    await storage[Symbol.asyncDispose]();
-    for (
-      const operation of [
-        () => storage.ready(),
-        () => storage.get({ name: "math" }),
-        () => storage.upsert(registration()),
-        () => storage.refresh([crypto.randomUUID()]),
-        () => storage.delete(crypto.randomUUID()),
-        () => storage.count(),
-        () => storage.watch({ name: "math" }, () => {}),
-      ]
-    ) {
-      const error = await assertRejects(operation, KiteError);
-      assertEquals([error.type, error.code], ["storageError", "closed"], String(operation));
-    }
-  });
+  storageTest(
+    fixture,
+    "is ready until it is closed; then every operation fails",
+    async (storage) => {
+      await storage.ready();
+      const aborted = { signal: AbortSignal.abort() };
+      for (
+        const operation of [
+          () => storage.get({ name: "math" }, aborted),
+          () => storage.upsert(registration(), aborted),
+          () => storage.ready(aborted),
+        ]
+      ) {
+        const error = await assertRejects(operation, KiteError);
+        assertEquals(error.type, "aborted");
+      }
+      await storage[Symbol.asyncDispose]();
+      for (
+        const operation of [
+          () => storage.ready(),
+          () => storage.get({ name: "math" }),
+          () => storage.upsert(registration()),
+          () => storage.refresh([crypto.randomUUID()]),
+          () => storage.delete(crypto.randomUUID()),
+          () => storage.count(),
+          () => storage.watch({ name: "math" }, () => {}),
+        ]
+      ) {
+        const error = await assertRejects(operation, KiteError);
+        assertEquals([error.type, error.code], ["storageError", "closed"], String(operation));
+      }
+    },
+  );
 
   if (fixture.isShared) {
-    storageTest(fixture, "is shared by several Kontrols", async (one, data) => {
+    storageTest(fixture, "can be shared by several Kontrols", async (one, data) => {
       await using two = await data.open();
       const kite = registration();
       await one.upsert(kite);
@@ -247,17 +255,17 @@ function testLife(fixture: Fixture): void {
   const { shortTimeToLive, expiryDelay } = fixture;
   const options = { timeToLive: shortTimeToLive };
 
-  storageTest(fixture, "forgets what is not refreshed", async (storage) => {
+  storageTest(fixture, "expires registrations that are not refreshed", async (storage) => {
     const [kept, gone] = [registration(), registration()];
     await storage.upsert(kept);
     await storage.upsert(gone);
     const end = performance.now() + shortTimeToLive * 2 + expiryDelay;
     let isGone = false;
     while (!isGone || performance.now() < end) {
-      assert(performance.now() < end + 5_000, "it was not forgotten");
+      assert(performance.now() < end + 5_000, "it did not expire");
       assertEquals(await storage.refresh([kept.kite.id]), []);
       const found = ids(await storage.get({ name: "math" }));
-      assert(found.includes(kept.kite.id), "what is refreshed stays");
+      assert(found.includes(kept.kite.id), "a refreshed registration stays");
       isGone = !found.includes(gone.kite.id);
       await new Promise((resolve) => setTimeout(resolve, shortTimeToLive / 10));
     }
@@ -270,7 +278,7 @@ function testLife(fixture: Fixture): void {
     assertEquals(ids(await storage.get({ name: "math" })), ids([kept, gone]));
   }, options);
 
-  storageTest(fixture, "frees the id of a kite that was forgotten", async (storage) => {
+  storageTest(fixture, "frees the id of an expired kite", async (storage) => {
     const first = registration({ username: "devrim" });
     await storage.upsert(first);
     await eventually(async () => (await storage.get({ id: first.kite.id })).length === 0, {
@@ -281,7 +289,7 @@ function testLife(fixture: Fixture): void {
     assertEquals((await storage.get({ id: first.kite.id }))[0]?.kite.username, "ayse");
   }, options);
 
-  storageTest(fixture, "refreshes in bulk", async (storage) => {
+  storageTest(fixture, "refreshes many registrations, and returns unknown ids", async (storage) => {
     const many = Array.from({ length: 1_200 }, () => registration());
     for (let start = 0; start < many.length; start += 100) {
       await Promise.all(many.slice(start, start + 100).map((each) => storage.upsert(each)));

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { Invite } from "../../../kontrol/storage/storage.ts";
 import { type Fixture, storageTest } from "./fixture.ts";
 
-/** Registers what every kind of storage does with invites. */
+/** Adds the tests of invites. */
 export function testInvites(fixture: Fixture): void {
   storageTest(fixture, "redeems an invite once", async ({ invites }) => {
     const one = invite();
@@ -14,14 +14,14 @@ export function testInvites(fixture: Fixture): void {
     assertEquals(await invites.redeem(one.id, "alice"), false);
   });
 
-  storageTest(fixture, "keeps an invite for its username", async ({ invites }) => {
+  storageTest(fixture, "redeems an invite only for its username", async ({ invites }) => {
     const forBob = invite({ username: "bob" });
     await invites.add(forBob);
     assertEquals(await invites.redeem(forBob.id, "alice"), false);
     assertEquals(await invites.redeem(forBob.id, "bob"), true);
   });
 
-  storageTest(fixture, "redeems no invite that has expired", async ({ invites }) => {
+  storageTest(fixture, "refuses an expired invite", async ({ invites }) => {
     const late = invite({ expiresAt: Date.now() - 1 });
     await invites.add(late);
     assertEquals(await invites.redeem(late.id, "alice"), false);
@@ -30,7 +30,7 @@ export function testInvites(fixture: Fixture): void {
   });
 
   if (!fixture.isShared) return;
-  storageTest(fixture, "lets one of several Kontrols redeem an invite", async (one, data) => {
+  storageTest(fixture, "lets only one of several Kontrols redeem an invite", async (one, data) => {
     await using two = await data.open();
     const ids: string[] = [];
     for (let i = 0; i < 5; i++) {

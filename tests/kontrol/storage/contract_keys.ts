@@ -3,9 +3,9 @@ import { KiteError } from "../../../src/protocol/errors.ts";
 import type { KeyPair } from "../../../kontrol/storage/storage.ts";
 import { type Fixture, PAIR, registration, storageTest } from "./fixture.ts";
 
-/** Registers what every kind of storage does with key pairs. */
+/** Adds the tests of key pairs. */
 export function testKeyPairs(fixture: Fixture): void {
-  storageTest(fixture, "keeps key pairs, the last added first", async (storage) => {
+  storageTest(fixture, "lists key pairs, newest first", async (storage) => {
     const { keyPairs } = storage;
     const pairs = [PAIR, pair("two"), pair("three")];
     for (const each of pairs) await keyPairs.add(each);
@@ -23,7 +23,7 @@ export function testKeyPairs(fixture: Fixture): void {
     assertEquals(await keyPairs.byPublic("unknown"), undefined);
   });
 
-  storageTest(fixture, "deletes key pairs softly, once", async (storage) => {
+  storageTest(fixture, "soft-deletes a key pair once", async (storage) => {
     const { keyPairs } = storage;
     const two = await keyPairs.add(pair("two"));
     assertEquals(await keyPairs.softDelete(two.id), true);
@@ -41,34 +41,42 @@ export function testKeyPairs(fixture: Fixture): void {
     ]);
   });
 
-  storageTest(fixture, "knows a public key again", async (storage) => {
-    const { keyPairs } = storage;
-    const first = await keyPairs.byId(PAIR.id);
-    const again = { ...pair("two"), public: ` ${PAIR.public}\n` };
-    assertEquals(await keyPairs.add(again), first);
-    await keyPairs.softDelete(PAIR.id);
-    const deleted = await keyPairs.byId(PAIR.id);
-    assertEquals(await keyPairs.add(PAIR), deleted, "adding does not bring a deleted pair back");
-    assertEquals((await keyPairs.list()).length, 1);
-    await storage.upsert(registration());
-  });
+  storageTest(
+    fixture,
+    "keeps the stored pair when its public key is added again",
+    async (storage) => {
+      const { keyPairs } = storage;
+      const first = await keyPairs.byId(PAIR.id);
+      const again = { ...pair("two"), public: ` ${PAIR.public}\n` };
+      assertEquals(await keyPairs.add(again), first);
+      await keyPairs.softDelete(PAIR.id);
+      const deleted = await keyPairs.byId(PAIR.id);
+      assertEquals(await keyPairs.add(PAIR), deleted, "adding does not restore a deleted pair");
+      assertEquals((await keyPairs.list()).length, 1);
+      await storage.upsert(registration());
+    },
+  );
 
-  storageTest(fixture, "refuses half a key pair, and what is another's", async ({ keyPairs }) => {
-    const bad = [
-      { ...pair("x"), id: "" },
-      { ...pair("x"), id: "no-uuid" },
-      { ...pair("x"), public: " \n" },
-      { ...pair("x"), private: "" },
-      { ...pair("x"), id: PAIR.id },
-      { ...pair("x"), private: PAIR.private },
-    ];
-    for (const each of bad) {
-      const error = await assertRejects(() => keyPairs.add(each), KiteError);
-      assertEquals(error.type, "argumentError");
-      assert(!error.message.includes("secret"), "no error shows a private key");
-    }
-    assertEquals((await keyPairs.list()).length, 1);
-  });
+  storageTest(
+    fixture,
+    "refuses incomplete key pairs, and ids and keys of other pairs",
+    async ({ keyPairs }) => {
+      const bad = [
+        { ...pair("x"), id: "" },
+        { ...pair("x"), id: "no-uuid" },
+        { ...pair("x"), public: " \n" },
+        { ...pair("x"), private: "" },
+        { ...pair("x"), id: PAIR.id },
+        { ...pair("x"), private: PAIR.private },
+      ];
+      for (const each of bad) {
+        const error = await assertRejects(() => keyPairs.add(each), KiteError);
+        assertEquals(error.type, "argumentError");
+        assert(!error.message.includes("secret"), "no error contains a private key");
+      }
+      assertEquals((await keyPairs.list()).length, 1);
+    },
+  );
 
   if (!fixture.isShared) return;
   storageTest(fixture, "shares key pairs between Kontrols", async (one, data) => {
@@ -78,7 +86,7 @@ export function testKeyPairs(fixture: Fixture): void {
       ...pairs.map((each) => one.keyPairs.add(each)),
       ...pairs.map((each) => two.keyPairs.add({ ...each, id: crypto.randomUUID() })),
     ]);
-    assertEquals(added[0], added[2], "whoever comes second gets the first one's pair");
+    assertEquals(added[0], added[2], "the second call gets the pair of the first");
     assertEquals(added[1], added[3]);
     assertEquals((await one.keyPairs.list()).length, 3);
     assertEquals(await two.keyPairs.softDelete(added[0]?.id ?? ""), true);

@@ -1,6 +1,6 @@
 /**
- * A program that uses a storage and disposes of it: the arguments are its kind and its options as
- * JSON. It says `disposed` and then has to end by itself.
+ * Uses a storage and disposes of it. The arguments are its kind and its options as JSON. Prints
+ * `disposed`, after which it must end.
  *
  * @module
  */
@@ -33,7 +33,7 @@ for (let i = 0; i < 20; i++) {
   await storage.get({ name: "math" });
 }
 await storage.watch({ name: "math" }, () => {});
-// One that is under way when the storage is disposed of.
+// A watch that is starting when the storage is disposed of.
 const late = storage.watch({ name: "late" }, () => {}).catch(() => {});
 await storage[Symbol.asyncDispose]();
 await late;

@@ -5,13 +5,13 @@ import { eventually } from "../../support/eventually.ts";
 import { skipUnless } from "../../support/parts.ts";
 import { skipUnlessPostgres, TestPostgres } from "../../support/postgres.ts";
 
-/** Milliseconds within which a program has to end, start included. */
+/** Milliseconds within which a program must end, including its start. */
 const WITHIN = 30_000;
 
 const withEtcd = skipUnless("etcd");
 const withPostgres = await skipUnlessPostgres();
 
-/** Runs a program that uses a storage and disposes of it; fails unless it ends by itself. */
+/** Runs a program that uses a storage and disposes of it; fails unless it ends. */
 async function assertEnds(kind: string, options: object): Promise<void> {
   const user = fromFileUrl(new URL("./dispose_program.ts", import.meta.url));
   const args = ["run", "--quiet", "-A", user, kind, JSON.stringify(options)];
@@ -19,17 +19,18 @@ async function assertEnds(kind: string, options: object): Promise<void> {
   const command = new Deno.Command(Deno.execPath(), { args, signal, stdin: "null" });
   const { code, stdout, stderr } = await command.output();
   assertEquals(new TextDecoder().decode(stdout), "disposed\n", new TextDecoder().decode(stderr));
-  assertEquals(code, 0, "it ended by itself");
+  assertEquals(code, 0, "exit code");
 }
 
-Deno.test("memory: a program that disposed of its storage ends", () => assertEnds("memory", {}));
+Deno.test("memory: a program ends after it disposed of its storage", () =>
+  assertEnds("memory", {}));
 
-Deno.test("sqlite: a program that disposed of its storage ends", () => {
+Deno.test("sqlite: a program ends after it disposed of its storage", () => {
   return assertEnds("sqlite", { path: ":memory:" });
 });
 
 Deno.test({
-  name: "postgres: a program that disposed of its storage ends, and leaves no connection",
+  name: "postgres: a program ends after it disposed of its storage, and leaves no connection",
   ...withPostgres,
   fn: async () => {
     await using server = await TestPostgres.start();
@@ -42,7 +43,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "postgres: the same over the directory of a Unix socket",
+  name: "postgres: a program ends after it disposed of its storage on a Unix socket",
   ...withPostgres,
   fn: async () => {
     await using server = await TestPostgres.start();
@@ -54,7 +55,8 @@ Deno.test({
 
 for (const protocol of ["http", "grpc"]) {
   Deno.test({
-    name: `etcd: a program that disposed of its storage ends, and leaves no watch (${protocol})`,
+    name:
+      `etcd: a program ends after it disposed of its storage, and leaves no watch (${protocol})`,
     ...withEtcd,
     fn: async () => {
       await using cluster = await TestEtcd.start();
@@ -65,7 +67,7 @@ for (const protocol of ["http", "grpc"]) {
         const text = await response.text();
         assertStringIncludes(text, "etcd_debugging_mvcc_watch_stream_total");
         return /^etcd_debugging_mvcc_watch_stream_total 0$/m.test(text);
-      }, { what: "an end of every watch" });
+      }, { what: "end of all watches" });
     },
   });
 }

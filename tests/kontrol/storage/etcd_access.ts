@@ -6,7 +6,7 @@ import { eventually } from "../../support/eventually.ts";
 import { listen } from "./contract_watch.ts";
 import { ids, PAIR, registration } from "./fixture.ts";
 
-/** The password of etcd's user `root`. */
+/** The password of the etcd user `root`. */
 export const PASSWORD = "correct horse";
 
 type Protocol = NonNullable<EtcdStorageOptions["protocol"]>;
@@ -24,7 +24,7 @@ export async function assertWorks(options: EtcdStorageOptions): Promise<void> {
   await eventually(() => all.events.length === 2);
 }
 
-/** Makes an etcd ask for a user and a password. */
+/** Enables authentication at an etcd. */
 export async function enableAuth(
   endpoint: string,
 ): Promise<(path: string, body: object) => Promise<void>> {
@@ -49,19 +49,19 @@ export async function enableAuth(
   return async (path, body) => void await post(path, body);
 }
 
-/** Fails unless a storage works with an etcd that asks for certificates, and only so. */
+/** Fails unless a storage works with an etcd that requires TLS certificates, and fails without. */
 export async function assertWorksWithTls(protocol: Protocol): Promise<void> {
   await using secure = await TestEtcd.start(1, { tls: true });
-  // The driver of gRPC cannot verify an address, only a name.
+  // The gRPC driver can verify names, but not addresses.
   const endpoints = secure.endpoints.map((url) => url.replace("127.0.0.1", "localhost"));
   const tls = await etcdTls();
   await assertWorks({ endpoints, protocol, ...tls });
-  await using distrustful = new EtcdStorage({ endpoints, protocol, operationTimeout: 1_000 });
-  const error = await assertRejects(() => distrustful.ready(), KiteError);
+  await using untrusting = new EtcdStorage({ endpoints, protocol, operationTimeout: 1_000 });
+  const error = await assertRejects(() => untrusting.ready(), KiteError);
   assertEquals(error.type, "storageError");
 }
 
-/** Fails unless a storage works with an etcd that asks for a user, and names a wrong one. */
+/** Fails unless a storage works with an etcd that requires a user, and reports a wrong one. */
 export async function assertWorksWithUser(protocol: Protocol): Promise<void> {
   await using guarded = await TestEtcd.start();
   const { endpoints } = guarded;
@@ -72,6 +72,6 @@ export async function assertWorksWithUser(protocol: Protocol): Promise<void> {
     const error = await assertRejects(() => storage.ready(), KiteError);
     assertEquals([error.type, error.code], ["storageError", "failed"], error.message);
     assertMatch(error.message, /user/);
-    assert(!error.message.includes("wrong"), "no password in a message");
+    assert(!error.message.includes("wrong"), "the message contains no password");
   }
 }

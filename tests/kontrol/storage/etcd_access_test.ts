@@ -18,22 +18,22 @@ import { PAIR, registration } from "./fixture.ts";
 const { ignore } = skipUnless("etcd");
 
 Deno.test({
-  name: "etcd: works with TLS, a private authority and a client certificate",
+  name: "etcd: works with TLS, a private CA and a client certificate",
   ignore,
   fn: () => assertWorksWithTls("http"),
 });
 
 Deno.test({
-  name: "etcd: works with a user and a password, and names a wrong one",
+  name: "etcd: works with a user and a password, and reports wrong ones",
   ignore,
   fn: () => assertWorksWithUser("http"),
 });
 
 Deno.test({
-  name: "etcd: a token that etcd no longer accepts is replaced, in a watch as well",
+  name: "etcd: replaces a token that etcd no longer accepts, also for watches",
   ignore,
   fn: async () => {
-    // The shortest time that etcd takes: a token ends after it, unless it is used.
+    // The shortest lifetime that etcd supports. Unused tokens expire after it.
     await using guarded = await TestEtcd.start(1, { flags: ["--auth-token-ttl", "1"] });
     const { endpoints } = guarded;
     const change = await enableAuth(endpoints[0]!);
@@ -43,7 +43,7 @@ Deno.test({
     const all = await listen(storage, { name: "math" });
     const [first, second] = [registration(), registration()];
     await storage.upsert(first);
-    // Every token is older than what etcd knows of its users from now on.
+    // A change of users invalidates all tokens.
     await change("user/add", { name: "other", password: PASSWORD });
     await storage.upsert(second);
     await new Promise((resolve) => setTimeout(resolve, 3_000));
@@ -54,7 +54,7 @@ Deno.test({
   },
 });
 
-Deno.test("etcd: says at once that no member answers, and where", async () => {
+Deno.test("etcd: reports at once, with their URLs, that no member answers", async () => {
   const endpoints = [freePort(), freePort()].map((port) => `http://127.0.0.1:${port}`);
   await using storage = new EtcdStorage({ endpoints, operationTimeout: 60_000 });
   const begin = performance.now();
@@ -62,11 +62,11 @@ Deno.test("etcd: says at once that no member answers, and where", async () => {
   assertEquals([error.type, error.code], ["storageError", "unreachable"]);
   assertMatch(error.message, /no etcd member answers .*[Cc]onnection refused/);
   for (const endpoint of endpoints) assert(error.message.includes(endpoint), error.message);
-  assert(performance.now() - begin < 30_000, "it does not wait for the bound");
+  assert(performance.now() - begin < 30_000, "it does not wait for the timeout");
 });
 
 Deno.test({
-  name: "etcd: an outage after the first answer is waited out",
+  name: "etcd: retries during an outage after the first answer",
   ignore,
   fn: async () => {
     await using etcd = await TestEtcd.start();
@@ -82,7 +82,7 @@ Deno.test({
   },
 });
 
-Deno.test("etcd: refuses an endpoint that is no member's URL, and keeps its password to itself", () => {
+Deno.test("etcd: refuses invalid endpoints, without passwords in the error", () => {
   for (const endpoint of ["127.0.0.1:2379", "ftp://h:1", "http://h:1/path", "http://h?x", ""]) {
     assertThrows(() => new EtcdStorage({ endpoints: [endpoint] }), KiteError, "Cannot use");
   }
@@ -95,7 +95,7 @@ Deno.test("etcd: refuses an endpoint that is no member's URL, and keeps its pass
 });
 
 Deno.test({
-  name: "etcd: says what to do about an etcd without its HTTP gateway",
+  name: "etcd: reports an etcd without its HTTP gateway",
   ignore,
   fn: async () => {
     await using bare = await TestEtcd.start(1, { flags: ["--enable-grpc-gateway=false"] });

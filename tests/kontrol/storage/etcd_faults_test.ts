@@ -11,18 +11,18 @@ import { ids, PAIR, registration } from "./fixture.ts";
 
 const { ignore } = skipUnless("etcd");
 
-/** An election takes up to two seconds of it. */
+/** Milliseconds, of which an election takes up to 2,000. */
 const TIMEOUT = 6_000;
 const WITHIN = 20_000;
 
-const HASTY_TIMEOUT = 1_000;
+const SHORT_TIMEOUT = 1_000;
 
 function open({ endpoints }: TestEtcd, operationTimeout = TIMEOUT): EtcdStorage {
   return new EtcdStorage({ endpoints, operationTimeout, checkInterval: 500 });
 }
 
-/** Fails unless every operation fails as it should while the cluster is away. */
-async function assertAway(storage: Storage): Promise<void> {
+/** Fails unless every operation fails in time with a storage error. */
+async function assertUnavailable(storage: Storage): Promise<void> {
   const operations: Record<string, () => Promise<unknown>> = {
     get: () => storage.get({ name: "math" }),
     upsert: () => storage.upsert(registration()),
@@ -39,19 +39,19 @@ async function assertAway(storage: Storage): Promise<void> {
       const took = performance.now() - begin;
       assertEquals(error.type, "storageError", name);
       assert(["unreachable", "timeout"].includes(error.code), `${name}: ${error}`);
-      assert(took < HASTY_TIMEOUT + 500, `${name} took ${took} ms`);
+      assert(took < SHORT_TIMEOUT + 500, `${name} took ${took} ms`);
     }),
   );
 }
 
 Deno.test({
-  name: "etcd: goes on with two members of three, fails clearly without, and heals",
+  name: "etcd: works with two of three members, fails without, and recovers",
   ignore,
   fn: async () => {
     await using cluster = await TestEtcd.start(3);
     await using storage = open(cluster);
     await using other = open(cluster);
-    await using hasty = open(cluster, HASTY_TIMEOUT);
+    await using impatient = open(cluster, SHORT_TIMEOUT);
     await storage.keyPairs.add(PAIR);
     const expected = new Map<string, string>();
     const add = async (on: Storage): Promise<void> => {
@@ -62,7 +62,7 @@ Deno.test({
     await add(storage);
     const all = await listen(storage, { name: "math" });
 
-    // Wherever the storage, its watch and the leader happen to be: each member goes once.
+    // Stops each member once, and so those of the storage, the watch and the leader.
     for (let member = 0; member < 3; member++) {
       await cluster.killMember(member);
       await add(storage);
@@ -77,8 +77,8 @@ Deno.test({
     await eventually(() => (assertFollows(all, expected), true), { withinMs: WITHIN });
 
     for (let member = 0; member < 3; member++) await cluster.killMember(member);
-    await assertAway(hasty);
-    await assertRejects(() => hasty.watch({ name: "math" }, () => {}), KiteError, "etcd");
+    await assertUnavailable(impatient);
+    await assertRejects(() => impatient.watch({ name: "math" }, () => {}), KiteError, "etcd");
     await Promise.all([0, 1, 2].map((member) => cluster.startMember(member)));
     await eventually(() => storage.ready().then(() => true), { withinMs: WITHIN });
     await add(other);
@@ -89,7 +89,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "etcd: leaves a member that no longer answers",
+  name: "etcd: switches to another member if one no longer answers",
   ignore,
   fn: async () => {
     await using cluster = await TestEtcd.start(3);
@@ -100,7 +100,7 @@ Deno.test({
     for (let member = 0; member < 3; member++) {
       cluster.freezeMember(member, true);
       const kite = registration();
-      // A frozen leader first has to be replaced by the others.
+      // The others must first replace a suspended leader.
       await eventually(() => storage.upsert(kite).then(() => true), { withinMs: WITHIN });
       expected.set(kite.kite.id, kite.url);
       await eventually(() => (assertFollows(all, expected), true), { withinMs: WITHIN });
@@ -110,7 +110,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "etcd: a lost lease is a kite that has to be added again",
+  name: "etcd: reports a kite with a lost lease as missing",
   ignore,
   fn: async () => {
     await using cluster = await TestEtcd.start();
@@ -138,7 +138,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "etcd: a watch that etcd can no longer continue begins anew",
+  name: "etcd: restarts a watch whose revision was compacted",
   ignore,
   fn: async () => {
     await using cluster = await TestEtcd.start(1);
@@ -152,7 +152,7 @@ Deno.test({
 
     await cluster.killMember(0);
     await cluster.startMember(0);
-    // Whichever comes first, the watch or what follows: in the end it knows everything.
+    // In the end the watch has all changes, whether it restarts before or after them.
     const client = new Etcd3({ hosts: [...cluster.endpoints] });
     for (let step = 0; step < 5; step++) {
       const kite = registration();
@@ -169,7 +169,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "etcd: keeps the layout that the Go Kontrol has",
+  name: "etcd: uses the key layout of the Go Kontrol",
   ignore,
   fn: async () => {
     await using cluster = await TestEtcd.start(1);
@@ -184,9 +184,9 @@ Deno.test({
     );
     assertEquals(await client.get(path).json(), { url, key_id: keyId });
     const leases = await client.leaseClient.leaseLeases();
-    assertEquals(leases.leases.length, 1, "one lease a kite");
+    assertEquals(leases.leases.length, 1, "one lease per kite");
     await storage.delete(kite.id);
-    assertEquals(await client.getAll().keys(), [], "nothing is left behind");
+    assertEquals(await client.getAll().keys(), [], "all keys are removed");
     client.close();
   },
 });

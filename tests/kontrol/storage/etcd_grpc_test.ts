@@ -34,18 +34,17 @@ testContract({
   },
 });
 
-// The driver keeps timers of its own for connections that failed or asked for a token; they keep no
-// program from ending.
+// The driver keeps timers for failed connections and tokens, which do not keep a program running.
 const unwatched = { ignore, sanitizeOps: false, sanitizeResources: false };
 
 Deno.test({
-  name: "etcd: works with TLS, a private authority and a client certificate, by gRPC",
+  name: "etcd: works with TLS, a private CA and a client certificate, by gRPC",
   ...unwatched,
   fn: () => assertWorksWithTls("grpc"),
 });
 
 Deno.test({
-  name: "etcd: works with a user and a password, and names a wrong one, by gRPC",
+  name: "etcd: works with a user and a password, and reports wrong ones, by gRPC",
   ...unwatched,
   fn: () => assertWorksWithUser("grpc"),
 });

@@ -9,11 +9,11 @@ import { ids, registration } from "./fixture.ts";
 
 const { ignore } = skipUnless("etcd");
 
-/** A storage that has begun to follow, so that it answers from memory. */
+/** A storage whose feed has started, so that it answers from memory. */
 async function following(endpoints: readonly string[], freshness?: number): Promise<EtcdStorage> {
   const storage = new EtcdStorage({ endpoints, ...(freshness === undefined ? {} : { freshness }) });
   await storage.get({ name: "math" });
-  // The first question starts the following; it takes some round trips.
+  // The first query starts the feed, which takes some round trips.
   for (let i = 0; i < 20; i++) {
     await storage.get({ name: "math" });
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -26,7 +26,7 @@ async function idsOf(storage: EtcdStorage): Promise<string[]> {
 }
 
 Deno.test({
-  name: "etcd: answers from memory have all that this storage did, and soon what others did",
+  name: "etcd: answers from memory include own changes at once, and soon those of others",
   ignore,
   fn: async () => {
     await using etcd = await TestEtcd.start();
@@ -37,7 +37,7 @@ Deno.test({
       const kite = registration({ name: "math" }, `http://host:${i + 1}/kite`);
       kites.push(kite);
       await one.upsert(kite);
-      assertEquals((await idsOf(one)).length, kites.length, "its own work is there at once");
+      assertEquals((await idsOf(one)).length, kites.length, "own changes are included at once");
     }
     await eventually(async () => (await idsOf(two)).length === kites.length, { withinMs: 500 });
     for (const { kite } of kites.splice(0, 25)) {
@@ -50,7 +50,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "etcd: without grace, an answer has all that others did before the question",
+  name: "etcd: with freshness 0, an answer includes all earlier changes of others",
   ignore,
   fn: async () => {
     await using etcd = await TestEtcd.start();
@@ -64,7 +64,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "etcd: answers are right while others write to the same etcd",
+  name: "etcd: answers are correct while other programs write to the same etcd",
   ignore,
   fn: async () => {
     await using etcd = await TestEtcd.start();
@@ -80,7 +80,10 @@ Deno.test({
       }
       const begin = performance.now();
       for (let i = 0; i < 50; i++) assertEquals((await idsOf(two)).length, 30);
-      assert(performance.now() - begin < 2_000, "a revision that never comes is not waited for");
+      assert(
+        performance.now() - begin < 2_000,
+        "queries do not wait for revisions of other programs",
+      );
     } finally {
       stranger.close();
     }

@@ -17,7 +17,7 @@ Deno.test.afterAll(async () => {
 testContract({
   kind: "etcd",
   isShared: true,
-  // Leases count whole seconds, and etcd grants none shorter than an election.
+  // Leases have whole seconds, and etcd grants none shorter than an election.
   shortTimeToLive: 2_000,
   expiryDelay: 2_000,
   ignore,
@@ -26,7 +26,7 @@ testContract({
     const { endpoints } = cluster;
     const prefix = `/test-${crypto.randomUUID()}`;
     return Promise.resolve({
-      // The contract asks what another storage has just done: no milliseconds of grace.
+      // The contract reads changes of another storage immediately.
       open: (options) => {
         return Promise.resolve(new EtcdStorage({ ...options, endpoints, prefix, freshness: 0 }));
       },

@@ -2,28 +2,28 @@ import type { KeyPair, Registration, Storage } from "../../../kontrol/storage/st
 import type { StorageOptions } from "../../../kontrol/storage/storage.ts";
 import type { KiteIdentity } from "../../../src/protocol/identity.ts";
 
-/** One set of data, empty at first, and the Kontrols that share it. */
+/** A set of data, initially empty, which several storage objects can share. */
 export interface Data extends AsyncDisposable {
-  /** Opens it as one more Kontrol would. */
+  /** Opens another storage object, as another Kontrol would. */
   open(options?: StorageOptions): Promise<Storage>;
 }
 
-/** What the contract needs to know of a kind of storage. */
+/** The kind of storage to test. */
 export interface Fixture {
   readonly kind: Storage["kind"];
   /** Whether `Data.open` may be called more than once. */
   readonly isShared: boolean;
   /** The shortest time to live that works, milliseconds. */
   readonly shortTimeToLive: number;
-  /** How late an expiry may be noticed, milliseconds. */
+  /** Maximum delay of an expiry, milliseconds. */
   readonly expiryDelay: number;
   /** `ignore` for every test. */
   readonly ignore: boolean;
-  /** A new set of data. */
+  /** Creates a new set of data. */
   create(): Promise<Data>;
 }
 
-/** The pair under which the kites of these tests register. It signs nothing. */
+/** The key pair of the kites in these tests. It signs nothing. */
 export const PAIR: KeyPair = {
   id: "1490ae96-0857-4f89-8bb4-5b862ddb0825",
   public: "public text",
@@ -50,7 +50,7 @@ export function registration(fields: Partial<KiteIdentity> = {}, url?: string): 
   return { kite, url: url ?? `http://127.0.0.1/${kite.id}`, keyId: PAIR.id };
 }
 
-/** Registers one test for a kind of storage: `body` gets a storage with {@linkcode PAIR} in it. */
+/** Adds a test for a kind of storage; `body` gets a storage that contains {@linkcode PAIR}. */
 export function storageTest(
   fixture: Fixture,
   name: string,
@@ -69,7 +69,7 @@ export function storageTest(
   });
 }
 
-/** The ids of registrations, in order, to compare two lists. */
+/** The sorted IDs of registrations. */
 export function ids(registrations: readonly Registration[]): string[] {
   return registrations.map(({ kite }) => kite.id).sort();
 }

@@ -26,8 +26,8 @@ async function open(server: TestPostgres, database?: string): Promise<PostgresSt
   });
 }
 
-/** Fails unless every operation fails as it should while the server is away. */
-async function assertAway(storage: Storage, codes: readonly string[]): Promise<void> {
+/** Fails unless every operation fails in time with a storage error. */
+async function assertUnavailable(storage: Storage, codes: readonly string[]): Promise<void> {
   const operations: Record<string, () => Promise<unknown>> = {
     get: () => storage.get({ name: "math" }),
     upsert: () => storage.upsert(registration()),
@@ -51,7 +51,7 @@ async function assertAway(storage: Storage, codes: readonly string[]): Promise<v
 }
 
 Deno.test({
-  name: "postgres: fails clearly while the server is down, and heals when it is back",
+  name: "postgres: fails while the server is down, and recovers after its restart",
   ignore,
   fn: async () => {
     await using server = await TestPostgres.start();
@@ -63,8 +63,8 @@ Deno.test({
     const all = await listen(storage, { name: "math" });
 
     await server.stop();
-    await assertAway(storage, ["unreachable", "timeout"]);
-    await assertAway(early, ["unreachable", "timeout"]);
+    await assertUnavailable(storage, ["unreachable", "timeout"]);
+    await assertUnavailable(early, ["unreachable", "timeout"]);
     await assertRejects(() => early.watch({ name: "math" }, () => {}), KiteError, "postgres");
     await server.restart();
     await eventually(() => storage.ready().then(() => true), { withinMs: WITHIN });
@@ -80,7 +80,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "postgres: tells watchers that a crash of the server took every registration along",
+  name: "postgres: delivers to watches that a crash of the server removed all registrations",
   ignore,
   fn: async () => {
     await using server = await TestPostgres.start();
@@ -105,7 +105,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "postgres: gives a server up that no longer answers",
+  name: "postgres: times out if the server no longer answers, and recovers",
   ignore,
   fn: async () => {
     await using server = await TestPostgres.start();
@@ -113,8 +113,8 @@ Deno.test({
     await storage.ready();
     await server.freeze(true);
     try {
-      await assertAway(storage, ["timeout"]);
-      await assertAway(storage, ["timeout"]);
+      await assertUnavailable(storage, ["timeout"]);
+      await assertUnavailable(storage, ["timeout"]);
     } finally {
       await server.freeze(false);
     }
@@ -123,7 +123,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "postgres: a watch that lost its connection catches up",
+  name: "postgres: a watch that lost its connection delivers the missed changes",
   ignore,
   fn: async () => {
     await using server = await TestPostgres.start();
@@ -136,7 +136,7 @@ Deno.test({
     const all = await listen(one, { name: "math" });
 
     for (let round = 0; round < 3; round++) {
-      // The notifications of what follows reach nobody.
+      // The watch misses the notifications of the following changes.
       await server.run(
         database,
         `select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()
@@ -153,7 +153,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "postgres: a registration too long for a notification is told of all the same",
+  name: "postgres: delivers a registration that is too long for a notification",
   ignore,
   fn: async () => {
     await using server = await TestPostgres.start();

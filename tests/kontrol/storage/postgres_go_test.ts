@@ -11,7 +11,7 @@ const { ignore } = await skipUnlessPostgres();
 const WITHIN = 10_000;
 const NOW = "(now() at time zone 'utc')";
 
-/** The tables as the Go Kontrol's SQL leaves them, and a role that may do what its role may. */
+/** The schema of the Go Kontrol, and a role with the permissions of its role. */
 const GO_SCHEMA = `
   create role kontrol;
   create role go_application login in role kontrol;
@@ -44,7 +44,7 @@ const GO_SCHEMA = `
     values ('${crypto.randomUUID()}', 'kontrol-self', 'kontrol-self');
 `;
 
-/** What the Go Kontrol's cleaner does every two minutes. */
+/** The statement that the Go Kontrol runs every two minutes. */
 const GO_CLEANER = `delete from kite.kite where updated_at < ${NOW} - 90 * interval '1 second'`;
 
 async function open(
@@ -58,7 +58,7 @@ async function open(
 }
 
 Deno.test({
-  name: "postgres: works in the Go Kontrol's tables, with its role, beside it",
+  name: "postgres: works in the Go Kontrol's tables, with its role and at the same time",
   ignore,
   fn: async () => {
     await using server = await TestPostgres.start();
@@ -67,7 +67,7 @@ Deno.test({
     const before = await describe(server, database);
     const go = (sql: string): Promise<unknown[]> => server.run(database, sql, "go_application");
     await using storage = await open(server, database, "go_application");
-    assertEquals(await storage.keyPairs.list(), [], "the placeholder row is no key pair");
+    assertEquals(await storage.keyPairs.list(), [], "the placeholder row is not a key pair");
     await storage.keyPairs.add(PAIR);
     const missing = { ...registration(), keyId: crypto.randomUUID() };
     const error = await assertRejects(() => storage.upsert(missing), KiteError);
@@ -76,7 +76,7 @@ Deno.test({
     const ours = registration();
     await storage.upsert(ours);
     const all = await listen(storage, { name: "math" });
-    // As Go adds a kite: no timestamps, the defaults are the table's.
+    // As the Go Kontrol does, without timestamps, which have defaults.
     const { kite, url } = registration();
     await go(`insert into kite.kite (username, environment, kitename, version, region, hostname, id,
       url, key_id) values ('${kite.username}', '${kite.environment}', '${kite.name}',
@@ -86,7 +86,7 @@ Deno.test({
     assertEquals(ids(await storage.get({ name: "math" })), [kite.id, ours.kite.id].sort());
 
     await go(GO_CLEANER);
-    assertEquals((await storage.get({ name: "math" })).length, 2, "what is fresh stays");
+    assertEquals((await storage.get({ name: "math" })).length, 2, "fresh rows stay");
     await go(
       `update kite.kite set url = 'http://moved/', updated_at = ${NOW} where id = '${kite.id}'`,
     );
@@ -95,7 +95,11 @@ Deno.test({
 
     await go(`update kite.kite set updated_at = updated_at - interval '100 seconds'
       where id = '${kite.id}'`);
-    assertEquals(ids(await storage.get({ name: "math" })), [ours.kite.id], "the old are not read");
+    assertEquals(
+      ids(await storage.get({ name: "math" })),
+      [ours.kite.id],
+      "expired rows are not read",
+    );
     await eventually(() => all.events.length === 3, { withinMs: WITHIN, what: "the expiry" });
     await go(GO_CLEANER);
     await go(`delete from kite.kite where id = '${ours.kite.id}'`);
@@ -103,12 +107,12 @@ Deno.test({
     assertEquals(all.events.slice(2).map(({ action }) => action), ["DEREGISTER", "DEREGISTER"]);
 
     assertEquals(await storage.keyPairs.softDelete(PAIR.id), true);
-    assertEquals(await describe(server, database), before, "not a word of the schema has changed");
+    assertEquals(await describe(server, database), before, "the schema is unchanged");
   },
 });
 
 Deno.test({
-  name: "postgres: makes tables that the Go Kontrol can use",
+  name: "postgres: creates tables that the Go Kontrol can use",
   ignore,
   fn: async () => {
     await using server = await TestPostgres.start();
@@ -117,7 +121,7 @@ Deno.test({
       database,
       "create role kontrol; create role go_application login in role kontrol",
     );
-    // Several Kontrols may start at once.
+    // Several Kontrols start at the same time.
     const storages = await Promise.all([1, 2, 3].map(() => open(server, database, "postgres")));
     await Promise.all(storages.map((storage) => storage.ready()));
     await Promise.all(storages.map((storage) => storage.keyPairs.add(PAIR)));
@@ -137,7 +141,10 @@ Deno.test({
       "go_application",
     );
     const deleted = await storages[2]?.keyPairs.byPublic("p");
-    assert(Math.abs((deleted?.deletedAt ?? 0) - Date.now()) < WITHIN, "Go's clock is ours");
+    assert(
+      Math.abs((deleted?.deletedAt ?? 0) - Date.now()) < WITHIN,
+      "times of the Go Kontrol are read correctly",
+    );
     const [{ persistence } = { persistence: "" }] = await server.run(
       database,
       "select relpersistence as persistence from pg_class where oid = 'kite.kite'::regclass",
@@ -148,7 +155,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "postgres: says so when it may not make the schema",
+  name: "postgres: reports that it lacks the permission to create the schema",
   ignore,
   fn: async () => {
     await using server = await TestPostgres.start();
@@ -162,7 +169,7 @@ Deno.test({
   },
 });
 
-/** Every column, index and constraint of the schema, to see whether anything has changed. */
+/** All columns, indexes and constraints of the schema, to detect changes. */
 async function describe(server: TestPostgres, database: string): Promise<unknown[]> {
   return await server.run(
     database,

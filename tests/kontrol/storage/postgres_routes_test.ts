@@ -16,7 +16,7 @@ let pooler: TestPgBouncer | undefined;
 Deno.test.beforeAll(async () => {
   if (ignore) return;
   server = await TestPostgres.start();
-  // Two statements of one client seldom meet the same server session twice.
+  // Consecutive statements of a client mostly run in different server sessions.
   pooler = await TestPgBouncer.start(server, "pool_mode = transaction", "server_round_robin = 1");
 });
 
@@ -30,7 +30,7 @@ function running(): [TestPostgres, TestPgBouncer] {
   return [server, pooler];
 }
 
-// Through PgBouncer in transaction mode, where there are no sessions.
+// Through PgBouncer in transaction mode, without server sessions per client.
 testContract({
   kind: "postgres",
   isShared: true,
@@ -51,7 +51,7 @@ testContract({
 
 for (const mode of ["session", "transaction", "statement"]) {
   Deno.test({
-    name: `postgres: works through PgBouncer in ${mode} mode, beside one that does without`,
+    name: `postgres: works through PgBouncer in ${mode} mode, together with a direct connection`,
     ignore,
     fn: async () => {
       const [direct] = running();
@@ -62,27 +62,27 @@ for (const mode of ["session", "transaction", "statement"]) {
       const { host, port } = direct;
       await using two = new PostgresStorage({ host, port, username, database });
       await one.keyPairs.add(PAIR);
-      const heard: string[] = [];
+      const events: string[] = [];
       for (const storage of [one, two]) {
-        await storage.watch({ name: "math" }, ({ action }) => heard.push(action));
+        await storage.watch({ name: "math" }, ({ action }) => events.push(action));
       }
       for (const storage of [one, two]) {
-        heard.length = 0;
+        events.length = 0;
         const kite = registration();
         await storage.upsert(kite);
         for (const each of [one, two]) assertEquals(ids(await each.get(kite.kite)), [kite.kite.id]);
-        await eventually(() => heard.length === 2, { withinMs: 20_000, what: "two events" });
+        await eventually(() => events.length === 2, { withinMs: 20_000, what: "two events" });
         assertEquals(await storage.refresh([kite.kite.id]), []);
         assertEquals(await storage.delete(kite.kite.id), true);
-        await eventually(() => heard.length === 4, { withinMs: 20_000, what: "four events" });
-        assertEquals(heard, ["REGISTER", "REGISTER", "DEREGISTER", "DEREGISTER"]);
+        await eventually(() => events.length === 4, { withinMs: 20_000, what: "four events" });
+        assertEquals(events, ["REGISTER", "REGISTER", "DEREGISTER", "DEREGISTER"]);
       }
     },
   });
 }
 
 Deno.test({
-  name: "postgres: sessions whose roles have other time zones see the same kites",
+  name: "postgres: roles with different time zones see the same kites",
   ignore,
   fn: async () => {
     const [{ host, port, username: owner }, bouncer] = running();
@@ -116,20 +116,20 @@ Deno.test({
   },
 });
 
-/** Fails unless the rows have the time of the server's own zone, as a Go Kontrol writes it. */
+/** Fails unless the rows have times in the server's time zone, as the Go Kontrol writes them. */
 async function assertZones(server: TestPostgres, database: string): Promise<void> {
   const statement = `select 1 from kite.kite
     where abs(extract(epoch from (updated_at - (now() at time zone 'utc')))) > 60`;
   assertEquals(await server.run(database, statement), []);
 }
 
-Deno.test("postgres: says that Deno does not allow a Unix socket", async () => {
+Deno.test("postgres: reports that Deno has no permission for a Unix socket", async () => {
   const at = { host: "/nowhere", username: "kontrol", database: "kite" };
   await using storage = new PostgresStorage(at);
   await assertRejects(() => storage.ready(), KiteError, "Cannot connect to the socket /nowhere/");
 });
 
-Deno.test("postgres: says at once that no server answers, and where", async () => {
+Deno.test("postgres: reports at once, with its address, that no server answers", async () => {
   const port = freePort();
   const at = { host: "127.0.0.1", port, username: "kontrol", database: "kite" };
   await using storage = new PostgresStorage(at);
@@ -137,6 +137,6 @@ Deno.test("postgres: says at once that no server answers, and where", async () =
   const error = await assertRejects(() => storage.ready(), KiteError);
   assertEquals([error.type, error.code], ["storageError", "unreachable"]);
   assertMatch(error.message, new RegExp(`no PostgreSQL server answers at 127.0.0.1:${port} `));
-  // The bound of an operation is 5 seconds.
-  assertEquals(performance.now() - begin < 4_000, true, "without waiting for the bound");
+  // The default timeout of an operation is 5 seconds.
+  assertEquals(performance.now() - begin < 4_000, true, "without waiting for the timeout");
 });

@@ -21,7 +21,7 @@ async function withFile(body: (path: string) => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("sqlite: survives its process, and is for its owner's eyes only", async () => {
+Deno.test("sqlite: data survives a restart, and only its owner can read it", async () => {
   await withFile(async (path) => {
     const kite = registration();
     {
@@ -35,11 +35,15 @@ Deno.test("sqlite: survives its process, and is for its owner's eyes only", asyn
     await using again = new SqliteStorage({ path });
     assertEquals(ids(await again.get({ id: kite.kite.id })), [kite.kite.id]);
     assertEquals((await again.keyPairs.byId(PAIR.id))?.private, PAIR.private);
-    assertEquals(await again.delete(kite.kite.id, { ifOurs: true }), false, "it is not its own");
+    assertEquals(
+      await again.delete(kite.kite.id, { ifOurs: true }),
+      false,
+      "another storage object added it",
+    );
   });
 });
 
-Deno.test("sqlite: looks every mix of fields up in an index", async () => {
+Deno.test("sqlite: uses an index for any combination of fields", async () => {
   await withFile(async (path) => {
     await using storage = new SqliteStorage({ path });
     await storage.ready();
@@ -59,7 +63,7 @@ Deno.test("sqlite: looks every mix of fields up in an index", async () => {
   });
 });
 
-Deno.test("sqlite: waits for a lock without holding anything up, up to the bound", async () => {
+Deno.test("sqlite: waits for a lock until the timeout without blocking the event loop", async () => {
   await withFile(async (path) => {
     await using storage = new SqliteStorage({ path, operationTimeout: 500 });
     await storage.keyPairs.add(PAIR);
@@ -72,8 +76,8 @@ Deno.test("sqlite: waits for a lock without holding anything up, up to the bound
     const took = performance.now() - begin;
     assertEquals([error.type, error.code], ["storageError", "timeout"]);
     assert(took > 300 && took < 2_000, `it took ${took} ms`);
-    assert(turns > 20, `the process had ${turns} turns of its own`);
-    assertEquals(await storage.get({ name: "math" }), [], "reading goes on");
+    assert(turns > 20, `the event loop had ${turns} turns`);
+    assertEquals(await storage.get({ name: "math" }), [], "reads work meanwhile");
 
     setTimeout(() => locker.exec("COMMIT"), 100);
     await storage.upsert(registration());
@@ -82,7 +86,7 @@ Deno.test("sqlite: waits for a lock without holding anything up, up to the bound
   });
 });
 
-Deno.test("sqlite: refuses a file that is not its own", async () => {
+Deno.test("sqlite: refuses other files, and databases of newer versions", async () => {
   await withFile(async (path) => {
     await Deno.writeTextFile(path, "this is no database ".repeat(100));
     const error = assertThrows(() => new SqliteStorage({ path }), KiteError);
@@ -103,7 +107,7 @@ Deno.test("sqlite: refuses a file that is not its own", async () => {
   });
 });
 
-Deno.test("sqlite: a watch catches up when the events it missed are gone", async () => {
+Deno.test("sqlite: a watch catches up although the events it missed were deleted", async () => {
   await withFile(async (path) => {
     await using one = new SqliteStorage({ path, pollInterval: 50 });
     await using two = new SqliteStorage({ path });
@@ -112,7 +116,7 @@ Deno.test("sqlite: a watch catches up when the events it missed are gone", async
     await one.upsert(first);
     const all = await listen(one, { name: "math" });
     const pruner = new DatabaseSync(path);
-    // In one turn, so that the watch cannot look in between.
+    // In one turn, so that the watch cannot poll in between.
     const changes = [two.delete(first.kite.id), two.upsert(second)];
     pruner.exec("DELETE FROM event");
     pruner.close();
@@ -124,7 +128,7 @@ Deno.test("sqlite: a watch catches up when the events it missed are gone", async
   });
 });
 
-Deno.test("sqlite: hears what another process does", async () => {
+Deno.test("sqlite: delivers changes of another process to watches", async () => {
   await withFile(async (path) => {
     await using storage = new SqliteStorage({ path });
     await storage.keyPairs.add(PAIR);
@@ -143,6 +147,6 @@ Deno.test("sqlite: hears what another process does", async () => {
       () => (assertFollows(all, expected ?? new Map([["never", ""]])), true),
       { withinMs: WITHIN },
     );
-    assertEquals(all.events.length, 125, "each of the 50 came and moved, and 25 went");
+    assertEquals(all.events.length, 125, "50 kites registered and moved, and 25 were removed");
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Another Kontrol's process: adds, moves and removes kites in the SQLite file that it is given, as
- * fast as it can, then prints what is there in the end.
+ * Simulates another Kontrol: adds, moves and removes kites in an SQLite file, then prints the final
+ * state. The argument is the path of the file.
  *
  * @module
  */
@@ -19,5 +19,5 @@ for (let round = 0; round < 50; round++) {
   if (round % 2 === 0) await storage.delete(kite.kite.id);
   else expected.set(kite.kite.id, `${kite.url}/moved`);
 }
-// deno-lint-ignore no-console -- it is how this process answers
+// deno-lint-ignore no-console -- the test reads the output
 console.log(`expected ${JSON.stringify([...expected])}`);

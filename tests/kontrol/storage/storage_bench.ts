@@ -1,5 +1,5 @@
 /**
- * Prints what each storage does in a second, with 100 and with 10,000 kites registered.
+ * Measures each storage with 100 and with 10,000 registered kites.
  *
  * `deno run -A tests/kontrol/storage/storage_bench.ts [memory] [sqlite] [etcd] [postgres]`
  *
@@ -15,12 +15,12 @@ import { TestEtcd } from "../../support/etcd.ts";
 import { TestPostgres } from "../../support/postgres.ts";
 import { PAIR, registration } from "./fixture.ts";
 
-/** Kites that share a name, and so answer one query. */
+/** Kites with the same name, which match one query. */
 const INSTANCES = 10;
 const QUERIES = 1_000;
-const AT_ONCE = 50;
+const CONCURRENCY = 50;
 
-/** How long something took, milliseconds. */
+/** Durations in milliseconds. */
 interface Times {
   readonly median: number;
   readonly p99: number;
@@ -53,13 +53,16 @@ async function measure(kind: Storage["kind"]): Promise<void> {
     const begin = performance.now();
     const added = total - ids.length;
     while (ids.length < total) {
-      const batch = Array.from({ length: Math.min(AT_ONCE, total - ids.length) }, (_, place) => {
-        return registration({ name: `name-${Math.floor((ids.length + place) / INSTANCES)}` });
-      });
+      const batch = Array.from(
+        { length: Math.min(CONCURRENCY, total - ids.length) },
+        (_, place) => {
+          return registration({ name: `name-${Math.floor((ids.length + place) / INSTANCES)}` });
+        },
+      );
       await Promise.all(batch.map((each) => storage.upsert(each)));
       ids.push(...batch.map(({ kite }) => kite.id));
     }
-    print(kind, total, "upsert", `${rate(added, begin)}/s, ${AT_ONCE} at once`);
+    print(kind, total, "upsert", `${rate(added, begin)}/s, ${CONCURRENCY} at once`);
 
     const pick = (): string => `name-${Math.floor(Math.random() * total / INSTANCES)}`;
     const full = { username: "devrim", environment: "production" };
@@ -115,7 +118,7 @@ function show({ median, p99 }: Times): string {
 }
 
 function print(kind: string, total: number, what: string, result: string): void {
-  // deno-lint-ignore no-console -- it is what this program is for
+  // deno-lint-ignore no-console -- the program prints its results
   console.log(`${kind.padEnd(9)}${String(total).padStart(6)}  ${what.padEnd(31)}${result}`);
 }
 

@@ -1,6 +1,6 @@
 // Serves TLS and dials itself; prints one line a transport. Run with `--cert` of the test's authority.
 import { DEFAULT_LIMITS } from "../../../src/protocol/limits.ts";
-import { dialSession } from "../../../src/transport/dial.ts";
+import { dialSession } from "../../../src/transport/dial_session.ts";
 import { Recorder, startServer } from "../support.ts";
 
 await using server = startServer({ tls: true });

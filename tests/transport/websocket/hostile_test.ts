@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertFalse, assertMatch, assertRejects } from "@std/assert";
 import { KiteError } from "../../../src/protocol/errors.ts";
 import { DEFAULT_LIMITS } from "../../../src/protocol/limits.ts";
-import { type DialOptions, dialSession } from "../../../src/transport/dial.ts";
+import { type DialOptions, dialSession } from "../../../src/transport/dial_session.ts";
 import type { CloseInfo } from "../../../src/transport/session.ts";
 import { freePort } from "../../support/ports.ts";
 import { closeFrame, frame, httpAnswer, RawServer, type Script } from "./raw_server.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { WebSocketServer } from "ws";
 import { DEFAULT_LIMITS } from "../../../src/protocol/limits.ts";
-import { dialSession } from "../../../src/transport/dial.ts";
+import { dialSession } from "../../../src/transport/dial_session.ts";
 import { Recorder, startServer } from "../support.ts";
 
 const limits = DEFAULT_LIMITS;

@@ -1,7 +1,7 @@
 import { KiteError } from "../../../protocol/errors.ts";
 import { Timer } from "../../../runtime/timer.ts";
 import { pause } from "../../../runtime/turn.ts";
-import { createTrustingClient, type HttpClient } from "../../../runtime/http_client.ts";
+import type { HttpClient } from "../../../runtime/http_client.ts";
 import type { Limits } from "../../../protocol/limits.ts";
 import { hasLongMessage, type Message } from "../../message.ts";
 import { decodeFrame } from "../frames.ts";
@@ -17,6 +17,8 @@ import { displayUrl, newSessionPath, noKiteAt, transportUrl } from "../../url.ts
 
 /** Options of {@linkcode dialXhr}. */
 export interface XhrDial {
+  /** Opens a pool of HTTP connections. */
+  readonly openHttp: (ca: readonly string[]) => HttpClient;
   readonly headers: Headers;
   readonly idleTimeout: number;
   /** Certificates of private authorities, PEM. */
@@ -101,7 +103,7 @@ class XhrSession implements Session {
       : base.host;
     this.#dial = dial;
     this.#base = base;
-    this.#http = createTrustingClient(dial.ca);
+    this.#http = dial.openHttp(dial.ca);
     this.#inbox = new Inbox(dial.limits.outgoingBytes, (code, reason) => this.close(code, reason));
     this.#outbox = new Outbox((messages) => {
       this.#waiting = this.#waiting.length === 0 ? messages : this.#waiting.concat(messages);

@@ -8,7 +8,7 @@ export function wantsWebSocket(request: Request): boolean {
 }
 
 /** Upgrades the request, or returns the answer that refuses it. */
-export function upgrade(request: Request): Upgrade | Response {
+export function upgrade(request: Request, peer: { upgrade?(): Upgrade }): Upgrade | Response {
   if (!wantsWebSocket(request)) return plain(400, 'Can "Upgrade" only to "WebSocket".\n');
   const connection = request.headers.get("connection")?.toLowerCase().split(/\s*,\s*/) ?? [];
   if (!connection.includes("upgrade")) return plain(400, '"Connection" must be "Upgrade".\n');
@@ -17,7 +17,7 @@ export function upgrade(request: Request): Upgrade | Response {
     return plain(426, "This server speaks WebSocket version 13 only.\n", headers);
   }
   try {
-    return upgradeWebSocket(request);
+    return upgradeWebSocket(request, peer);
   } catch (error) {
     if (error instanceof KiteError && error.type === "protocolError") {
       return plain(400, "Not a valid WebSocket handshake.\n");

@@ -109,7 +109,6 @@ export class SockJsServer {
       return new Response(null, { status: 405, headers: { allow: methods.join(", ") } });
     }
     if (request.method === "OPTIONS") return preflight(request, methods.join(", "));
-    const remoteAddress = peer.remoteAddress ?? "";
     switch (route.name) {
       case "root":
         return greeting();
@@ -119,7 +118,7 @@ export class SockJsServer {
         return this.#iframe.answer(request);
       case "websocket":
       case "rawWebSocket":
-        return this.#upgrade(request, route.name, remoteAddress);
+        return this.#upgrade(request, route.name, peer);
       case "xhr_send":
       case "jsonp_send":
         return this.#accept(request, route.name, route.session);
@@ -172,10 +171,11 @@ export class SockJsServer {
   #upgrade(
     request: Request,
     transport: "websocket" | "rawWebSocket",
-    remoteAddress: string,
+    peer: RequestInfo,
   ): Response {
+    const remoteAddress = peer.remoteAddress ?? "";
     if (!this.#admits(remoteAddress)) return tooMany();
-    const upgraded = upgrade(request);
+    const upgraded = upgrade(request, peer);
     if (upgraded instanceof Response) return upgraded;
     const Transport = transport === "websocket"
       ? WebSocketServerSession

@@ -1,4 +1,5 @@
 import type { Limits } from "../../../protocol/limits.ts";
+import type { Upgrade } from "../../../runtime/upgrade.ts";
 import type { Session } from "../../session.ts";
 
 /** Settings of the SockJS transports of a kite. */
@@ -84,6 +85,8 @@ export interface RequestInfo {
   readonly remoteAddress?: string;
   /** Sets a listener that is called if the peer leaves before its response is complete. */
   onGone?(listener: () => void): void;
+  /** Upgrades the request to a WebSocket, on runtimes whose `Request` cannot be upgraded. */
+  upgrade?(): Upgrade;
 }
 
 /** The options of {@linkcode SockJsServer.close}. */

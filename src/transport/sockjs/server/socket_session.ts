@@ -1,4 +1,4 @@
-import { stopIdleTimer, terminate } from "../../../runtime/upgrade.ts";
+import { type ServerSocket, stopIdleTimer, terminate } from "../../../runtime/upgrade.ts";
 import type { CloseInfo } from "../../session.ts";
 import { frameLimit, ServerSession, type SessionHost } from "./session.ts";
 
@@ -17,13 +17,13 @@ const LOST: CloseInfo = Object.freeze({ code: 1006, reason: "Connection lost" })
  * does not keep the upgrade request.
  */
 export abstract class SocketSession extends ServerSession implements EventListenerObject {
-  readonly #socket: WebSocket;
+  readonly #socket: ServerSocket;
   /** The deadline for the socket to open or close; 0 if there is none. */
   #deadline: number;
   /** Texts written before the socket opened. */
   #waiting: string[] | undefined = [];
 
-  constructor(host: SessionHost, remoteAddress: string, socket: WebSocket) {
+  constructor(host: SessionHost, remoteAddress: string, socket: ServerSocket) {
     super(host, remoteAddress);
     this.#socket = socket;
     this.#deadline = host.now + SOCKET_GRACE;

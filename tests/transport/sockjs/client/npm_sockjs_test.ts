@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { DEFAULT_LIMITS } from "../../../../src/protocol/limits.ts";
-import { dialSession } from "../../../../src/transport/dial.ts";
+import { dialSession } from "../../../../src/transport/dial_session.ts";
 import { programOf } from "../../../../tools/parts.ts";
 import { skipUnless } from "../../../support/parts.ts";
 import { TestProcess } from "../../../support/process.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { KiteError } from "../../../../src/protocol/errors.ts";
 import { DEFAULT_LIMITS } from "../../../../src/protocol/limits.ts";
-import { type DialOptions, dialSession } from "../../../../src/transport/dial.ts";
+import { type DialOptions, dialSession } from "../../../../src/transport/dial_session.ts";
 import type { Session } from "../../../../src/transport/session.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { Recorder, within } from "../../support.ts";

@@ -1,0 +1,177 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { cannotListen } from "../cannot_listen.ts";
+import { builtinModule } from "../platform.ts";
+import type { ListenOptions, RunningServer, ServeHandler } from "../serving.ts";
+import { Timer } from "../timer.ts";
+import { requestOf, writeResponse } from "./messages.ts";
+import { NodePeer } from "./peer.ts";
+import { WebSockets } from "./web_sockets.ts";
+
+const DEFAULT_DEADLINE = 5_000;
+/** How often slow requests are looked for, at most, milliseconds. */
+const LONGEST_CHECK = 5_000;
+
+/**
+ * Serves with `node:http`, which closes connections that are slow to send a request's head. What
+ * upgrades to a WebSocket no longer counts as a connection.
+ */
+export class NodeServer implements RunningServer {
+  readonly hostname: string;
+  readonly finished: Promise<void>;
+  readonly #handler: ServeHandler;
+  readonly #options: ListenOptions;
+  readonly #server: Server;
+  readonly #webSockets: WebSockets;
+  /** Every TCP connection, WebSockets included. */
+  readonly #sockets = new Set<Socket>();
+  /** The requests that run on each HTTP connection; connections without one are in order of time. */
+  readonly #running = new Map<Duplex, number>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(server: Server, handler: ServeHandler, options: ListenOptions) {
+    this.hostname = options.hostname;
+    this.#server = server;
+    this.#handler = handler;
+    this.#options = options;
+    this.#webSockets = new WebSockets(options.webSocketBytes);
+    this.finished = new Promise((resolve) => server.once("close", resolve));
+    server.keepAliveTimeout = options.idleTimeout;
+    server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
+    });
+    server.on(options.tls === undefined ? "connection" : "secureConnection", this.#connected);
+    server.on("request", (request, response) => void this.#answer(request, response));
+    server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
+  }
+
+  /**
+   * Listens.
+   *
+   * @throws {KiteError} `configError`, as {@linkcode serve} does
+   */
+  static async listen(handler: ServeHandler, options: ListenOptions): Promise<NodeServer> {
+    const { hostname, port, tls, idleTimeout } = options;
+    const settings = {
+      headersTimeout: idleTimeout,
+      connectionsCheckingInterval: Math.min(LONGEST_CHECK, Math.max(1, idleTimeout / 2)),
+      noDelay: true,
+    };
+    try {
+      const server = tls === undefined
+        ? builtinModule("node:http").createServer(settings)
+        : builtinModule("node:https").createServer({
+          ...settings,
+          ...tls,
+          handshakeTimeout: idleTimeout,
+        });
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(port, hostname, resolve);
+      });
+      server.removeAllListeners("error");
+      server.on("error", options.onError);
+      return new NodeServer(server, handler, options);
+    } catch (cause) {
+      const { code } = cause as { code?: unknown };
+      throw cannotListen(typeof code === "string" ? code : "", cause, options);
+    }
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  close(deadline: number = DEFAULT_DEADLINE): Promise<void> {
+    return this.#closing ??= this.#close(deadline);
+  }
+
+  async abort(): Promise<void> {
+    this.#closing ??= this.finished;
+    this.#server.close();
+    this.#destroyAll();
+    await this.finished;
+  }
+
+  async #close(deadline: number): Promise<void> {
+    this.#server.close();
+    for (const [socket, count] of this.#running) if (count === 0) endSocket(socket);
+    const timer = new Timer(() => this.#destroyAll(), deadline);
+    await this.finished;
+    timer.clear();
+  }
+
+  #destroyAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  readonly #connected = (socket: Socket): void => {
+    if (this.#running.size >= this.#options.connections) this.#makeRoom();
+    if (this.#running.size >= this.#options.connections) return void socket.destroy();
+    this.#running.set(socket, 0);
+    socket.once("close", () => this.#running.delete(socket));
+  };
+
+  /** Closes the connection that has been without a request for the longest time. */
+  #makeRoom(): void {
+    for (const [socket, count] of this.#running) {
+      if (count > 0) continue;
+      this.#running.delete(socket);
+      return void socket.destroy();
+    }
+  }
+
+  #begin(socket: Duplex): void {
+    this.#running.set(socket, (this.#running.get(socket) ?? 0) + 1);
+  }
+
+  #end(socket: Duplex): void {
+    const count = this.#running.get(socket);
+    if (count === undefined) return;
+    this.#running.delete(socket); // it goes to the end of the line
+    this.#running.set(socket, count - 1);
+    if (this.#closing !== undefined && count === 1) endSocket(socket);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    this.#begin(socket);
+    response.once("close", () => this.#end(socket));
+    const peer = new NodePeer(request, response);
+    await writeResponse(await this.#handle(request, peer, true), response);
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): Promise<void> {
+    this.#begin(socket);
+    socket.on("error", () => socket.destroy());
+    const { ServerResponse } = builtinModule("node:http");
+    const response = new ServerResponse(request);
+    const peer = new NodePeer(request, response, () => {
+      return this.#webSockets.upgrade(request, socket, head);
+    });
+    const answer = await this.#handle(request, peer, false);
+    if (peer.isUpgraded) return void this.#running.delete(socket);
+    if (socket.destroyed || socket.writableEnded) return; // gone, or answered by `ws`
+    response.assignSocket(socket as Socket);
+    response.shouldKeepAlive = false;
+    response.once("finish", () => endSocket(socket));
+    await writeResponse(answer, response);
+  }
+
+  async #handle(request: IncomingMessage, peer: NodePeer, hasBody: boolean): Promise<Response> {
+    try {
+      const isSecure = this.#options.tls !== undefined;
+      return await this.#handler(requestOf(request, isSecure, hasBody), peer);
+    } catch (error) {
+      this.#options.onError(error);
+      return new Response("Internal Server Error\n", { status: 500 });
+    }
+  }
+}
+
+/** Ends a connection once everything is written. */
+function endSocket(socket: Duplex): void {
+  (socket as Socket).destroySoon();
+}
