@@ -16,25 +16,27 @@ async function connect(
   return Object.assign(kites, { caller, serving });
 }
 
-Deno.test("connectKites: calls, callbacks and streams go both ways", async () => {
-  await using stack = new AsyncDisposableStack();
-  const { client, connection, caller, serving } = await connect(stack);
-  caller.handle("double", ({ args }) => args.one().number() * 2);
-  serving.handle("count", async function ({ args }) {
-    const each = args.one().function();
-    for (const n of [1, 2, 3]) each(n);
-    await Promise.resolve();
-    return "counted";
+for (const compact of [true, false]) {
+  Deno.test(`connectKites: calls and callbacks go both ways, compact: ${compact}`, async () => {
+    await using stack = new AsyncDisposableStack();
+    const { client, connection, caller, serving } = await connect(stack, { compact });
+    caller.handle("double", ({ args }) => args.one().number() * 2);
+    serving.handle("count", async function ({ args }) {
+      const each = args.one().function();
+      for (const n of [1, 2, 3]) each(n);
+      await Promise.resolve();
+      return "counted";
+    });
+    const counted: unknown[] = [];
+    assertEquals(await client.tell("count", (n: number) => counted.push(n)), "counted");
+    assertEquals(counted, [1, 2, 3]);
+    assertEquals(await client.tell("square", 5), 25);
+    assertEquals(await connection.tell("double", 21), 42);
+    assertEquals(connection.identity?.name, "caller");
+    assertEquals([client.transport, connection.transport], ["custom", "custom"]);
+    assertEquals(serving.connections.size, 1);
   });
-  const counted: unknown[] = [];
-  assertEquals(await client.tell("count", (n: number) => counted.push(n)), "counted");
-  assertEquals(counted, [1, 2, 3]);
-  assertEquals(await client.tell("square", 5), 25);
-  assertEquals(await connection.tell("double", 21), 42);
-  assertEquals(connection.identity?.name, "caller");
-  assertEquals([client.transport, connection.transport], ["custom", "custom"]);
-  assertEquals(serving.connections.size, 1);
-});
+}
 
 Deno.test("connectKites: the kite that serves authenticates its caller", async () => {
   await using stack = new AsyncDisposableStack();
