@@ -82,7 +82,7 @@ Deno.test("connectKites: a lost connection fails its calls, and the client conne
   const waiting = kites.client.tell("wait");
   const failed = assertRejects(() => waiting, KiteError, "connection lost: 1006");
   await kites.client.tell("square", 1);
-  kites.lose();
+  await kites.lose();
   await failed;
   assertEquals(await kites.client.tell("square", 3), 9);
   assert(kites.connection !== first);
@@ -99,9 +99,7 @@ Deno.test("connectKites: faults apply to one direction, also after a reconnectio
   assertEquals(lost.type, "timeout");
   assertEquals(await client.tell("square", 3), 9);
   toCaller.drop();
-  const disconnected = new Promise((resolve) => client.onDisconnect(resolve));
-  kites.lose();
-  await disconnected;
+  await kites.lose();
   const late = await assertRejects(() => client.tellWith({ timeout: 500 }, "square", 4), KiteError);
   assertEquals(late.type, "timeout");
   assertEquals(toCaller.pending, 0);
