@@ -48,11 +48,14 @@ export function adoptNativeSocket(
     handler.onOpen(socket);
     resolve(socket);
   };
-  native.onclose = () => { // NativeSocket replaces this listener
+  const refuse = () => {
     signal.removeEventListener("abort", abort);
     const reason = "the server refused it or cannot be reached";
     reject(new HandshakeRefused(`Cannot open a WebSocket at ${displayUrl(url)}: ${reason}`));
   };
+  native.onclose = refuse; // NativeSocket replaces this listener
+  // Chromium emits no close event for a WebSocket that the page's policy forbids.
+  native.onerror = refuse;
   native.onopen = open;
   if (native.readyState === WebSocket.OPEN) open();
   return promise;

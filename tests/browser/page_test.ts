@@ -1,0 +1,167 @@
+import { assert, assertEquals } from "@std/assert";
+import { startTestKontrol } from "../../src/testing/mod.ts";
+import { ourKite } from "../interop/our_kite.ts";
+import { Peer } from "../interop/peers.ts";
+import { eventually } from "../support/eventually.ts";
+import { skipUnless } from "../support/parts.ts";
+import type { Page } from "./devtools.ts";
+import { TestBrowser } from "./support.ts";
+import { openPeer } from "./webrtc_page.ts";
+
+/** What a page did with a kite. */
+interface Visit {
+  readonly transport: string | undefined;
+  readonly squared: unknown;
+  readonly ticks: readonly unknown[];
+  readonly logged: readonly unknown[];
+  readonly alerted: readonly unknown[];
+}
+
+/** The page calls a kite, and the kite calls the page's methods `log` and `alert`. */
+function visit(page: Page, url: string): Promise<Visit> {
+  return page.evaluate(async (url) => {
+    const { Kite } = globalThis.page;
+    await using kite = new Kite("page", "1.0.0");
+    const logged: unknown[] = [];
+    const alerted: unknown[] = [];
+    const ticks: unknown[] = [];
+    kite.handle("log", ({ args }) => void logged.push(args.one().value));
+    kite.handle("alert", ({ args }) => void alerted.push(args.one().value));
+    const remote = kite.newClient(url);
+    await remote.dial();
+    const squared = await remote.tell("square", 4);
+    // kite.js calls functions with an object.
+    await remote.tell(
+      "countdown",
+      3,
+      (n: number | { error: number }) => ticks.push(typeof n === "object" ? n.error : n),
+    );
+    await remote.tell("reverse", "log", "a line");
+    await remote.tell("reverse", "alert", "a warning");
+    return { transport: remote.transport, squared, ticks, logged, alerted };
+  }, url);
+}
+
+const EXPECTED = { squared: 16, ticks: [3, 2, 1], logged: ["a line"], alerted: ["a warning"] };
+
+Deno.test({
+  name: "a page in Chromium is a kite for Deno, Node and Go kites, under a strict policy",
+  ...skipUnless("chromium", "go", "node"),
+  fn: async (t) => {
+    await using browser = await TestBrowser.start();
+    const kite = ourKite();
+    await using server = await kite.listen();
+    await using kitejs = await Peer.kitejsServer("-transport", "SockJS", "-prefix", "/kite");
+    await using go = await Peer.goServer();
+    for (
+      const [name, url] of [["Deno", server.url], ["Node", kitejs.url], ["Go", go.url]] as const
+    ) {
+      for (const webSocket of [true, false]) {
+        const transport = webSocket ? "WebSocket" : "XHRPolling";
+        await t.step(`${name} kite over ${transport}`, async () => {
+          await using page = await browser.open({ webSocket });
+          assertEquals(await visit(page, url), { transport, ...EXPECTED });
+          assertEquals(page.errors, []);
+        });
+      }
+    }
+  },
+});
+
+Deno.test({
+  name: "a page finds kites through Kontrol, with a token that it renews",
+  ...skipUnless("chromium"),
+  fn: async () => {
+    await using browser = await TestBrowser.start();
+    await using kontrol = await startTestKontrol({ tokens: { timeToLive: 4_000, leeway: 0 } });
+    const math = await kontrol.newKite("math");
+    math.handle("square", ({ args }) => args.one().number() ** 2);
+    math.handle("whoami", ({ username, authentication }) => [username, authentication?.type]);
+    await math.register((await math.listen()).url);
+    await using page = await browser.open();
+    const found = await page.evaluate(async ({ url, key }) => {
+      const { Kite } = globalThis.page;
+      await using kite = new Kite("page", "1.0.0", {
+        kontrolUrl: url,
+        kontrolAuthentication: { type: "kiteKey", key },
+      });
+      const events = kite.watchKites({ name: "math" });
+      const iterator = events[Symbol.asyncIterator]();
+      const first = await iterator.next();
+      await events.close();
+      const [client] = await kite.getKites({ name: "math" });
+      const token = await kite.getToken({ name: "math" });
+      const renewed = new Promise((resolve) => client!.onTokenRenew(resolve));
+      await client!.dial();
+      const before = client!.authentication?.key;
+      const squared = await client!.tell("square", 4);
+      await renewed;
+      const after = client!.authentication?.key;
+      const caller = await client!.tell("whoami");
+      const watched = first.done === true ? "" : first.value.action;
+      return { watched, isToken: token.split(".").length === 3, squared, caller, before, after };
+    }, { url: kontrol.url, key: await kontrol.kiteKey("alice") });
+    assertEquals(found.watched, "REGISTER");
+    assert(found.isToken);
+    assertEquals(found.squared, 16);
+    assertEquals(found.caller, ["alice", "token"]);
+    assert(found.after !== undefined && found.after !== found.before);
+  },
+});
+
+Deno.test({
+  name: "a page survives the restart of its server, over WebSocket and XHR",
+  ...skipUnless("chromium"),
+  fn: async () => {
+    await using browser = await TestBrowser.start();
+    let server = await ourKite().listen();
+    const { port } = server;
+    try {
+      await using socketPage = await browser.open();
+      await using xhrPage = await browser.open({ webSocket: false });
+      const pages = [socketPage, xhrPage];
+      for (const page of pages) {
+        await page.evaluate(async (url) => {
+          const { Kite } = globalThis.page;
+          const reconnect = { initialDelay: 50, maxDelay: 200 };
+          const remote = new Kite("page", "1.0.0").newClient(url, { reconnect });
+          await remote.dialForever();
+          Object.assign(globalThis, { remote });
+        }, server.url);
+      }
+      await server.close({ deadline: 100 });
+      const calls = pages.map((page) =>
+        page.evaluate(async () => {
+          const { remote } = globalThis as unknown as {
+            remote: ReturnType<InstanceType<typeof globalThis.page.Kite>["newClient"]>;
+          };
+          // A call is lost if it leaves before the page has heard of the end.
+          return await remote.tellWith({ idempotent: true }, "square", 5);
+        })
+      );
+      server = await ourKite({ port }).listen();
+      assertEquals(await Promise.all(calls), [25, 25]);
+    } finally {
+      await server.close({ deadline: 100 });
+    }
+  },
+});
+
+Deno.test({
+  name: "two pages connect over WebRTC with the offers and answers that a kite passes on",
+  ...skipUnless("chromium"),
+  fn: async () => {
+    await using browser = await TestBrowser.start();
+    const relay = ourKite({ webrtc: true });
+    await using server = await relay.listen();
+    await using callee = await browser.open();
+    await using caller = await browser.open();
+    const calleeId = await callee.evaluate(openPeer, { url: server.url, dst: "" });
+    await caller.evaluate(openPeer, { url: server.url, dst: calleeId });
+    const received = await eventually(
+      () => callee.evaluate(() => (globalThis as { received?: string }).received),
+      { what: "the text over WebRTC", withinMs: 20_000 },
+    );
+    assertEquals(received, "hello over WebRTC");
+  },
+});
