@@ -10,6 +10,7 @@
 import typescript from "typescript";
 import { publishedFiles } from "./imports.ts";
 import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
+import { readPrograms } from "./programs.ts";
 
 /** The members of deno.json that the package is made from. */
 interface Config {
@@ -26,14 +27,6 @@ interface Packed {
   readonly exports: Record<string, { types: string; import: string; default: string }>;
   readonly dependencies: Record<string, string>;
 }
-
-/** Programs, by the name of their command: modules that export `main`. */
-export const PROGRAMS: Readonly<Record<string, string>> = Object.freeze({
-  kitectl: "./src/kitectl/main.ts",
-  kontrol: "./kontrol/main.ts",
-  reverseproxy: "./src/proxy/reverse/main.ts",
-  tunnelproxy: "./src/proxy/tunnel/main.ts",
-});
 
 /** Dependencies that only those install who choose the storage. */
 const OPTIONAL: readonly string[] = ["etcd3", "postgres"];
@@ -70,6 +63,13 @@ export async function buildPackage(): Promise<URL> {
   }
 }
 
+/** The modules of the commands. Where there are no permissions, one command is enough for Kontrol. */
+async function commands(): Promise<Record<string, string>> {
+  const programs = await readPrograms();
+  const wanted = programs.filter(({ name }) => name !== "kontrol-local");
+  return Object.fromEntries(wanted.map(({ name, entry }) => [name, entry]));
+}
+
 /** The name that npm gives to a tarball. */
 function tarballName({ name, version }: Config): string {
   return `${name.slice(1).replace("/", "-")}-${version}.tgz`;
@@ -82,7 +82,8 @@ async function copySources(config: Config, folder: string): Promise<void> {
     await Deno.copyFile(new URL(file, ROOT), `${folder}/${file}`);
   }
   const { name, version, license, exports, imports, compilerOptions } = config;
-  const programs = Object.entries(PROGRAMS).map(([program, path]) => [`./${program}-main`, path]);
+  const programs = Object.entries(await commands())
+    .map(([command, entry]) => [`./${command}-main`, `./${entry}`]);
   await Deno.writeTextFile(
     `${folder}/deno.json`,
     JSON.stringify({
@@ -99,7 +100,7 @@ async function finish(config: Config, folder: string): Promise<void> {
   const packed: Packed = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
   const bin: Record<string, string> = {};
   await Deno.mkdir(`${folder}/bin`);
-  for (const [program, path] of Object.entries(PROGRAMS)) {
+  for (const [program, path] of Object.entries(await commands())) {
     delete packed.exports[`./${program}-main`];
     bin[program] = `bin/${program}.js`;
     await Deno.writeTextFile(`${folder}/bin/${program}.js`, starter(path), { mode: 0o755 });
@@ -174,7 +175,7 @@ function starter(path: string): string {
   return [
     "#!/usr/bin/env node",
     'import { argv, exit } from "node:process";',
-    `import { main } from "../${path.replace(/^\.\//, "").replace(/\.ts$/, ".js")}";`,
+    `import { main } from "../${path.replace(/\.ts$/, ".js")}";`,
     "",
     "exit(await main(argv.slice(2)));",
     "",

@@ -14,6 +14,7 @@ import { RawJson } from "./raw_json.ts";
 import { IncomingCall, type KiteRequest, type RequestOrigin } from "./request.ts";
 import type { RequestLife } from "./request_life.ts";
 
+const NO_IDS: readonly number[] = Object.freeze([]);
 const NO_ROOM = "Too many bytes are in flight (limit: inFlightBytes, totalInFlightBytes)";
 
 /** Serves and answers the remote's calls over one session. */
@@ -190,7 +191,11 @@ export class CallsIn {
         const codec = can === undefined ? sender.codec : sender.plain;
         const functions = sender.functionsIn(result);
         if (functions.length > 0) followStreams(functions, request);
-        sender.send(functions, (ids) => codec.result(responseId, result, functions, ids, can));
+        if (functions.length === 0) {
+          sender.sendPlain(codec.result(responseId, result, functions, NO_IDS, can));
+        } else {
+          sender.send(functions, (ids) => codec.result(responseId, result, functions, ids, can));
+        }
       }
       if (can !== undefined) sender.extensions.announced();
     } catch (error) {

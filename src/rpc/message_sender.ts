@@ -140,11 +140,11 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
    * @throws {KiteError} `limitError`, or what `encode` throws
    */
   send(functions: readonly FoundFunction[], encode: (ids: readonly number[]) => string): void {
-    if (functions.length === 0) return this.#transmit(encode([]));
+    if (functions.length === 0) return this.sendPlain(encode([]));
     try {
       const ids = this.#handOut(functions);
       try {
-        this.#transmit(encode(ids));
+        this.sendPlain(encode(ids));
       } catch (error) {
         this.#callbacks?.undo(functions, ids);
         throw error;
@@ -177,7 +177,7 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
    */
   sendRaw(responseId: number, escaped: string, can: string | undefined): void {
     if (can === undefined && this.codec instanceof CompactCodec) {
-      this.#transmit(this.codec.rawResult(responseId, JSON.parse(`"${escaped}"`)));
+      this.sendPlain(this.codec.rawResult(responseId, JSON.parse(`"${escaped}"`)));
     } else this.#sendEscaped(this.plain.escapedResult(responseId, escaped, can));
   }
 
@@ -274,7 +274,12 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
     return this.#callbacks.handOut(functions);
   }
 
-  #transmit(text: string): void {
+  /**
+   * Sends an encoded message, after checking its size.
+   *
+   * @throws {KiteError} `limitError`
+   */
+  sendPlain(text: string): void {
     if (exceedsBytes(text, this.limits.messageBytes)) throw this.#tooLong();
     this.sentLength += text.length;
     this.sendText(text);

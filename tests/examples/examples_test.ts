@@ -16,6 +16,8 @@ const EXAMPLES = [
   "exp2_watch.ts",
   "math.ts",
   "math_register.ts",
+  "stream.ts",
+  "typed.ts",
 ];
 
 Deno.test("examples: each one is run by a test here", () => {
@@ -159,3 +161,29 @@ function isClean(): boolean {
   const cache = Array.from(Deno.readDirSync(new URL(".cache/", ROOT)), ({ name }) => name);
   return !cache.some((name) => name.startsWith("demo-"));
 }
+
+Deno.test("examples: stream continues after a lost connection, and sends a stream", async () => {
+  const { code, stdout } = await runExample("stream.ts", [], environment(NO_HOME));
+  const lines = stdout.trimEnd().split("\n");
+  assertEquals(code, 0, stdout);
+  // The producer learns of the lost connection after the reader has dialled again, or before.
+  assertEquals(lines.filter((line) => line !== "tail ends"), [
+    "tail starts",
+    "app.log: line 1",
+    "app.log: line 2",
+    "tail continues after line 2",
+    "app.log: line 3",
+    "app.log: line 4",
+    "counted 10000 lines",
+  ]);
+  assertEquals(lines.length, 9, "both generators have ended");
+});
+
+Deno.test("examples: typed calls, iterates and is refused by its contract", async () => {
+  const { code, stdout } = await runExample("typed.ts", [], environment(NO_HOME));
+  assertEquals(code, 0);
+  assertMatch(
+    stdout,
+    /^2 teas: 6\ntea: 10 in stock\ncoffee: 10 in stock\ncoffee: 5\nargumentError: .* argument 2: /,
+  );
+});

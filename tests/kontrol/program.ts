@@ -1,7 +1,20 @@
-import { fromFileUrl } from "../../tools/paths.ts";
+import { fromFileUrl, ROOT } from "../../tools/paths.ts";
 import { TestProcess } from "../support/process.ts";
 
-const MAIN = fromFileUrl(new URL("../../kontrol/main.ts", import.meta.url));
+/** Kontrol, with the permissions of its task. */
+function runArguments(words: readonly string[], permissions: string): string[] {
+  const config = fromFileUrl(new URL("deno.json", ROOT));
+  const main = fromFileUrl(new URL("kontrol/main.ts", ROOT));
+  return [
+    "run",
+    "--quiet",
+    "--no-prompt",
+    `--config=${config}`,
+    `--permission-set=${permissions}`,
+    main,
+    ...words,
+  ];
+}
 
 /** The result of a run of the program. */
 export interface Run {
@@ -14,6 +27,12 @@ export interface Run {
 export interface ProgramOptions {
   readonly folder: string;
   readonly env?: Record<string, string>;
+  /**
+   * The permission set of deno.json.
+   *
+   * @default "kontrol"
+   */
+  readonly permissions?: "kontrol" | "kontrol-local";
 }
 
 function environment({ folder, env = {} }: ProgramOptions): Record<string, string> {
@@ -23,7 +42,7 @@ function environment({ folder, env = {} }: ProgramOptions): Record<string, strin
 /** Runs Kontrol's program until it exits. */
 export async function runKontrol(options: ProgramOptions, ...words: string[]): Promise<Run> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", MAIN, ...words],
+    args: runArguments(words, options.permissions ?? "kontrol"),
     cwd: options.folder,
     env: environment(options),
     stdin: "null",
@@ -52,7 +71,7 @@ export async function startProgram(
 ): Promise<RunningKontrol> {
   const process = await TestProcess.start({
     program: Deno.execPath(),
-    args: ["run", "-A", MAIN, ...words],
+    args: runArguments(words, options.permissions ?? "kontrol"),
     cwd: options.folder,
     env: environment(options),
     ready: (line) => line.startsWith("try "),
