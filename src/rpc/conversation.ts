@@ -43,6 +43,8 @@ export interface ConversationOptions {
   readonly ids: IdCounter;
   /** Whether requests of the remote must authenticate (docs/protocol.md §5). */
   readonly authenticates: boolean;
+  /** The origin of a page that may call no methods without authentication. */
+  readonly foreignOrigin?: string;
   /** What our own requests show; read before each. */
   readonly credentials: () => Authentication | undefined;
   /**
@@ -74,6 +76,7 @@ export interface ConversationOptions {
 export class Conversation implements SessionHandler, RequestOrigin, BacklogHost {
   readonly remote: RemoteKite;
   readonly authenticates: boolean;
+  readonly foreignOrigin: string | undefined;
   readonly #host: ConversationHost;
   readonly #session: Session;
   readonly #options: ConversationOptions;
@@ -97,6 +100,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.#options = options;
     this.remote = options.remote;
     this.authenticates = options.authenticates;
+    this.foreignOrigin = options.foreignOrigin;
     this.#offersCompact = options.compact ?? true;
     this.#line = new Line(
       session,
