@@ -1,3 +1,5 @@
+// For the type of globalThis.page.
+import type {} from "./page.ts";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startTestKontrol } from "../../src/testing/mod.ts";
 import { ourKite } from "../interop/our_kite.ts";
