@@ -51,7 +51,8 @@ export class Endpoint {
       ...options,
       limits: host.limits,
       onError: (error) => host.report("The handler of a session failed", error),
-      onSession: (session, request) => this.#accept(session, request),
+      foreignOrigin: (request, remoteAddress) => host.origins.foreign(request, remoteAddress),
+      onSession: (session, _request, foreignOrigin) => this.#accept(session, foreignOrigin),
     });
   }
 
@@ -116,8 +117,7 @@ export class Endpoint {
     for (const connection of this.#connections) void connection.close();
   }
 
-  #accept(session: Session, request: Request): void {
-    const foreignOrigin = this.#host.origins.foreign(request, session.remoteAddress);
+  #accept(session: Session, foreignOrigin: string | undefined): void {
     this.accept(session, foreignOrigin === undefined ? {} : { foreignOrigin });
   }
 
