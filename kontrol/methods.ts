@@ -129,8 +129,12 @@ export function addMethods(kite: Kite, options: MethodsOptions): void {
   const throttle = new AnswerThrottle();
   const connections = new ConnectionKites(registry, () => metrics.count("heartbeats"));
   kite.handle("register", (request) => register(kite, service, connections, request));
-  kite.handle("registerMachine", (request) => registerMachine(options, request))
-    .disableAuthentication();
+  kite.handle("registerMachine", async (request) => {
+    const { username, kiteKey } = await registerMachine(options, request);
+    const from = request.client.remoteAddress;
+    kite.log.info("issued a kite.key for {username} to {from}", { username, from });
+    return kiteKey;
+  }).disableAuthentication();
   kite.handle("getKites", async (request) => {
     const fields = request.args.one().object();
     const query = fields.has("query") ? fields.field("query").value : fields.value;
@@ -201,7 +205,7 @@ async function register(
 async function registerMachine(
   { service, machineAuthenticate, machineKeyPicker }: MethodsOptions,
   request: KiteRequest,
-): Promise<string> {
+): Promise<{ readonly username: string; readonly kiteKey: string }> {
   const argument = request.args.at(0);
   const isName = typeof argument.value === "string";
   const username = isName && argument.value !== "" ? argument.string() : request.kite.username;
@@ -223,7 +227,8 @@ async function registerMachine(
     if (error instanceof KiteError) throw error;
     throw new KiteError("authenticationError", messageOf(error), { cause: error });
   }
-  return await service.signKiteKey(username, await machineKeyPicker?.(machine));
+  const kiteKey = await service.signKiteKey(username, await machineKeyPicker?.(machine));
+  return { username, kiteKey };
 }
 
 function authTypeOf(value: Readonly<Record<string, unknown>>): string {

@@ -16,7 +16,12 @@ export function contractSource(name: string, methods: readonly MethodDescription
   const lines = methods.map((description) =>
     `  ${propertyName(description.name)}: ${methodSource(description)},\n`
   );
-  return `import { callback, contract, method, type } from "@kite/kite";\n\n` +
+  // Unused imports are errors in many projects.
+  const helpers = ["callback", "method", "type"].filter((helper) =>
+    lines.some((line) => new RegExp(`\\b${helper}[<(]`).test(line))
+  );
+  const imports = ["contract", ...helpers].sort().join(", ");
+  return `import { ${imports} } from "@kite/kite";\n\n` +
     `export const ${name} = contract({\n${lines.join("")}});\n`;
 }
 

@@ -20,6 +20,9 @@ const FIELD_HELP: Readonly<Record<string, string>> = Object.freeze({
   id: "its id",
 });
 
+/** Milliseconds that a Kontrol may take to answer where the call may do without it. */
+const PATIENCE = 3_000;
+
 /** The options that name a kite to call. */
 export interface TargetOptions extends KontrolQuery {
   readonly to?: string;
@@ -65,11 +68,12 @@ export async function findKites(
   context: Context,
   kite: Kite,
   query: KontrolQuery,
+  wait: { readonly timeout?: number } = {},
 ): Promise<readonly Client[]> {
   try {
     return await context.screen.whileWaiting(
       "Asking Kontrol",
-      () => kite.getKites(query, { signal: context.signal }),
+      () => kite.getKites(query, { ...wait, signal: context.signal }),
     );
   } catch (error) {
     if (!(error instanceof KiteError) || error.code !== "kitesNotFound") throw error;
@@ -177,7 +181,9 @@ async function tokenFor(
   const { kiteKey, kontrolUrls, username } = kite.config;
   if (!hasQuery && (kiteKey === undefined || kontrolUrls.length === 0)) return undefined;
   try {
-    const found = await findKites(context, kite, hasQuery ? query : { username });
+    const found = hasQuery
+      ? await findKites(context, kite, query)
+      : await findKites(context, kite, { username }, { timeout: PATIENCE });
     const match = hasQuery ? found[0] : found.find((each) => isSameUrl(each.url, url));
     return match?.authentication;
   } catch (error) {

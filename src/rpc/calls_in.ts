@@ -14,6 +14,7 @@ import { RawJson } from "./raw_json.ts";
 import { IncomingCall, type KiteRequest, type RequestOrigin } from "./request.ts";
 import type { RequestLife } from "./request_life.ts";
 
+const NO_IDS: readonly number[] = Object.freeze([]);
 const NO_ROOM = "Too many bytes of requests run already (limit: inFlightBytes, totalInFlightBytes)";
 
 /** The remote's calls over one session: each is served, and answered where an answer is wanted. */
@@ -189,7 +190,11 @@ export class CallsIn {
         const codec = can === undefined ? line.codec : line.plain;
         const functions = line.functionsIn(result);
         if (functions.length > 0) followStreams(functions, request);
-        line.send(functions, (ids) => codec.result(responseId, result, functions, ids, can));
+        if (functions.length === 0) {
+          line.sendPlain(codec.result(responseId, result, functions, NO_IDS, can));
+        } else {
+          line.send(functions, (ids) => codec.result(responseId, result, functions, ids, can));
+        }
       }
       if (can !== undefined) line.extensions.announced();
     } catch (error) {

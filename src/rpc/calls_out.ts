@@ -2,7 +2,7 @@ import type { FoundFunction } from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { readAnswer } from "./answer.ts";
 import { failedCall } from "./call_failure.ts";
-import type { Authentication, Codec, RequestHead } from "./codec.ts";
+import type { Authentication, Codec, OutgoingRequest, RequestHead } from "./codec.ts";
 import { disconnected } from "./disconnected.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
 import type { Line } from "./line.ts";
@@ -12,6 +12,8 @@ import { readMetadata } from "./metadata.ts";
 import type { TellOptions } from "./remote.ts";
 import { checkTell, NO_OPTIONS, resolveWithin } from "./tell_options.ts";
 import type { CloseInfo } from "../transport/session.ts";
+
+const NO_IDS: readonly number[] = Object.freeze([]);
 
 /** What our calls need to know beside the line. */
 export interface CallsOutOptions {
@@ -146,21 +148,19 @@ export class CallsOut {
       const can = line.extensions.forRequest;
       const codec = can === undefined ? line.codec : line.plain;
       const head = this.#requestHead(codec);
-      line.send(
+      const request: OutgoingRequest = {
+        method,
+        head,
+        args,
+        responseId,
         functions,
-        (ids) =>
-          codec.request({
-            method,
-            head,
-            args,
-            responseId,
-            functions,
-            ids,
-            timeout,
-            meta: metadata,
-            can,
-          }),
-      );
+        ids: NO_IDS,
+        timeout,
+        meta: metadata,
+        can,
+      };
+      if (functions.length === 0) line.sendPlain(codec.request(request));
+      else line.send(functions, (ids) => codec.request({ ...request, ids }));
       if (can !== undefined) line.extensions.announced();
     } catch (error) {
       return asKiteError(error, "argumentError");

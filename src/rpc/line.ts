@@ -136,11 +136,11 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
    * @throws {KiteError} `limitError`, or what `encode` throws
    */
   send(functions: readonly FoundFunction[], encode: (ids: readonly number[]) => string): void {
-    if (functions.length === 0) return this.#transmit(encode([]));
+    if (functions.length === 0) return this.sendPlain(encode([]));
     try {
       const ids = this.#handOut(functions);
       try {
-        this.#transmit(encode(ids));
+        this.sendPlain(encode(ids));
       } catch (error) {
         this.#callbacks?.undo(functions, ids);
         throw error;
@@ -173,7 +173,7 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
    */
   sendRaw(responseId: number, escaped: string, can: string | undefined): void {
     if (can === undefined && this.codec instanceof CompactCodec) {
-      this.#transmit(this.codec.rawResult(responseId, JSON.parse(`"${escaped}"`)));
+      this.sendPlain(this.codec.rawResult(responseId, JSON.parse(`"${escaped}"`)));
     } else this.#sendEscaped(this.plain.escapedResult(responseId, escaped, can));
   }
 
@@ -270,7 +270,12 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
     return this.#callbacks.handOut(functions);
   }
 
-  #transmit(text: string): void {
+  /**
+   * Sends the text of a message without functions.
+   *
+   * @throws {KiteError} `limitError`
+   */
+  sendPlain(text: string): void {
     if (exceedsBytes(text, this.limits.messageBytes)) throw this.#tooLong();
     this.sentLength += text.length;
     this.sendText(text);

@@ -57,8 +57,8 @@ export function checkTell(options: TellOptions, method: unknown): KiteError | un
  * @returns options without `within`
  */
 export function resolveWithin(options: TellOptions, timeout: number): TellOptions {
+  if (options.within === undefined) return options;
   const { within, ...own } = options;
-  if (within === undefined) return options;
   const asked = own.timeout ?? timeout;
   const wait = asked === 0 ? Infinity : asked;
   const left = within.deadline === undefined ? Infinity : within.deadline - Date.now();

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "../../tools/paths.ts";
 import { archive, checksum, kiteArchive } from "./archives.ts";
-import { Machine } from "./support.ts";
+import { eventually } from "../support/eventually.ts";
+import { kitectlArguments, Machine } from "./support.ts";
 
 const PLATFORM = `${Deno.build.os}_${{ x86_64: "amd64", aarch64: "arm64" }[Deno.build.arch]}`;
 const TLS = new URL("../transport/tls/", import.meta.url);
@@ -135,6 +136,42 @@ Deno.test("kitectl install: over https, with redirects to https only", async () 
   }
   const manifest = await machine.run(["install", `${base}/kite.json`], { env });
   assertEquals(manifest.stdout, "Installed localhost/archive/fs.kite/1.0.0\n", manifest.stderr);
+});
+
+Deno.test("kitectl install: Ctrl-C ends a download, and leaves nothing behind", async () => {
+  await using machine = await Machine.make();
+  const bytes = await kiteArchive("fs", "1.0.0");
+  const text = (name: string): string => Deno.readTextFileSync(new URL(name, TLS));
+  const asked = Promise.withResolvers<void>();
+  await using server = Deno.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    cert: text("cert.pem"),
+    key: text("key.pem"),
+    onListen: () => {},
+  }, () => {
+    // Half of it, and then nothing more.
+    const start = (controller: ReadableStreamDefaultController<Uint8Array>): void => {
+      controller.enqueue(bytes.subarray(0, bytes.length / 2));
+      asked.resolve();
+    };
+    return new Response(new ReadableStream({ start }));
+  });
+  const words = ["install", `https://localhost:${server.addr.port}/fs.tgz`];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: kitectlArguments(words),
+    cwd: machine.folder,
+    clearEnv: true,
+    env: machine.environment({ DENO_CERT: fromFileUrl(new URL("ca.pem", TLS)) }),
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  await asked.promise;
+  await eventually(async () => (await names(`${machine.home}/kites`)).length === 1);
+  child.kill("SIGINT");
+  assertEquals((await child.status).code, 130);
+  assertEquals(await names(`${machine.home}/kites`), []);
 });
 
 Deno.test("kitectl install: an archive without its program, or with two folders, is refused", async () => {

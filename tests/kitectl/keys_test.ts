@@ -99,8 +99,8 @@ Deno.test("kitectl invite and key: a Kontrol that they cannot serve is refused",
   }
   const long = await machine.run(["invite", "--for", "200h"]);
   assertMatch(long.stderr, /Cannot use lifetime .*from 1 second to 7 days/);
-  const flag = await machine.run(["invite", "--", "-storge=etcd"]);
-  assertMatch(flag.stderr, /Cannot use flag "-storge": did you mean -storage\?/);
+  const flag = await machine.run(["invite", "--", "-storages=etcd"]);
+  assertMatch(flag.stderr, /Cannot use flag "-storages": did you mean -storage\?/);
 });
 
 Deno.test("kitectl register: open and closed Kontrols, and questions from the owner", async () => {

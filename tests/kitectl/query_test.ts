@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { z } from "zod";
 import { startTestKontrol } from "../../src/testing/kontrol.ts";
+import { CACHE, fromFileUrl } from "../../tools/paths.ts";
 import { eventually } from "../support/eventually.ts";
 import { Machine } from "./support.ts";
 
@@ -83,8 +85,14 @@ Deno.test("kitectl describe: lists methods, and writes a contract that type-chec
   const json = await machine.run(["describe", "--name", "my-math", "--json"]);
   const { methods } = JSON.parse(json.stdout);
   assert(methods.some(({ name }: { name: string }) => name === "closed"));
+  kite.handle("add", { args: [z.number(), z.number()], result: z.number() }, (a, b) => a + b);
+  const signatures = await machine.run(["describe", "--name", "my-math"]);
+  assertMatch(signatures.stdout, /^add\(number, number\): number +yes$/m);
   const types = await machine.run(["describe", "--name", "my-math", "--types"]);
   assertMatch(types.stdout, /^export const myMathContract = contract\(\{$/m);
+  const use = `import type { Client } from "@kite/kite";
+    export const sum = (math: Client): Promise<number> => math.as(myMathContract).add(1, 2);`;
+  await typeCheck(`${types.stdout}\n${use}`);
 
   kite.handle("kite.describe", () => ({ methods: "none" })).disableAuthentication();
   const odd = await machine.run(["describe", "--name", "my-math"]);
@@ -94,3 +102,18 @@ Deno.test("kitectl describe: lists methods, and writes a contract that type-chec
   const old = await machine.run(["describe", "--name", "my-math"]);
   assertMatch(old.stderr, /it has no method kite\.describe\nGo kites and kite\.js cannot/);
 });
+
+/** Checks a program of this project. */
+async function typeCheck(source: string): Promise<void> {
+  await Deno.mkdir(CACHE, { recursive: true });
+  const file = await Deno.makeTempFile({ dir: fromFileUrl(CACHE), suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(file, source);
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["check", "--quiet", file],
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+  } finally {
+    await Deno.remove(file);
+  }
+}

@@ -159,7 +159,7 @@ Deno.test("kitectl tell: exit codes tell failures apart", async () => {
     [["tell", "--to", "http://127.0.0.1:1/kite", "echo"], 5, /127\.0\.0\.1:1/],
     [["tell", "--to", url, "--timeout", "2s", "slow"], 5, /slow/],
     [["tel"], 2, /unknown command 'tel'\n\(Did you mean tell\?\)/],
-    [["tell", "--tmeout", "2s"], 2, /Did you mean --timeout\?/],
+    [["tell", "--timeouts", "2s"], 2, /Did you mean --timeout\?/],
     [["user"], 2, /Usage: kitectl user/],
   ];
   for (const [words, code, message] of expected) {

@@ -7,6 +7,7 @@ import { Machine, onTerminal } from "./support.ts";
 
 const ignore = Deno.build.os !== "linux";
 const ESCAPE = "\x1b";
+const [BOLD, RED, PLAIN] = [1, 31, 0].map((code) => `${ESCAPE}[${code}m`);
 
 Deno.test({
   name: "kitectl register: asks on the terminal, and shows no invite code",
@@ -93,7 +94,7 @@ Deno.test({
     await kite.register((await kite.listen()).url);
     const query = ["query", "--name", "math"];
     const colored = await onTerminal(machine, query, [], { NO_COLOR: "" });
-    assertStringIncludes(colored.shown, `${ESCAPE}[1musername`);
+    assertStringIncludes(colored.shown, `${BOLD}username`);
     for (const env of [{ NO_COLOR: "1" }, { NO_COLOR: "", TERM: "dumb" }]) {
       const { shown } = await onTerminal(machine, query, [], env);
       assert(!shown.includes(ESCAPE), JSON.stringify(shown));
@@ -101,7 +102,7 @@ Deno.test({
     const piped = await machine.run(query, { env: { NO_COLOR: "" } });
     assert(!piped.stdout.includes(ESCAPE));
     const wrong = await onTerminal(machine, ["tel"], [], { NO_COLOR: "" });
-    assertStringIncludes(wrong.shown, `${ESCAPE}[31merror${ESCAPE}[0m: unknown command 'tel'`);
+    assertStringIncludes(wrong.shown, `${RED}error${PLAIN}: unknown command 'tel'`);
     assertEquals(wrong.code, 2);
 
     const waiting = setInterval(() => isWaitedFor(), 4_000);

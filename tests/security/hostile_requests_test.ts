@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { eventually } from "../support/eventually.ts";
 import vectors from "../vectors/hostile_requests.json" with { type: "json" };
+import { compactTexts, isArray } from "./compact_text.ts";
 import { targetKite } from "./kites.ts";
 import { withUntouchedPrototypes } from "./prototypes.ts";
 import { Wire } from "./wire.ts";
@@ -56,6 +57,28 @@ for (const isRaw of [false, true]) {
           const { arguments: [answer] } = await wire.call(LAST, "square", 7);
           assertEquals(answer, { error: null, result: 49 });
           await checkAnswers(wire, vector);
+        } catch (error) {
+          throw new Error(`${vector.name}: ${error}`, { cause: error });
+        }
+      }
+      await eventually(() => kite.connections.size === 0);
+    });
+  });
+}
+
+for (const isRaw of [false, true]) {
+  const transport = isRaw ? "a raw WebSocket" : "SockJS";
+  Deno.test(`survives every hostile request as a compact message over ${transport}`, async () => {
+    await withUntouchedPrototypes(async () => {
+      const kite = targetKite();
+      await using server = await kite.listen();
+      for (const vector of VECTORS) {
+        if (vector.closes === true) continue;
+        await using wire = await Wire.open(server.url, isRaw);
+        try {
+          wire.sendCompact(...vector.messages.flatMap(compactTexts).filter(isArray));
+          const { arguments: [answer] } = await wire.call(LAST, "square", 7);
+          assertEquals(answer, { error: null, result: 49 });
         } catch (error) {
           throw new Error(`${vector.name}: ${error}`, { cause: error });
         }

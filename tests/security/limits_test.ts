@@ -9,17 +9,21 @@ import { freePort } from "../support/ports.ts";
 import { callingKite, keepingLogger, targetKite } from "./kites.ts";
 import { Wire } from "./wire.ts";
 
-/** Runs a test with a kite of some limits and a client of some others. */
+/** Runs a test with a kite of some limits and a client of some others, over both kinds of messages. */
 async function between(
   served: Partial<Limits>,
   calling: Partial<Limits>,
   run: (client: Client, kite: Kite, url: string) => Promise<void>,
 ): Promise<void> {
-  const kite = targetKite({ limits: served });
-  await using server = await kite.listen();
-  await using client = callingKite({ limits: calling }).newClient(server.url);
-  await client.dial();
-  await run(client, kite, server.url);
+  for (const compact of [false, true]) {
+    const kite = targetKite({ limits: served, compact });
+    await using server = await kite.listen();
+    await using client = callingKite({ limits: calling }).newClient(server.url);
+    await client.dial();
+    // The first call is plain, whatever follows.
+    if (compact) await client.tell("whoami");
+    await run(client, kite, server.url);
+  }
 }
 
 async function failure(call: Promise<unknown>): Promise<string> {
@@ -46,7 +50,7 @@ Deno.test("messageBytes: a longer message ends the session with 1009", () =>
 Deno.test("messageBytes: bytes of UTF-8 count, not characters", () =>
   between({ messageBytes: 1_000 }, {}, async (client) => {
     const end = endOf(client);
-    client.tell("echo", "€".repeat(300)).catch(() => {});
+    client.tell("echo", "€".repeat(350)).catch(() => {});
     assertEquals(await end, 1009);
   }));
 
@@ -54,7 +58,7 @@ Deno.test("messageBytes: a longer outgoing message is refused before it is sent"
   between({}, { messageBytes: 1_000 }, async (client) => {
     const reason = "limitError: a message of more than 1000 bytes (limit: messageBytes)";
     assertEquals(await failure(client.tell("echo", "x".repeat(1_000))), reason);
-    assertEquals(await failure(client.tell("echo", "€".repeat(300), () => {})), reason);
+    assertEquals(await failure(client.tell("echo", "€".repeat(350), () => {})), reason);
     assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, streams: 0, waiting: 0 });
     assertEquals(await client.tell("square", 3), 9);
   }));

@@ -9,6 +9,7 @@ import { heapInUse } from "./heap.ts";
 import { callingKite, targetKite } from "./kites.ts";
 import { Dice, mutate } from "./mutate.ts";
 import { withUntouchedPrototypes } from "./prototypes.ts";
+import { compactTexts, isArray } from "./compact_text.ts";
 import { answerText, responseIdOf, ScriptedServer } from "./scripted_server.ts";
 import { Wire } from "./wire.ts";
 
@@ -19,11 +20,36 @@ const SQUARE = '{"method":"square","arguments":[{"withArgs":[7]}],' +
   '"callbacks":{"990":[0,"responseCallback"]}}';
 const SQUARED = '{"method":990,"arguments":[{"error":null,"result":49}],"callbacks":{}}';
 
-const CORPUS: readonly string[] = [
+const PLAIN: readonly string[] = [
   ...requests.flatMap(({ messages }) => messages),
   ...answers.flatMap(({ messages }) =>
     messages.map((text) => text.replaceAll("$CB", "0").replaceAll("$FN", "1"))
   ),
+];
+
+/** The same as compact messages, and some of each kind. */
+const COMPACT: readonly string[] = [
+  ...PLAIN.flatMap(compactTexts),
+  '[1,5,"echo",["[Function]"],{"callbacks":{"7":[3,0]},"timeout":5,"meta":{"a":"b"}}]',
+  '[2,0,{"$stream":1,"pull":"[Function]","cancel":"[Function]"},{"callbacks":{"7":[2,"pull"],"8":[2,"cancel"]}}]',
+  '[3,1,{"type":"genericError","message":"x"}]',
+  '[4,8,["[Function]",{}],{"callbacks":{"7":[2,0]}}]',
+  "[5,0]",
+  "[6,[1,2,8]]",
+  "[7,[1,2,8]]",
+];
+
+/** What is mutated, and a call whose answer is known. */
+const KINDS = [
+  { name: "plain", corpus: PLAIN, hello: undefined, square: SQUARE, squared: SQUARED },
+  {
+    name: "compact",
+    corpus: [...COMPACT, ...COMPACT, ...PLAIN],
+    hello: '{"method":"square","arguments":[{"withArgs":[7],"can":["compact/1","cancel/1"]}],' +
+      '"callbacks":{"989":[0,"responseCallback"]}}',
+    square: '[1,990,"square",[7]]',
+    squared: "[2,990,49]",
+  },
 ];
 
 function methods(): Methods {
@@ -54,37 +80,40 @@ function begin(all: Methods): { side: Side; session: PipeSession } {
   return { side, session };
 }
 
-Deno.test("mutated: 100,000 messages break nothing", async () => {
-  await withUntouchedPrototypes(async () => {
-    const dice = new Dice(20_181_107);
-    const all = methods();
-    let slowest = 0;
-    let answered = 0;
-    let heap = 0;
-    for (let done = 0; done < VOLUME; done += PER_CONVERSATION) {
-      const { side, session } = begin(all);
-      for (let i = 0; i < PER_CONVERSATION; i++) {
-        const text = mutate(CORPUS, dice);
-        const start = performance.now();
-        session.hear(text);
-        slowest = Math.max(slowest, performance.now() - start);
+for (const { name, corpus, hello, square, squared } of KINDS) {
+  Deno.test(`mutated: 100,000 ${name} messages break nothing`, async () => {
+    await withUntouchedPrototypes(async () => {
+      const dice = new Dice(20_181_107);
+      const all = methods();
+      let slowest = 0;
+      let answered = 0;
+      let heap = 0;
+      for (let done = 0; done < VOLUME; done += PER_CONVERSATION) {
+        const { side, session } = begin(all);
+        if (hello !== undefined) session.hear(hello);
+        for (let i = 0; i < PER_CONVERSATION; i++) {
+          const text = mutate(corpus, dice);
+          const start = performance.now();
+          session.hear(text);
+          slowest = Math.max(slowest, performance.now() - start);
+        }
+        await Promise.resolve();
+        session.hear(square);
+        assert(session.isOpen, "the conversation goes on");
+        assertEquals(session.sent.findLast((text) => text === squared), squared);
+        answered += session.sent.length;
+        session.close();
+        await eventually(() => side.ends.length === 1);
+        assertEquals(side.conversation.load.pending + side.conversation.load.callbacks, 0);
+        if (done === VOLUME / 5) heap = await heapInUse();
       }
-      await Promise.resolve();
-      session.hear(SQUARE);
-      assert(session.isOpen, "the conversation goes on");
-      assertEquals(session.sent.findLast((text) => text.startsWith('{"method":990,')), SQUARED);
-      answered += session.sent.length;
-      session.close();
-      await eventually(() => side.ends.length === 1);
-      assertEquals(side.conversation.load.pending + side.conversation.load.callbacks, 0);
-      if (done === VOLUME / 5) heap = await heapInUse();
-    }
-    assert(slowest < 500, `one message took ${slowest} ms`);
-    assert(answered > VOLUME / 20, `only ${answered} were answered: the mutations are too wild`);
-    const growth = await heapInUse() - heap;
-    assert(growth < 4_000_000, `the heap has grown by ${growth} bytes`);
+      assert(slowest < 500, `one message took ${slowest} ms`);
+      assert(answered > VOLUME / 20, `only ${answered} were answered: the mutations are too wild`);
+      const growth = await heapInUse() - heap;
+      assert(growth < 4_000_000, `the heap has grown by ${growth} bytes`);
+    });
   });
-});
+}
 
 for (const isRaw of [false, true]) {
   Deno.test(`mutated: messages through ${isRaw ? "a raw WebSocket" : "SockJS"} break nothing`, async () => {
@@ -95,7 +124,10 @@ for (const isRaw of [false, true]) {
       for (let done = 0; done < THROUGH_SOCKETS; done += PER_CONVERSATION) {
         await using wire = await Wire.open(server.url, isRaw);
         for (let i = 0; i < PER_CONVERSATION; i += 5) {
-          wire.send(...Array.from({ length: 5 }, () => mutate(CORPUS, dice)));
+          wire.send(...Array.from({ length: 5 }, () => mutate(PLAIN, dice)));
+          wire.sendCompact(
+            ...Array.from({ length: 5 }, () => mutate(COMPACT, dice)).filter(isArray),
+          );
         }
         const { arguments: [answer] } = await wire.call(990_990, "square", 7);
         assertEquals(answer, { error: null, result: 49 });
@@ -126,7 +158,9 @@ Deno.test("mutated: a client survives a server that answers with mutated message
       const { method } = JSON.parse(text);
       if (typeof method !== "string") return;
       for (let i = 0; i < 20; i++) {
-        connection.send(mutate(CORPUS, dice));
+        connection.send(mutate(PLAIN, dice));
+        const compact = mutate(COMPACT, dice);
+        if (isArray(compact)) connection.sendFrame(`a[${compact}]`);
       }
       if (method === "square") connection.send(answerText(responseIdOf(text), 49));
     });

@@ -59,6 +59,11 @@ export class Wire {
     else this.#socket.send(JSON.stringify(messages));
   }
 
+  /** Sends compact messages: as one frame, or as one text. */
+  sendCompact(...messages: string[]): void {
+    if (messages.length > 0) this.#socket.send(`[${messages.join(",")}]`);
+  }
+
   /** Sends a frame just as it is. */
   sendFrame(frame: string | Uint8Array<ArrayBuffer>): void {
     this.#socket.send(frame);
