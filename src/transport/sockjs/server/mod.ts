@@ -1,5 +1,4 @@
 import { cannotUse } from "../../../protocol/refusal.ts";
-import type { Session } from "../../session.ts";
 import {
   callbackOf,
   DOWNSTREAM,
