@@ -32,10 +32,10 @@ const CLOSE_TIMEOUT = 5_000;
  * import { SockJsServer } from "./mod.ts";
  *
  * const sockjs = new SockJsServer({
- *   prefix: "/echo",
+ *   prefix: "/thanks",
  *   limits: DEFAULT_LIMITS,
  *   onSession: (session) =>
- *     session.attach({ onMessage: (message) => session.send(message), onClose: () => {} }),
+ *     session.attach({ onMessage: () => session.send("thanks"), onClose: () => {} }),
  * });
  * const server = Deno.serve({ hostname: "127.0.0.1", port: 0 }, (request) => sockjs.fetch(request));
  * await sockjs.close();
