@@ -7,6 +7,7 @@ import { exceedsBytes } from "../transport/byte_length.ts";
 import { errorObject } from "./answer.ts";
 import type { IncomingRequest } from "./codec.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
+import { FIRST_CREDIT, readFirstCredit } from "./first_credit.ts";
 import type { InFlight } from "./in_flight.ts";
 import type { Line } from "./line.ts";
 import { closeSource } from "./outgoing_stream.ts";
@@ -194,6 +195,7 @@ export class CallsIn {
           line.sendPlain(codec.result(responseId, result, functions, NO_IDS, can));
         } else {
           line.send(functions, (ids) => codec.result(responseId, result, functions, ids, can));
+          beginStream(functions, request, line);
         }
       }
       if (can !== undefined) line.extensions.announced();
@@ -253,6 +255,19 @@ function followStreams(functions: readonly FoundFunction[], request: IncomingCal
       else life.leave();
     };
   }
+}
+
+/** Begins the stream that is the whole answer, if its caller gave credit with the request. */
+function beginStream(
+  [first]: readonly FoundFunction[],
+  request: IncomingCall,
+  { remoteFunctions }: Line,
+): void {
+  if (first?.stream === undefined || first.path.length !== 1) return;
+  const allowed = readFirstCredit(request.meta[FIRST_CREDIT]);
+  if (allowed === undefined) return;
+  const { credit, next, end } = allowed;
+  first.stream.pull(credit, remoteFunctions.make(next), remoteFunctions.make(end));
 }
 
 /** Ends a stream that nobody waits for. */

@@ -6,6 +6,7 @@ import type { Authentication, Codec, OutgoingRequest, RequestHead } from "./code
 import { disconnected } from "./disconnected.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
 import type { Line } from "./line.ts";
+import { EXPECTS_STREAM, FIRST_CREDIT, writeFirstCredit } from "./first_credit.ts";
 import { LAST_ID } from "./tracked.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
 import { readMetadata } from "./metadata.ts";
@@ -140,6 +141,9 @@ export class CallsOut {
       const reason = `${pendingCalls} calls wait already (limit: pendingCalls)`;
       return new KiteError("limitError", reason);
     }
+    const isStream = (options as { [EXPECTS_STREAM]?: true })[EXPECTS_STREAM] === true &&
+      line.extensions.has("stream/1");
+    if (isStream) return this.#callStream(options, method, args, resolve);
     const responseId = line.ids.take();
     let functions: readonly FoundFunction[];
     try {
@@ -179,6 +183,29 @@ export class CallsOut {
       };
     this.#pending.add(responseId, call);
     return undefined;
+  }
+
+  /** Begins a call whose answer should be a stream, with the first credit for it. */
+  #callStream(
+    options: TellOptions,
+    method: string,
+    args: readonly unknown[],
+    resolve: (result: unknown) => void,
+  ): KiteError | undefined {
+    try {
+      const { stream, firstCredit } = this.#line.streams.expect();
+      const meta = { ...options.meta, [FIRST_CREDIT]: writeFirstCredit(firstCredit) };
+      const error = this.#call(
+        { ...options, meta, [EXPECTS_STREAM]: undefined } as TellOptions,
+        method,
+        args,
+        (result) => resolve(stream.settle(result)),
+      );
+      if (error !== undefined) stream.settle(undefined);
+      return error;
+    } catch (error) {
+      return asKiteError(error, "argumentError");
+    }
   }
 
   /** What a call with functions or a signal has to tidy up when it ends. */

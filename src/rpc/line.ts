@@ -209,6 +209,10 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
     return this.#callbacks?.release(callback) ?? false;
   }
 
+  handOut(functions: readonly Callback[]): readonly number[] {
+    return this.#handOut(functions.map((callback) => ({ path: [], callback })));
+  }
+
   /** Forgets a function that the remote does not need any more. */
   forget(callback: Callback): void {
     this.#callbacks?.forget(callback);

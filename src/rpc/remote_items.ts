@@ -1,4 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
+import { EXPECTS_STREAM } from "./first_credit.ts";
 import { IncomingStream } from "./incoming_stream.ts";
 import type { TellOptions } from "./remote.ts";
 import type { RemoteStream } from "./remote_stream.ts";
@@ -96,9 +97,8 @@ export class RemoteItems implements RemoteStream<unknown> {
     const { name, options, call } = this.#method;
     const lastId = this.#lastId;
     // A call that asks for what follows an item has the same effect when it is repeated.
-    const result = await call(
-      lastId === undefined ? options : { ...options, lastId, idempotent: true },
-    );
+    const repeated = lastId === undefined ? options : { ...options, lastId, idempotent: true };
+    const result = await call({ ...repeated, [EXPECTS_STREAM]: true } as TellOptions);
     if (!(result instanceof IncomingStream)) {
       throw new KiteError("invalidResponse", `Cannot stream from "${name}": no stream came`);
     }
