@@ -2,7 +2,8 @@ import type { KiteError } from "../protocol/errors.ts";
 
 /** The target of a failed call. */
 export interface CallTarget {
-  readonly method: string;
+  /** Whatever a caller without types gave. */
+  readonly method: unknown;
   /** The remote's URL, or its address if it has dialled us. */
   readonly url: string;
 }
@@ -28,7 +29,8 @@ function rethrow(error: unknown): never {
   throw error;
 }
 
-function describe(error: KiteError, { method, url }: CallTarget): void {
+function describe(error: KiteError, { method: given, url }: CallTarget): void {
+  const method = typeof given === "string" ? given : "";
   if (error.method !== undefined || !Object.isExtensible(error)) return;
   define(error, "method", method, true);
   define(error, "url", url, true);

@@ -55,7 +55,7 @@ export class CallsOut {
     return new Promise((resolve) => {
       const error = this.#call(options, method, args, resolve);
       if (error !== undefined) {
-        resolve(failedCall(error, { method: String(method), url: this.#options.remoteUrl() }));
+        resolve(failedCall(error, { method, url: this.#options.remoteUrl() }));
       }
     });
   }
