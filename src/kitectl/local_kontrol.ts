@@ -8,23 +8,23 @@ import type { Storage } from "../../kontrol/storage/storage.ts";
 import type { Context } from "./context.ts";
 import { EXIT, Failure } from "./exit_codes.ts";
 
-/** The storage and the keys of the Kontrol on this machine, which may run meanwhile. */
+/** The storage and the keys of the Kontrol on this machine, which may be running. */
 export interface LocalKontrol extends AsyncDisposable {
   readonly settings: Settings;
   readonly storage: Storage;
   readonly keys: KeyRing;
   /** Kontrol's user. */
   readonly username: string;
-  /** Kontrol's URL, as its own kite.key says. */
+  /** Kontrol's URL, from its own kite.key. */
   readonly url: string;
 }
 
-/** Says in the help how a command finds Kontrol. */
+/** The part of the help that tells how a command finds Kontrol. */
 export const LOCAL_HELP = `
 It works on the machine of Kontrol, on Kontrol's own storage and keys. Where Kontrol has flags or
 KONTROL_ variables for these, give the command the same ones; flags follow after --.`;
 
-/** The settings of Kontrol, as its program would have them. */
+/** Reads the settings of Kontrol as its program does. */
 export function readLocalSettings(context: Context, flags: readonly string[]): Settings {
   const settings = readProgramSettings(
     flags,
@@ -40,7 +40,7 @@ export function readLocalSettings(context: Context, flags: readonly string[]): S
 /**
  * Opens the storage and the keys of the Kontrol on this machine.
  *
- * @param flags those of Kontrol's program
+ * @param flags flags of Kontrol's program
  * @throws {Failure} if there is no Kontrol on this machine
  */
 export async function openLocalKontrol(
@@ -65,7 +65,7 @@ export async function openLocalKontrol(
       kontrolUrl: () => kontrolURL,
     });
     const privateKey = await readTextFile(`${settings.home}/key.pem`);
-    // Such a storage is that of another process: the key pair is only in the files.
+    // The memory of another process cannot be opened; the key pair is in the files too.
     if (settings.storage === "memory" && privateKey !== undefined) await keys.add({ privateKey });
     return {
       settings,

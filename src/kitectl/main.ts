@@ -27,7 +27,12 @@ export async function main(words: readonly string[]): Promise<number> {
     controller.abort(new KiteError("aborted", "Interrupted"));
     setTimeout(() => interrupted.resolve(EXIT.interrupted), CLEAN_UP_TIME);
   });
-  const context: Context = { screen, signal: controller.signal, program: programName() };
+  const context: Context = {
+    screen,
+    signal: controller.signal,
+    ignoreInterrupt: release,
+    program: programName(),
+  };
   try {
     return await Promise.race([run(context, words), interrupted.promise]);
   } finally {
@@ -55,9 +60,9 @@ async function run(context: Context, words: readonly string[]): Promise<number> 
   }
 }
 
-/** Takes options as Go's kitectl has them: `-name=math`. */
+/** Accepts options with one dash, as Go's kitectl does: `-name=math`. */
 function withDoubleDashes(words: readonly string[]): string[] {
-  // What follows `run` is the kite's own.
+  // The words after `run` belong to the kite.
   if (words[0] === "run") return [...words];
   const end = words.indexOf("--");
   return words.map((word, i) => {

@@ -13,13 +13,13 @@ import { type AddCommand, examples, readOption } from "./command.ts";
 import { type Context, createKite } from "./context.ts";
 import { EXIT, Failure } from "./exit_codes.ts";
 
-/** Kontrol may ask its owner or the user before it answers. */
+/** Milliseconds for the registration, during which Kontrol may ask its owner or the user. */
 const TIMEOUT = 300_000;
 
 interface RegisterOptions {
   readonly to?: string;
   readonly username?: string;
-  /** True for a code that is asked for. */
+  /** True to ask for the code. */
   readonly invite?: string | true;
   readonly force?: boolean;
 }
@@ -33,7 +33,7 @@ export const addRegister: AddCommand = (program, context) => {
       "Kontrol's URL; that of the present kite.key, or this machine's, if not given",
     )
     .option("--username <name>", "your username; asked for if not given")
-    .option("--invite [code]", "the code of an invite; asked for, unseen, if not given")
+    .option("--invite [code]", "the code of an invite; asked for without echo if not given")
     .option("--force", "replace the kite.key that is there")
     .addHelpText(
       "after",
@@ -65,7 +65,7 @@ async function register(context: Context, options: RegisterOptions): Promise<voi
   const kite = createKite({
     username,
     kiteKey: "",
-    // Kontrol's owner may ask back in these ways.
+    // Kontrol may ask the user with these methods.
     builtins: { "kite.print": true, "kite.prompt": true, "kite.getPass": true },
   });
   try {
@@ -106,7 +106,7 @@ function kontrolUrl(given: string | undefined, kiteKey: string | undefined): str
   return known ?? `http://localhost:${DEFAULT_PORT}/kite`;
 }
 
-/** The answer to a question; without a person to ask, the option is named that tells it. */
+/** Reads the answer to a question. If nobody can answer, the error names the option to use. */
 async function ask(question: Promise<string>, option: string): Promise<string> {
   let answer: string;
   try {

@@ -23,7 +23,7 @@ export interface SessionFaults {
  * const outgoing = new Faults();
  * const [end, there] = memorySessions();
  * const here = new FaultySession(end, { outgoing });
- * const received: string[] = [];
+ * const received: unknown[] = [];
  * const closed = Promise.withResolvers<void>();
  * there.attach({
  *   onMessage: (message) => received.push(message),
@@ -44,7 +44,11 @@ export class FaultySession implements Session {
   #handler: SessionHandler | undefined;
   #isLost = false;
 
-  /** @param session the session that carries the messages */
+  /**
+   * Wraps a session. Use the result in its place.
+   *
+   * @param session the session that carries the messages
+   */
   constructor(session: Session, { outgoing, incoming }: SessionFaults = {}) {
     this.#session = session;
     this.#incoming = incoming;

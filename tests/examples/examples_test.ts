@@ -20,8 +20,12 @@ const EXAMPLES = [
   "typed.ts",
 ];
 
+// Its test, which needs Chromium, is in tests/browser/.
+const BROWSER_EXAMPLE = "browser";
+
 Deno.test("examples: each one is run by a test here", () => {
-  const there = Array.from(Deno.readDirSync(new URL("examples/", ROOT)), ({ name }) => name);
+  const there = Array.from(Deno.readDirSync(new URL("examples/", ROOT)), ({ name }) => name)
+    .filter((name) => name !== BROWSER_EXAMPLE);
   assertEquals(there.sort(), EXAMPLES);
 });
 
@@ -105,7 +109,7 @@ Deno.test("exp2_watch: refuses an argument that is not a number", async () => {
   );
 });
 
-Deno.test("examples: math_register says what lacks when no Kontrol is known", async () => {
+Deno.test("examples: math_register reports that no Kontrol is configured", async () => {
   const { code, stderr } = await runExample("math_register.ts", [], environment(NO_HOME));
   assertEquals(code, 1);
   assertStringIncludes(
