@@ -1,8 +1,8 @@
 /**
  * Our client, measured.
  *
- * `--url --token --warmup --seconds --mode=calls --inflight` | `--mode=sizes` | `--mode=slow`; prints
- * one line of JSON, {@linkcode ClientReport}.
+ * `--url --token --warmup --seconds [--compact=yes]`, and `--mode=calls --inflight` | `--mode=sizes` |
+ * `--mode=slow`; prints one line of JSON, {@linkcode ClientReport}.
  *
  * @module
  */
@@ -22,8 +22,9 @@ const SIZES = [100, 4_096, 65_536] as const;
 const SLOW_CALL = 1_000;
 const SLOW_ROUNDS = 3;
 
-async function calls(
-  remote: Client,
+/** Measures calls of `square` with 4, so many at a time. */
+export async function measureCalls(
+  square: () => Promise<unknown>,
   inFlight: number,
   warmup: number,
   seconds: number,
@@ -33,7 +34,7 @@ async function calls(
   const caller = async (): Promise<void> => {
     while (!stopped) {
       const start = performance.now();
-      if (await remote.tell("square", 4) !== 16) throw new Error("square of 4 is not 16");
+      if (await square() !== 16) throw new Error("square of 4 is not 16");
       latencies.push(performance.now() - start);
     }
   };
@@ -86,7 +87,10 @@ async function main(): Promise<void> {
   const options = new PeerOptions(Deno.args);
   const kite = new Kite("exp2", "1.0.0", { username: USER });
   const authentication = { type: "token", key: options.text("token") };
-  const remote = kite.newClient(options.text("url"), { authentication });
+  const remote = kite.newClient(options.text("url"), {
+    authentication,
+    compact: options.find("compact") === "yes",
+  });
   await remote.dial();
   const [warmup, seconds] = [options.number("warmup"), options.number("seconds")];
   const mode = options.text("mode");
@@ -94,7 +98,12 @@ async function main(): Promise<void> {
     ? await sizes(remote, warmup, seconds)
     : mode === "slow"
     ? await slow(remote)
-    : await calls(remote, options.number("inflight"), warmup, seconds);
+    : await measureCalls(
+      () => remote.tell("square", 4),
+      options.number("inflight"),
+      warmup,
+      seconds,
+    );
   printLine(JSON.stringify(report));
   remote.close();
 }
