@@ -153,6 +153,7 @@ export class CallsIn {
     this.#inFlight.add(bytes);
     const life = IncomingCall.lifeOf(request);
     if (responseId !== undefined) this.#waiting.set(responseId, life);
+    this.#nameExtensions();
     const finish = (): void => {
       life.end();
       if (responseId !== undefined && this.#waiting.get(responseId) === life) {
@@ -171,6 +172,15 @@ export class CallsIn {
         this.#answerThrown(request, responseId, error, startedAt);
       },
     );
+  }
+
+  /** The caller is told before the first answer, which may take long: it may cancel the call. */
+  #nameExtensions(): void {
+    const line = this.#line;
+    const can = line.extensions.forAnswer;
+    if (can === undefined || !line.isOpen) return;
+    line.sendText(line.plain.names(can));
+    line.extensions.announced();
   }
 
   #answer(

@@ -68,6 +68,8 @@ export type Incoming =
   | { readonly kind: "release"; readonly ids: readonly number[] }
   /** These functions of the remote can no longer be called. */
   | { readonly kind: "revoke"; readonly ids: readonly number[] }
+  /** The names of the remote's extensions, unchecked. */
+  | { readonly kind: "can"; readonly names: unknown }
   /** The codec has kept what the message says. */
   | { readonly kind: "none" }
   | IncomingBroken;

@@ -1,12 +1,12 @@
 /**
  * Our client, measured.
  *
- * `--url --token --warmup --seconds [--compact=yes]`, and `--mode=calls --inflight` | `--mode=sizes` |
- * `--mode=slow`; prints one line of JSON, {@linkcode ClientReport}.
+ * `--url --token --warmup --seconds [--compact=no]`, and `--mode=calls --inflight` | `--mode=sizes` |
+ * `--mode=slow` | `--mode=stream --items`; prints one line of JSON, {@linkcode ClientReport}.
  *
  * @module
  */
-import { type Client, Kite } from "../../mod.ts";
+import { type Client, Kite, type RemoteStream } from "../../mod.ts";
 import { USER } from "./credentials.ts";
 import { printLine } from "./output.ts";
 import { boundLifetime, PeerOptions } from "./peer.ts";
@@ -14,7 +14,9 @@ import { median, pause } from "./statistics.ts";
 
 /**
  * What one run found. `calls`: `p50` (ms) and `perSecond`. `sizes`: the p50 by bytes of argument,
- * `100`, `4096`, `65536`. `slow`: `fast`, how long a call took behind one of a second (ms).
+ * `100`, `4096`, `65536`. `slow`: `fast`, how long a call took behind one of a second (ms). `stream`:
+ * `perSecond`, the items, and `grown`, the memory of the client at the end beyond that after a fifth of
+ * the items (MiB).
  */
 export type ClientReport = Readonly<Record<string, number>>;
 
@@ -82,6 +84,23 @@ async function slow(remote: Client): Promise<ClientReport> {
   return { fast: Math.max(...latencies) };
 }
 
+async function stream(remote: Client, items: number): Promise<ClientReport> {
+  const first = items / 5;
+  let start = 0;
+  let memory = 0;
+  let count = 0;
+  for await (const item of await remote.tell<RemoteStream<number>>("items", items)) {
+    if (item !== count++) throw new Error(`item ${item} came in place of ${count - 1}`);
+    if (count !== first) continue;
+    memory = Deno.memoryUsage().rss;
+    start = performance.now();
+  }
+  if (count !== items) throw new Error(`${count} items came, not ${items}`);
+  const seconds = (performance.now() - start) / 1_000;
+  const grown = Math.max(0, Deno.memoryUsage().rss - memory) / 1_048_576;
+  return { perSecond: (items - first) / seconds, grown };
+}
+
 async function main(): Promise<void> {
   boundLifetime();
   const options = new PeerOptions(Deno.args);
@@ -89,7 +108,7 @@ async function main(): Promise<void> {
   const authentication = { type: "token", key: options.text("token") };
   const remote = kite.newClient(options.text("url"), {
     authentication,
-    compact: options.find("compact") === "yes",
+    compact: options.find("compact") !== "no",
   });
   await remote.dial();
   const [warmup, seconds] = [options.number("warmup"), options.number("seconds")];
@@ -98,6 +117,8 @@ async function main(): Promise<void> {
     ? await sizes(remote, warmup, seconds)
     : mode === "slow"
     ? await slow(remote)
+    : mode === "stream"
+    ? await stream(remote, options.number("items"))
     : await measureCalls(
       () => remote.tell("square", 4),
       options.number("inflight"),

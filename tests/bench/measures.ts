@@ -33,12 +33,26 @@ export interface Effort {
   /** Calls of the Go client, which counts calls instead of seconds. */
   readonly goCalls: number;
   readonly idleConnections: number;
+  /** Items of the compact stream; a fifth of it without compact messages. */
+  readonly items: number;
 }
 
 /** The thorough effort. */
-export const FULL: Effort = { warmup: 1.5, seconds: 3, goCalls: 40_000, idleConnections: 2_000 };
+export const FULL: Effort = {
+  warmup: 1.5,
+  seconds: 3,
+  goCalls: 40_000,
+  idleConnections: 2_000,
+  items: 10_000_000,
+};
 /** The effort of `--quick`. */
-export const QUICK: Effort = { warmup: 0.7, seconds: 1, goCalls: 8_000, idleConnections: 1_000 };
+export const QUICK: Effort = {
+  warmup: 0.7,
+  seconds: 1,
+  goCalls: 8_000,
+  idleConnections: 1_000,
+  items: 2_000_000,
+};
 
 /** The name of a measurement, as in `--only`. */
 export type MeasureName =
@@ -51,7 +65,9 @@ export type MeasureName =
   | "sizes"
   | "idle"
   | "idle-called"
-  | "slow";
+  | "slow"
+  | "stream"
+  | "stream-plain";
 
 interface GoReport {
   readonly callsPerSecond: number;
@@ -107,6 +123,13 @@ export function allMeasures(effort: Effort, setting: Setting): Measure[] {
     return idle(server, contender, true, effort, setting);
   });
   add("slow", ["ours"], (server) => ownClient(server, { mode: "slow" }, effort, setting));
+  const { items } = effort;
+  add("stream", ["ours"], (server) => {
+    return ownClient(server, { mode: "stream", items, compact: "yes" }, effort, setting);
+  });
+  add("stream-plain", ["ours"], (server) => {
+    return ownClient(server, { mode: "stream", items: items / 5, compact: "no" }, effort, setting);
+  });
   return measures;
 }
 

@@ -24,4 +24,8 @@ kite.handle(
   "slow",
   ({ args }) => new Promise((resolve) => setTimeout(resolve, args.one().number())),
 );
+kite.handle("items", async function* ({ args }) {
+  const to = args.one().number();
+  for (let n = 0; n < to; n++) yield n;
+});
 await kite.listen();

@@ -23,7 +23,7 @@ interface Bound {
 
 interface Row {
   readonly label: string;
-  readonly unit: "ms" | "calls/s" | "µs" | "KiB";
+  readonly unit: "ms" | "calls/s" | "items/s" | "µs" | "KiB" | "MiB";
   readonly sources: Partial<Record<Contender, Source>>;
   readonly bounds: readonly Bound[];
 }
@@ -132,6 +132,14 @@ const ROWS: readonly Row[] = [
     sources: { ours: source("slow", "ours", "fast") },
     bounds: [{ name: "the slow one", of: SLOW, atMost: 0.1 }],
   },
+  streamRow("a stream of small items, compact", "stream", 1_000_000),
+  streamRow("a stream of small items, plain", "stream-plain", 150_000),
+  {
+    label: "memory that the stream takes from its first fifth on",
+    unit: "MiB",
+    sources: { ours: source("stream", "ours", "grown") },
+    bounds: [{ name: "64 MiB", of: 64, atMost: 1 }],
+  },
 ];
 
 /** Fills the table. Rows of which nothing was measured are left out. */
@@ -187,6 +195,13 @@ function row(
 ): Row {
   const entries = contenders.map((name) => [name, source(measure, name, figure)]);
   return { label, unit, sources: Object.fromEntries(entries), bounds };
+}
+
+/** @param must items a second, at least */
+function streamRow(label: string, measure: MeasureName, must: number): Row {
+  return row(label, "items/s", measure, "perSecond", ["ours"], [
+    { name: `${must / 1_000}k`, of: must, atLeast: 1 },
+  ]);
 }
 
 /** @param must at least so many times the floor's and, where given, Go's */
