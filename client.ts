@@ -68,4 +68,7 @@ export { DEFAULT_LIMITS, type Limits } from "./src/protocol/limits.ts";
 export type { KiteIdentity } from "./src/protocol/identity.ts";
 export type { KontrolQuery } from "./src/protocol/query.ts";
 export type { ClientTransport } from "./src/transport/dial.ts";
-export type { CloseInfo, TransportName } from "./src/transport/session.ts";
+export { webSocketSession } from "./src/transport/websocket/existing.ts";
+export type { Connect } from "./src/transport/custom.ts";
+export type { Message } from "./src/transport/message.ts";
+export type { CloseInfo, Session, SessionHandler, TransportName } from "./src/transport/session.ts";

@@ -32,6 +32,7 @@ export type { ClientOptions, ClientState, DialOptions } from "./src/client_optio
 export type { BackoffOptions } from "./src/backoff.ts";
 export type { Connection } from "./src/connection.ts";
 export type { ClientTransport } from "./src/transport/dial.ts";
+export { webSocketSession } from "./src/transport/websocket/existing.ts";
 export type { Connect } from "./src/transport/custom.ts";
 export type { Message } from "./src/transport/message.ts";
 export type { CloseInfo, Session, SessionHandler, TransportName } from "./src/transport/session.ts";

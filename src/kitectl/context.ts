@@ -10,6 +10,8 @@ export interface Context {
   readonly screen: Screen;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
+  /** Leaves Ctrl-C to a program that is run in place of this one. */
+  readonly ignoreInterrupt: () => void;
   /** How the user calls this program. */
   readonly program: string;
 }

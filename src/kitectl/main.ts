@@ -27,7 +27,12 @@ export async function main(words: readonly string[]): Promise<number> {
     controller.abort(new KiteError("aborted", "Interrupted"));
     setTimeout(() => interrupted.resolve(EXIT.interrupted), CLEAN_UP_TIME);
   });
-  const context: Context = { screen, signal: controller.signal, program: programName() };
+  const context: Context = {
+    screen,
+    signal: controller.signal,
+    ignoreInterrupt: release,
+    program: programName(),
+  };
   try {
     return await Promise.race([run(context, words), interrupted.promise]);
   } finally {

@@ -15,6 +15,6 @@ export const addRun: AddCommand = (program, context, end) => {
     )
     .action(async (name: string, args: string[]) => {
       const kite = await findInstalled(name);
-      end(await runProgram(kite.program, args));
+      end(await runProgram(kite.program, args, context.ignoreInterrupt));
     });
 };

@@ -4,13 +4,13 @@ import type { ApiOptions, RemoteKite, TellOptions } from "./remote.ts";
 import { RemoteItems } from "./remote_items.ts";
 import { validateValue } from "./validate.ts";
 
-/** The part of a remote that typed functions use. */
+/** The methods of a remote that typed functions use. */
 export type Teller = Pick<RemoteKite, "tellWith">;
 
 type Check = (value: unknown) => unknown;
 
 /**
- * Makes the typed functions of a contract for one remote.
+ * Creates the typed functions of a contract for one remote.
  *
  * @param options options of every call; those given with a call override them
  */

@@ -4,8 +4,8 @@ import type { Authentication } from "./codec.ts";
 import { IncomingCall, type KiteRequest } from "./request.ts";
 
 /**
- * An authenticator of the owner's own: gives the caller's username, or throws to refuse. A thrown
- * message reaches the caller as `authenticationError: TYPE: message`.
+ * Authenticates a caller: returns the caller's username, or throws to refuse the call. The thrown
+ * message is sent to the caller as `authenticationError: TYPE: message`.
  */
 export type Authenticator = (
   authentication: Authentication,
@@ -22,19 +22,24 @@ interface Remembered {
 export class Authenticators {
   readonly #verifiers = new Map<string, Verifier>();
   readonly #own = new Map<string, Authenticator>();
-  /** Results by the object that a conversation keeps while its caller shows the same token. */
+  /**
+   * Results by authentication object. A codec reuses the object while its caller sends the same
+   * token.
+   */
   readonly #remembered = new WeakMap<Authentication, Remembered>();
-  /** Counts changes of the table and of what is trusted: each makes earlier results void. */
+  /**
+   * Counts changes of the table and of the trusted keys. Each change makes earlier results invalid.
+   */
   #generation = 0;
 
-  /** Adds an authenticator of this library, in place of any former one of that type. */
+  /** Adds an authenticator of this library. It replaces one of the same type. */
   setVerifier(type: string, verifier: Verifier): void {
     this.#own.delete(type);
     this.#verifiers.set(type, verifier);
     this.#generation++;
   }
 
-  /** Adds an authenticator of the owner's, in place of any former one of that type. */
+  /** Adds an authenticator of the owner. It replaces one of the same type. */
   set(type: string, authenticator: Authenticator): void {
     this.#verifiers.delete(type);
     this.#own.set(type, authenticator);
@@ -56,7 +61,7 @@ export class Authenticators {
     return [...this.#verifiers.keys(), ...this.#own.keys()];
   }
 
-  /** Makes earlier results void; to be called when what is trusted changes. */
+  /** Makes earlier results invalid. Call it when the trusted keys change. */
   trustChanged(): void {
     this.#generation++;
   }
@@ -106,7 +111,7 @@ export class Authenticators {
         const reason = messageOf(error);
         throw new KiteError("authenticationError", `${type}: ${reason}`, { cause: error });
       }
-      // A change during the check counts as well: the authenticator may be gone by now.
+      // The authenticator may have been removed or replaced during the check.
       const isCurrent = own === undefined
         ? generation === this.#generation
         : own === this.#own.get(type);
@@ -117,5 +122,5 @@ export class Authenticators {
 
 function checkUsername(username: string): string {
   if (typeof username === "string" && username !== "") return username;
-  throw new KiteError("authenticationError", "the authenticator gave no username");
+  throw new KiteError("authenticationError", "the authenticator returned no username");
 }

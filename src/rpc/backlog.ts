@@ -4,30 +4,30 @@ import type { Message } from "../transport/message.ts";
 import type { CloseInfo } from "../transport/session.ts";
 import type { InFlight } from "./in_flight.ts";
 
-/** Work that one session may cause in one turn of the event loop; see {@linkcode costOf}. */
+/** Work that one session may cause in one turn of the event loop, see {@linkcode costOf}. */
 export const TURN_CREDIT = 1_024;
 
 /** Milliseconds for which waiting messages are handled in one turn. */
 const SLICE = 4;
-/** Work between two looks at the clock. */
+/** Work after which the clock is read again. */
 const SLICE_CREDIT = 64;
 
-/** The work of one message: 1, and 1 more for every 4,096 characters. */
+/** Returns the work of one message: 1, and 1 more for every 4,096 characters. */
 export function costOf(size: number): number {
   return 1 + (size >> 12);
 }
 
-/** What a backlog does with its messages. */
+/** Handles the messages of a {@linkcode Backlog}. */
 export interface BacklogHost {
   /** Handles the next message. */
   handle(message: Message, size: number): void;
-  /** Everything has been handled; `end` is the session's end if it came meanwhile. */
+  /** Called after the last message; `end` is set if the session has ended meanwhile. */
   done(end: CloseInfo | undefined): void;
 }
 
 /**
- * The messages of a session that used up its turn: they are handled in later turns, in order, so that
- * one frame of many messages does not block everybody else.
+ * The messages of a session that has used up its work for one turn. They are handled in later
+ * turns, in order, so that one frame of many messages does not block other sessions.
  */
 export class Backlog {
   readonly #host: BacklogHost;
@@ -43,7 +43,7 @@ export class Backlog {
     this.#host = host;
     this.#limits = limits;
     this.#inFlight = inFlight;
-    // Nearly always nothing more comes in this turn, and the session goes on at once.
+    // Usually no further message arrives in this turn, and the backlog ends immediately.
     afterTurn(this.#drain);
   }
 
@@ -61,12 +61,14 @@ export class Backlog {
     return true;
   }
 
-  /** The session has ended: {@linkcode BacklogHost.done} follows the last message. */
+  /**
+   * Handles the end of the session: {@linkcode BacklogHost.done} is called after the last message.
+   */
   end(info: CloseInfo): void {
     this.#end ??= info;
   }
 
-  /** Forgets the messages. */
+  /** Discards the messages. */
   clear(): void {
     for (; this.#next < this.#messages.length; this.#next++) {
       this.#inFlight.remove(this.#sizes[this.#next]!);
@@ -88,7 +90,7 @@ export class Backlog {
     this.#host.done(this.#end);
   };
 
-  /** A timer, since immediates that follow each other keep Deno from its sockets. */
+  /** Uses a timer, since Deno reads no sockets while immediates follow each other. */
   #pause(): void {
     if (this.#next * 2 > this.#messages.length) {
       this.#messages = this.#messages.slice(this.#next);

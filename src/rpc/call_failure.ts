@@ -3,13 +3,14 @@ import type { KiteError } from "../protocol/errors.ts";
 /** The target of a failed call. */
 export interface CallTarget {
   readonly method: string;
-  /** The remote's URL, or its address if it has dialled us. */
+  /** The remote's URL, or its address if it has dialled this side. */
   readonly url: string;
 }
 
 /**
- * Returns a rejected promise for a failed call. When a caller awaits it, directly or through another
- * promise, the error's stack shows the caller, and its `method`, `url` and `cause` describe the call.
+ * Returns a rejected promise for a failed call. When a caller awaits it, directly or through
+ * another promise, the error's stack shows the caller, and its `method`, `url` and `cause` describe
+ * the call.
  *
  * V8 finds awaiting functions by following promises from the microtask that captures the stack. The
  * stack is therefore captured in a later reaction, when the caller's promise already depends on it.

@@ -1,11 +1,11 @@
 import type { Callback, FoundFunction } from "../dnode/scrub.ts";
 import { KiteError } from "../protocol/errors.ts";
 
-/** Counts up over the whole life of its owner, across reconnects (docs/protocol.md §2). */
+/** Creates ids. They are never repeated, also not after a reconnect (docs/protocol.md §2). */
 export class IdCounter {
   #next = 0;
 
-  /** The next unused id. */
+  /** Returns the next id. */
   take(): number {
     return this.#next++;
   }
@@ -13,34 +13,37 @@ export class IdCounter {
 
 interface Entry {
   readonly callback: Callback;
-  /** A message holds an id once: a function that stands in it twice goes under two. */
+  /** Its ids. A message contains each id once, so a function that occurs twice in it needs two. */
   readonly ids: number[];
-  /** How many functions the remote made of each id and did not give back. */
+  /** For each id: how often the remote received it and did not release it. */
   readonly uses: number[];
-  /** Times that it was handed out and neither taken back nor left to the remote. */
+  /**
+   * How often it was sent, less how often {@linkcode CallbackTable.takeBack} or `leave` ended that.
+   */
   holds: number;
-  /** The remote was left a use of it, see {@linkcode CallbackTable.leave}. */
+  /** True if the remote may still use it after its call, see {@linkcode CallbackTable.leave}. */
   isLeft: boolean;
-  /** The last message that handed it out, and how often that one did. */
+  /** The last message that contained it, and how often. */
   message: number;
   usesInMessage: number;
 }
 
-/** The part of the table's size at which the owner is warned. */
+/** Logs a warning when the table is filled to this part. */
 const NEARLY_FULL = 0.8;
 const NO_IDS: readonly number[] = Object.freeze([]);
 
 /**
- * The functions that the remote of one session may call. A function handed out again keeps its id,
- * so passing the same function in every call costs one entry.
+ * The functions that the remote of one session may call. A function that is sent again keeps its
+ * id, so passing the same function in every call takes one entry.
  *
- * The protocol has no message by which a remote gives a function back. So functions of calls that
- * ended are left to it while there is room: of these, the one unused longest makes room for others.
+ * Remotes without the extension `release/1` never say that they no longer need a function.
+ * Functions of ended calls therefore stay while there is room. The least recently used one is
+ * removed first.
  */
 export class CallbackTable {
   readonly #byId = new Map<number, Entry>();
   readonly #byFunction = new Map<Callback, Entry>();
-  /** What may make room, unused longest first. */
+  /** Entries that can be removed to make room, least recently used first. */
   readonly #left = new Set<Entry>();
   readonly #ids: IdCounter;
   readonly #most: number;
@@ -51,7 +54,8 @@ export class CallbackTable {
 
   /**
    * @param most {@linkcode Limits.callbacksPerSession}
-   * @param warn is told once, before the table is full
+   * @param warn called once, when the table is almost full
+   * @param revoked called with the ids of functions that the remote can no longer call
    */
   constructor(
     ids: IdCounter,
@@ -65,12 +69,12 @@ export class CallbackTable {
     this.#warn = warn;
   }
 
-  /** Functions in the table. */
+  /** The number of functions. */
   get size(): number {
     return this.#byId.size;
   }
 
-  /** The function with an id, for the remote to call now. */
+  /** Returns the function with an id, which the remote calls. */
   get(id: number): Callback | undefined {
     const entry = this.#byId.get(id);
     if (entry === undefined) return undefined;
@@ -79,10 +83,11 @@ export class CallbackTable {
   }
 
   /**
-   * Hands functions out, all or none. Each is held until {@linkcode takeBack} or
-   * {@linkcode leave}, or for the whole session.
+   * Adds functions that are sent to the remote: all, or none if it throws. They stay until
+   * {@linkcode takeBack}, {@linkcode leave}, or the end of the session.
    *
-   * @throws {KiteError} `limitError` when the table is full of functions that are held
+   * @returns an id for each
+   * @throws {KiteError} `limitError` if the table is full and none of its functions can be removed
    */
   handOut(functions: readonly FoundFunction[]): readonly number[] {
     if (functions.length === 0) return NO_IDS;
@@ -94,8 +99,8 @@ export class CallbackTable {
         this.undo(functions.slice(0, ids.length), ids);
         throw new KiteError(
           "limitError",
-          `the remote holds ${this.#most} functions already (limit: callbacksPerSession); ` +
-            `release those it no longer needs`,
+          `Cannot send a function: the remote holds ${this.#most} already ` +
+            `(limit: callbacksPerSession); release those that it no longer needs`,
         );
       }
       ids.push(id);
@@ -118,9 +123,9 @@ export class CallbackTable {
   }
 
   /**
-   * The remote no longer needs one of the functions that it made of an id.
+   * Counts that the remote released an id once.
    *
-   * @returns the function, if the remote holds it no more
+   * @returns the function, if the remote has released all of its ids
    */
   giveBack(id: number): Callback | undefined {
     const entry = this.#byId.get(id);
@@ -135,7 +140,7 @@ export class CallbackTable {
     for (const { callback } of functions) this.#unhold(callback);
   }
 
-  /** Ends one {@linkcode handOut} of a function, and leaves it to the remote while there is room. */
+  /** Ends one {@linkcode handOut} of a function, which the remote may use while there is room. */
   leave(callback: Callback): void {
     const entry = this.#byFunction.get(callback);
     if (entry !== undefined) entry.isLeft = true;
@@ -143,9 +148,9 @@ export class CallbackTable {
   }
 
   /**
-   * Takes a function back, however often it was handed out: the remote is told.
+   * Removes a function, however often it was sent, and tells the remote.
    *
-   * @returns whether it was there
+   * @returns whether it was in the table
    */
   release(callback: Callback): boolean {
     const ids = this.forget(callback);
@@ -154,9 +159,9 @@ export class CallbackTable {
   }
 
   /**
-   * Forgets a function that the remote does not need any more.
+   * Removes a function that the remote no longer needs.
    *
-   * @returns its ids, if it was there
+   * @returns its ids, if it was in the table
    */
   forget(callback: Callback): readonly number[] | undefined {
     const entry = this.#byFunction.get(callback);
@@ -167,7 +172,7 @@ export class CallbackTable {
     return entry.ids;
   }
 
-  /** Forgets all. */
+  /** Removes all functions. */
   clear(): void {
     this.#byId.clear();
     this.#byFunction.clear();
@@ -181,7 +186,7 @@ export class CallbackTable {
     else this.release(callback);
   }
 
-  /** @returns undefined when the table is full */
+  /** @returns the id, or undefined if the table is full */
   #handOutOne(callback: Callback): number | undefined {
     const known = this.#byFunction.get(callback);
     const entry = known ??
@@ -210,7 +215,7 @@ export class CallbackTable {
   }
 
   /**
-   * Forgets what was left to the remote, unused longest first.
+   * Removes functions of ended calls, least recently used first, until there is room.
    *
    * @returns whether there is room
    */

@@ -8,45 +8,45 @@ import { errorObject } from "./answer.ts";
 import type { IncomingRequest } from "./codec.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
 import type { InFlight } from "./in_flight.ts";
-import type { Line } from "./line.ts";
+import type { MessageSender } from "./message_sender.ts";
 import { closeSource } from "./outgoing_stream.ts";
 import { RawJson } from "./raw_json.ts";
 import { IncomingCall, type KiteRequest, type RequestOrigin } from "./request.ts";
 import type { RequestLife } from "./request_life.ts";
 
 const NO_IDS: readonly number[] = Object.freeze([]);
-const NO_ROOM = "Too many bytes of requests run already (limit: inFlightBytes, totalInFlightBytes)";
+const NO_ROOM = "Too many bytes are in flight (limit: inFlightBytes, totalInFlightBytes)";
 
-/** The remote's calls over one session: each is served, and answered where an answer is wanted. */
+/** Serves and answers the remote's calls over one session. */
 export class CallsIn {
-  /** What the remote said of itself in its latest call. */
+  /** The identity that the remote sent with its latest call. */
   identity: KiteIdentity | undefined;
   readonly #host: ConversationHost;
-  readonly #line: Line;
+  readonly #sender: MessageSender;
   readonly #inFlight: InFlight;
   readonly #origin: RequestOrigin;
   readonly #onFirst: ((request: KiteRequest) => void) | undefined;
   #running = 0;
-  /** Those that run and whose answer is wanted, by response id. */
+  /** Running requests that need an answer, by response id. */
   readonly #waiting = new Map<number, RequestLife>();
   #onIdle: (() => void)[] | undefined;
 
-  /** @param onFirst hears of the first request */
+  /** @param onFirst called with the first request */
   constructor(
     host: ConversationHost,
-    line: Line,
+    sender: MessageSender,
     inFlight: InFlight,
     origin: RequestOrigin,
     onFirst: ((request: KiteRequest) => void) | undefined,
   ) {
     this.#host = host;
-    this.#line = line;
+    this.#sender = sender;
     this.#inFlight = inFlight;
     this.#origin = origin;
     this.#onFirst = onFirst;
   }
 
-  /** Requests that run. */
+  /** The number of running requests. */
   get size(): number {
     return this.#running;
   }
@@ -63,7 +63,7 @@ export class CallsIn {
       if (responseId === undefined) return;
       return this.answerError(responseId, new KiteError("requestLimitError", refusal), "");
     }
-    if (message.can !== undefined) this.#line.learn(message.can);
+    if (message.can !== undefined) this.#sender.learn(message.can);
     const isFirst = this.identity === undefined;
     this.identity = message.kite;
     const request = new IncomingCall(message, this.#origin);
@@ -83,21 +83,21 @@ export class CallsIn {
     }
   }
 
-  /** Why no further request may run, if so. */
+  /** Returns why a further request is refused; undefined if it can run. */
   #refusal(bytes: number): string | undefined {
     if (this.#running === 0) return this.#inFlight.hasRoom(bytes) ? undefined : NO_ROOM;
-    const { inFlightRequests } = this.#line.limits;
+    const { inFlightRequests } = this.#sender.limits;
     if (this.#running >= inFlightRequests) {
-      return `${inFlightRequests} requests run already (limit: inFlightRequests)`;
+      return `${inFlightRequests} requests are running already (limit: inFlightRequests)`;
     }
     return this.#inFlight.hasRoom(bytes) ? undefined : NO_ROOM;
   }
 
-  /** The caller has given up a request: its answer is dropped. Unknown ids are ignored. */
+  /** Cancels a request: its signal is aborted, and no answer is sent. Unknown ids are ignored. */
   cancel(responseId: number): void {
     const life = this.#waiting.get(responseId);
     if (life === undefined) return;
-    // It counts as running until its handler ends, which the caller cannot force.
+    // It counts as running until its handler has finished, which may take longer.
     this.#waiting.delete(responseId);
     life.giveUp();
   }
@@ -108,25 +108,26 @@ export class CallsIn {
    * @param requestId the request that failed, or `""`
    */
   answerError(responseId: number, error: unknown, requestId: string): void {
-    const line = this.#line;
-    if (!line.isOpen) return;
-    const { extensions } = line;
+    const sender = this.#sender;
+    if (!sender.isOpen) return;
+    const { extensions } = sender;
     const can = extensions.forAnswer;
-    const codec = can === undefined ? line.codec : line.plain;
+    const codec = can === undefined ? sender.codec : sender.plain;
     let text = codec.error(responseId, { ...errorObject(error, requestId) }, can);
-    const { messageBytes } = line.limits;
+    const { messageBytes } = sender.limits;
     if (exceedsBytes(text, messageBytes)) {
-      const reason = `an error of more than ${messageBytes} bytes (limit: messageBytes)`;
+      const reason =
+        `Cannot send the error: larger than ${messageBytes} bytes (limit: messageBytes)`;
       const tooLong = new KiteError("genericError", reason);
       text = codec.error(responseId, { ...errorObject(tooLong, requestId) }, can);
     }
     if (can !== undefined) extensions.announced();
-    line.sendText(text);
+    sender.sendText(text);
   }
 
   /** Resolves when no request is running, or after `deadline` milliseconds. */
   idle(deadline: number): Promise<void> {
-    if (this.#running === 0 || !this.#line.isOpen) return Promise.resolve();
+    if (this.#running === 0 || !this.#sender.isOpen) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = new Timer(resolve, deadline);
       this.#onIdle ??= [];
@@ -137,7 +138,7 @@ export class CallsIn {
     });
   }
 
-  /** The session has ended: nobody waits for what still runs. */
+  /** Handles the end of the session: {@linkcode idle} waits no longer. */
   end(): void {
     this.#tellIdle();
   }
@@ -176,11 +177,11 @@ export class CallsIn {
 
   /** The caller is told before the first answer, which may take long: it may cancel the call. */
   #nameExtensions(): void {
-    const line = this.#line;
-    const can = line.extensions.forAnswer;
-    if (can === undefined || !line.isOpen) return;
-    line.sendText(line.plain.names(can));
-    line.extensions.announced();
+    const sender = this.#sender;
+    const can = sender.extensions.forAnswer;
+    if (can === undefined || !sender.isOpen) return;
+    sender.sendText(sender.plain.names(can));
+    sender.extensions.announced();
   }
 
   #answer(
@@ -189,26 +190,26 @@ export class CallsIn {
     result: unknown,
     startedAt: number,
   ): void {
-    const line = this.#line;
+    const sender = this.#sender;
     if (startedAt > 0) this.#host.callLog.ended(request, startedAt);
-    if (responseId === undefined || !line.isOpen) return dropResult(result);
+    if (responseId === undefined || !sender.isOpen) return dropResult(result);
     try {
-      const can = line.extensions.forAnswer;
+      const can = sender.extensions.forAnswer;
       const escaped = RawJson.escapedOf(result);
-      if (escaped !== undefined) line.sendRaw(responseId, escaped, can);
+      if (escaped !== undefined) sender.sendRaw(responseId, escaped, can);
       else {
-        const codec = can === undefined ? line.codec : line.plain;
-        const functions = line.functionsIn(result);
+        const codec = can === undefined ? sender.codec : sender.plain;
+        const functions = sender.functionsIn(result);
         if (functions.length > 0) followStreams(functions, request);
         if (functions.length === 0) {
-          line.sendPlain(codec.result(responseId, result, functions, NO_IDS, can));
+          sender.sendPlain(codec.result(responseId, result, functions, NO_IDS, can));
         } else {
-          line.send(functions, (ids) => codec.result(responseId, result, functions, ids, can));
+          sender.send(functions, (ids) => codec.result(responseId, result, functions, ids, can));
         }
       }
-      if (can !== undefined) line.extensions.announced();
+      if (can !== undefined) sender.extensions.announced();
     } catch (error) {
-      // The caller's arguments are not at fault: it cannot act on more than a limit's name.
+      // The arguments were valid, so the error's type must not be `argumentError`.
       const { type, message } = asKiteError(error, "genericError");
       const told = type === "limitError" ? type : "genericError";
       this.answerError(responseId, new KiteError(told, message), request.id);
@@ -228,14 +229,16 @@ export class CallsIn {
     if (responseId !== undefined) this.answerError(responseId, error, request.id);
   }
 
-  /** A handler that was told to stop has thrown: no failure that anyone need hear of. */
+  /**
+   * Ends a cancelled call whose handler has thrown. That is expected, and not logged as a failure.
+   */
   #endGivenUp(request: KiteRequest, error: unknown, startedAt: number): void {
     if (startedAt > 0) this.#host.callLog.ended(request, startedAt, error);
   }
 
   #finished(bytes: number): void {
     this.#inFlight.remove(bytes);
-    // Those who wait for the last request to end go on when its answer is on its way.
+    // `idle` resolves after the last answer has been sent.
     if (--this.#running === 0 && this.#onIdle !== undefined) queueMicrotask(() => this.#tellIdle());
   }
 
@@ -265,7 +268,7 @@ function followStreams(functions: readonly FoundFunction[], request: IncomingCal
   }
 }
 
-/** Ends a stream that nobody waits for. */
+/** Ends the stream of a result that is not sent. */
 function dropResult(result: unknown): void {
   if (typeof result === "object" && result !== null && isStreamSource(result)) closeSource(result);
 }

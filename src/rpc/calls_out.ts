@@ -5,7 +5,7 @@ import { failedCall } from "./call_failure.ts";
 import type { Authentication, Codec, OutgoingRequest, RequestHead } from "./codec.ts";
 import { disconnected } from "./disconnected.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
-import type { Line } from "./line.ts";
+import type { MessageSender } from "./message_sender.ts";
 import { LAST_ID } from "./tracked.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
 import { readMetadata } from "./metadata.ts";
@@ -17,20 +17,20 @@ import type { CloseInfo } from "../transport/session.ts";
 const MOST_GIVEN_UP = 64;
 const NO_IDS: readonly number[] = Object.freeze([]);
 
-/** What our calls need to know beside the line. */
+/** Options of {@linkcode CallsOut}. */
 export interface CallsOutOptions {
-  /** What our requests show; read before each. */
+  /** Returns the authentication to send; called before each request. */
   readonly credentials: () => Authentication | undefined;
   /** The remote's URL or address, for the errors of calls that fail. */
   readonly remoteUrl: () => string;
-  /** The remote answered that our token is expired. */
+  /** Called when the remote answers that this side's token has expired. */
   readonly onTokenExpire?: (error: KiteError) => void;
 }
 
-/** The calls that we make over one session, and what becomes of them. */
+/** Sends the calls of this side over one session, and settles them. */
 export class CallsOut {
   readonly #host: ConversationHost;
-  readonly #line: Line;
+  readonly #sender: MessageSender;
   readonly #options: CallsOutOptions;
   readonly #pending: PendingCalls;
   #head: RequestHead | undefined;
@@ -39,9 +39,9 @@ export class CallsOut {
   #headCodec: Codec | undefined;
   #headCredentials: Authentication | undefined;
 
-  constructor(host: ConversationHost, line: Line, options: CallsOutOptions) {
+  constructor(host: ConversationHost, sender: MessageSender, options: CallsOutOptions) {
     this.#host = host;
-    this.#line = line;
+    this.#sender = sender;
     this.#options = options;
     this.#pending = new PendingCalls(
       (error, method) => failedCall(error, { method, url: options.remoteUrl() }),
@@ -49,7 +49,7 @@ export class CallsOut {
     );
   }
 
-  /** Calls that wait for their answer. */
+  /** The number of calls that wait for their answer. */
   get size(): number {
     return this.#pending.size;
   }
@@ -67,13 +67,13 @@ export class CallsOut {
   /**
    * Settles the call that an answer belongs to.
    *
-   * @returns whether there is one
+   * @returns whether the call was found
    */
   settle(id: number, args: readonly unknown[]): boolean {
     const call = this.#pending.take(id);
     if (call === undefined) return false;
-    if (!this.#line.extensions.isKnown) {
-      this.#line.learn(namesIn(args[0]));
+    if (!this.#sender.extensions.isKnown) {
+      this.#sender.learn(namesIn(args[0]));
       this.acquainted();
     }
     const { error, result } = readAnswer(args);
@@ -97,16 +97,19 @@ export class CallsOut {
   /**
    * Fails the call whose answer cannot be read.
    *
-   * @returns whether there is one
+   * @returns whether the call was found
    */
   fail(id: number, type: "limitError" | "invalidResponse", reason: string): boolean {
     const call = this.#pending.take(id);
     if (call === undefined) return false;
-    this.#pending.fail(call, new KiteError(type, `the answer to "${call.method}": ${reason}`));
+    this.#pending.fail(
+      call,
+      new KiteError(type, `Cannot read the answer to "${call.method}": ${reason}`),
+    );
     return true;
   }
 
-  /** Fails them all: the session has ended. */
+  /** Fails all calls, after the end of the session. */
   end(info: CloseInfo): void {
     this.#pending.failAll(() => disconnected(info));
   }
@@ -122,9 +125,9 @@ export class CallsOut {
   }
 
   /**
-   * Begins a call.
+   * Sends a call.
    *
-   * @returns why it failed at once; undefined when it began
+   * @returns the error if it could not be sent
    */
   #call(
     options: TellOptions,
@@ -139,21 +142,21 @@ export class CallsOut {
     const { timeout = this.#host.timeout, signal, callbacks: lifetime, meta, lastId } =
       resolveWithin(options, this.#host.timeout);
     const given = lastId === undefined ? meta : { ...meta, [LAST_ID]: lastId };
-    const line = this.#line;
-    if (!line.isOpen) return disconnected();
+    const sender = this.#sender;
+    if (!sender.isOpen) return disconnected();
     if (signal?.aborted) return abortedError(method, signal);
-    const { pendingCalls } = line.limits;
+    const { pendingCalls } = sender.limits;
     if (this.#pending.size >= pendingCalls) {
       const reason = `${pendingCalls} calls wait already (limit: pendingCalls)`;
       return new KiteError("limitError", reason);
     }
-    const responseId = line.ids.take();
+    const responseId = sender.ids.take();
     let functions: readonly FoundFunction[];
     try {
-      const metadata = given === undefined ? undefined : readMetadata(given, line.limits);
-      functions = line.functionsIn(args);
-      const can = line.extensions.forRequest;
-      const codec = can === undefined ? line.codec : line.plain;
+      const metadata = given === undefined ? undefined : readMetadata(given, sender.limits);
+      functions = sender.functionsIn(args);
+      const can = sender.extensions.forRequest;
+      const codec = can === undefined ? sender.codec : sender.plain;
       const head = this.#requestHead(codec);
       const request: OutgoingRequest = {
         method,
@@ -166,14 +169,14 @@ export class CallsOut {
         meta: metadata,
         can,
       };
-      if (functions.length === 0) line.sendPlain(codec.request(request));
-      else line.send(functions, (ids) => codec.request({ ...request, ids }));
-      if (can !== undefined) line.extensions.announced();
+      if (functions.length === 0) sender.sendPlain(codec.request(request));
+      else sender.send(functions, (ids) => codec.request({ ...request, ids }));
+      if (can !== undefined) sender.extensions.announced();
     } catch (error) {
       return asKiteError(error, "argumentError");
     }
-    // Sending may have ended the session: of a reader too slow, for example.
-    if (!line.isOpen) return disconnected();
+    // Sending may have ended the session, for example because the remote reads too slowly.
+    if (!sender.isOpen) return disconnected();
     const deadline = timeout > 0 ? performance.now() + timeout : Infinity;
     const call: PendingCall = functions.length === 0 && signal === undefined
       ? { method, timeout, deadline, resolve }
@@ -188,7 +191,7 @@ export class CallsOut {
     return undefined;
   }
 
-  /** What a call with functions or a signal has to tidy up when it ends. */
+  /** Returns a function that releases the functions and the signal of a call when it ends. */
   #cleanUp(
     method: string,
     id: number,
@@ -206,17 +209,17 @@ export class CallsOut {
     return (error) => {
       signal?.removeEventListener("abort", abort);
       const isGivenUp = error?.type === "timeout" || error?.type === "aborted";
-      if (lifetime === "call" || isGivenUp) this.#line.takeBack(functions);
-      else if (lifetime !== "session" || error !== undefined) this.#line.leave(functions);
+      if (lifetime === "call" || isGivenUp) this.#sender.takeBack(functions);
+      else if (lifetime !== "session" || error !== undefined) this.#sender.leave(functions);
     };
   }
 
-  /** Tells the remote that nobody waits for an answer any more, where it understands that. */
+  /** Cancels a call at the remote if it supports that. */
   #giveUp(id: number): void {
-    const line = this.#line;
-    if (!line.isOpen) return;
-    if (line.extensions.has("cancel/1")) line.sendText(line.codec.cancel(id));
-    else if (!line.extensions.isKnown && this.#givenUp.length < MOST_GIVEN_UP) {
+    const sender = this.#sender;
+    if (!sender.isOpen) return;
+    if (sender.extensions.has("cancel/1")) sender.sendText(sender.codec.cancel(id));
+    else if (!sender.extensions.isKnown && this.#givenUp.length < MOST_GIVEN_UP) {
       this.#givenUp.push(id);
     }
   }
@@ -236,22 +239,22 @@ export class CallsOut {
       this.#head = codec.head(this.#host.identity, credentials, this.#host.timeout);
       this.#headCredentials = credentials;
       this.#headCodec = codec;
-      if (this.#head.message !== undefined) this.#line.sendText(this.#head.message);
+      if (this.#head.message !== undefined) this.#sender.sendText(this.#head.message);
     }
     return this.#head;
   }
 }
 
-/** The names of the remote's extensions in its answer, unchecked. */
+/** Returns the names of the remote's extensions in its answer, unchecked. */
 function namesIn(answer: unknown): unknown {
   return typeof answer === "object" && answer !== null && Object.hasOwn(answer, "can")
     ? (answer as { can: unknown }).can
     : undefined;
 }
 
-/** What a call fails with whose signal was aborted. */
+/** Creates the error of a call whose signal was aborted. */
 export function abortedError(method: string, signal: AbortSignal): KiteError {
-  return new KiteError("aborted", `the call of "${method}" was given up`, {
+  return new KiteError("aborted", `Cannot call "${method}": the signal was aborted`, {
     cause: signal.reason,
   });
 }

@@ -3,11 +3,13 @@ import type { KiteErrorType } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Metadata } from "./metadata.ts";
 
-/** A caller's credentials: the name of an authenticator and the key for it (docs/protocol.md §3). */
+/**
+ * A caller's credentials: the name of an authenticator and the key for it (docs/protocol.md §3).
+ */
 export interface Authentication {
-  /** `token`, `kiteKey`, or the name of one of the owner's own. */
+  /** `token`, `kiteKey`, or the type of an authenticator that the owner added. */
   readonly type: string;
-  /** The JWT, or whatever the authenticator of that type reads. */
+  /** The JWT, or another text for the authenticator of that type. */
   readonly key: string;
 }
 
@@ -26,57 +28,57 @@ export interface OutgoingRequest {
   readonly args: readonly unknown[];
   /** The id under which the answer is awaited. */
   readonly responseId: number;
-  /** The functions in `args`, paths within `args`, with the id of each. */
+  /** The functions in `args`, with their paths within `args`. */
   readonly functions: readonly FoundFunction[];
   readonly ids: readonly number[];
-  /** Milliseconds that the caller waits; 0 or `Infinity` for no bound. */
+  /** Milliseconds that the caller waits; 0 or `Infinity` for no limit. */
   readonly timeout?: number;
   readonly meta?: Metadata | undefined;
-  /** The names of our extensions as JSON, where the remote does not know them yet. */
+  /** The names of this side's extensions as JSON, if they were not sent yet. */
   readonly can?: string | undefined;
 }
 
-/** An invocation of a function that we handed out, or of the callback that takes an answer. */
+/** The invocation of a function that this side sent, or of the callback for an answer. */
 export interface IncomingInvoke {
   readonly kind: "invoke";
   readonly id: number;
   readonly args: unknown[];
 }
 
-/** A message that cannot be served. */
+/** A message that cannot be read. */
 export interface IncomingBroken {
   readonly kind: "broken";
   readonly type: KiteErrorType;
   readonly reason: string;
-  /** The request to answer, where that is known. */
+  /** The id to answer to, if it is known. */
   readonly responseId?: number | undefined;
-  /** The call of ours that the message should have answered. */
+  /** The id of this side's call that the message was meant to answer, if it is known. */
   readonly callId?: number;
 }
 
-/** A message that came in. */
+/** A decoded message. */
 export type Incoming =
   | IncomingRequest
   | IncomingInvoke
-  /** The result of a call of ours. */
+  /** The result of a call of this side. */
   | { readonly kind: "result"; readonly id: number; readonly result: unknown }
-  /** Why a call of ours failed, unchecked. */
+  /** The error of a call of this side, unchecked. */
   | { readonly kind: "error"; readonly id: number; readonly error: unknown }
-  /** The caller has given up the request with this response id. */
+  /** The caller cancels the request with this response id. */
   | { readonly kind: "cancel"; readonly id: number }
-  /** The remote no longer needs these functions of ours. */
+  /** The remote no longer needs these functions of this side. */
   | { readonly kind: "release"; readonly ids: readonly number[] }
   /** These functions of the remote can no longer be called. */
   | { readonly kind: "revoke"; readonly ids: readonly number[] }
   /** The names of the remote's extensions, unchecked. */
   | { readonly kind: "can"; readonly names: unknown }
-  /** The codec has kept what the message says. */
+  /** The codec has handled the message itself. */
   | { readonly kind: "none" }
   | IncomingBroken;
 
 /**
- * A method call that came in. `kite` and `authentication` are what the caller says, unchecked; a
- * caller that says the same again may give the very same objects.
+ * A decoded method call. `kite` and `authentication` are what the caller claims, unchecked. If a
+ * caller repeats them, the codec may return the same objects again.
  */
 export interface IncomingRequest {
   readonly kind: "request";
@@ -85,34 +87,34 @@ export interface IncomingRequest {
   readonly authentication: Authentication | undefined;
   readonly args: unknown[];
   readonly responseId: number | undefined;
-  /** Milliseconds that the caller still waits; undefined when it does not say. */
+  /** Milliseconds that the caller waits; undefined if it does not say. */
   readonly timeout?: number | undefined;
   readonly meta?: Metadata | undefined;
-  /** The names of the caller's extensions, unchecked; undefined when it names none. */
+  /** The names of the caller's extensions, unchecked; undefined if it names none. */
   readonly can?: unknown;
 }
 
 /**
- * How messages become text. Reading is up to each codec: its messages look different. A codec belongs
- * to one conversation and may remember what it saw there.
+ * Encodes messages as text. Decoding is not part of the interface, since the input of each codec
+ * differs. A codec belongs to one conversation and may keep state.
  */
 export interface Codec {
   /**
-   * Encodes what every request of this caller repeats.
+   * Encodes the part that all requests of this caller share.
    *
-   * @param timeout milliseconds that requests wait unless they name another timeout
+   * @param timeout default timeout of requests, milliseconds
    */
   head(
     kite: KiteIdentity,
     authentication: Authentication | undefined,
     timeout: number,
   ): RequestHead;
-  /** The text of a request. */
+  /** Encodes a request. */
   request(request: OutgoingRequest): string;
   /**
-   * The text of a successful answer.
+   * Encodes a successful answer.
    *
-   * @param can the names of our extensions as JSON, where the remote does not know them yet
+   * @param can the names of this side's extensions as JSON, if they were not sent yet
    */
   result(
     responseId: number,
@@ -122,22 +124,24 @@ export interface Codec {
     can?: string,
   ): string;
   /**
-   * The text of a failed answer.
+   * Encodes an error as an answer.
    *
-   * @param can as of {@linkcode Codec.result}
+   * @param can see {@linkcode Codec.result}
    */
   error(responseId: number, error: Readonly<Record<string, unknown>>, can?: string): string;
-  /** The text that gives up a request; only for remotes that named `cancel/1`. */
+  /** Encodes the cancellation of a request, for remotes with the extension `cancel/1`. */
   cancel(responseId: number): string;
-  /** The text that invokes a function which the remote handed out. */
+  /** Encodes the invocation of a function of the remote. */
   invoke(
     id: number,
     args: readonly unknown[],
     functions: readonly FoundFunction[],
     ids: readonly number[],
   ): string;
-  /** Tells that this side no longer needs functions; only for remotes that named `release/1`. */
+  /**
+   * Encodes that this side no longer needs functions, for remotes with the extension `release/1`.
+   */
   release(ids: readonly number[]): string;
-  /** Tells that functions can no longer be called; only for remotes that named `release/1`. */
+  /** Encodes that functions can no longer be called, for remotes with the extension `release/1`. */
   revoke(ids: readonly number[]): string;
 }

@@ -27,31 +27,31 @@ const KIND = Object.freeze({
   revoke: 7,
 });
 
-/** Where the value that may hold functions stands in a request, and in other messages. */
+/** The index of the element that may contain functions, in a request and in other messages. */
 const ARGS_AT = 3;
 const VALUE_AT = 2;
 
-/** What may stand at the end of a message; nothing of it is checked. */
+/** The optional last element of a message, unchecked. */
 interface Extra {
   readonly callbacks?: unknown;
   readonly timeout?: unknown;
   readonly meta?: unknown;
 }
 
-/** Levels that a plain message puts around arguments and results, and a compact one does not. */
+/** Levels of nesting around arguments and results that only plain messages have. */
 const LEVELS_SAVED = 2;
 
 const NO_EXTRA: Extra = Object.freeze({});
 
-/** Compact messages between kites of this library (docs/protocol.md §8). */
+/** Encodes and decodes compact messages between kites of this library (docs/protocol.md §8). */
 export class CompactCodec implements Codec {
   readonly #limits: Limits;
-  /** Who sends the requests that come in. */
+  /** The remote's latest head: who sends its requests. */
   #caller: Head;
   #callerTimeout: number | undefined;
-  /** The timeout that our latest head names. */
+  /** The timeout in this side's latest head, milliseconds. */
   #timeout = 0;
-  /** The latest method and its JSON text: callers repeat themselves. */
+  /** The latest method and its JSON text, since callers often repeat a method. */
   #method = "";
   #methodText = '""';
 
@@ -98,7 +98,7 @@ export class CompactCodec implements Codec {
     }]`;
   }
 
-  /** The text of a successful answer whose result is JSON already. */
+  /** Encodes a successful answer whose result is already encoded as JSON. */
   rawResult(responseId: number, json: string): string {
     return `[${KIND.result},${responseId},${json}]`;
   }
@@ -131,10 +131,10 @@ export class CompactCodec implements Codec {
   }
 
   /**
-   * Reads a message. Never throws.
+   * Decodes a message. Never throws.
    *
-   * @param message its elements; functions are put into it
-   * @param remote makes what stands for the remote's functions and streams
+   * @param message its elements; the functions in it are replaced in place
+   * @param remote creates the local functions and streams that represent those of the remote
    */
   decode(message: unknown[], remote: RemoteValues): Incoming {
     const [kind, id] = message;
@@ -171,7 +171,7 @@ export class CompactCodec implements Codec {
     }
   }
 
-  /** Says whom it concerns that a message cannot be served. */
+  /** Returns which call or request a message belongs to that cannot be read. */
   refused(message: Message, type: KiteErrorType, reason: string): IncomingBroken {
     const [kind, id] = message;
     const refusal = { kind: "broken", type, reason } as const;
@@ -228,9 +228,9 @@ export class CompactCodec implements Codec {
   }
 
   /**
-   * Puts functions into the value at an index of a message.
+   * Puts functions into the element at an index of a message.
    *
-   * @returns why the message is refused, if it is
+   * @returns why the message is refused, or undefined
    */
   #place(message: unknown[], index: number, remote: RemoteValues): Incoming | undefined {
     if (message.length === index + 1) return undefined;
@@ -242,7 +242,7 @@ export class CompactCodec implements Codec {
       const reason = `more than ${callbacksPerMessage} callbacks (limit: callbacksPerMessage)`;
       return this.refused(message, "limitError", reason);
     }
-    // Arguments are an array in any case; a result may be a function itself.
+    // Arguments are always an array, but a result may itself be a function.
     const least = message[0] === KIND.result ? 1 : 2;
     const within = places.filter(({ path }) => path[0] === index && path.length >= least);
     placeCallbacks(message, within, remote);
@@ -250,7 +250,7 @@ export class CompactCodec implements Codec {
   }
 }
 
-/** How many levels a message has less than a plain one that says the same. */
+/** Returns how many levels of nesting fewer a message has than the same message in plain form. */
 export function levelsSaved(message: readonly unknown[]): number {
   return message[0] === KIND.invoke ? 0 : LEVELS_SAVED;
 }
@@ -267,12 +267,12 @@ function isId(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** A timeout as it is sent: undefined for none. */
+/** Returns a timeout in the form in which it is sent; undefined for no limit. */
 function stated(timeout: number): number | undefined {
   return timeout > 0 && timeout < Infinity ? Math.ceil(timeout) : undefined;
 }
 
-/** The member that gives the places of functions, with paths from the message. */
+/** Encodes the paths of functions, which start at the message. */
 function callbacksText(
   functions: readonly FoundFunction[],
   ids: readonly number[],

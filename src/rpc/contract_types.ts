@@ -16,8 +16,8 @@ export interface MethodSchemas {
   /** The items of the stream that the method returns. */
   readonly items?: Schema;
   /**
-   * True if calling the method twice has the effect of calling it once. Such a call is repeated when
-   * the connection is lost before the answer has come.
+   * True if calling the method twice has the effect of calling it once. Such a call is repeated if
+   * the connection is lost before the answer arrives.
    *
    * @default false
    */

@@ -17,36 +17,38 @@ import { Extensions, offeredExtensions } from "./extensions.ts";
 import { disconnected } from "./disconnected.ts";
 import type { ConversationHost } from "./host.ts";
 import { InFlight } from "./in_flight.ts";
-import { Line } from "./line.ts";
+import { MessageSender } from "./message_sender.ts";
 import type { RemoteKite, TellOptions } from "./remote.ts";
 import type { KiteRequest, RequestOrigin } from "./request.ts";
 import { RequestLives } from "./request_life.ts";
 
 /** The sizes of the tables of one conversation. */
 export interface ConversationLoad {
-  /** Calls of ours that wait for an answer. */
+  /** Calls of this side that wait for an answer. */
   readonly pending: number;
   /** Functions that the remote may call. */
   readonly callbacks: number;
-  /** Requests of the remote that run. */
+  /** Running requests of the remote. */
   readonly running: number;
-  /** Streams that are open, both ways. */
+  /** Open streams, in both directions. */
   readonly streams: number;
 }
 
-/** How one conversation differs from another. */
+/** Options of a {@linkcode Conversation}. */
 export interface ConversationOptions {
   /** The remote as users see it. */
   readonly remote: RemoteKite;
   readonly codec: DnodeCodec;
-  /** Response and callback ids; outlives the conversation on the side that redials. */
+  /**
+   * Creates response and callback ids. A client that redials keeps it for the next conversation.
+   */
   readonly ids: IdCounter;
   /** Whether requests of the remote must authenticate (docs/protocol.md §5). */
   readonly authenticates: boolean;
-  /** What our own requests show; read before each. */
+  /** Returns the authentication to send; called before each request. */
   readonly credentials: () => Authentication | undefined;
   /**
-   * Start callbacks without waiting for the one before.
+   * Start callbacks before earlier asynchronous ones have finished.
    *
    * @default false
    */
@@ -57,19 +59,19 @@ export interface ConversationOptions {
    * @default true
    */
   readonly compact?: boolean;
-  /** The end of the session. */
+  /** Called when the session has ended. */
   readonly onClose: (info: CloseInfo) => void;
-  /** The first request of the remote. */
+  /** Called with the first request of the remote. */
   readonly onFirstRequest?: (request: KiteRequest) => void;
   /** The remote's URL or address, for the errors of calls that fail. */
   readonly remoteUrl: () => string;
-  /** The remote answered that our token is expired. */
+  /** Called when the remote answers that this side's token has expired. */
   readonly onTokenExpire?: (error: KiteError) => void;
 }
 
 /**
- * One conversation over one session, the same on both sides: our calls go out, the remote's come in,
- * and functions travel in both directions. Parts are created lazily, since many sessions stay idle.
+ * The calls, callbacks and streams of one session, in both directions. Both sides of a connection
+ * use it. Its parts are created lazily, since many sessions stay idle.
  */
 export class Conversation implements SessionHandler, RequestOrigin, BacklogHost {
   readonly remote: RemoteKite;
@@ -77,18 +79,18 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   readonly #host: ConversationHost;
   readonly #session: Session;
   readonly #options: ConversationOptions;
-  readonly #line: Line;
+  readonly #sender: MessageSender;
   #in: CallsIn | undefined;
   #out: CallsOut | undefined;
   #queue: CallbackQueue | undefined;
   #lives: RequestLives | undefined;
   #inFlight: InFlight | undefined;
   readonly #offersCompact: boolean;
-  /** Work left in this turn. */
+  /** The work that is still allowed in this turn of the event loop, see {@linkcode costOf}. */
   #credit = TURN_CREDIT;
-  /** There from when the turn's work is used up until all that waits is handled. */
+  /** Messages that wait for a later turn; undefined while none wait. */
   #backlog: Backlog | undefined;
-  /** Messages in a row that could not be read. */
+  /** Consecutive messages that could not be read. */
   #broken = 0;
 
   constructor(host: ConversationHost, session: Session, options: ConversationOptions) {
@@ -98,7 +100,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.remote = options.remote;
     this.authenticates = options.authenticates;
     this.#offersCompact = options.compact ?? true;
-    this.#line = new Line(
+    this.#sender = new MessageSender(
       session,
       options.codec,
       new Extensions(offeredExtensions(this.#offersCompact)),
@@ -109,7 +111,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     );
   }
 
-  /** Begins to hear of messages. To be called once. */
+  /** Starts receiving messages. Call it once. */
   start(): void {
     this.#session.attach(this);
   }
@@ -119,49 +121,49 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     return this.#host.identity;
   }
 
-  /** What the remote last said of itself. */
+  /** The identity that the remote sent with its latest call. */
   get remoteIdentity(): KiteIdentity | undefined {
     return this.#in?.identity;
   }
 
-  /** The requests of the session whose signal was asked for. */
+  /** The requests of the session whose signal was used. */
   get lives(): RequestLives {
     if (this.#lives === undefined) {
       this.#lives = new RequestLives(this.#host.limits.callbacksPerSession);
-      if (!this.#line.isOpen) this.#lives.end();
+      if (!this.#sender.isOpen) this.#lives.end();
     }
     return this.#lives;
   }
 
-  /** True once a message has come or gone. */
+  /** True after the first message in either direction. */
   get hadMessage(): boolean {
-    return this.#line.hadMessage;
+    return this.#sender.hadMessage;
   }
 
-  /** Bytes (estimated) that were sent and that the network has not taken yet. */
+  /** Bytes (estimated) that were sent and that the network has not accepted yet. */
   get unsentBytes(): number {
     return this.#session.bufferedAmount;
   }
 
-  /** The sizes of its tables, for those who watch for leaks. */
+  /** The sizes of its tables, to detect leaks. */
   get load(): ConversationLoad {
     return {
       pending: this.#out?.size ?? 0,
-      callbacks: this.#line.callbacks,
-      streams: this.#line.openStreams,
+      callbacks: this.#sender.callbacks,
+      streams: this.#sender.openStreams,
       running: this.#in?.size ?? 0,
     };
   }
 
   /** Calls a method of the remote, see {@linkcode RemoteKite.tellWith}. */
   tell(options: TellOptions, method: string, args: readonly unknown[]): Promise<unknown> {
-    this.#out ??= new CallsOut(this.#host, this.#line, this.#options);
+    this.#out ??= new CallsOut(this.#host, this.#sender, this.#options);
     return this.#out.tell(options, method, args);
   }
 
-  /** Takes a function back, see {@linkcode RemoteKite.release}. */
+  /** Releases a function, see {@linkcode RemoteKite.release}. */
   release(callback: Callback): boolean {
-    return this.#line.release(callback);
+    return this.#sender.release(callback);
   }
 
   /** Ends the session. */
@@ -176,14 +178,14 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   }
 
   onMessage(message: Message): void {
-    this.#line.hadMessage = true;
+    this.#sender.hadMessage = true;
     const { nesting } = this.#host.limits;
     const size = typeof message === "string"
       ? message.length
       : sizeOf(message, nesting - levelsSaved(message));
     if (size < 0) {
       const reason = `message nested deeper than ${nesting} (limit: nesting)`;
-      return this.#refuse(this.#line.compact.refused(message, "limitError", reason));
+      return this.#refuse(this.#sender.compact.refused(message, "limitError", reason));
     }
     if (this.#backlog !== undefined) return this.#wait(this.#backlog, message, size);
     if ((this.#credit -= costOf(size)) <= 0) {
@@ -195,7 +197,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   /** Handles a message in its turn, see {@linkcode Backlog}. */
   handle(message: Message, size: number): void {
     const incoming = typeof message === "string"
-      ? this.#line.plain.decode(message, this.#remoteValues)
+      ? this.#sender.plain.decode(message, this.#remoteValues)
       : this.#decodeCompact(message);
     if (incoming.kind !== "broken") this.#broken = 0;
     switch (incoming.kind) {
@@ -213,15 +215,15 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
       case "cancel":
         return this.#in?.cancel(incoming.id);
       case "release":
-        return this.#line.givenBack(incoming.ids);
+        return this.#sender.givenBack(incoming.ids);
       case "revoke":
-        return this.#line.remoteFunctions.revokedByRemote(incoming.ids);
+        return this.#sender.remoteFunctions.revokedByRemote(incoming.ids);
       case "broken":
         return this.#refuse(incoming);
     }
   }
 
-  /** The messages that waited are handled, see {@linkcode Backlog}. */
+  /** Called when no messages wait any more, see {@linkcode Backlog}. */
   done(end: CloseInfo | undefined): void {
     this.#backlog = undefined;
     this.#credit = TURN_CREDIT;
@@ -230,8 +232,8 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
 
   onClose(info: CloseInfo): void {
     if (this.#backlog !== undefined) return this.#backlog.end(info);
-    if (!this.#line.isOpen) return;
-    this.#line.end(() => disconnected(info));
+    if (!this.#sender.isOpen) return;
+    this.#sender.end(() => disconnected(info));
     this.#out?.end(info);
     this.#queue?.clear();
     this.#lives?.end();
@@ -242,7 +244,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   #calls(): CallsIn {
     return this.#in ??= new CallsIn(
       this.#host,
-      this.#line,
+      this.#sender,
       this.#flight(),
       this,
       this.#options.onFirstRequest,
@@ -255,8 +257,8 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
 
   #decodeCompact(message: unknown[]): Incoming {
     return this.#offersCompact
-      ? this.#line.compact.decode(message, this.#remoteValues)
-      : this.#line.compact.refused(message, "argumentError", "compact messages are disabled");
+      ? this.#sender.compact.decode(message, this.#remoteValues)
+      : this.#sender.compact.refused(message, "argumentError", "compact messages are disabled");
   }
 
   #wait(backlog: Backlog, message: Message, size: number): void {
@@ -264,11 +266,11 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.close(3008, "too many messages wait (limit: queuedMessages, inFlightBytes)");
   }
 
-  /** A message to one of our ids: the answer to a call, or a callback. Unknown ids are ignored. */
+  /** Handles an answer or a callback, by its id. Unknown ids are ignored. */
   #invoked({ id, args }: IncomingInvoke, mayAnswer: boolean, bytes: number): void {
     if (mayAnswer && this.#out?.settle(id, args)) return;
-    const callback = this.#line.callback(id);
-    if (callback === undefined || this.#line.invokeStream(callback, args, bytes)) return;
+    const callback = this.#sender.callback(id);
+    if (callback === undefined || this.#sender.invokeStream(callback, args, bytes)) return;
     this.#queue ??= new CallbackQueue({
       limit: this.#host.limits.queuedCallbacks,
       inFlight: this.#flight(),
@@ -279,7 +281,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.close(3008, "too many callbacks wait (limit: queuedCallbacks, inFlightBytes)");
   }
 
-  /** A message that cannot be served: whoever waits for what it should bring is told. */
+  /** Handles a message that cannot be read: answers it, or fails the call that waits for it. */
   #refuse({ type, reason, responseId, callId }: IncomingBroken): void {
     const wrong = type === "limitError" ? type : "invalidResponse";
     if (callId !== undefined && this.#out?.fail(callId, wrong, reason)) return;
@@ -287,10 +289,10 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.#calls().answerError(responseId, { type, message: reason }, "");
   }
 
-  /** A message of which nobody can be told but the owner. */
+  /** Logs a message that cannot be read and belongs to no call. */
   #skip(reason: string): void {
     const { brokenMessages } = this.#host.limits;
-    this.#host.report(`skipped a message: ${reason}`);
+    this.#host.report(`Cannot read a message: ${reason}`);
     if (++this.#broken <= brokenMessages) return;
     this.close(3008, `${this.#broken} messages in a row could not be read (limit: brokenMessages)`);
   }
@@ -299,9 +301,9 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.#host.report("a callback threw", error);
   };
 
-  /** What stands for the functions and streams of the remote. */
+  /** Creates the local functions and streams that represent those of the remote. */
   readonly #remoteValues: RemoteValues = {
-    callback: (id) => this.#line.remoteFunctions.make(id),
-    stream: (pull, cancel) => this.#line.streams.receive(pull, cancel),
+    callback: (id) => this.#sender.remoteFunctions.make(id),
+    stream: (pull, cancel) => this.#sender.streams.receive(pull, cancel),
   };
 }

@@ -16,13 +16,13 @@ import { type Head, readAuthentication, readTimeout } from "./head.ts";
 import { HeadMemo } from "./head_memo.ts";
 import { type Metadata, readOutcome } from "./metadata.ts";
 
-/** The methods that end calls, and functions of either side. Callers expect no answer to them. */
+/** Methods that cancel calls, or release and revoke functions. They are not answered. */
 const CANCEL = "kite.cancel";
 const CAN = "kite.can";
 const RELEASE = "kite.release";
 const REVOKE = "kite.revoke";
 
-/** Kite requests inside dnode messages, compatible with Go and kite.js (docs/protocol.md §2–§4). */
+/** Encodes and decodes dnode messages, compatible with Go and kite.js (docs/protocol.md §2–§4). */
 export class DnodeCodec implements Codec {
   readonly #limits: Limits;
   readonly #memo = new HeadMemo();
@@ -108,7 +108,7 @@ export class DnodeCodec implements Codec {
     return this.#read(message, text, reduced !== undefined, remote);
   }
 
-  /** @param isReduced whether the head was cut from the text before it was parsed */
+  /** @param isReduced true if the head was removed from the text before it was parsed */
   #read(
     message: Message,
     text: string,
@@ -118,7 +118,7 @@ export class DnodeCodec implements Codec {
     const { method } = message;
     if (typeof method !== "string" && !isId(method)) return broken("method is no string and no id");
     const { callbacksPerMessage, nesting } = this.#limits;
-    // One more than functions may be: the response callback is none of the caller's.
+    // The response callback does not count as a function of the caller.
     const places = readCallbacks(message.callbacks, callbacksPerMessage + 1, nesting);
     if (places === undefined) {
       const reason = `more than ${callbacksPerMessage} callbacks (limit: callbacksPerMessage)`;
@@ -126,7 +126,7 @@ export class DnodeCodec implements Codec {
     }
     const args = message.arguments;
     if (typeof method === "number") {
-      // Its head was cut, but a second "method" says that it was no request.
+      // The head was removed, but a second "method" makes it something other than a request.
       if (isReduced) return this.#read(parseWhole(text), text, false, remote);
       if (!Array.isArray(args)) {
         return this.#refused(message, "argumentError", "arguments is not an array");
@@ -147,7 +147,7 @@ export class DnodeCodec implements Codec {
     return this.#request(method, request, responseId, isReduced || changesHead ? undefined : text);
   }
 
-  /** @param newHead the message's text, if its head may be one to remember */
+  /** @param newHead the message's text, if its head can be remembered */
   #request(
     method: string,
     request: RequestObject,
@@ -207,7 +207,9 @@ export class DnodeCodec implements Codec {
     return head;
   }
 
-  /** Refuses a message that is nested too deep, with an answer where its caller can be found. */
+  /**
+   * Refuses a message that is nested too deeply. Its caller gets an answer if its id can be found.
+   */
   #tooDeep(text: string): Incoming {
     const reason = `message nested deeper than ${this.#limits.nesting} (limit: nesting)`;
     const message = parseObject(text);
@@ -216,7 +218,7 @@ export class DnodeCodec implements Codec {
       : this.#refused(message, "limitError", reason);
   }
 
-  /** Says whom it concerns that a message cannot be served. */
+  /** Returns which call or request a message belongs to that cannot be read. */
   #refused({ method, callbacks }: Message, type: KiteErrorType, reason: string): Incoming {
     if (isId(method)) return { kind: "broken", type, reason, callId: method };
     if (typeof method !== "string") return { kind: "broken", type, reason };
@@ -244,7 +246,7 @@ export class DnodeCodec implements Codec {
   }
 }
 
-/** Reads a message that tells something and is not answered; undefined for any other. */
+/** Reads a message that tells something and is not answered; undefined for others. */
 function readNotice(method: string, args: readonly unknown[]): Incoming | undefined {
   switch (method) {
     case CANCEL:
@@ -264,12 +266,12 @@ function notification(method: string, args: readonly number[]): string {
   return `{"method":"${method}","arguments":[{"withArgs":[${args}]}],"callbacks":{}}`;
 }
 
-/** The member that names our extensions, after others. */
+/** Encodes the names of this side's extensions as a further member. */
 function canText(can: string | undefined): string {
   return can === undefined ? "" : `,"can":${can}`;
 }
 
-/** The options object of a request; nothing of it is checked. */
+/** The options object of a request, unchecked. */
 interface RequestObject {
   readonly kite?: unknown;
   readonly authentication?: unknown;
@@ -279,7 +281,7 @@ interface RequestObject {
   readonly can?: unknown;
 }
 
-/** What a message may hold; nothing of it is checked. */
+/** The members of a message, unchecked. */
 interface Message {
   readonly method?: unknown;
   readonly arguments?: unknown;
@@ -287,7 +289,7 @@ interface Message {
   readonly links?: unknown;
 }
 
-/** @returns what is wrong, if the text is no JSON object */
+/** @returns the message, or why the text is not a JSON object */
 function parseObject(text: string): Message | string {
   let message: unknown;
   try {
@@ -299,12 +301,12 @@ function parseObject(text: string): Message | string {
   return "message is not an object";
 }
 
-/** The message of a text that was found to be one without its head. */
+/** Parses a text from which a known head was removed. */
 function parseWhole(text: string): Message {
   return JSON.parse(text);
 }
 
-/** Whether something may be put into `kite` or `authentication`, or taken from there. */
+/** True if a path leads into `kite` or `authentication`. */
 function mayChangeHead(places: readonly CallbackPlace[], links: unknown): boolean {
   if (Array.isArray(links) && links.length > 0) return true;
   for (const { path } of places) {
@@ -330,7 +332,7 @@ function findResponseId(places: readonly CallbackPlace[]): number | undefined {
   return undefined;
 }
 
-/** The members of a message's `callbacks`, with `prefix` put in front of each path. */
+/** Encodes the members of `callbacks`, with `prefix` before each path. */
 function callbacksText(
   functions: readonly FoundFunction[],
   ids: readonly number[],

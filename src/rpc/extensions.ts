@@ -1,20 +1,21 @@
-/** What two kites of this library can do beyond the protocol of older peers (docs/protocol.md §8). */
+/** A feature that only kites of this library have (docs/protocol.md §8). */
 export type Extension = "compact/1" | "cancel/1" | "release/1" | "stream/1";
 
 const WITHOUT_COMPACT: readonly Extension[] = Object.freeze(["cancel/1", "release/1", "stream/1"]);
 const ALL: readonly Extension[] = Object.freeze(["compact/1", ...WITHOUT_COMPACT]);
 
-/** Names that are read of a remote's list, at most: later versions may have more than we know. */
+/** Maximum number of names that are read. Later versions may send more than this one knows. */
 const MOST_NAMES = 64;
 
-/** The extensions that a kite offers to a remote, with or without compact messages. */
+/** Returns the extensions that a kite offers, with or without compact messages. */
 export function offeredExtensions(compact: boolean): readonly Extension[] {
   return compact ? ALL : WITHOUT_COMPACT;
 }
 
 /**
- * The extensions of one session. Each side names its own once, in its first request, or else in its
- * first answer to a remote that has named some. A remote that names none never sees an extension.
+ * Negotiates the extensions of one session. Each side sends the names of its own once: in its first
+ * request, or in its first answer to a remote that has sent names. A remote that sends no names
+ * never receives a message of an extension.
  */
 export class Extensions {
   readonly #own: readonly Extension[];
@@ -22,44 +23,44 @@ export class Extensions {
   #remote: ReadonlySet<Extension> | undefined;
 
   /**
-   * Begins without knowing the remote.
+   * Creates the state of a new session.
    *
-   * @param own what this side can do on this session
+   * @param own the extensions of this side
    */
   constructor(own: readonly Extension[]) {
     this.#own = own;
   }
 
-  /** Our names as JSON, for the first request of a session; undefined once they were sent. */
+  /** This side's names as JSON, for its first request; undefined once they were sent. */
   get forRequest(): string | undefined {
     return this.#isAnnounced ? undefined : JSON.stringify(this.#own);
   }
 
-  /** Our names as JSON, for the first answer to a remote that named its own. */
+  /** This side's names as JSON, for its first answer to a remote that has sent its names. */
   get forAnswer(): string | undefined {
     return this.#isAnnounced || this.#remote === undefined ? undefined : JSON.stringify(this.#own);
   }
 
-  /** True once the remote has named its extensions. */
+  /** True once the remote has sent its names. */
   get isKnown(): boolean {
     return this.#remote !== undefined;
   }
 
-  /** True if both sides can do it, and the remote is known to. */
+  /** True if both sides have an extension. */
   has(name: Extension): boolean {
     return this.#remote !== undefined && this.#remote.has(name);
   }
 
-  /** Our names are on their way. */
+  /** Notes that this side's names were sent. */
   announced(): void {
     this.#isAnnounced = true;
   }
 
   /**
-   * Reads the names of the remote. Only the first list of a session counts; names that this side
-   * cannot use are ignored.
+   * Reads the names of the remote. Only the first list of a session counts. Unknown names are
+   * ignored.
    *
-   * @param names as it came, unchecked
+   * @param names the unchecked list
    * @returns whether it was the first list
    */
   learn(names: unknown): boolean {

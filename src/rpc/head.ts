@@ -1,13 +1,13 @@
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Authentication } from "./codec.ts";
 
-/** What all requests of a caller share: who it is, and what it shows. */
+/** The part that all requests of a caller share: its identity and authentication. */
 export interface Head {
   readonly kite: KiteIdentity;
   readonly authentication: Authentication | undefined;
 }
 
-/** Reads the authentication that a caller shows; undefined for none. */
+/** Reads the authentication that a caller sent; undefined for none. */
 export function readAuthentication(value: unknown): Authentication | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { type, key } = value as { type?: unknown; key?: unknown };

@@ -4,24 +4,24 @@ import { readError } from "./answer.ts";
 import type { RemoteStream } from "./remote_stream.ts";
 import { readTracked } from "./tracked.ts";
 
-/** The functions of ours that a remote calls for one stream. */
+/** The functions of this side that a remote calls for one stream. */
 export interface StreamReceivers {
   readonly next: (items: unknown[], bytes: number) => void;
   readonly end: (error: unknown) => void;
 }
 
-/** What a {@linkcode IncomingStream} needs from the session that carries it. */
+/** The parts of a session that an {@linkcode IncomingStream} uses. */
 export interface IncomingStreamHost {
-  /** Items that may be under way or wait, at most. */
+  /** Maximum number of items that are requested or waiting. */
   readonly streamItems: number;
-  /** Bytes of items that should wait, at most. */
+  /** Bytes of waiting items that the stream tries not to exceed. */
   readonly streamBytes: number;
-  /** Whether so many bytes more may wait. */
+  /** True if this many further bytes may wait. */
   hasRoom(bytes: number): boolean;
-  /** Counts bytes that wait; fewer when negative. */
+  /** Adds to the count of waiting bytes; subtracts if negative. */
   count(bytes: number): void;
   /**
-   * The first item is asked for.
+   * Called when the first item is requested.
    *
    * @returns the functions to hand to the remote
    * @throws {KiteError} `disconnect`, `limitError`
@@ -30,7 +30,7 @@ export interface IncomingStreamHost {
     stream: IncomingStream<unknown>,
     receivers: StreamReceivers,
   ): readonly [Callback, Callback];
-  /** The stream has ended: its functions can be forgotten. */
+  /** Called when the stream has ended. Its functions are no longer needed. */
   ended(stream: IncomingStream<unknown>): void;
 }
 
@@ -44,28 +44,30 @@ interface Batch {
   readonly bytes: number;
 }
 
-/** Items that a consumer asks for first, before it knows their size. */
+/** Items that a consumer requests first, before it knows their size. */
 const FIRST_ITEMS = 32;
 const DONE: IteratorResult<unknown> = Object.freeze({ done: true, value: undefined });
 const NOTHING: Batch = Object.freeze({ items: [], bytes: 0 });
 
-/** The consumer's side of a stream: asks for items, and gives them in order. */
+/** The consumer's side of a stream: requests items, and yields them in order. */
 export class IncomingStream<Item = unknown> implements RemoteStream<Item> {
   readonly #host: IncomingStreamHost;
   readonly #pull: Callback;
   readonly #cancel: Callback;
   readonly #waiters: Waiter[] = [];
-  /** The batch that is being taken, and the index of its next item. */
+  /** The batch that is being read, and the index of its next item. */
   #batch: Batch = NOTHING;
   #index = 0;
   #batches: Batch[] = [];
-  /** Items that should be under way or wait: doubles up to a limit, or less if items are large. */
+  /**
+   * Items that should be requested or waiting. Doubles up to a limit; smaller if items are large.
+   */
   #window: number;
-  /** Items that the remote may still send. */
+  /** Requested items that have not arrived yet. */
   #allowed = 0;
-  /** Items that wait. */
+  /** Items that have arrived and were not read yet. */
   #waiting = 0;
-  /** Items to take until more are asked for. */
+  /** Items to read until more are requested. */
   #untilPull = 0;
   #meanBytes = 1;
   #isStarted = false;
@@ -73,7 +75,7 @@ export class IncomingStream<Item = unknown> implements RemoteStream<Item> {
   #error: KiteError | undefined;
   #lastId: string | undefined;
 
-  /** Made where a message brings a stream. */
+  /** Creates the stream when a message that contains it arrives. */
   constructor(pull: Callback, cancel: Callback, host: IncomingStreamHost) {
     this.#pull = pull;
     this.#cancel = cancel;
@@ -81,7 +83,7 @@ export class IncomingStream<Item = unknown> implements RemoteStream<Item> {
     this.#window = Math.min(FIRST_ITEMS, host.streamItems);
   }
 
-  /** True if the next item is here already. */
+  /** True if the next item has arrived. */
   get hasItems(): boolean {
     return this.#waiting > 0;
   }
@@ -122,7 +124,7 @@ export class IncomingStream<Item = unknown> implements RemoteStream<Item> {
     await this.return();
   }
 
-  /** Ends the stream with an error, in place of the items that wait. */
+  /** Ends the stream with an error, and discards the items that wait. */
   abort(error: KiteError): void {
     this.#isStarted = true;
     this.#drop();
@@ -130,7 +132,7 @@ export class IncomingStream<Item = unknown> implements RemoteStream<Item> {
     else this.#leave(error);
   }
 
-  /** The session has ended. Items that came before can still be taken. */
+  /** Handles the end of the session. Items that arrived before can still be read. */
   fail(error: KiteError): void {
     if (!this.#isEnded) this.#finish(error);
   }
@@ -148,7 +150,7 @@ export class IncomingStream<Item = unknown> implements RemoteStream<Item> {
     }
   }
 
-  /** Asks for as many items as the window has room for. */
+  /** Requests as many items as the window has room for. */
   #ask(functions: readonly Callback[]): void {
     const outstanding = this.#allowed + this.#waiting;
     const credit = this.#window - outstanding;
@@ -173,7 +175,7 @@ export class IncomingStream<Item = unknown> implements RemoteStream<Item> {
     if (this.#index === this.#batch.items.length) this.#nextBatch();
     const item = this.#batch.items[this.#index++];
     this.#waiting--;
-    // Released with the last item: a stream may stay open for long without another one.
+    // Subtracted with the last item, since the next one may take long to arrive.
     if (this.#waiting === 0) this.#drop();
     return item;
   }
@@ -223,7 +225,7 @@ export class IncomingStream<Item = unknown> implements RemoteStream<Item> {
     try {
       this.#cancel();
     } catch {
-      // The session has ended meanwhile, or its remote released the function.
+      // The session has ended meanwhile, or the remote revoked the function.
     }
   }
 

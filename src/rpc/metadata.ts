@@ -1,10 +1,10 @@
 import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
 
-/** Text by name that travels with a call beside its arguments, for tracing and the like. */
+/** Texts by name that are sent with a call in addition to its arguments, such as trace ids. */
 export type Metadata = Readonly<Record<string, string>>;
 
-/** The limits that {@linkcode readMetadata} keeps. */
+/** The limits that {@linkcode readMetadata} enforces. */
 export type MetadataLimits = Pick<Limits, "metadataEntries" | "metadataBytes">;
 
 /** The metadata of a request that has none. */
@@ -44,7 +44,7 @@ function tooMuch(reason: string): KiteError {
 }
 
 /**
- * Reads the metadata of a call that came in.
+ * Reads the metadata of an incoming call.
  *
  * @returns why the call is refused, if there is too much of it
  */

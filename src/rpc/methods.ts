@@ -4,16 +4,18 @@ import { type Handler, Hooks, type MethodHandling, ServedMethod } from "./method
 import type { MethodSchemas } from "./contract_types.ts";
 import { IncomingCall } from "./request.ts";
 
-/** Methods beyond which a wrong name is not compared with each: strangers can send many. */
+/**
+ * With more methods than this, errors do not suggest a similar name: the search would be expensive.
+ */
 const MOST_COMPARED = 256;
 
-/** How a kite serves its methods. */
+/** Options of {@linkcode Methods}. */
 export interface MethodsOptions {
-  /** Whose result answers a call when hooks return something too. */
+  /** Selects the result of a call if hooks return values as well. */
   readonly handling: MethodHandling;
-  /** Whether callers must authenticate, where a method does not say otherwise. */
+  /** Whether callers must authenticate, except for methods that disable it. */
   readonly authenticates: boolean;
-  /** Characters of a method's name, at most. */
+  /** Maximum number of characters of a method's name. */
   readonly nameLength: number;
   /** Authenticates callers. */
   readonly authenticators: CallAuthenticator;
@@ -30,15 +32,15 @@ export interface CallAuthenticator {
   authenticate(request: IncomingCall): Promise<void> | undefined;
 }
 
-/** The methods of a kite: what others may call, and who may. */
+/** The methods of a kite, with their hooks and authentication. */
 export class Methods {
-  /** What runs around every method. */
+  /** The hooks of every method. */
   readonly hooks: Hooks = new Hooks();
-  /** Who vouches for callers. */
+  /** Authenticates callers. */
   readonly authenticators: CallAuthenticator;
-  /** Set while new calls are refused. */
+  /** True while new calls are refused. */
   isClosing = false;
-  /** Whether callers must authenticate, where a method does not say otherwise. */
+  /** Whether callers must authenticate, except for methods that disable it. */
   authenticates: boolean;
   readonly #methods = new Map<string, ServedMethod>();
   readonly #options: MethodsOptions;
@@ -49,7 +51,7 @@ export class Methods {
     this.authenticators = options.authenticators;
   }
 
-  /** Serves a method, in place of a former one of that name. */
+  /** Adds a method. It replaces one of the same name. */
   handle(name: string, handler: Handler, schemas?: MethodSchemas): ServedMethod {
     const { nameLength, handling } = this.#options;
     if (typeof name !== "string" || name === "" || name.length > nameLength) {
@@ -66,13 +68,13 @@ export class Methods {
     return method;
   }
 
-  /** The methods that are served. */
+  /** Returns all methods. */
   get all(): Iterable<ServedMethod> {
     return this.#methods.values();
   }
 
   /**
-   * Stops serving a method.
+   * Removes a method.
    *
    * @returns whether there was one
    */
@@ -80,7 +82,7 @@ export class Methods {
     return this.#methods.delete(name);
   }
 
-  /** Serves a request: authentication, then the method's chain. */
+  /** Serves a request: authenticates the caller, then runs the method with its hooks. */
   serve(request: IncomingCall): unknown {
     const method = this.#methods.get(request.method);
     if (method === undefined) {
@@ -91,14 +93,14 @@ export class Methods {
       const authenticated = this.authenticators.authenticate(request);
       if (authenticated !== undefined) {
         const life = IncomingCall.lifeOf(request);
-        // The caller may give up while its authentication is checked.
+        // The caller may cancel the call during authentication.
         return authenticated.then(() => life.isGivenUp ? undefined : method.run(request));
       }
     }
     return method.run(request);
   }
 
-  /** Peers match on the first words, which are Go's. */
+  /** Creates the error for an unknown method. Peers match on its first words, which are Go's. */
   #notFound(name: string): KiteError {
     const near = this.#methods.size <= MOST_COMPARED
       ? nearestName(name, [...this.#methods.keys()])

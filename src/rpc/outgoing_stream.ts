@@ -6,32 +6,32 @@ import { Timer } from "../runtime/timer.ts";
 import { afterTurn } from "../runtime/turn.ts";
 import { errorObject } from "./answer.ts";
 
-/** What an {@linkcode OutgoingStream} needs from the session that carries it. */
+/** The parts of a session that an {@linkcode OutgoingStream} uses. */
 export interface OutgoingStreamHost {
-  /** Items that a consumer may allow in advance, at most. */
+  /** Maximum number of items that a consumer may request in advance. */
   readonly streamItems: number;
   /** Unsent bytes of the session at which the producer waits. */
   readonly streamBytes: number;
-  /** Bytes of the session that the network has not taken yet. */
+  /** Bytes of the session that the network has not accepted yet. */
   unsentBytes(): number;
   /** Characters of all messages that were sent. */
   sentLength(): number;
-  /** The stream has ended: its functions can be forgotten. */
+  /** Called when the stream has ended. Its functions are no longer needed. */
   ended(stream: OutgoingStream): void;
 }
 
-/** Items in one message, at most. */
+/** Maximum number of items in one message. */
 const BATCH_ITEMS = 512;
-/** Characters that the items of one message should have together. */
+/** Characters of all items in one message that the stream aims for. */
 const BATCH_LENGTH = 65_536;
-/** Milliseconds between two looks at a network that is too slow. */
+/** Milliseconds until a stream that waits for a slow network checks it again. */
 const NETWORK_PAUSE = 2;
 const NOTHING: IteratorResult<unknown> = Object.freeze({ done: true, value: undefined });
 
 /**
- * Sends the items of an async iterable to a remote. The iterable is asked for the next item only
- * while the remote allows more items and the network takes what was sent, so that a slow consumer
- * holds the producer. Items of one turn of the event loop travel in one message.
+ * Sends the items of an async iterable to a remote. The next item is produced only while the remote
+ * has requested more items and the network accepts data, so a slow consumer slows the producer
+ * down. Items of one turn of the event loop are sent in one message.
  */
 export class OutgoingStream implements OpenedStream {
   readonly pull: Callback;
@@ -41,17 +41,17 @@ export class OutgoingStream implements OpenedStream {
   readonly #iterator: AsyncIterator<unknown>;
   #next: Callback | undefined;
   #end: Callback | undefined;
-  /** Items that the consumer allows and that were not produced yet. */
+  /** Items that the consumer has requested and that were not produced yet. */
   #credit = 0;
-  /** Items gathered for one message. */
+  /** Items collected for one message. */
   #batch: unknown[] = [];
-  /** Items that the next message takes; grows and shrinks with their size. */
+  /** Items that the next message may contain; depends on the size of earlier items. */
   #batchItems = 1;
   #isFlushScheduled = false;
   #isEnded = false;
   #wake: (() => void) | undefined;
 
-  /** @throws what opening the source throws, such as a stream that is locked */
+  /** @throws the error of opening the source, for example if a `ReadableStream` is locked */
   constructor(source: StreamSource, host: OutgoingStreamHost) {
     this.#iterator = iteratorOf(source);
     this.#host = host;
@@ -59,7 +59,7 @@ export class OutgoingStream implements OpenedStream {
     this.cancel = () => this.close();
   }
 
-  /** True once the consumer has asked for items. */
+  /** True once the consumer has requested items. */
   get isStarted(): boolean {
     return this.#next !== undefined;
   }
@@ -72,7 +72,7 @@ export class OutgoingStream implements OpenedStream {
     this.#settle(() => this.#iterator.return?.());
   }
 
-  /** Ends the stream since the session has ended: the producer's `yield` throws the error. */
+  /** Ends the stream after the end of the session: the producer's `yield` throws the error. */
   fail(error: KiteError): void {
     if (this.#isEnded) return;
     this.#finish();
@@ -82,7 +82,7 @@ export class OutgoingStream implements OpenedStream {
     );
   }
 
-  /** Nobody waits for the end of the producer, so its failure is dropped. */
+  /** Ends the producer. Its errors are ignored, since nobody waits for them. */
   #settle(end: () => unknown): void {
     void Promise.resolve().then(end).catch(() => {});
   }
@@ -123,12 +123,12 @@ export class OutgoingStream implements OpenedStream {
         this.#add(item.value);
       }
     } finally {
-      // What came before an error is sent before it.
+      // Items produced before an error are sent before it.
       this.#flush();
     }
   }
 
-  /** Waits for credit, and for the network. */
+  /** Waits until the consumer requests items and the network accepts data. */
   async #hold(): Promise<void> {
     this.#flush();
     while (!this.#isEnded && (this.#credit === 0 || this.#isNetworkFull())) {
@@ -164,7 +164,7 @@ export class OutgoingStream implements OpenedStream {
     }
   };
 
-  /** @throws {KiteError} what an item that cannot travel causes */
+  /** @throws {KiteError} `argumentError` or `limitError` if an item cannot be sent */
   #flush(): void {
     const items = this.#batch;
     if (items.length === 0 || this.#isEnded) return;
@@ -176,7 +176,7 @@ export class OutgoingStream implements OpenedStream {
     this.#batchItems = Math.min(this.#batchItems * 2, fitting, BATCH_ITEMS);
   }
 
-  /** Items that are too much for one message go in several. */
+  /** Sends items in several messages if they are too large for one. */
   #send(items: readonly unknown[]): void {
     try {
       this.#next!(...items);
@@ -189,7 +189,7 @@ export class OutgoingStream implements OpenedStream {
     }
   }
 
-  /** Ends the stream at both sides. */
+  /** Ends the stream on both sides. */
   #refuse(error: unknown): void {
     if (this.#isEnded) return;
     this.#settle(() => this.#iterator.return?.());
@@ -215,7 +215,7 @@ export class OutgoingStream implements OpenedStream {
   }
 }
 
-/** Ends a stream that nobody will read. */
+/** Ends a source that nobody will read. */
 export function closeSource(source: StreamSource): void {
   void Promise.resolve().then(() => iteratorOf(source).return?.()).catch(() => {});
 }

@@ -4,28 +4,28 @@ import { Timer } from "../runtime/timer.ts";
 /** A call that waits for its answer. */
 export interface PendingCall {
   readonly method: string;
-  /** Milliseconds allowed; 0 for no bound. */
+  /** The timeout, milliseconds; 0 for no limit. */
   readonly timeout: number;
-  /** `performance.now()` at which it fails; `Infinity` for no bound. */
+  /** `performance.now()` at which it fails; `Infinity` for no limit. */
   readonly deadline: number;
   /** Settles the caller's promise: with a value, or with a promise that rejects. */
   resolve(result: unknown): void;
   /**
    * Runs first when the call ends.
    *
-   * @param error why it failed; undefined when it did not
+   * @param error why it failed; undefined if it succeeded
    */
   cleanUp?(error: KiteError | undefined): void;
 }
 
-/** Makes the promise that a failed call is resolved with. */
+/** Creates the rejected promise that a failed call is resolved with. */
 export type FailCall = (error: KiteError, method: string) => Promise<never>;
 
 /**
- * The calls of one session that wait, by the id of their response callback.
+ * The calls of one session that wait for an answer, by the id of their response callback.
  *
- * One timer serves them all: it is set for the earliest deadline and, when it fires, looks at every
- * call. Calls that end before their deadline cost no timer operation.
+ * All calls share one timer. It is set for the earliest deadline, and checks every call when it
+ * fires. Calls that end before their deadline need no timer operation.
  */
 export class PendingCalls {
   readonly #calls = new Map<number, PendingCall>();
@@ -35,16 +35,16 @@ export class PendingCalls {
   #timerAt = Infinity;
 
   /**
-   * Begins without calls.
+   * Creates an empty table.
    *
-   * @param gaveUp is told of each call that fails because its time is over
+   * @param gaveUp called with the id of each call that times out
    */
   constructor(failed: FailCall, gaveUp: (id: number) => void) {
     this.#failed = failed;
     this.#gaveUp = gaveUp;
   }
 
-  /** Calls that wait. */
+  /** The number of waiting calls. */
   get size(): number {
     return this.#calls.size;
   }
@@ -55,14 +55,14 @@ export class PendingCalls {
     if (call.deadline < this.#timerAt) this.#arm(call.deadline);
   }
 
-  /** Takes a call out, to be settled by the caller; undefined for an unknown id. */
+  /** Removes and returns a call, which the caller must settle; undefined for an unknown id. */
   take(id: number): PendingCall | undefined {
     const call = this.#calls.get(id);
     if (call !== undefined) this.#calls.delete(id);
     return call;
   }
 
-  /** Fails a call that was taken out. */
+  /** Fails a call that {@linkcode take} returned. */
   fail(call: PendingCall, error: KiteError): void {
     call.cleanUp?.(error);
     call.resolve(this.#failed(error, call.method));
@@ -103,7 +103,7 @@ export class PendingCalls {
   };
 }
 
-/** What a call that got no answer in time fails with, in Go's words (docs/protocol.md §4). */
+/** Creates the error of a call that timed out, in Go's words (docs/protocol.md §4). */
 export function timeoutError(method: string, timeout: number): KiteError {
   const bound = timeout < 1000 ? `${timeout}ms` : `${timeout / 1000}s`;
   return new KiteError("timeout", `No response to "${method}" method in ${bound}`);

@@ -6,14 +6,15 @@ import { afterTurn } from "../runtime/turn.ts";
  * A function of a remote. Calling it sends a message and returns nothing. Disposing it tells the
  * remote that it is no longer needed, so that the remote can forget it; after that, calls throw.
  *
- * @throws {KiteError} `released` once this side disposed it or the remote took it back, `limitError`,
- * `argumentError` (what JSON cannot carry)
+ * @throws {KiteError} `released` after it was disposed here or released by the remote;
+ * `limitError`;
+ * `argumentError` for an argument that JSON cannot represent
  */
 export type RemoteFunction = Callback & Disposable;
 
-/** What {@linkcode RemoteFunctions} need from the session. */
+/** The parts of a session that {@linkcode RemoteFunctions} use. */
 export interface RemoteFunctionsHost {
-  /** True if the remote can be told of released functions. */
+  /** True if the remote supports messages about released functions. */
   tellsReleases(): boolean;
   /** Calls a function of the remote. */
   invoke(id: number, args: readonly unknown[]): void;
@@ -23,23 +24,23 @@ export interface RemoteFunctionsHost {
   sendRevocations(ids: readonly number[]): void;
 }
 
-/** The functions with one id that this side holds: one for each time that it arrived. */
+/** The local functions for one id: one for each time that the id arrived. */
 interface Held {
   count: number;
   isRevoked: boolean;
 }
 
-/** Ids in one message, at most. */
+/** Maximum number of ids in one message. */
 const IDS_PER_MESSAGE = 4_096;
 
 /**
- * The remote's functions that this side holds, and what both sides tell each other of functions that
- * end. Ids are gathered, and sent once in a turn of the event loop.
+ * The functions of the remote that this side can call, and the messages by which both sides release
+ * functions. Ids are collected, and sent once per turn of the event loop.
  */
 export class RemoteFunctions {
   readonly #host: RemoteFunctionsHost;
   readonly #held = new Map<number, Held>();
-  /** Releases functions that were dropped without being disposed. */
+  /** Releases functions that were garbage-collected without being disposed. */
   #dropped: FinalizationRegistry<number> | undefined;
   #released: number[] = [];
   #revoked: number[] = [];
@@ -49,7 +50,7 @@ export class RemoteFunctions {
     this.#host = host;
   }
 
-  /** Makes the function that calls callback `id` of the remote. */
+  /** Creates a function that calls callback `id` of the remote. */
   make(id: number): RemoteFunction {
     const isTold = this.#host.tellsReleases();
     const held = isTold ? this.#hold(id) : undefined;
@@ -64,7 +65,7 @@ export class RemoteFunctions {
       if (isTold) this.#dropped?.unregister(call);
       this.#release(id);
     };
-    // Assigned, since defining a property takes twenty times as long.
+    // Assigned, since `Object.defineProperty` takes 20 times as long.
     const call = invoke as Callback as RemoteFunction;
     call[Symbol.dispose] = dispose;
     if (isTold) {
@@ -74,7 +75,7 @@ export class RemoteFunctions {
     return call;
   }
 
-  /** The remote took functions back: calls of them throw. */
+  /** Handles that the remote released functions of its own: calling them throws from now on. */
   revokedByRemote(ids: readonly number[]): void {
     for (const id of ids) {
       const held = this.#held.get(id);
@@ -82,7 +83,7 @@ export class RemoteFunctions {
     }
   }
 
-  /** Functions of this side can no longer be called. */
+  /** Tells the remote that functions of this side can no longer be called. */
   revoke(ids: readonly number[]): void {
     if (!this.#host.tellsReleases()) return;
     for (const id of ids) this.#revoked.push(id);

@@ -4,7 +4,7 @@ import type { TellOptions } from "./remote.ts";
 import type { RemoteStream } from "./remote_stream.ts";
 import { abortedError } from "./calls_out.ts";
 
-/** What {@linkcode RemoteItems} do for one method. */
+/** Options of {@linkcode RemoteItems}. */
 export interface RemoteItemsOptions {
   readonly name: string;
   /** Options of the call. */
@@ -18,8 +18,8 @@ export interface RemoteItemsOptions {
 const DONE: IteratorResult<unknown> = Object.freeze({ done: true, value: undefined });
 
 /**
- * The items that a typed method streams. The call is made when the first item is asked for, and
- * repeated after a lost connection if the remote sends tracked items.
+ * The items that a typed method streams. The method is called when the first item is read, and
+ * called again after a lost connection if the remote sends tracked items.
  */
 export class RemoteItems implements RemoteStream<unknown> {
   readonly #method: RemoteItemsOptions;
@@ -51,7 +51,7 @@ export class RemoteItems implements RemoteStream<unknown> {
   }
 
   async return(): Promise<IteratorResult<unknown>> {
-    // A loop that is left while the call is under way leaves the stream as soon as it is there.
+    // If the loop ends during the call, the stream ends as soon as it arrives.
     const source = this.#source ?? await this.#opening?.catch(() => undefined);
     this.#end();
     await source?.return();
@@ -74,14 +74,17 @@ export class RemoteItems implements RemoteStream<unknown> {
       } catch (error) {
         if (source !== undefined && this.#canResume(source, error)) continue;
         this.#end();
-        // An item that a schema refused: the remote need not send more.
+        // A schema refused an item, so no more items are needed.
         await source?.return();
         throw error;
       }
     }
   }
 
-  /** True if the call may be repeated from the last tracked item on; prepares for it. */
+  /**
+   * Prepares to repeat the call after the last tracked item. Returns false if it must not be
+   * repeated.
+   */
   #canResume(source: IncomingStream, error: unknown): boolean {
     if (!(error instanceof KiteError) || error.type !== "disconnect" || this.#isDone) return false;
     if (source !== this.#source) return true;
@@ -95,12 +98,15 @@ export class RemoteItems implements RemoteStream<unknown> {
   async #open(): Promise<IncomingStream> {
     const { name, options, call } = this.#method;
     const lastId = this.#lastId;
-    // A call that asks for what follows an item has the same effect when it is repeated.
+    // Asking again for the items after an id has no other effect.
     const result = await call(
       lastId === undefined ? options : { ...options, lastId, idempotent: true },
     );
     if (!(result instanceof IncomingStream)) {
-      throw new KiteError("invalidResponse", `Cannot stream from "${name}": no stream came`);
+      throw new KiteError(
+        "invalidResponse",
+        `Cannot stream from "${name}": the answer contains no stream`,
+      );
     }
     this.#source = result;
     for (const signal of this.#signals) signal.addEventListener("abort", this.#abort);

@@ -49,8 +49,8 @@ export interface KiteRequest {
    */
   readonly signal: AbortSignal;
   /**
-   * When the caller stops waiting, in milliseconds since the epoch. Undefined if the caller does not
-   * say, as with kites of other implementations.
+   * When the caller stops waiting, in milliseconds since the epoch. Undefined if the caller does
+   * not say, as in calls from Go kites and kite.js.
    */
   readonly deadline: number | undefined;
   /** Text that the caller sent beside the arguments, by name. Empty if it sent none. */
@@ -64,9 +64,9 @@ export interface KiteRequest {
   readonly context: Map<string, unknown>;
 }
 
-/** What a request needs from the conversation that received it. */
+/** The parts of a conversation that its requests use. */
 export interface RequestOrigin {
-  /** The remote, to call back. */
+  /** The caller, whose methods can be called. */
   readonly remote: RemoteKite;
   /** The kite that serves the request. */
   readonly localKite: KiteIdentity;
@@ -76,7 +76,7 @@ export interface RequestOrigin {
   readonly authenticates: boolean;
 }
 
-/** The request that the library works with. Handlers see it as a read-only {@linkcode KiteRequest}. */
+/** The implementation of {@linkcode KiteRequest}, which handlers cannot change. */
 export class IncomingCall implements KiteRequest {
   readonly method: string;
   readonly authentication: Authentication | undefined;
@@ -151,17 +151,19 @@ export class IncomingCall implements KiteRequest {
     return this.#origin.authenticates;
   }
 
-  /** How long the answer is wanted; the caller's timeout counts from the first use. */
+  /** The life of the request; the caller's timeout starts with the first use. */
   static lifeOf(call: IncomingCall): RequestLife {
     return call.#life ??= new RequestLife(call.#message, call.#origin.lives);
   }
 
-  /** The call is answered in the turn in which it came. */
+  /** Notes that the call was answered in the turn in which it arrived. */
   static end(call: IncomingCall): void {
     call.#life?.end();
   }
 
-  /** Sets the username that an authenticator confirmed. Static, so that handlers cannot reach it. */
+  /**
+   * Sets the username that an authenticator confirmed. Static, so that handlers cannot reach it.
+   */
   static authenticated(call: IncomingCall, username: string): void {
     if (call.#kite.username !== username) call.#kite = { ...call.#kite, username };
     call.#isAuthenticated = true;

@@ -3,7 +3,7 @@ import { Timer } from "../runtime/timer.ts";
 import type { IncomingRequest } from "./codec.ts";
 import { disconnected } from "./disconnected.ts";
 
-/** How long the answer to a request is wanted. Created only for requests that take time or ask. */
+/** The deadline, cancellation and signal of a request. Created only for requests that need it. */
 export class RequestLife {
   readonly #deadline: number | undefined;
   readonly #method: string;
@@ -14,9 +14,9 @@ export class RequestLife {
   #timer: Timer | undefined;
 
   /**
-   * Begins now: the caller's timeout counts from here.
+   * Starts the caller's timeout.
    *
-   * @param lives those of the session
+   * @param lives the table of the session
    */
   constructor(
     { method, timeout }: Pick<IncomingRequest, "method" | "timeout">,
@@ -28,49 +28,54 @@ export class RequestLife {
   }
 
   /**
-   * When the caller stops waiting, in milliseconds since the epoch; undefined if it does not say, and
-   * once the request is answered.
+   * When the caller stops waiting, in milliseconds since the epoch; undefined if it does not say,
+   * or if the request was answered.
    */
   get deadline(): number | undefined {
     return this.#isAnswered ? undefined : this.#deadline;
   }
 
-  /** True if the caller has given the call up: the answer is not sent. */
+  /** True if the caller has cancelled the call. The answer is not sent. */
   get isGivenUp(): boolean {
     return this.#isGivenUp;
   }
 
-  /** Aborted when the caller gives up, the deadline passes, or the session ends. */
+  /** Aborted when the caller cancels the call, the deadline passes, or the session ends. */
   get signal(): AbortSignal {
     return (this.#abort ??= this.#open()).signal;
   }
 
-  /** The caller has given the call up. */
+  /** Handles that the caller has cancelled the call. */
   giveUp(): void {
     this.#isGivenUp = true;
     this.abort(this.#givenUpError());
   }
 
-  /** The request is answered: of what aborts the signal, only the end of the session is left. */
+  /**
+   * Notes that the request was answered. From now on, only the end of the session aborts the
+   * signal.
+   */
   end(): void {
     this.#isAnswered = true;
     this.#stopTimer();
     if (this.#abort !== undefined && !this.#abort.signal.aborted) this.#lives.keep(this);
   }
 
-  /** The streams of the answer have ended: nothing aborts the signal any more. */
+  /** Notes that the streams of the answer have ended. Nothing aborts the signal any more. */
   close(): void {
     this.#stopTimer();
     this.#lives.remove(this);
   }
 
-  /** The caller has left the streams of the answer. */
+  /** Handles that the caller has stopped reading the streams of the answer. */
   leave(): void {
     this.#isGivenUp = true;
-    this.abort(new KiteError("aborted", `The caller has left the stream of "${this.#method}"`));
+    this.abort(
+      new KiteError("aborted", `The caller has stopped reading the stream of "${this.#method}"`),
+    );
   }
 
-  /** Aborts the signal, if anybody asked for it. */
+  /** Aborts the signal, if it was used. */
   abort(reason: KiteError): void {
     this.#stopTimer();
     this.#lives.remove(this);
@@ -96,37 +101,36 @@ export class RequestLife {
   }
 
   #givenUpError(): KiteError {
-    return new KiteError("aborted", `The caller has given up "${this.#method}"`);
+    return new KiteError("aborted", `The caller has cancelled "${this.#method}"`);
   }
 }
 
-/** The requests of one session whose signal was asked for. */
+/** The requests of one session whose signal was used. */
 export class RequestLives {
   readonly #most: number;
   #running: Set<RequestLife> | undefined;
-  /** Those that are answered, the oldest first: a handler may go on until the session ends. */
+  /** Answered requests, oldest first. Their handlers may run until the session ends. */
   #answered: Set<RequestLife> | undefined;
   #isEnded = false;
 
   /**
-   * Begins without requests.
+   * Creates an empty table.
    *
-   * @param most answered requests whose signal is still aborted when the session ends; the oldest is
-   * forgotten when there are more
+   * @param most maximum number of answered requests to keep; the oldest ones are removed
    */
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** Requests whose signal will be aborted when the session ends. */
+  /** The number of requests whose signal will be aborted when the session ends. */
   get size(): number {
     return (this.#running?.size ?? 0) + (this.#answered?.size ?? 0);
   }
 
   /**
-   * Adds a request that runs.
+   * Adds a running request.
    *
-   * @returns false when the session has ended
+   * @returns false if the session has ended
    */
   add(life: RequestLife): boolean {
     if (this.#isEnded) return false;
@@ -135,7 +139,7 @@ export class RequestLives {
     return true;
   }
 
-  /** Keeps a request that is answered, as long as there are not too many. */
+  /** Moves a request to the answered ones. */
   keep(life: RequestLife): void {
     if (this.#running?.delete(life) !== true) return;
     this.#answered ??= new Set();
@@ -147,12 +151,12 @@ export class RequestLives {
     }
   }
 
-  /** Forgets a request. */
+  /** Removes a request. */
   remove(life: RequestLife): void {
     if (this.#running?.delete(life) !== true) this.#answered?.delete(life);
   }
 
-  /** The session has ended: aborts every signal. */
+  /** Aborts every signal, after the end of the session. */
   end(): void {
     this.#isEnded = true;
     const lives = [...(this.#running ?? []), ...(this.#answered ?? [])];

@@ -11,30 +11,30 @@ import {
   type StreamReceivers,
 } from "./incoming_stream.ts";
 
-/** What {@linkcode Streams} need from the session. */
+/** The parts of a session that {@linkcode Streams} use. */
 export interface StreamsHost {
   readonly limits: Limits;
   /** False once the session has ended. */
   readonly isOpen: boolean;
-  /** Bytes that the network has not taken yet. */
+  /** Bytes that the network has not accepted yet. */
   readonly unsentBytes: number;
   /** Characters of all messages that were sent. */
   readonly sentLength: number;
-  /** Forgets a function that the remote does not need any more. */
+  /** Removes a function that the remote no longer needs. */
   forget(callback: Callback): void;
 }
 
 type Receiver = (args: unknown[], bytes: number) => void;
 
 /**
- * The streams of one session, both ways. The remote's calls of their functions do not wait behind
- * other callbacks: a callback that reads a stream would wait for itself.
+ * The streams of one session, in both directions. The remote's calls of their functions are not
+ * queued behind other callbacks, since a callback that reads a stream would then wait for itself.
  */
 export class Streams {
   readonly #host: StreamsHost;
   readonly #out: OutgoingStreamHost;
   readonly #in: IncomingStreamHost;
-  /** What the remote may call, with the stream that it belongs to. */
+  /** The stream of each function that the remote may call. */
   readonly #receivers = new Map<Callback, { readonly run: Receiver; readonly stream: object }>();
   /** Open streams with their two functions. */
   readonly #functions = new Map<
@@ -63,13 +63,13 @@ export class Streams {
     };
   }
 
-  /** Streams that are open. */
+  /** The number of open streams. */
   get size(): number {
     return this.#functions.size;
   }
 
   /**
-   * Opens a stream of ours.
+   * Opens a stream to the remote.
    *
    * @throws {KiteError} `limitError`
    */
@@ -81,15 +81,15 @@ export class Streams {
     return stream;
   }
 
-  /** Makes what stands for a stream of the remote. It takes nothing until it is iterated. */
+  /** Creates the local side of a stream of the remote. It requests nothing until it is iterated. */
   receive(pull: Callback, cancel: Callback): IncomingStream<unknown> {
     return new IncomingStream(pull, cancel, this.#in);
   }
 
   /**
-   * The remote calls a function.
+   * Handles the remote's call of a function.
    *
-   * @returns whether it is one of a stream
+   * @returns whether the function belongs to a stream
    */
   invoke(callback: Callback, args: unknown[], bytes: number): boolean {
     const receiver = this.#receivers.get(callback);
@@ -98,13 +98,13 @@ export class Streams {
     return true;
   }
 
-  /** The remote will never again call a function: a stream of ours that it belongs to ends. */
+  /** Handles that the remote released a function: the outgoing stream that it belongs to ends. */
   released(callback: Callback): void {
     const stream = this.#receivers.get(callback)?.stream;
     if (stream instanceof OutgoingStream) stream.close();
   }
 
-  /** The session has ended. */
+  /** Ends all streams, after the end of the session. */
   end(error: KiteError): void {
     for (const stream of [...this.#functions.keys()]) stream.fail(error);
   }

@@ -3,7 +3,7 @@ import { cannotUse, unknownName } from "../protocol/refusal.ts";
 import { isTrackingId, LAST_ID } from "./tracked.ts";
 import type { TellOptions } from "./remote.ts";
 
-/** The options of a call that names none; such calls skip the checks. */
+/** The options of a call without options, which need no check. */
 export const NO_OPTIONS: TellOptions = Object.freeze({});
 
 type Rule = readonly [accepts: (value: unknown) => boolean, rule: string];
@@ -26,9 +26,9 @@ const RULES: { readonly [Name in keyof Required<TellOptions>]: Rule } = {
 const NAMES: readonly string[] = Object.keys(RULES);
 
 /**
- * Checks how a call is made.
+ * Checks the options of a call.
  *
- * @returns the `argumentError` for what cannot be used, if there is any
+ * @returns an `argumentError` if an option cannot be used
  */
 export function checkTell(options: TellOptions, method: unknown): KiteError | undefined {
   if (typeof options !== "object" || options === null) {
@@ -51,9 +51,9 @@ export function checkTell(options: TellOptions, method: unknown): KiteError | un
 }
 
 /**
- * Takes over what a call inherits from the request in which it is made.
+ * Applies what a call inherits from the request in which it is made.
  *
- * @param timeout milliseconds for calls that name none of their own
+ * @param timeout default timeout, milliseconds
  * @returns options without `within`
  */
 export function resolveWithin(options: TellOptions, timeout: number): TellOptions {
@@ -65,7 +65,7 @@ export function resolveWithin(options: TellOptions, timeout: number): TellOption
   const signal = own.signal === undefined
     ? within.signal
     : AbortSignal.any([own.signal, within.signal]);
-  // A deadline that has passed has aborted the signal as well, or will in this very millisecond.
+  // If the deadline has passed, the signal is aborted within the same millisecond.
   const bound = Math.min(wait, Math.max(1, left));
   const { [LAST_ID]: _position, ...inherited } = within.meta;
   return {

@@ -1,15 +1,15 @@
-/** An item of a stream with a position in it, as it travels. */
+/** An item of a stream with its position, in the form in which it is sent. */
 export interface Tracked<Value> {
-  /** The position; a producer can continue after it. */
+  /** The position, after which a producer can continue. */
   readonly $tracked: string;
-  /** What the consumer gets. */
+  /** The item that the consumer receives. */
   readonly value: Value;
 }
 
 /**
- * Gives an item of a stream an id. When the connection of a typed stream is lost, the call is
- * repeated after a redial with the id of the last item that was taken, and the producer continues
- * after it, see {@linkcode KiteRequest.lastId}.
+ * Adds an id to an item of a stream. If the connection of a typed stream is lost, the client
+ * reconnects and repeats the call with the id of the last item that was read. The producer
+ * continues after that item, see {@linkcode KiteRequest.lastId}.
  *
  * @param id the position of the item, of at most 1,024 characters
  * @param value the item
@@ -28,10 +28,10 @@ export function tracked<Value>(id: string, value: Value): Tracked<Value> {
   return { $tracked: id, value };
 }
 
-/** The metadata that carries the id of the last item to a producer. */
+/** The name of the metadata that contains the id of the last item. */
 export const LAST_ID = "kite.lastId";
 
-/** Characters of an id. */
+/** Maximum number of characters of an id. */
 const ID_LENGTH = 1_024;
 
 /** True for the id of a tracked item. */
@@ -39,7 +39,7 @@ export function isTrackingId(id: unknown): id is string {
   return typeof id === "string" && id !== "" && id.length <= ID_LENGTH;
 }
 
-/** The parts of a tracked item; undefined for any other value. */
+/** Returns the parts of a tracked item; undefined for other values. */
 export function readTracked(item: unknown): { id: string; value: unknown } | undefined {
   if (typeof item !== "object" || item === null || !Object.hasOwn(item, "$tracked")) {
     return undefined;

@@ -2,19 +2,21 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { KiteError, type KiteErrorType } from "../protocol/errors.ts";
 import type { Schema } from "./contract_types.ts";
 
-/** The most issues that an error names, so that its message stays short. */
+/** Maximum number of issues in an error message. */
 const MOST_ISSUES = 5;
-/** The most characters of one issue: schemas may quote what they refused. */
+/**
+ * Maximum number of characters of one issue, since schemas may quote the value that they refuse.
+ */
 const ISSUE_LENGTH = 200;
-/** The most steps of a path that an error shows. */
+/** Maximum number of path segments in an error message. */
 const PATH_LENGTH = 16;
 
 /**
- * Checks the arguments of a call, in order. Arguments beyond the schemas are dropped, so that a newer
- * caller can call an older kite.
+ * Checks the arguments of a call, in order. Arguments beyond the schemas are dropped, so that a
+ * newer caller can call an older kite.
  *
  * @param methodName the method, for the error
- * @returns the values that the schemas give: at once, unless a schema is asynchronous
+ * @returns the values that the schemas return; a promise of them if a schema is asynchronous
  * @throws {KiteError} `argumentError` that names the argument and the path in it
  */
 export function validateArguments(
@@ -46,7 +48,7 @@ export interface ValueContext {
 /**
  * Checks a result or an item of a stream.
  *
- * @returns what the schema gives: at once, unless it is asynchronous
+ * @returns the value that the schema returns; a promise of it if the schema is asynchronous
  * @throws {KiteError} of the given type, which names the path in the value
  */
 export function validateValue(schema: Schema, value: unknown, context: ValueContext): unknown {

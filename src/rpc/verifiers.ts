@@ -13,7 +13,9 @@ export interface VerifierSettings {
   readonly clockTolerance?: number;
 }
 
-/** Adds the `token` and `kiteKey` authenticators; each call counts by what is trusted at its time. */
+/**
+ * Adds the `token` and `kiteKey` authenticators. Each call is checked with the keys trusted then.
+ */
 export function addVerifiers(
   authenticators: Authenticators,
   trust: Trust,

@@ -14,10 +14,15 @@ const SIGNAL_CODES: Readonly<Record<string, number>> = Object.freeze({
 /**
  * Runs a program on the terminal of this one, and passes on the signals that would end it.
  *
+ * @param onStart called once signals are passed on: listeners that would end this process can go
  * @returns its exit code, as a shell has it
  * @throws {KiteError} `configError` if it cannot be started
  */
-export async function runProgram(path: string, args: readonly string[]): Promise<number> {
+export async function runProgram(
+  path: string,
+  args: readonly string[],
+  onStart: () => void = () => {},
+): Promise<number> {
   const processes = isAllowed({ name: "run", command: path })
     ? builtinModule("node:child_process")
     : undefined;
@@ -25,11 +30,17 @@ export async function runProgram(path: string, args: readonly string[]): Promise
     throw new KiteError("configError", `Cannot run ${path}: Deno needs --allow-run`);
   }
   const child = processes.spawn(path, args, { stdio: "inherit" });
-  const release = onSignals(["SIGTERM"], () => child.kill("SIGTERM"));
+  // After `child.kill`, Deno reports the signal in place of the program's own exit code.
+  const pass = (signal: "SIGINT" | "SIGTERM"): void => {
+    const { pid, exitCode } = child;
+    if (pid !== undefined && exitCode === null) builtinModule("node:process").kill(pid, signal);
+  };
+  const release = onSignals(["SIGTERM"], () => pass("SIGTERM"));
   // A terminal sends Ctrl-C to the program as well, and twice would mean something else.
   const releaseInterrupt = onSignals(["SIGINT"], () => {
-    if (!isTerminal("stdin")) child.kill("SIGINT");
+    if (!isTerminal("stdin")) pass("SIGINT");
   });
+  onStart();
   try {
     return await new Promise((resolve, reject) => {
       child.once("error", (cause) => {

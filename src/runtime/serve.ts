@@ -13,7 +13,7 @@ export interface ServeOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /**
    * Milliseconds that a connection may stay open without a complete request, at its start and
-   * between two requests.
+   * between two requests. On Bun, at least 10 seconds at its start and 255 between two requests.
    *
    * @default 10_000
    */

@@ -16,8 +16,11 @@ export interface ConnectedKites extends AsyncDisposable {
   readonly toServing: Faults;
   /** Faults of messages from the kite that serves to the caller. */
   readonly toCaller: Faults;
-  /** Ends the connection as if the network had failed. A client with `reconnect` connects again. */
-  lose(): void;
+  /**
+   * Ends the connection as if the network had failed. A client with `reconnect` connects again.
+   * Resolves when both kites have noticed.
+   */
+  lose(): Promise<void>;
   /** Closes the client, and with it the connection. The kites stay open. */
   close(): Promise<void>;
 }
@@ -82,8 +85,18 @@ class MemoryConnection implements ConnectedKites {
     return this.#connection!;
   }
 
-  lose(): void {
-    this.#session?.lose();
+  async lose(): Promise<void> {
+    if (this.#session?.isOpen !== true) return;
+    const noticed = [this.client, this.connection].map((end) =>
+      new Promise<void>((resolve) => {
+        const remove = end.onDisconnect(() => {
+          remove();
+          resolve();
+        });
+      })
+    );
+    this.#session.lose();
+    await Promise.all(noticed);
   }
 
   async close(): Promise<void> {

@@ -44,7 +44,11 @@ export class FaultySession implements Session {
   #handler: SessionHandler | undefined;
   #isLost = false;
 
-  /** @param session the session that carries the messages */
+  /**
+   * Wraps a session. Use the result in its place.
+   *
+   * @param session the session that carries the messages
+   */
   constructor(session: Session, { outgoing, incoming }: SessionFaults = {}) {
     this.#session = session;
     this.#incoming = incoming;

@@ -5,7 +5,8 @@
  * Every measurement has fresh processes; the order is reversed each round; the table shows medians
  * over the rounds. Exits with 1 when a measurement could not run, or, with `--strict`, on a miss.
  * `deno task bench kontrol` measures Kontrol instead, see kontrol/main.ts; `deno task bench proxy`
- * the reverse proxy, see proxy/main.ts.
+ * the reverse proxy, see proxy/main.ts; `deno task bench runtimes` the npm package on Node and Bun,
+ * see runtimes/main.ts.
  *
  * @module
  */
@@ -115,6 +116,10 @@ if (import.meta.main) {
   if (word === "proxy") {
     const { benchProxy } = await import("./proxy/main.ts");
     Deno.exit(await benchProxy(words));
+  }
+  if (word === "runtimes") {
+    const { benchRuntimes } = await import("./runtimes/main.ts");
+    Deno.exit(await benchRuntimes(words));
   }
   if (word !== "kontrol") Deno.exit(await main());
   const { benchKontrol } = await import("./kontrol/main.ts");

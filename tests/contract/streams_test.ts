@@ -98,7 +98,10 @@ Deno.test("leaving a typed loop ends the producer and aborts its request", async
     });
     for await (const n of remote.as(lines).count()) if (n === 1) break;
     await eventually(() => ends.length === 2);
-    assertEquals(ends, [`aborted: The caller has left the stream of "count"`, "finally"]);
+    assertEquals(ends, [
+      `aborted: The caller has stopped reading the stream of "count"`,
+      "finally",
+    ]);
   });
 });
 
@@ -141,7 +144,7 @@ Deno.test("a signal ends a typed stream at both sides, before and after the answ
         }
       },
       KiteError,
-      'the call of "count" was given up',
+      'Cannot call "count": the signal was aborted',
     );
     assertEquals([error.type, (error.cause as Error).message], ["aborted", "enough"]);
     await eventually(() => ends.length === 1);
@@ -193,7 +196,7 @@ Deno.test("an answer that is no stream fails a typed stream", async () => {
     await assertRejects(
       () => collect(remote.as(lines).tail("x")),
       KiteError,
-      'Cannot stream from "tail": no stream came',
+      'Cannot stream from "tail": the answer contains no stream',
     );
   });
 });

@@ -216,7 +216,7 @@ Deno.test("getKites: an aborted signal ends the wait for Kontrol, an unknown opt
   const aborted = await assertRejects(
     () => kite.getKites(query, { signal }),
     KiteError,
-    'the call of "getKites" was given up',
+    'Cannot call "getKites": the signal was aborted',
   ) as KiteError;
   assertEquals(aborted.type, "aborted");
   const wrong = { timeot: 5 } as WaitOptions;

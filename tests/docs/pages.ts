@@ -62,6 +62,11 @@ export function table(path: string, ...heads: string[]): Table {
   return found;
 }
 
+/** Returns the rows of all tables of a page. */
+export function rowsOf(page: Page): (readonly string[])[] {
+  return tables(page).flatMap(({ rows }) => rows);
+}
+
 function tables({ text }: Page): Table[] {
   const found: Table[] = [];
   for (const part of text.split("\n\n")) {

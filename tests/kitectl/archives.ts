@@ -17,8 +17,12 @@ export async function archive(entries: readonly Entry[]): Promise<Uint8Array<Arr
   return await gzip(new Blob([tar]).stream());
 }
 
-/** A kite whose program prints its arguments and its input, and ends with code 7. */
-export function kiteArchive(name: string, version: string): Promise<Uint8Array<ArrayBuffer>> {
+/** A kite whose program, unless another is given, prints its arguments and input, and ends with 7. */
+export function kiteArchive(
+  name: string,
+  version: string,
+  program = `echo "${name} ${version}: $*"\ncat\nexit 7\n`,
+): Promise<Uint8Array<ArrayBuffer>> {
   const folder = `${name}-${version}.kite`;
   return archive([
     { name: `${folder}/`, type: "directory" },
@@ -26,7 +30,7 @@ export function kiteArchive(name: string, version: string): Promise<Uint8Array<A
     {
       name: `${folder}/bin/${name}`,
       mode: 0o755,
-      body: `#!/bin/sh\necho "${name} ${version}: $*"\ncat\nexit 7\n`,
+      body: `#!/bin/sh\n${program}`,
     },
     { name: `${folder}/share/readme`, body: "read me" },
   ]);

@@ -9,7 +9,10 @@ import { Machine } from "./support.ts";
 
 function commands(): Command[] {
   const { signal } = new AbortController();
-  const program = createProgram({ screen: new Screen(), signal, program: "kitectl" }, () => {});
+  const program = createProgram(
+    { screen: new Screen(), signal, ignoreInterrupt: () => {}, program: "kitectl" },
+    () => {},
+  );
   const below = (command: Command): Command[] => [command, ...command.commands.flatMap(below)];
   return below(program);
 }

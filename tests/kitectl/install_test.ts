@@ -48,6 +48,15 @@ Deno.test("kitectl install: an archive is installed, listed, run and uninstalled
   assertEquals((await machine.run(["uninstall", "fs"])).code, 3);
 });
 
+Deno.test("kitectl install: under a task, a path is meant from where the user is", async () => {
+  await using machine = await Machine.make();
+  await Deno.mkdir(`${machine.folder}/here`);
+  await Deno.writeFile(`${machine.folder}/here/fs.tgz`, await kiteArchive("fs", "1.0.0"));
+  const env = { INIT_CWD: `${machine.folder}/here` };
+  const { code, stderr } = await machine.run(["install", "fs.tgz"], { env });
+  assertEquals(code, 0, stderr);
+});
+
 Deno.test("kitectl uninstall and run: names lead nowhere else", async () => {
   await using machine = await Machine.make();
   await Deno.mkdir(`${machine.folder}/victim/bin`, { recursive: true });

@@ -115,7 +115,7 @@ export async function onTerminal(
 ): Promise<{ readonly code: number; readonly shown: string }> {
   const quoted = [Deno.execPath(), ...kitectlArguments(words)].map((word) => `'${word}'`).join(" ");
   const child = new Deno.Command("script", {
-    args: ["-qec", quoted, "/dev/null"],
+    args: ["-qec", `exec ${quoted}`, "/dev/null"],
     cwd: machine.folder,
     clearEnv: true,
     env: machine.environment(env),

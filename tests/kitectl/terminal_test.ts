@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { createInvite } from "../../kontrol/invites.ts";
 import { MemoryStorage } from "../../kontrol/storage/memory.ts";
 import { startTestKontrol } from "../../src/testing/kontrol.ts";
+import { kiteArchive } from "./archives.ts";
 import { Machine, onTerminal } from "./support.ts";
 
 const ignore = Deno.build.os !== "linux";
@@ -112,5 +113,26 @@ Deno.test({
     assertMatch(call.shown, /Waiting for slow … [1-9]s/);
     const result = call.shown.slice(call.shown.lastIndexOf("\x1b[K") + 3);
     assertEquals(result, '{\r\n  "a": 1\r\n}\r\n', "the result stands alone, and is indented");
+  },
+});
+
+Deno.test({
+  name: "kitectl run: Ctrl-C is the kite's own, which may take its time",
+  ignore,
+  fn: async () => {
+    await using machine = await Machine.make();
+    const program = `trap 'echo stopping; sleep 3; exit 9' INT\necho ready\n` +
+      "while :; do sleep 0.1; done\n";
+    await Deno.writeFile(`${machine.folder}/fs.tgz`, await kiteArchive("fs", "1.0.0", program));
+    const installed = await machine.run(["install", "fs.tgz"]);
+    assertEquals(installed.code, 0, installed.stderr);
+    const { code, shown } = await onTerminal(machine, ["run", "fs"], [["ready", "\x03"]]);
+    assertEquals(code, 9, shown);
+    assertEquals(shown.split("stopping").length, 2, "once");
+
+    // Without a terminal, the signal is passed on.
+    await using process = await machine.start(["run", "fs"], /^ready$/);
+    Deno.kill(process.pid, "SIGINT");
+    assertEquals(await process.exitCode(), 9);
   },
 });

@@ -10,7 +10,16 @@ import { ourKite } from "../interop/our_kite.ts";
 import { Peer } from "../interop/peers.ts";
 import { eventually } from "../support/eventually.ts";
 import { skipUnless } from "../support/parts.ts";
+import { checkKontrol, checkMissingDriver } from "./kontrol.ts";
 import { NpmPeer, preparePeer } from "./npm_peer.ts";
+import {
+  checkClosing,
+  checkConnections,
+  checkLeaving,
+  checkLongMessage,
+  checkSockJs,
+  checkTls,
+} from "./serving.ts";
 import { findRuntimes, Project, type Runtime } from "./support.ts";
 
 /** Checks calls in both directions of a connection. */
@@ -69,6 +78,20 @@ async function dialledByKitejs(
   await checkBoth(kitejs, peer, { dialler: "kitejsClient", dialled: "ours" });
 }
 
+const CHECKS: readonly (readonly [
+  string,
+  (project: Project, runtime: Runtime) => Promise<void>,
+])[] = [
+  ["SockJS begins each of its HTTP transports", checkSockJs],
+  ["a client that leaves during a poll ends its session", checkLeaving],
+  ["TLS with a private authority works both ways", checkTls],
+  ["connections without a request end, and broken ones are refused", checkConnections],
+  ["a message beyond the limit ends its connection only", checkLongMessage],
+  ["closing lets a running call finish", checkClosing],
+  ["Kontrol keeps kites in SQLite across a restart", checkKontrol],
+  ["a storage whose driver is missing says what to install", checkMissingDriver],
+];
+
 const runtimes = findRuntimes();
 const transports = ["WebSocket", "XHRPolling"] as const;
 const needs = skipUnless("go", "node");
@@ -81,6 +104,9 @@ Deno.test({
     await preparePeer(project);
     for (const runtime of runtimes) {
       const { name } = runtime;
+      for (const [what, check] of CHECKS) {
+        await t.step(`${name}: ${what}`, () => check(project, runtime));
+      }
       for (const transport of transports) {
         await t.step(
           `${name} dials Deno over ${transport}`,

@@ -57,8 +57,8 @@ Deno.test("a full table takes none of a message", () => {
   const error = assertThrows(() => table.handOut(found(a, b, c)), KiteError) as KiteError;
   assertEquals(
     String(error),
-    "limitError: the remote holds 2 functions already (limit: callbacksPerSession); " +
-      "release those it no longer needs",
+    "limitError: Cannot send a function: the remote holds 2 already (limit: callbacksPerSession); " +
+      "release those that it no longer needs",
   );
   assertEquals(table.size, 1);
   assertEquals(table.handOut(found(b)).length, 1);
@@ -98,7 +98,7 @@ Deno.test("what is left to the remote makes room, unused longest first", () => {
   assertEquals(table.handOut(found(a)), [0], "what is handed out again keeps its id");
   table.handOut(found(e));
   assertEquals([table.get(0), table.get(2), table.get(3)], [a, undefined, d]);
-  assertThrows(() => table.handOut(found(b)), KiteError, "the remote holds 3 functions already");
+  assertThrows(() => table.handOut(found(b)), KiteError, "the remote holds 3 already");
   table.leave(a!);
   assertEquals(table.handOut(found(b)), [5]);
   assertEquals(table.size, 3);

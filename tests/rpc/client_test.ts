@@ -191,7 +191,10 @@ Deno.test("an aborted call ends, its connection does not", async () => {
   const reason = new Error("enough");
   controller.abort(reason);
   const error = await assertRejects(() => call, KiteError) as KiteError;
-  assertEquals([String(error), error.cause], ['aborted: the call of "never" was given up', reason]);
+  assertEquals([String(error), error.cause], [
+    'aborted: Cannot call "never": the signal was aborted',
+    reason,
+  ]);
   const options = { signal: controller.signal };
   assertEquals((await failure(client.tellWith(options, "square", 1))).split(":")[0], "aborted");
   assertEquals(await client.tell("square", 4), 16);

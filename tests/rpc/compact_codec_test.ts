@@ -220,7 +220,7 @@ Deno.test("where compact messages are disabled, none is sent, and requests are t
     undefined,
     "compact messages are disabled",
   ]);
-  assertEquals(side.reports, ["skipped a message: compact messages are disabled"]);
+  assertEquals(side.reports, ["Cannot read a message: compact messages are disabled"]);
   side.close();
 });
 

@@ -96,8 +96,8 @@ Deno.test("waiting calls end by timeout, abortion, a full house, and the end of 
   const early = waiting.wait("m", 0, AbortSignal.abort("why"));
   const left = waiting.wait("m", 1_000, undefined);
   controller.abort();
-  await assertRejects(() => aborted, KiteError, 'the call of "m" was given up');
-  await assertRejects(() => early, KiteError, 'the call of "m" was given up');
+  await assertRejects(() => aborted, KiteError, 'Cannot call "m": the signal was aborted');
+  await assertRejects(() => early, KiteError, 'Cannot call "m": the signal was aborted');
   await assertRejects(() => timedOut, KiteError, 'No response to "slow" method in 15ms');
   const more = [1, 2, 3].map(() => waiting.wait("m", 1_000, undefined));
   const message = "not connected, and 4 calls wait already (limit: waitingCalls)";

@@ -151,7 +151,7 @@ Deno.test("an authenticator of the owner's own decides for its type", async () =
   );
   assertEquals(
     await asks(kite, { type: "password", key: "empty" }),
-    "authenticationError: password: the authenticator gave no username",
+    "authenticationError: password: the authenticator returned no username",
   );
   assertEquals(seen, new Array(6).fill("who"));
   kite.addAuthenticator("token", () => "anyone");

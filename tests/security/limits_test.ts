@@ -56,7 +56,8 @@ Deno.test("messageBytes: bytes of UTF-8 count, not characters", () =>
 
 Deno.test("messageBytes: a longer outgoing message is refused before it is sent", () =>
   between({}, { messageBytes: 1_000 }, async (client) => {
-    const reason = "limitError: a message of more than 1000 bytes (limit: messageBytes)";
+    const reason =
+      "limitError: Cannot send a message: larger than 1000 bytes (limit: messageBytes)";
     assertEquals(await failure(client.tell("echo", "x".repeat(1_000))), reason);
     assertEquals(await failure(client.tell("echo", "€".repeat(350), () => {})), reason);
     assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, streams: 0, waiting: 0 });
@@ -71,11 +72,11 @@ Deno.test("messageBytes: an answer that is too long becomes a limitError", () =>
     });
     assertEquals(
       await failure(client.tell("big")),
-      "limitError: a message of more than 1000 bytes (limit: messageBytes)",
+      "limitError: Cannot send a message: larger than 1000 bytes (limit: messageBytes)",
     );
     assertEquals(
       await failure(client.tell("bad")),
-      "an error of more than 1000 bytes (limit: messageBytes)",
+      "Cannot send the error: larger than 1000 bytes (limit: messageBytes)",
     );
   }));
 
@@ -121,7 +122,7 @@ Deno.test("callbacksPerMessage: more are answered with a limitError, or not sent
   await between({}, { callbacksPerMessage: 5 }, async (client) => {
     assertEquals(
       await failure(client.tell("kite.ping", functions(6))),
-      "limitError: 6 functions in one message, at most 5 may be (limit: callbacksPerMessage)",
+      "limitError: Cannot send 6 functions in one message: must be at most 5 (limit: callbacksPerMessage)",
     );
     assertEquals(client.load.callbacks, 0);
   });
@@ -134,8 +135,8 @@ Deno.test("callbacksPerSession: a table full of functions in use refuses calls",
     for (const one of functions.slice(0, 3)) await tell(one);
     assertEquals(
       await failure(tell(functions[3])),
-      "limitError: the remote holds 3 functions already (limit: callbacksPerSession); " +
-        "release those it no longer needs",
+      "limitError: Cannot send a function: the remote holds 3 already (limit: callbacksPerSession); " +
+        "release those that it no longer needs",
     );
     assertEquals(
       (await failure(client.tell("kite.ping", functions[3]))).split(":")[0],
@@ -192,8 +193,8 @@ Deno.test("callbacksPerSession: a result above the limit becomes a limitError", 
     for (let i = 0; i < 3; i++) assertEquals(typeof await client.tell("give"), "function");
     assertEquals(
       await failure(client.tell("give")),
-      "limitError: the remote holds 3 functions already (limit: callbacksPerSession); " +
-        "release those it no longer needs",
+      "limitError: Cannot send a function: the remote holds 3 already (limit: callbacksPerSession); " +
+        "release those that it no longer needs",
     );
     assertEquals(await client.tell("square", 3), 9);
   }));
@@ -222,7 +223,7 @@ Deno.test("inFlightRequests: further ones are answered requestLimitError", () =>
     const gate = Promise.withResolvers<string>();
     kite.handle("wait", () => gate.promise);
     const running = [client.tell("wait"), client.tell("wait")];
-    const reason = "requestLimitError: 2 requests run already (limit: inFlightRequests)";
+    const reason = "requestLimitError: 2 requests are running already (limit: inFlightRequests)";
     assertEquals(await failure(client.tell("square", 3)), reason);
     gate.resolve("done");
     assertEquals(await Promise.all(running), ["done", "done"]);

@@ -16,25 +16,27 @@ async function connect(
   return Object.assign(kites, { caller, serving });
 }
 
-Deno.test("connectKites: calls, callbacks and streams go both ways", async () => {
-  await using stack = new AsyncDisposableStack();
-  const { client, connection, caller, serving } = await connect(stack);
-  caller.handle("double", ({ args }) => args.one().number() * 2);
-  serving.handle("count", async function ({ args }) {
-    const each = args.one().function();
-    for (const n of [1, 2, 3]) each(n);
-    await Promise.resolve();
-    return "counted";
+for (const compact of [true, false]) {
+  Deno.test(`connectKites: calls and callbacks go both ways, compact: ${compact}`, async () => {
+    await using stack = new AsyncDisposableStack();
+    const { client, connection, caller, serving } = await connect(stack, { compact });
+    caller.handle("double", ({ args }) => args.one().number() * 2);
+    serving.handle("count", async function ({ args }) {
+      const each = args.one().function();
+      for (const n of [1, 2, 3]) each(n);
+      await Promise.resolve();
+      return "counted";
+    });
+    const counted: unknown[] = [];
+    assertEquals(await client.tell("count", (n: number) => counted.push(n)), "counted");
+    assertEquals(counted, [1, 2, 3]);
+    assertEquals(await client.tell("square", 5), 25);
+    assertEquals(await connection.tell("double", 21), 42);
+    assertEquals(connection.identity?.name, "caller");
+    assertEquals([client.transport, connection.transport], ["custom", "custom"]);
+    assertEquals(serving.connections.size, 1);
   });
-  const counted: unknown[] = [];
-  assertEquals(await client.tell("count", (n: number) => counted.push(n)), "counted");
-  assertEquals(counted, [1, 2, 3]);
-  assertEquals(await client.tell("square", 5), 25);
-  assertEquals(await connection.tell("double", 21), 42);
-  assertEquals(connection.identity?.name, "caller");
-  assertEquals([client.transport, connection.transport], ["custom", "custom"]);
-  assertEquals(serving.connections.size, 1);
-});
+}
 
 Deno.test("connectKites: the kite that serves authenticates its caller", async () => {
   await using stack = new AsyncDisposableStack();
@@ -80,7 +82,7 @@ Deno.test("connectKites: a lost connection fails its calls, and the client conne
   const waiting = kites.client.tell("wait");
   const failed = assertRejects(() => waiting, KiteError, "connection lost: 1006");
   await kites.client.tell("square", 1);
-  kites.lose();
+  await kites.lose();
   await failed;
   assertEquals(await kites.client.tell("square", 3), 9);
   assert(kites.connection !== first);
@@ -97,9 +99,7 @@ Deno.test("connectKites: faults apply to one direction, also after a reconnectio
   assertEquals(lost.type, "timeout");
   assertEquals(await client.tell("square", 3), 9);
   toCaller.drop();
-  const disconnected = new Promise((resolve) => client.onDisconnect(resolve));
-  kites.lose();
-  await disconnected;
+  await kites.lose();
   const late = await assertRejects(() => client.tellWith({ timeout: 500 }, "square", 4), KiteError);
   assertEquals(late.type, "timeout");
   assertEquals(toCaller.pending, 0);

@@ -37,8 +37,9 @@ export class BunServer implements RunningServer {
         ...(tls === undefined ? {} : { tls }),
         idleTimeout: Math.min(LONGEST_IDLE_TIMEOUT, Math.ceil(idleTimeout / 1_000)),
         fetch: async (request, server) => {
-          // The timeout is for peers that send no request, not for answers that take long.
-          server.timeout(request, 0);
+          // Otherwise an answer that takes long, such as a poll, would be cut off. The timeout then
+          // stays with the connection, so it must not be 0.
+          server.timeout(request, LONGEST_IDLE_TIMEOUT);
           const peer = new BunPeer(request, server);
           const response = await handler(request, peer);
           return peer.isUpgraded ? undefined : response;

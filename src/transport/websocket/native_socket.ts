@@ -16,10 +16,23 @@ export function openNativeSocket(
   options: SocketOptions,
   handler: ClientSocketHandler,
 ): Promise<ClientSocket> {
-  const { signal } = options;
   const address = new URL(url);
   address.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  const native = new WebSocket(address);
+  return adoptNativeSocket(new WebSocket(address), url, options, handler);
+}
+
+/**
+ * Takes over a WebSocket of the runtime that is open or about to open.
+ *
+ * @throws {HandshakeRefused} if it is closed before it is open; the reason of the signal if aborted
+ */
+export function adoptNativeSocket(
+  native: WebSocket,
+  url: URL,
+  options: SocketOptions,
+  handler: ClientSocketHandler,
+): Promise<ClientSocket> {
+  const { signal } = options;
   native.binaryType = "arraybuffer";
   const { promise, resolve, reject } = Promise.withResolvers<ClientSocket>();
   let socket: NativeSocket | undefined;
@@ -29,7 +42,7 @@ export function openNativeSocket(
   };
   if (signal.aborted) abort();
   signal.addEventListener("abort", abort, { once: true });
-  native.onopen = () => {
+  const open = () => {
     signal.removeEventListener("abort", abort);
     socket = new NativeSocket(native, options, handler);
     handler.onOpen(socket);
@@ -43,6 +56,8 @@ export function openNativeSocket(
   native.onclose = refuse; // NativeSocket replaces this listener
   // Chromium emits no close event for a WebSocket that the page's policy forbids.
   native.onerror = refuse;
+  native.onopen = open;
+  if (native.readyState === WebSocket.OPEN) open();
   return promise;
 }
 

@@ -19,10 +19,16 @@ function say(line: Record<string, unknown>): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-const { KITE_CERT: certFile, KITE_CERT_KEY: keyFile, KITE_CA: caFile } = process.env;
+const {
+  PEER_CERT: certFile,
+  PEER_KEY: keyFile,
+  PEER_CA: ca,
+  PEER_MESSAGE_BYTES: messageBytes,
+} = process.env;
 const kite = ourKite({
   ...(certFile !== undefined && keyFile !== undefined && { tls: { certFile, keyFile } }),
-  ...(caFile !== undefined && { caFile }),
+  ...(ca !== undefined && { ca }),
+  ...(messageBytes !== undefined && { limits: { messageBytes: Number(messageBytes) } }),
 });
 const [mode, url = "", transport = "auto"] = process.argv.slice(2);
 let remote: RemoteKite | undefined;

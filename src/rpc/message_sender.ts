@@ -20,18 +20,18 @@ const REQUEST_LEVELS = 3;
 const INVOKE_LEVELS = 1;
 
 /**
- * What goes out over one session: values with functions in them, which the remote may call for as
- * long as the session lasts.
+ * Sends the messages of one session. It keeps the functions and streams that were sent with them,
+ * which the remote can use while the session is open.
  */
-export class Line implements StreamsHost, RemoteFunctionsHost {
-  /** For a remote that knows no other messages. */
+export class MessageSender implements StreamsHost, RemoteFunctionsHost {
+  /** The codec of plain dnode messages, which every remote understands. */
   readonly plain: DnodeCodec;
-  /** For what is sent now. */
+  /** The codec of new messages: {@linkcode compact} if the remote supports it. */
   codec: Codec;
   readonly extensions: Extensions;
   readonly ids: IdCounter;
   readonly limits: Limits;
-  /** True once a message has come or gone. */
+  /** True after the first message in either direction. */
   hadMessage = false;
   /** False once the session has ended. */
   isOpen = true;
@@ -39,7 +39,7 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
   sentLength = 0;
   readonly #session: Session;
   readonly #warn: (message: string) => void;
-  /** Made when the first function is handed out: most sessions never see one. */
+  /** Created with the first function that is sent; most sessions send none. */
   #callbacks: CallbackTable | undefined;
   #streams: Streams | undefined;
   #remoteFunctions: RemoteFunctions | undefined;
@@ -48,8 +48,8 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
   #compact: CompactCodec | undefined;
 
   /**
-   * @param warn is told before the remote holds too many functions
-   * @param flight counts the bytes of messages whose work is not done
+   * @param warn called once, when the table of functions is almost full
+   * @param flight returns the counter of bytes in flight
    */
   constructor(
     session: Session,
@@ -71,7 +71,7 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
     this.#requestBounds = this.#bounds(REQUEST_LEVELS);
   }
 
-  /** The streams of the session, both ways; created with the first one. */
+  /** The streams of the session in both directions; created with the first one. */
   get streams(): Streams {
     return this.#streams ??= new Streams(this, this.#flight());
   }
@@ -81,57 +81,61 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
     return this.#remoteFunctions ??= new RemoteFunctions(this);
   }
 
-  /** Streams that are open. */
+  /** The number of open streams. */
   get openStreams(): number {
     return this.#streams?.size ?? 0;
   }
 
-  /** For compact messages; created with the first. */
+  /** The codec of compact messages; created with the first one. */
   get compact(): CompactCodec {
     return this.#compact ??= new CompactCodec(this.limits);
   }
 
-  /** Reads the names of the remote's extensions: from now on they are used. */
+  /** Reads the names of the remote's extensions, and uses them from now on. */
   learn(names: unknown): void {
     if (this.extensions.learn(names) && this.extensions.has("compact/1")) this.codec = this.compact;
   }
 
-  /** Bytes (estimated) that were sent and that the network has not taken yet. */
+  /** Bytes (estimated) that were sent and that the network has not accepted yet. */
   get unsentBytes(): number {
     return this.#session.bufferedAmount;
   }
 
-  /** Functions that the remote may call. */
+  /** The number of functions that the remote may call. */
   get callbacks(): number {
     return this.#callbacks?.size ?? 0;
   }
 
-  /** The function of ours with an id. */
+  /** Returns this side's function with an id. */
   callback(id: number): Callback | undefined {
     return this.#callbacks?.get(id);
   }
 
   /**
-   * Runs a function of ours that belongs to a stream.
+   * Runs a function of this side that belongs to a stream.
    *
-   * @returns whether it is one
+   * @returns whether the function belongs to a stream
    */
   invokeStream(callback: Callback, args: unknown[], bytes: number): boolean {
     return this.#streams?.invoke(callback, args, bytes) ?? false;
   }
 
-  /** The functions in the arguments of a request or in a result, see {@linkcode findFunctions}. */
+  /**
+   * Finds the functions in the arguments of a request or in a result, see {@linkcode
+   * findFunctions}.
+   */
   functionsIn(value: unknown): readonly FoundFunction[] {
     return findFunctions(value, this.#requestBounds);
   }
 
-  /** The functions in the arguments of a callback. */
+  /** Finds the functions in the arguments of a callback. */
   functionsInArguments(args: readonly unknown[]): readonly FoundFunction[] {
     return findFunctions(args, this.#bounds(INVOKE_LEVELS));
   }
 
   /**
-   * Encodes and sends a message with functions in it; none stays handed out if that fails.
+   * Encodes and sends a message that contains functions. If that fails, the remote cannot call
+   * them.
    *
    * @throws {KiteError} `limitError`, or what `encode` throws
    */
@@ -152,8 +156,8 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
   }
 
   /**
-   * Sends a message that stands as it does inside of a JSON string. Whoever made it has counted its
-   * bytes: counting again would cost more than all the rest.
+   * Sends a message that is already escaped for the inside of a JSON string. The caller has checked
+   * its size in bytes, since checking it again would take longer than sending it.
    *
    * @throws {KiteError} `limitError`
    */
@@ -166,9 +170,9 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
   }
 
   /**
-   * Sends a result that is JSON already.
+   * Sends a result that is already encoded as JSON.
    *
-   * @param can the names of our extensions as JSON, if the remote does not know them yet
+   * @param can the names of this side's extensions as JSON, if they were not sent yet
    * @throws {KiteError} `limitError`
    */
   sendRaw(responseId: number, escaped: string, can: string | undefined): void {
@@ -177,21 +181,21 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
     } else this.#sendEscaped(this.plain.escapedResult(responseId, escaped, can));
   }
 
-  /** Sends a text, whatever its size. */
+  /** Sends a text without checking its size. */
   sendText(text: string): void {
     this.hadMessage = true;
     this.#session.send(text);
   }
 
-  /** Undoes one handing out of the same functions, and ends the streams among them. */
+  /** Takes back functions that were sent once, and ends their streams. */
   takeBack(functions: readonly FoundFunction[]): void {
     for (const { stream } of functions) stream?.close();
     this.#callbacks?.takeBack(functions);
   }
 
   /**
-   * The call that handed functions out has ended: they stay while there is room. Streams that the
-   * remote has begun to read stay open, and the others end.
+   * Keeps the functions of an ended call while there is room. Streams that the remote has begun to
+   * read stay open; the others end.
    */
   leave(functions: readonly FoundFunction[]): void {
     for (const found of functions) {
@@ -201,20 +205,20 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
   }
 
   /**
-   * Takes a function back.
+   * Takes a function back, so that the remote can no longer call it.
    *
-   * @returns whether the remote held it
+   * @returns whether the remote could call it
    */
   release(callback: Callback): boolean {
     return this.#callbacks?.release(callback) ?? false;
   }
 
-  /** Forgets a function that the remote does not need any more. */
+  /** Removes a function that the remote no longer needs. */
   forget(callback: Callback): void {
     this.#callbacks?.forget(callback);
   }
 
-  /** The remote no longer needs functions of ours. */
+  /** Removes functions that the remote no longer needs. */
   givenBack(ids: readonly number[]): void {
     for (const id of ids) {
       const callback = this.#callbacks?.giveBack(id);
@@ -241,9 +245,9 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
   }
 
   /**
-   * The session has ended.
+   * Handles the end of the session.
    *
-   * @param error what open streams fail with
+   * @param error creates the error of open streams
    */
   end(error: () => KiteError): void {
     this.isOpen = false;
@@ -257,8 +261,8 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
     if (functions.length > callbacksPerMessage) {
       throw new KiteError(
         "limitError",
-        `${functions.length} functions in one message, at most ${callbacksPerMessage} may be ` +
-          `(limit: callbacksPerMessage)`,
+        `Cannot send ${functions.length} functions in one message: must be at most ` +
+          `${callbacksPerMessage} (limit: callbacksPerMessage)`,
       );
     }
     this.#callbacks ??= new CallbackTable(
@@ -271,7 +275,7 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
   }
 
   /**
-   * Sends the text of a message without functions.
+   * Sends an encoded message, after checking its size.
    *
    * @throws {KiteError} `limitError`
    */
@@ -283,7 +287,7 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
 
   #tooLong(): KiteError {
     const { messageBytes } = this.limits;
-    const reason = `a message of more than ${messageBytes} bytes (limit: messageBytes)`;
+    const reason = `Cannot send a message: larger than ${messageBytes} bytes (limit: messageBytes)`;
     return new KiteError("limitError", reason);
   }
 
@@ -291,7 +295,7 @@ export class Line implements StreamsHost, RemoteFunctionsHost {
 
   #bounds(levels: number): ScrubBounds {
     const { nesting, messageBytes } = this.limits;
-    // The least that a value takes: a digit and a comma.
+    // A value takes at least two bytes: a digit and a comma.
     return { nesting: nesting - levels, values: messageBytes / 2, openStream: this.#openStream };
   }
 }
