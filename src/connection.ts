@@ -31,6 +31,12 @@ export interface ConnectionOptions {
    * @default true
    */
   readonly compact?: boolean;
+  /**
+   * The origin of a page that may call no methods without authentication.
+   *
+   * @default none
+   */
+  readonly foreignOrigin?: string;
 }
 
 /** A connection of a remote kite that dialled this one. Its methods can be called back. */
@@ -68,7 +74,11 @@ export class IncomingConnection implements Connection {
   #events: Events<{ disconnect: CloseInfo }> | undefined;
   #end: CloseInfo | undefined;
 
-  constructor(host: ConnectionHost, session: Session, { compact = true }: ConnectionOptions = {}) {
+  constructor(
+    host: ConnectionHost,
+    session: Session,
+    { compact = true, foreignOrigin }: ConnectionOptions = {},
+  ) {
     this.#host = host;
     this.#session = session;
     this.transport = session.transport;
@@ -77,6 +87,7 @@ export class IncomingConnection implements Connection {
       codec: new DnodeCodec(host.limits),
       ids: new IdCounter(),
       authenticates: true,
+      ...(foreignOrigin === undefined ? {} : { foreignOrigin }),
       credentials: noCredentials,
       remoteUrl: () => session.remoteAddress,
       concurrentCallbacks: host.concurrentCallbacks,

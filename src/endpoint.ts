@@ -11,6 +11,7 @@ import {
   type SockJsOptions,
   SockJsServer,
 } from "./transport/sockjs/server/mod.ts";
+import type { Origins } from "./origins.ts";
 import type { Session } from "./transport/session.ts";
 
 /** Answers HTTP requests for a path, see {@linkcode Kite.handleHttp}. */
@@ -18,6 +19,8 @@ export type HttpHandler = (request: Request) => Response | Promise<Response>;
 
 /** What an endpoint needs from its kite. */
 export interface EndpointHost extends ConnectionHost {
+  /** Tells pages of other origins from other callers. */
+  readonly origins: Origins;
   /** Called for each new connection. */
   connectionOpened(connection: Connection): void;
 }
@@ -48,7 +51,8 @@ export class Endpoint {
       ...options,
       limits: host.limits,
       onError: (error) => host.report("The handler of a session failed", error),
-      onSession: (session) => this.#accept(session),
+      foreignOrigin: (request, remoteAddress) => host.origins.foreign(request, remoteAddress),
+      onSession: (session, _request, foreignOrigin) => this.#accept(session, foreignOrigin),
     });
   }
 
@@ -72,6 +76,9 @@ export class Endpoint {
     if (this.#hasRoutes) {
       const [[route]] = this.#routes.match(METHOD_NAME_ALL, new URL(request.url).pathname);
       if (route !== undefined) return route[0](request);
+    }
+    if (!this.#host.origins.admits(request)) {
+      return new Response("Forbidden: the kite does not list this origin\n", { status: 403 });
     }
     return this.#sockjs.fetch(request, info);
   }
@@ -110,8 +117,8 @@ export class Endpoint {
     for (const connection of this.#connections) void connection.close();
   }
 
-  #accept(session: Session): void {
-    this.accept(session);
+  #accept(session: Session, foreignOrigin: string | undefined): void {
+    this.accept(session, foreignOrigin === undefined ? {} : { foreignOrigin });
   }
 
   #armSweeper(): void {

@@ -8,6 +8,7 @@ import { describeMethods } from "./contract/describe.ts";
 import { KontrolClient } from "./discovery/kontrol_client.ts";
 import { Endpoint, type EndpointHost, type HttpHandler, KITE_PATH } from "./endpoint.ts";
 import { Events } from "./events.ts";
+import { Origins } from "./origins.ts";
 import {
   checkCloseOptions,
   type CloseOptions,
@@ -277,6 +278,7 @@ export class KiteCore extends CallingCore {
   #createHost(): EndpointHost {
     return {
       ...this.clientHost,
+      origins: new Origins(this.#options.origins, this.config.ip),
       concurrentCallbacks: this.#options.concurrentCallbacks ?? false,
       connectionOpened: (connection) => {
         this.#operatorLog.opened(connection);

@@ -21,6 +21,7 @@ import {
 import type { SockJsOptions } from "./transport/sockjs/server/mod.ts";
 import type { Logger } from "./log.ts";
 import { cannotUse } from "./protocol/refusal.ts";
+import { checkOrigins } from "./origins.ts";
 import type { MethodHandling } from "./rpc/method.ts";
 
 /** Options of a kite. */
@@ -37,6 +38,14 @@ export interface KiteOptions extends ConfigOptions {
    * @default false
    */
   readonly disableAuthentication?: boolean;
+  /**
+   * The origins of web pages that may connect, such as "https://app.example.com"; "*" stands for any.
+   * On a kite that is reached from a loopback or private address, methods without authentication answer
+   * pages of other origins only if these are listed.
+   *
+   * @default pages of any origin may connect
+   */
+  readonly origins?: readonly string[];
   /**
    * Selects the result of a call if hooks return values as well.
    *
@@ -159,6 +168,7 @@ const SOCKJS_CHECKS: Checks<SockJsOptions> = Object.freeze({
 const CHECKS: Checks<OwnOptions> = Object.freeze({
   id: checkName,
   disableAuthentication: checkBoolean,
+  origins: checkOrigins,
   methodHandling: checkWord(["method", "first", "latest"]),
   concurrentCallbacks: checkBoolean,
   compact: checkBoolean,

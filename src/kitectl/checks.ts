@@ -5,11 +5,11 @@ import { KiteError, messageOf } from "../protocol/errors.ts";
 import { entryAt } from "../runtime/folders.ts";
 import { type Context, createKite } from "./context.ts";
 
-/** What a check found. */
+/** The result of a check. */
 export interface Finding {
   readonly state: "ok" | "warning" | "wrong";
   readonly text: string;
-  /** The command that mends it, or what to do. */
+  /** The command that fixes it, or what to do. */
   readonly remedy?: string;
 }
 
@@ -17,7 +17,7 @@ const TIMEOUT = 5_000;
 /** Milliseconds by which the clock may differ from Kontrol's: tokens allow for 5 minutes. */
 const CLOCK_TOLERANCE = 60_000;
 
-/** Is there a kite.key, can it be read, and is it kept from others? */
+/** Checks that there is a valid kite.key, and that only its owner can read it. */
 export async function checkKey({ program }: Context): Promise<Finding> {
   const path = `${kiteHome()}/kite.key`;
   const register = `${program} register, or ${program} up for a Kontrol of your own`;
@@ -45,7 +45,7 @@ export interface KontrolStatus {
   readonly storage: Finding;
 }
 
-/** Does Kontrol answer, does its storage, and do its clock and ours agree? */
+/** Checks that Kontrol and its storage answer, and that its clock agrees with ours. */
 export async function checkKontrol({ program }: Context, url: string): Promise<KontrolStatus> {
   const base = url.replace(/\/kite$/, "");
   const unknown: Finding = { state: "warning", text: "unknown, as Kontrol cannot be reached" };
@@ -96,21 +96,21 @@ async function checkStorage(base: string): Promise<Finding> {
   }
 }
 
-/** Does Kontrol take our kite.key? */
+/** Checks that Kontrol accepts our kite.key. */
 export async function checkTrust({ program, signal }: Context, kite: Kite): Promise<Finding> {
   if (kite.config.kiteKey === undefined) {
     return { state: "warning", text: "unknown without a kite.key" };
   }
   try {
     await kite.getKey({ timeout: TIMEOUT, signal });
-    return ok("Kontrol takes the kite.key");
+    return ok("Kontrol accepts the kite.key");
   } catch (error) {
     const isRefused = error instanceof KiteError && error.type === "authenticationError";
     return wrong(messageOf(error), isRefused ? `${program} register --force` : `${program} up`);
   }
 }
 
-/** Can Kontrol be dialled this way? */
+/** Checks that Kontrol can be dialled over a transport. */
 export async function checkTransport(
   { signal }: Context,
   url: string,
@@ -125,15 +125,15 @@ export async function checkTransport(
     return ok(`answers in ${Date.now() - begin} ms`);
   } catch (error) {
     const remedy = transport === "WebSocket"
-      ? "let the proxies on the way pass WebSockets on, or set KITE_TRANSPORT=XHRPolling"
-      : "start Kontrol, or let the proxies on the way pass HTTP on";
+      ? "allow WebSockets in the proxies between, or set KITE_TRANSPORT=XHRPolling"
+      : "start Kontrol, or allow its path in the proxies between";
     return wrong(messageOf(error), remedy);
   } finally {
     await kite.close({ deadline: 0 });
   }
 }
 
-/** Can a kite listen on this port, or does Kontrol already? */
+/** Checks that a kite can listen on a port, or that Kontrol does already. */
 export async function checkPort({ program }: Context, port: number): Promise<Finding> {
   const kite = new Kite("kitectl", "0.0.1", { port, logLevel: "FATAL", kiteKey: "" });
   try {

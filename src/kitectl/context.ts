@@ -12,16 +12,16 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Leaves Ctrl-C to a program that is run in place of this one. */
   readonly ignoreInterrupt: () => void;
-  /** How the user calls this program. */
+  /** The command with which the user runs this program. */
   readonly program: string;
 }
 
-/** How the user calls this program: a task runs in the project's folder, and says from where. */
+/** Returns the command with which the user runs this program. */
 export function programName(): string {
   return (env("INIT_CWD") ?? "") === "" ? "kitectl" : "deno task kitectl";
 }
 
-/** A path as the user meant it, also under a task. */
+/** Resolves a path against the folder of the user, since `deno task` changes the folder. */
 export function userPath(path: string): string {
   const from = env("INIT_CWD") ?? "";
   return from === "" || path.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path)
@@ -29,7 +29,7 @@ export function userPath(path: string): string {
     : `${from}/${path}`;
 }
 
-/** The kite that makes a command's calls. It logs nothing: what fails is the command's to say. */
+/** Creates the kite that makes the calls of a command. It logs nothing; the command reports errors. */
 export function createKite(options: KiteOptions = {}): Kite {
   return new Kite("kitectl", VERSION, { logLevel: "FATAL", ...options });
 }

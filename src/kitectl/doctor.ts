@@ -18,7 +18,7 @@ interface DoctorOptions {
   readonly json?: boolean;
 }
 
-/** `kitectl doctor`: looks for what keeps kites from working here. */
+/** `kitectl doctor`: checks the setup of this machine, and says how to fix it. */
 export const addDoctor: AddCommand = (program, context, end) => {
   program.command("doctor")
     .description("check key, clock, Kontrol, storage, transports and ports")
@@ -93,5 +93,5 @@ function print(
   const color = { ok: "green", warning: "yellow", wrong: "red" } as const;
   const label = screen.color(color[state], state.padEnd(8));
   screen.print(`${label} ${what.padEnd(11)} ${safeLine(text)}`);
-  if (remedy !== undefined) screen.print(`${" ".repeat(9)}${"".padEnd(11)} mend it: ${remedy}`);
+  if (remedy !== undefined) screen.print(`${" ".repeat(9)}${"".padEnd(11)} fix: ${remedy}`);
 }

@@ -18,7 +18,7 @@ export interface InstalledKite {
   readonly program: string;
 }
 
-/** A part of a name: no `.`, `..`, hidden file or path. */
+/** A part of a name. It cannot be `.`, `..`, a hidden file or a path. */
 const PART = /^[A-Za-z0-9_~+-][A-Za-z0-9_.~+-]{0,127}$/;
 
 /** The folder of all installed kites. */

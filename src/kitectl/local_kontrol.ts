@@ -19,7 +19,7 @@ export interface LocalKontrol extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Says in the help how a command finds Kontrol. */
+/** The part of the help that tells how a command finds Kontrol. */
 export const LOCAL_HELP = `
 It works on the machine of Kontrol, on Kontrol's own storage and keys. Where Kontrol has flags or
 KONTROL_ variables for these, give the command the same ones; flags follow after --.`;
@@ -65,7 +65,7 @@ export async function openLocalKontrol(
       kontrolUrl: () => kontrolURL,
     });
     const privateKey = await readTextFile(`${settings.home}/key.pem`);
-    // Such a storage is that of another process: the key pair is only in the files.
+    // The memory of another process cannot be opened; the key pair is in the files too.
     if (settings.storage === "memory" && privateKey !== undefined) await keys.add({ privateKey });
     return {
       settings,

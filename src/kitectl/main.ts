@@ -60,9 +60,9 @@ async function run(context: Context, words: readonly string[]): Promise<number> 
   }
 }
 
-/** Takes options as Go's kitectl has them: `-name=math`. */
+/** Accepts options with one dash, as Go's kitectl does: `-name=math`. */
 function withDoubleDashes(words: readonly string[]): string[] {
-  // What follows `run` is the kite's own.
+  // The words after `run` belong to the kite.
   if (words[0] === "run") return [...words];
   const end = words.indexOf("--");
   return words.map((word, i) => {

@@ -19,7 +19,7 @@ const TIMEOUT = 300_000;
 interface RegisterOptions {
   readonly to?: string;
   readonly username?: string;
-  /** True for a code that is asked for. */
+  /** True to ask for the code. */
   readonly invite?: string | true;
   readonly force?: boolean;
 }
@@ -33,7 +33,7 @@ export const addRegister: AddCommand = (program, context) => {
       "Kontrol's URL; that of the present kite.key, or this machine's, if not given",
     )
     .option("--username <name>", "your username; asked for if not given")
-    .option("--invite [code]", "the code of an invite; asked for, unseen, if not given")
+    .option("--invite [code]", "the code of an invite; asked for without echo if not given")
     .option("--force", "replace the kite.key that is there")
     .addHelpText(
       "after",
@@ -106,7 +106,7 @@ function kontrolUrl(given: string | undefined, kiteKey: string | undefined): str
   return known ?? `http://localhost:${DEFAULT_PORT}/kite`;
 }
 
-/** The answer to a question; without a person to ask, the option is named that tells it. */
+/** Reads the answer to a question. If nobody can answer, the error names the option to use. */
 async function ask(question: Promise<string>, option: string): Promise<string> {
   let answer: string;
   try {

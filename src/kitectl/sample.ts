@@ -1,7 +1,7 @@
 import { Kite } from "../kite.ts";
 import type { KiteOptions } from "../kite_options.ts";
 
-/** The kite that `kitectl up` starts: something to find and to call. */
+/** Creates the kite that `kitectl up` starts as a sample. */
 export function createSampleKite(options: KiteOptions): Kite {
   const math = new Kite("math", "1.0.0", { logLevel: "WARNING", ...options });
   math.handle("square", ({ args }) => args.one().number() ** 2);

@@ -9,9 +9,9 @@ const CLEAR_LINE = "\r\x1b[K";
 /** Milliseconds after which a command shows that it still works. */
 const PATIENCE = 1_000;
 
-/** Where a command writes: results to standard output, all else to standard error. */
+/** Writes results to standard output, and everything else to standard error. */
 export class Screen {
-  /** True if someone reads the results on a terminal. */
+  /** True if standard output is a terminal. */
   readonly isTerminal: boolean = isTerminal("stdout");
   readonly #showsProgress = isTerminal("stderr") && env("TERM") !== "dumb";
   readonly #hasColor = (env("NO_COLOR") ?? "") === "" && env("TERM") !== "dumb";
@@ -29,7 +29,7 @@ export class Screen {
     for (const line of lines) this.print(line);
   }
 
-  /** Writes a line for people, beside the result. */
+  /** Writes a line that is not part of the result. */
   note(line: string): void {
     this.#write("stderr", `${safeText(line)}\n`);
   }

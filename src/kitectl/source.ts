@@ -94,7 +94,7 @@ function member(value: unknown, name: string): unknown {
   return isObject ? (value as Record<string, unknown>)[name] : undefined;
 }
 
-/** A place as a manifest names it; one that came over the network cannot name a file. */
+/** Resolves the archive of a manifest. A manifest from the network cannot name a local file. */
 function resolve(archive: string, manifest: string): string {
   if (/^https:/i.test(manifest)) return new URL(archive, manifest).href;
   if (/^[a-z][a-z0-9+.-]+:/i.test(archive) || archive.startsWith("/")) return archive;

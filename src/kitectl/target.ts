@@ -167,9 +167,9 @@ function kiteKeyOf({ program }: Context, kite: Kite): Authentication {
 }
 
 /**
- * A token for a URL: that of the kite which the fields name, or else of a kite of our own that is
- * registered there. Without either, the call goes without authentication: a kite.key is not shown
- * to a URL unless the user says so.
+ * Returns a token for a URL: that of the kite which the fields name, or of our own kite that is
+ * registered there. Otherwise the call has no authentication, since whoever gets a kite.key can act
+ * as its user.
  */
 async function tokenFor(
   context: Context,
@@ -199,7 +199,7 @@ function isSameUrl(one: string, other: string): boolean {
   return normal(one) === normal(other);
 }
 
-/** What to do about a refused call, for the one who made it without authentication. */
+/** Adds a hint to the refusal of a call that had no authentication. */
 export function explainRefusal(error: unknown, { isAnonymous }: Target): unknown {
   const isRefused = error instanceof KiteError && error.type === "authenticationError";
   if (!isAnonymous || !isRefused) return error;

@@ -17,7 +17,7 @@ export const addTell: AddCommand = (program, context) => {
   const command = program.command("tell")
     .description("call a method of a kite")
     .argument("[method]", "the method")
-    .argument("[args...]", "JSON, or text as it stands; @callback is a function that prints");
+    .argument("[args...]", "JSON, or else text; @callback is a function that prints its arguments");
   addTargetOptions(command)
     .option("--method <method>", "the method, as with Go's kitectl")
     .option("--timeout <time>", "how long to wait for the answer, such as 500ms or 2m", "15s")

@@ -1,4 +1,4 @@
-/** What could steer a terminal, or show text in another order: it may come from a remote. */
+/** Control characters and those that change the order of text; a remote may send them. */
 const UNSAFE = /[^\P{Cc}\n\t]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
 /** A text of a remote, made safe to print. */

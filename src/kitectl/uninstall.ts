@@ -11,7 +11,7 @@ export const addUninstall: AddCommand = (program, context) => {
     .action(async (name: string) => {
       const kite = await findInstalled(name);
       const root = kitesFolder();
-      // It is gone at once, even if removing its files is interrupted.
+      // After this step it is no longer installed, even if removing its files is interrupted.
       const away = `${root}/.removed-${crypto.randomUUID()}`;
       await moveFolder(kite.folder, away);
       await removeFolder(away);

@@ -15,7 +15,7 @@ interface UpOptions {
   readonly sample: boolean;
 }
 
-/** `kitectl up`: a Kontrol of one's own, with a first key and a kite to call. */
+/** `kitectl up`: starts a Kontrol with a first kite.key, and a kite to call. */
 export const addUp: AddCommand = (program, context) => {
   const command: Command = program.command("up");
   command
@@ -80,7 +80,7 @@ async function up(context: Context, { sample, ...options }: UpOptions): Promise<
     });
   } finally {
     await kite.close({ deadline: 0 });
-    // Kontrol would wait for it to come back, and end before that.
+    // Kontrol waits for a lost kite to reconnect, and would stop before it removes this one.
     await storage.delete(kite.id).catch(() => false);
     await kontrol.close({ deadline: 0 });
   }

@@ -4,7 +4,7 @@ import { isStream } from "./text.ts";
 export const CALLBACK = "@callback";
 
 /**
- * Reads the arguments of a call: JSON, or else text as it stands. `@callback` becomes a function,
+ * Reads the arguments of a call: JSON, or else plain text. `@callback` becomes a function,
  * anywhere in them, and `@@callback` that text itself.
  */
 export function readArguments(

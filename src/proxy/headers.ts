@@ -48,7 +48,10 @@ export function requestHeaders(head: RequestHead, host: string, via: string): st
   const { rawHeaders, isWebSocket, remoteAddress, isSecure } = head;
   const former = valuesOf(rawHeaders, "x-forwarded-for");
   const headers = ["Host", host];
-  headers.push(...endToEnd(rawHeaders, "host", "x-forwarded-for", "x-forwarded-proto"));
+  headers.push(
+    ...endToEnd(rawHeaders, "host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
+  );
+  headers.push(...valuesOf(rawHeaders, "host").flatMap((asked) => ["X-Forwarded-Host", asked]));
   headers.push("X-Forwarded-For", [...former, remoteAddress].join(", "));
   headers.push("X-Forwarded-Proto", isSecure ? "https" : "http", "Via", `1.1 ${via}`);
   if (isWebSocket) headers.push("Connection", "Upgrade", "Upgrade", "websocket");

@@ -45,6 +45,8 @@ export interface ConversationOptions {
   readonly ids: IdCounter;
   /** Whether requests of the remote must authenticate (docs/protocol.md §5). */
   readonly authenticates: boolean;
+  /** The origin of a page that may call no methods without authentication. */
+  readonly foreignOrigin?: string;
   /** Returns the authentication to send; called before each request. */
   readonly credentials: () => Authentication | undefined;
   /**
@@ -76,6 +78,7 @@ export interface ConversationOptions {
 export class Conversation implements SessionHandler, RequestOrigin, BacklogHost {
   readonly remote: RemoteKite;
   readonly authenticates: boolean;
+  readonly foreignOrigin: string | undefined;
   readonly #host: ConversationHost;
   readonly #session: Session;
   readonly #options: ConversationOptions;
@@ -99,6 +102,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.#options = options;
     this.remote = options.remote;
     this.authenticates = options.authenticates;
+    this.foreignOrigin = options.foreignOrigin;
     this.#offersCompact = options.compact ?? true;
     this.#sender = new MessageSender(
       session,

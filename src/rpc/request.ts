@@ -74,6 +74,8 @@ export interface RequestOrigin {
   readonly lives: RequestLives;
   /** True if the caller's authentication must be checked (docs/protocol.md §5). */
   readonly authenticates: boolean;
+  /** The origin of a page that may call no methods without authentication. */
+  readonly foreignOrigin: string | undefined;
 }
 
 /** The implementation of {@linkcode KiteRequest}, which handlers cannot change. */
@@ -149,6 +151,11 @@ export class IncomingCall implements KiteRequest {
   /** True if the caller's authentication must be checked before the handler runs. */
   get authenticates(): boolean {
     return this.#origin.authenticates;
+  }
+
+  /** The origin of a page that may call no methods without authentication. */
+  get foreignOrigin(): string | undefined {
+    return this.#origin.foreignOrigin;
   }
 
   /** The life of the request; the caller's timeout starts with the first use. */

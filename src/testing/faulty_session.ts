@@ -23,7 +23,7 @@ export interface SessionFaults {
  * const outgoing = new Faults();
  * const [end, there] = memorySessions();
  * const here = new FaultySession(end, { outgoing });
- * const received: string[] = [];
+ * const received: unknown[] = [];
  * const closed = Promise.withResolvers<void>();
  * there.attach({
  *   onMessage: (message) => received.push(message),

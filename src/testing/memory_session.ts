@@ -14,7 +14,7 @@ import { readMessage } from "./read_message.ts";
  * import { memorySessions } from "@kite/kite/testing";
  *
  * const [here, there] = memorySessions();
- * const received = Promise.withResolvers<string>();
+ * const received = Promise.withResolvers<unknown>();
  * there.attach({ onMessage: received.resolve, onClose: () => {} });
  * here.send("hello");
  * console.assert(await received.promise === "hello");

@@ -1,4 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+// For the type of globalThis.page.
+import type {} from "./page.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startTestKontrol } from "../../src/testing/mod.ts";
 import { ourKite } from "../interop/our_kite.ts";
 import { Peer } from "../interop/peers.ts";
@@ -49,7 +51,7 @@ Deno.test({
   ...skipUnless("chromium", "go", "node"),
   fn: async (t) => {
     await using browser = await TestBrowser.start();
-    const kite = ourKite();
+    const kite = ourKite({ origins: [browser.origin] });
     await using server = await kite.listen();
     await using kitejs = await Peer.kitejsServer("-transport", "SockJS", "-prefix", "/kite");
     await using go = await Peer.goServer();
@@ -64,6 +66,27 @@ Deno.test({
           assertEquals(page.errors, []);
         });
       }
+    }
+  },
+});
+
+Deno.test({
+  name: "a local kite does not obey a page of another origin, unless its owner lists it",
+  ...skipUnless("chromium"),
+  fn: async () => {
+    await using browser = await TestBrowser.start();
+    await using server = await ourKite().listen();
+    for (const webSocket of [true, false]) {
+      await using page = await browser.open({ webSocket });
+      const failure = await page.evaluate(async (url) => {
+        await using kite = new globalThis.page.Kite("page", "1.0.0");
+        const remote = kite.newClient(url);
+        await remote.dial();
+        return await remote.tell("square", 4).then(() => "answered", String);
+      }, server.url);
+      assert(failure.startsWith('notAllowed: Cannot call "square" from a page of'), failure);
+      assertStringIncludes(failure, browser.origin);
+      assertStringIncludes(failure, "option origins");
     }
   },
 });
@@ -114,7 +137,7 @@ Deno.test({
   ...skipUnless("chromium"),
   fn: async () => {
     await using browser = await TestBrowser.start();
-    let server = await ourKite().listen();
+    let server = await ourKite({ origins: [browser.origin] }).listen();
     const { port } = server;
     try {
       await using socketPage = await browser.open();
@@ -139,7 +162,7 @@ Deno.test({
           return await remote.tellWith({ idempotent: true }, "square", 5);
         })
       );
-      server = await ourKite({ port }).listen();
+      server = await ourKite({ origins: [browser.origin], port }).listen();
       assertEquals(await Promise.all(calls), [25, 25]);
     } finally {
       await server.close({ deadline: 100 });
@@ -152,7 +175,7 @@ Deno.test({
   ...skipUnless("chromium"),
   fn: async () => {
     await using browser = await TestBrowser.start();
-    const relay = ourKite({ webrtc: true });
+    const relay = ourKite({ origins: [browser.origin], webrtc: true });
     await using server = await relay.listen();
     await using callee = await browser.open();
     await using caller = await browser.open();

@@ -1,3 +1,5 @@
+// For the type of globalThis.page.
+import type {} from "./page.ts";
 import { programOf } from "../../tools/parts.ts";
 import { eventually } from "../support/eventually.ts";
 import { Chromium, type Page } from "./devtools.ts";

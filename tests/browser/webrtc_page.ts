@@ -1,3 +1,5 @@
+// For the type of globalThis.page.
+import type {} from "./page.ts";
 /** A signalling message, as the kite passes it on. */
 interface Signal {
   readonly type: string;

@@ -51,7 +51,7 @@ Deno.test("kitectl doctor: all is well", async () => {
   assertMatch(text.stdout, /^ok {7}key {9}\S+kite\.key, of ada, issued by testuser/m);
 });
 
-Deno.test("kitectl doctor: no key and no Kontrol, and the commands that mend it", async () => {
+Deno.test("kitectl doctor: no key and no Kontrol, and the commands that fix it", async () => {
   await using machine = await Machine.make();
   const env = { KITE_KONTROL_URL: `http://localhost:${freePort()}/kite` };
   const { code, found } = await examine(machine, env);
@@ -60,7 +60,7 @@ Deno.test("kitectl doctor: no key and no Kontrol, and the commands that mend it"
   assertMatch(found.get("key")!.remedy!, /^kitectl register, or kitectl up/);
   assertEquals(found.get("Kontrol")!.remedy, "kitectl up");
   const text = await machine.run(["doctor"], { env });
-  assertMatch(text.stdout, /^wrong {4}key .*\n +mend it: kitectl register/m);
+  assertMatch(text.stdout, /^wrong {4}key .*\n +fix: kitectl register/m);
 });
 
 Deno.test("kitectl doctor: a key that others can read, that is broken, or that Kontrol refuses", async () => {

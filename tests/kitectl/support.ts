@@ -3,7 +3,7 @@ import { TestProcess } from "../support/process.ts";
 
 const MAIN = fromFileUrl(new URL("../../src/kitectl/main.ts", import.meta.url));
 
-/** What a run of kitectl came to. */
+/** The result of a run of kitectl. */
 export interface Run {
   readonly code: number;
   readonly stdout: string;
@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly env?: Record<string, string>;
 }
 
-/** Someone's machine: a folder with their kite.key in it, and nothing of this one's settings. */
+/** The machine of a user: a home folder, without the settings of this machine. */
 export class Machine implements AsyncDisposable {
   readonly folder: string;
 

@@ -94,8 +94,8 @@ Deno.test("requestHeaders: Host is the kite's, and the proxy names itself in Via
   };
   const headers = requestHeaders(head, "kite:1", "proxy-id");
   assertEquals(headers, [
-    ...["Host", "kite:1", "Via", "1.0 other", "X-Forwarded-For", "9.9.9.9"],
-    ...["X-Forwarded-Proto", "http", "Via", "1.1 proxy-id"],
+    ...["Host", "kite:1", "Via", "1.0 other", "X-Forwarded-Host", "evil"],
+    ...["X-Forwarded-For", "9.9.9.9", "X-Forwarded-Proto", "http", "Via", "1.1 proxy-id"],
   ]);
   assertEquals([hasPassed(headers, "proxy-id"), hasPassed(headers, "another")], [true, false]);
 });

@@ -10,17 +10,17 @@ import { createApi } from "../../src/rpc/api.ts";
 import type { Api, Contract } from "../../src/rpc/contract_types.ts";
 import type { ApiOptions, RemoteKite, TellOptions } from "../../src/rpc/remote.ts";
 import type { IncomingCall } from "../../src/rpc/request.ts";
-import { isCompact, type Message } from "../../src/transport/message.ts";
+import { memorySessions } from "../../src/testing/memory_session.ts";
+import { readMessage } from "../../src/testing/read_message.ts";
 import type { CloseInfo, Session, SessionHandler } from "../../src/transport/session.ts";
 
-/** A session in this process: what one end sends, the other hears in a later microtask. */
+/** A session with nobody at the other end: a test reads what was sent, and says what arrives. */
 export class PipeSession implements Session {
   readonly transport = "WebSocket";
   readonly remoteAddress = "pipe:0";
   readonly bufferedAmount = 0;
-  /** What was sent, as long as nobody is at the other end. */
+  /** What was sent. */
   readonly sent: string[] = [];
-  peer: PipeSession | undefined;
   isOpen = true;
   #handler: SessionHandler | undefined;
 
@@ -29,21 +29,16 @@ export class PipeSession implements Session {
   }
 
   send(message: string): void {
-    if (!this.isOpen) return;
-    const { peer } = this;
-    if (peer === undefined) this.sent.push(message);
-    else queueMicrotask(() => peer.hear(message));
+    if (this.isOpen) this.sent.push(message);
   }
 
   /** A message from the other end. */
   hear(message: string): void {
-    if (!this.isOpen) return;
-    this.#handler?.onMessage(isCompact(message) ? parseCompact(message) : message);
+    if (this.isOpen) this.#handler?.onMessage(readMessage(message));
   }
 
   close(code = 3000, reason = "Go away!"): void {
     this.end({ code, reason });
-    this.peer?.end({ code, reason });
   }
 
   /** The end of the session. */
@@ -52,23 +47,6 @@ export class PipeSession implements Session {
     this.isOpen = false;
     queueMicrotask(() => this.#handler?.onClose(info));
   }
-}
-
-/** A text that only looks like a compact message is delivered as it is, as over a raw WebSocket. */
-function parseCompact(text: string): Message {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
-/** Two sessions that are the two ends of one. */
-export function pipe(): [PipeSession, PipeSession] {
-  const ends: [PipeSession, PipeSession] = [new PipeSession(), new PipeSession()];
-  ends[0].peer = ends[1];
-  ends[1].peer = ends[0];
-  return ends;
 }
 
 export const IDENTITY: KiteIdentity = Object.freeze({
@@ -169,7 +147,7 @@ export class Side implements RemoteKite {
 
 /** Two sides that talk to each other within this process. */
 export function converse(caller: SideOptions = {}, served: SideOptions = {}): [Side, Side] {
-  const [left, right] = pipe();
+  const [left, right] = memorySessions();
   return [new Side(left, caller), new Side(right, served)];
 }
 

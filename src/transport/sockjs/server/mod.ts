@@ -1,5 +1,4 @@
 import { cannotUse } from "../../../protocol/refusal.ts";
-import type { Session } from "../../session.ts";
 import {
   callbackOf,
   DOWNSTREAM,
@@ -33,10 +32,10 @@ const CLOSE_TIMEOUT = 5_000;
  * import { SockJsServer } from "./mod.ts";
  *
  * const sockjs = new SockJsServer({
- *   prefix: "/echo",
+ *   prefix: "/thanks",
  *   limits: DEFAULT_LIMITS,
  *   onSession: (session) =>
- *     session.attach({ onMessage: (message) => session.send(message), onClose: () => {} }),
+ *     session.attach({ onMessage: () => session.send("thanks"), onClose: () => {} }),
  * });
  * const server = Deno.serve({ hostname: "127.0.0.1", port: 0 }, (request) => sockjs.fetch(request));
  * await sockjs.close();
@@ -48,7 +47,8 @@ export class SockJsServer {
   readonly #rawWebSocket: boolean;
   readonly #webSocket: boolean;
   readonly #cookies: boolean;
-  readonly #onSession: (session: Session, request: Request) => void;
+  readonly #onSession: SockJsServerOptions["onSession"];
+  readonly #foreignOrigin: SockJsServerOptions["foreignOrigin"];
   readonly #iframe: IframePage;
   readonly #table: SessionTable;
   readonly #incoming: IncomingBytes;
@@ -67,6 +67,7 @@ export class SockJsServer {
     this.#rawWebSocket = this.#webSocket && (options.rawWebSocket ?? true);
     this.#cookies = options.cookies ?? false;
     this.#onSession = options.onSession;
+    this.#foreignOrigin = options.foreignOrigin;
     this.#iframe = new IframePage(
       options.clientUrl ??
         "https://cdnjs.cloudflare.com/ajax/libs/sockjs-client/1.6.1/sockjs.min.js",
@@ -175,13 +176,14 @@ export class SockJsServer {
   ): Response {
     const remoteAddress = peer.remoteAddress ?? "";
     if (!this.#admits(remoteAddress)) return tooMany();
+    const foreignOrigin = this.#foreignOrigin?.(request, remoteAddress);
     const upgraded = upgrade(request, peer);
     if (upgraded instanceof Response) return upgraded;
     const Transport = transport === "websocket"
       ? WebSocketServerSession
       : RawWebSocketServerSession;
     const session = this.#table.add((host) => new Transport(host, remoteAddress, upgraded.socket));
-    this.#introduce(session, request);
+    this.#introduce(session, request, foreignOrigin);
     return upgraded.response;
   }
 
@@ -203,7 +205,7 @@ export class SockJsServer {
       session = this.#table.add((host) =>
         new HttpSession(host, remoteAddress, downstream.transport, id)
       );
-      this.#introduce(session, request);
+      this.#introduce(session, request, this.#foreignOrigin?.(request, remoteAddress));
     }
     if (this.#cookies) sessionCookie(headers, request);
     const receiver = receive(session, downstream, callback, this.#table.responseLimit);
@@ -233,8 +235,8 @@ export class SockJsServer {
     return this.#table.makeRoom(remoteAddress);
   }
 
-  #introduce(session: ServerSession, request: Request): void {
-    session.guard(() => this.#onSession(session, request));
+  #introduce(session: ServerSession, request: Request, foreignOrigin: string | undefined): void {
+    session.guard(() => this.#onSession(session, request, foreignOrigin));
   }
 }
 

@@ -66,7 +66,18 @@ export interface SockJsServerOptions extends SockJsOptions {
   /** The limits of messages, bodies and sessions. */
   readonly limits: Limits;
   /** Called for each new session. Do not use `request` after the call. */
-  readonly onSession: (session: Session, request: Request) => void;
+  readonly onSession: (
+    session: Session,
+    request: Request,
+    foreignOrigin: string | undefined,
+  ) => void;
+  /**
+   * Returns the origin of a page of another origin that opens a session, for `onSession`. Called before
+   * a request is upgraded, since some runtimes close it then.
+   *
+   * @default no session has one
+   */
+  readonly foreignOrigin?: (request: Request, remoteAddress: string) => string | undefined;
   /**
    * Called with errors that `onSession` or a session's handler throws. The session closes with 1011.
    *
