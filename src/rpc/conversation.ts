@@ -214,7 +214,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
       case "invoke":
         return this.#invoked(incoming, typeof message === "string", size);
       case "can":
-        this.#line.learn(incoming.names);
+        this.#sender.learn(incoming.names);
         return this.#out?.acquainted();
       case "cancel":
         return this.#in?.cancel(incoming.id);
