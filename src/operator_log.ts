@@ -106,7 +106,7 @@ export class OperatorLog implements CallLog {
       this.#limited.write(
         "warning",
         "a call without an answer failed",
-        "{method} failed for {caller}, which wants no answer: {reason}",
+        "{method} failed for {caller}, which expects no answer: {reason}",
         details,
       );
     }

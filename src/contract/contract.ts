@@ -63,7 +63,7 @@ export type CallOf<S extends MethodSchemas> = S["items"] extends Schema<infer _I
     ? (...args: CallArguments<S>) => Promise<Result>
   : (...args: CallArguments<S>) => Promise<unknown>;
 
-/** What a method that streams returns; `tracked(id, value)` gives an item an id. */
+/** The result of a method that streams. `tracked(id, value)` gives an item an id. */
 export type Items<Item> = AsyncIterable<Item | Tracked<Item>>;
 
 /** The function that a kite must provide for a method with schemas. */
@@ -75,8 +75,8 @@ export type ImplementOf<S extends MethodSchemas> = S["items"] extends
   : (...args: ImplementArguments<S>) => unknown;
 
 /**
- * A method with types only: nothing is checked at run time, and the implementation gets the
- * arguments alone, since nothing tells where they end.
+ * Declares a method with types only. Nothing is checked at run time. The implementation gets the
+ * arguments without the request, since the number of arguments is not known at run time.
  *
  * @typeParam Args the arguments
  * @typeParam Result the result
@@ -86,10 +86,11 @@ export function method<Args extends readonly unknown[], Result = void>(): Contra
   (...args: Args) => Result | Promise<Result>
 >;
 /**
- * A method whose arguments are checked before its implementation runs.
+ * Declares a method whose arguments are checked before its implementation runs.
  *
  * @param schemas the schemas of the arguments and of the result
- * @throws {KiteError} `configError` if both `result` and `items` are given, or a schema is none
+ * @throws {KiteError} `configError` if both `result` and `items` are given, or a schema does not
+ * follow Standard Schema
  */
 export function method<const S extends MethodSchemas>(
   schemas: S,

@@ -3,7 +3,7 @@ import type { MethodSchemas, Schema } from "../rpc/contract_types.ts";
 import type { Methods } from "../rpc/methods.ts";
 import type { IncomingCall } from "../rpc/request.ts";
 
-/** A JSON Schema, version 2020-12; `{}` where nothing is known. */
+/** A JSON Schema, version 2020-12; `{}` if the schema is not known. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** One method in the answer of `kite.describe`. */
@@ -29,10 +29,10 @@ export interface Description {
 }
 
 /**
- * Describes the methods that a caller may call: all of them if its authentication is good, else those
+ * Describes the methods that a caller may call: all methods if it is authenticated, otherwise those
  * without authentication.
  *
- * @throws {KiteError} `authenticationError` if the caller shows an authentication that is not good
+ * @throws {KiteError} `authenticationError` if the caller's authentication is refused
  */
 export function describeMethods(
   methods: Methods,
@@ -76,7 +76,7 @@ export function describeMethod(
   };
 }
 
-/** The JSON Schema of a schema whose library can tell it, else `{}`. */
+/** Returns the JSON Schema of a schema, or `{}` if its library cannot create one. */
 function jsonSchema(schema: Schema, direction: "input" | "output"): JsonSchema {
   const { jsonSchema } = schema["~standard"] as Partial<StandardJSONSchemaV1.Props>;
   if (typeof jsonSchema?.[direction] !== "function") return {};

@@ -10,8 +10,8 @@ import { validateArguments, validateValue } from "../rpc/validate.ts";
 /** How a kite serves the methods of a contract. */
 export interface ImplementOptions {
   /**
-   * Check results and items against their schemas before they leave, which costs as much as the
-   * check of the arguments.
+   * Checks results and items against their schemas before they are sent. This takes as long as
+   * checking the arguments.
    *
    * @default false
    */
@@ -21,7 +21,7 @@ export interface ImplementOptions {
 /** The methods of a kite that implement a contract, to set hooks, throttle and authentication. */
 export type ImplementedMethods<C extends Contract> = { readonly [Name in keyof C]: Method };
 
-/** Any function that implements a method; the contract's types have checked it. */
+/** A function that implements a method. Its type was checked against the contract. */
 type AnyFunction = (...args: unknown[]) => unknown;
 
 /**
@@ -51,7 +51,7 @@ export function implementContract<C extends Contract>(
   return methods as ImplementedMethods<C>;
 }
 
-/** The handler of one method with schemas, which is part of no contract. */
+/** Creates the handler of a method with schemas that belongs to no contract. */
 export function schemaHandler(
   name: string,
   schemas: MethodSchemas,
@@ -63,7 +63,7 @@ export function schemaHandler(
   return contractHandler(name, method(schemas), implementation as AnyFunction);
 }
 
-/** The handler that checks the arguments of a call and runs its implementation. */
+/** Creates a handler that checks the arguments of a call and runs its implementation. */
 export function contractHandler(
   name: string,
   { schemas }: ContractMethod,
@@ -90,7 +90,7 @@ export function contractHandler(
   };
 }
 
-/** A wrong result is a fault of this kite: the caller's arguments were right. */
+/** Checks a result. The error is a `genericError`, since the caller's arguments were valid. */
 function checkResult(name: string, schema: Schema, value: unknown): unknown {
   return validateValue(schema, value, {
     action: `Cannot return from "${name}"`,

@@ -1,14 +1,14 @@
 import { FUNCTION_KEYWORD } from "../rpc/contract_types.ts";
 import type { JsonSchema, MethodDescription } from "./describe.ts";
 
-/** Levels of a schema that are written out; deeper ones, and references, become `unknown`. */
+/** Maximum depth of a schema. Deeper levels and references become `unknown`. */
 const MOST_LEVELS = 32;
-/** Members of one schema that are written out. */
+/** Maximum number of members of one schema. */
 const MOST_MEMBERS = 1_000;
 
 /**
- * The TypeScript source of a contract, from what a kite says of its methods. The description comes
- * from a remote: names and values are quoted, and nothing of it becomes code.
+ * Creates the TypeScript source of a contract from a kite's description of its methods. The
+ * description comes from a remote, so its names and values are quoted and never become code.
  *
  * @param name the name of the constant that holds the contract
  */
@@ -25,7 +25,7 @@ export function contractSource(name: string, methods: readonly MethodDescription
     `export const ${name} = contract({\n${lines.join("")}});\n`;
 }
 
-/** The TypeScript type of a JSON Schema; `unknown` where it says nothing that can be written. */
+/** Creates the TypeScript type of a JSON Schema; `unknown` if it cannot be expressed. */
 export function typeSource(schema: unknown, level = 0): string {
   if (typeof schema !== "object" || schema === null || Array.isArray(schema)) {
     return schema === false ? "never" : "unknown";

@@ -1,6 +1,6 @@
 import type { RequestHead } from "../runtime/forwarding/types.ts";
 
-/** Headers that concern one connection only (RFC 9110 7.6.1), and those a proxy consumes. */
+/** Hop-by-hop headers (RFC 9110 7.6.1), and others that a proxy does not forward. */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "connection",
   "expect",
@@ -14,7 +14,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** All values of a header. */
+/** Returns all values of a header. */
 export function valuesOf(rawHeaders: readonly string[], name: string): string[] {
   const values: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -23,12 +23,12 @@ export function valuesOf(rawHeaders: readonly string[], name: string): string[] 
   return values;
 }
 
-/** Copies headers without those that concern one connection, and without those in `besides`. */
+/** Copies headers, except for hop-by-hop headers and those in `besides`. */
 export function endToEnd(rawHeaders: readonly string[], ...besides: string[]): string[] {
   const dropped = new Set([...HOP_BY_HOP, ...besides]);
   for (const name of valuesOf(rawHeaders, "connection").join(",").split(",")) {
     const listed = name.trim().toLowerCase();
-    // What frames the body is not the client's to drop.
+    // `Connection` must not remove the headers that frame the body.
     if (listed !== "content-length") dropped.add(listed);
   }
   const kept: string[] = [];
@@ -39,10 +39,10 @@ export function endToEnd(rawHeaders: readonly string[], ...besides: string[]): s
 }
 
 /**
- * The headers of a forwarded request.
+ * Creates the headers of a forwarded request.
  *
- * @param host for the `Host` header
- * @param via the name that this proxy adds to `Via`, by which it recognizes a loop
+ * @param host the value of the `Host` header
+ * @param via the name that this proxy adds to `Via`, to detect loops
  */
 export function requestHeaders(head: RequestHead, host: string, via: string): string[] {
   const { rawHeaders, isWebSocket, remoteAddress, isSecure } = head;
@@ -55,14 +55,14 @@ export function requestHeaders(head: RequestHead, host: string, via: string): st
   headers.push("X-Forwarded-For", [...former, remoteAddress].join(", "));
   headers.push("X-Forwarded-Proto", isSecure ? "https" : "http", "Via", `1.1 ${via}`);
   if (isWebSocket) headers.push("Connection", "Upgrade", "Upgrade", "websocket");
-  // The body is framed anew; without this header, that of a GET would not be framed at all.
+  // The body gets new framing. Without this header, the body of a GET would have none.
   else if (valuesOf(rawHeaders, "transfer-encoding").length > 0) {
     headers.push("Transfer-Encoding", "chunked");
   }
   return headers;
 }
 
-/** True when a request has already passed the proxy of this name. */
+/** True if a request has already passed through the proxy of this name. */
 export function hasPassed(rawHeaders: readonly string[], via: string): boolean {
   return valuesOf(rawHeaders, "via").some((value) => value.includes(via));
 }

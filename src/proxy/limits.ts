@@ -1,52 +1,52 @@
 import { KiteError } from "../protocol/errors.ts";
 
-/** The bounds of both proxies. */
+/** The limits of both proxies. */
 export interface ProxyLimits {
   /**
-   * Kites that are registered at once. Further ones are refused with `limitError`.
+   * Registered kites. Further ones are refused with `limitError`.
    *
    * @default 10_000
    */
   readonly kites: number;
   /**
-   * Connections of clients and kites at once. Further ones are closed at once.
+   * Open connections of clients and kites. Further ones are closed immediately.
    *
    * @default 20_000
    */
   readonly connections: number;
   /**
-   * Requests and WebSockets of one kite that are forwarded at once. Further ones are answered 503.
+   * Concurrent requests and WebSockets of one kite. Further ones are answered with HTTP 503.
    *
    * @default 5_000
    */
   readonly exchangesPerKite: number;
   /**
-   * Bytes of a request's head. A longer one is answered 431.
+   * Bytes of a request's head. A longer one is answered with HTTP 431.
    *
    * @default 16_384
    */
   readonly headerBytes: number;
   /**
-   * Milliseconds for a request's head. A slower one is answered 408.
+   * Milliseconds to receive a request's head. A slower one is answered with HTTP 408.
    *
    * @default 10_000
    */
   readonly headersTimeout: number;
   /**
-   * Milliseconds for a whole request, its body included. A slower one is answered 408.
+   * Milliseconds to receive a request with its body. A slower one is answered with HTTP 408.
    *
    * @default 300_000
    */
   readonly requestTimeout: number;
   /**
-   * Milliseconds without a byte in either direction until an exchange or a WebSocket is ended. It has
-   * to be longer than the heartbeats of the kites: 10 s for Go kites, 25 s for kite.js.
+   * Milliseconds without data in either direction until a request or a WebSocket is ended. Must be
+   * longer than the heartbeat interval of the kites: 10 s for Go kites, 25 s for kite.js.
    *
    * @default 120_000
    */
   readonly idleTimeout: number;
   /**
-   * Milliseconds to connect to a kite, and for its answer to a WebSocket handshake.
+   * Milliseconds to connect to a kite and, for a WebSocket, to complete the handshake.
    *
    * @default 10_000
    */
@@ -65,34 +65,35 @@ export const DEFAULT_PROXY_LIMITS: ProxyLimits = Object.freeze({
   connectTimeout: 10_000,
 });
 
-/** The bounds of a tunnel proxy. */
+/** The limits of a tunnel proxy. */
 export interface TunnelProxyLimits extends ProxyLimits {
   /**
-   * Tunnels of all kites at once. Further ones are answered 503.
+   * Open tunnels of all kites. Further ones are answered with HTTP 503.
    *
    * @default 10_000
    */
   readonly tunnels: number;
   /**
-   * Tunnels of one kite at once. Further ones are answered 503.
+   * Open tunnels of one kite. Further ones are answered with HTTP 503.
    *
    * @default 1_000
    */
   readonly tunnelsPerKite: number;
   /**
-   * Milliseconds for a kite to answer `kite.tunnel` and to dial back. The tunnel is ended then.
+   * Milliseconds for a kite to answer `kite.tunnel` and to dial back. After that, the tunnel is
+   * closed.
    *
    * @default 10_000
    */
   readonly dialBackTimeout: number;
   /**
-   * Bytes of one WebSocket message. A longer one ends its tunnel with close code 1009.
+   * Bytes of one WebSocket message. A longer one closes its tunnel with close code 1009.
    *
    * @default 8_454_144
    */
   readonly messageBytes: number;
   /**
-   * Bytes that wait for one end of a tunnel until the other end is no longer read.
+   * Bytes waiting for one end of a tunnel at which the proxy stops reading the other end.
    *
    * @default 1_048_576
    */
@@ -110,9 +111,9 @@ export const DEFAULT_TUNNEL_LIMITS: TunnelProxyLimits = Object.freeze({
 });
 
 /**
- * Completes limits.
+ * Adds the defaults to the given limits.
  *
- * @throws {KiteError} `configError` that names the wrong one
+ * @throws {KiteError} `configError` that names a limit that cannot be used
  */
 export function completeLimits<Of extends ProxyLimits>(defaults: Of, given: Partial<Of> = {}): Of {
   for (const [name, value] of Object.entries(given)) {

@@ -12,7 +12,7 @@ import { writeError } from "../runtime/terminal.ts";
 import { checkHost, checkName, checkPath, readPort } from "../config_values.ts";
 import type { ProxyOptions } from "./server.ts";
 
-/** A proxy as its program sees it. */
+/** The methods of a proxy that its program uses. */
 export interface RunnableProxy {
   readonly url: string;
   listen(): Promise<void>;
@@ -20,22 +20,22 @@ export interface RunnableProxy {
   close(): Promise<void>;
 }
 
-/** What a proxy's program is made of. */
+/** The differences between the programs of the two proxies. */
 export interface ProxyProgram {
-  /** What the program is called. */
+  /** The program's name. */
   readonly name: string;
   readonly version: string;
-  /** What stands above the flags in the help. */
+  /** The text above the flags in the help. */
   readonly help: string;
   readonly rows: readonly SettingRow[];
-  /** @throws {KiteError} `configError` that names the flag or variable which is wrong */
+  /** @throws {KiteError} `configError` that names a flag or variable that cannot be used */
   create(given: GivenSettings): RunnableProxy;
 }
 
 /**
  * The flags that both programs have.
  *
- * @param prefix of their environment variables
+ * @param prefix the prefix of their environment variables
  */
 export function commonRows(prefix: string): SettingRow[] {
   return [
@@ -50,12 +50,12 @@ export function commonRows(prefix: string): SettingRow[] {
   ];
 }
 
-/** One flag, whose environment variable is its name with a prefix. */
+/** Creates a flag. Its environment variable is its name with a prefix. */
 export function row(prefix: string, flag: string, value: string, help: string): SettingRow {
   return { flag, variable: `${prefix}_${flag.replaceAll("-", "_").toUpperCase()}`, value, help };
 }
 
-/** A setting, checked; `undefined` when it is not given. */
+/** Returns a checked setting; undefined if it is not given. */
 export function read<Value>(
   given: GivenSettings,
   flag: string,
@@ -66,7 +66,7 @@ export function read<Value>(
 }
 
 /**
- * A setting that is true or false.
+ * Returns a boolean setting.
  *
  * @throws {KiteError} `configError`
  */
@@ -78,7 +78,7 @@ export function readSwitch(given: GivenSettings, flag: string, otherwise: boolea
   throw new KiteError("configError", `Cannot use ${setting.name}: must be true or false`);
 }
 
-/** The options behind the flags that both programs have. */
+/** Reads the options of the flags that both programs have. */
 export function commonOptions(given: GivenSettings): ProxyOptions {
   const ip = read(given, "ip", checkHost);
   const port = read(given, "port", readPort);

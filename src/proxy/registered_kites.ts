@@ -2,7 +2,7 @@ import { KiteError } from "../protocol/errors.ts";
 import type { RemoteKite } from "../rpc/remote.ts";
 import type { KiteRequest } from "../rpc/request.ts";
 
-/** What may stand in a URL as a kite's id. */
+/** Kite ids that need no escaping in a URL. */
 const ID = /^[\w-]{1,128}$/;
 
 interface Entry<Value> {
@@ -11,38 +11,38 @@ interface Entry<Value> {
   readonly value: Value;
 }
 
-/** The kites that are registered at a proxy, each for as long as its connection lasts. */
+/** The kites registered at a proxy. Each is removed when its connection ends. */
 export class RegisteredKites<Value> {
   readonly #entries = new Map<string, Entry<Value>>();
   readonly #limit: number;
   readonly #onForget: (id: string, value: Value) => void;
 
-  /** @param onForget called when a kite has gone, or has registered anew */
+  /** @param onForget called when a kite was removed, or registered again */
   constructor(limit: number, onForget: (id: string, value: Value) => void) {
     this.#limit = limit;
     this.#onForget = onForget;
   }
 
-  /** Kites that are registered. */
+  /** The number of registered kites. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** What was kept for a kite. */
+  /** Returns the value stored for a kite. */
   get(id: string): Value | undefined {
     return this.#entries.get(id)?.value;
   }
 
-  /** Everything that is kept. */
+  /** Returns all stored values. */
   values(): Value[] {
     return [...this.#entries.values()].map(({ value }) => value);
   }
 
   /**
-   * Keeps `value` for the caller until its connection ends.
+   * Stores `value` for the caller until its connection ends.
    *
-   * @throws {KiteError} `argumentError` for an id that cannot stand in a URL; `notAllowed` when
-   * another user's kite is registered under that id; `limitError` when there is no room
+   * @throws {KiteError} `argumentError` for an id that needs escaping in a URL; `notAllowed` if
+   * another user's kite is registered under that id; `limitError` if too many kites are registered
    */
   add({ kite, client }: KiteRequest, value: Value): void {
     const { id, username } = kite;
@@ -54,7 +54,10 @@ export class RegisteredKites<Value> {
       throw new KiteError("notAllowed", "Cannot register: another user's kite has this id");
     }
     if (former === undefined && this.#entries.size >= this.#limit) {
-      throw new KiteError("limitError", `Cannot register: ${this.#limit} kites are (limit: kites)`);
+      throw new KiteError(
+        "limitError",
+        `Cannot register: ${this.#limit} kites are registered already (limit: kites)`,
+      );
     }
     const entry: Entry<Value> = { client, username, value };
     this.#entries.set(id, entry);

@@ -23,7 +23,7 @@ export interface ProxyOptions {
    */
   readonly ip?: string;
   /**
-   * The port to listen on, 0 for any that is free.
+   * The port to listen on, or 0 for any free port.
    *
    * @default 3999
    */
@@ -41,7 +41,7 @@ export interface ProxyOptions {
    */
   readonly publicPort?: number;
   /**
-   * Serve TLS, with this certificate.
+   * The certificate to serve TLS with.
    *
    * @default none
    */
@@ -52,17 +52,17 @@ export interface ProxyOptions {
    * @default the version of this package
    */
   readonly version?: string;
-  /** Settings of the kite that the proxy is: kite.key, Kontrol, environment, logger, limits. */
+  /** Options of the proxy's own kite: kite.key, Kontrol, environment, logger, limits. */
   readonly kite?: Omit<KiteOptions, "ip" | "port" | "tls">;
 }
 
-/** What a kind of proxy adds to a {@linkcode ProxyServer}. */
+/** The parts of a {@linkcode ProxyServer} that differ between the two proxies. */
 export interface ProxyKind {
   readonly name: string;
   readonly limits: ProxyLimits;
   /** Bytes of one WebSocket message that the proxy itself reads. */
   readonly webSocketBytes: number;
-  /** Chooses what becomes of a request; `undefined` sends it to the proxy's own kite. */
+  /** Decides what to do with a request. With `undefined`, the proxy's own kite answers it. */
   decide(head: RequestHead, target: Target): Decision | undefined | Promise<Decision | undefined>;
 }
 
@@ -70,9 +70,9 @@ const DEFAULT_PORT = 3999;
 const DEFAULT_DEADLINE = 5_000;
 
 /**
- * What both proxies are made of: the server that takes all requests, and the kite that takes those
- * that are for the proxy itself. That kite listens on a loopback port of its own, and is reached like
- * any kite behind the proxy.
+ * The common part of both proxies: a server that receives all requests, and a kite that answers
+ * those for the proxy itself. This kite listens on a loopback port of its own, and the server
+ * forwards requests to it as to any kite behind the proxy.
  */
 export class ProxyServer {
   readonly kite: Kite;
@@ -83,7 +83,7 @@ export class ProxyServer {
   #inner: RunningServer | undefined;
   #own: Upstream | undefined;
 
-  /** @throws {KiteError} `configError` that names the option which is wrong */
+  /** @throws {KiteError} `configError` that names an option that cannot be used */
   constructor(options: ProxyOptions, kind: ProxyKind) {
     checkHost("ip", options.ip ?? "0.0.0.0");
     checkHost("publicHost", options.publicHost ?? "127.0.0.1");
@@ -100,13 +100,16 @@ export class ProxyServer {
   }
 
   /**
-   * `scheme://host:port` under which the proxy is reached.
+   * The proxy's address for clients, `scheme://host:port`.
    *
    * @throws {KiteError} `configError` before `listen`
    */
   get origin(): string {
     if (this.#server === undefined) {
-      throw new KiteError("configError", "The proxy has no URL yet: it does not listen");
+      throw new KiteError(
+        "configError",
+        "Cannot return the URL of the proxy: it does not listen yet",
+      );
     }
     const { publicHost = "127.0.0.1", publicPort = this.#server.port } = this.#options;
     const host = publicHost.includes(":") ? `[${publicHost}]` : publicHost;
@@ -118,15 +121,15 @@ export class ProxyServer {
     return this.#server?.port ?? 0;
   }
 
-  /** Connections that are open. */
+  /** The number of open connections. */
   get connections(): number {
     return this.#server?.connections ?? 0;
   }
 
   /**
-   * Listens.
+   * Listens on the configured address and port.
    *
-   * @throws {KiteError} `configError` when the port is taken
+   * @throws {KiteError} `configError` if the port is in use
    */
   async listen(): Promise<void> {
     if (this.#server !== undefined) {
@@ -156,12 +159,14 @@ export class ProxyServer {
     }
   }
 
-  /** Registers the proxy at Kontrol, so that kites find it, and keeps it registered. */
+  /**
+   * Registers the proxy at Kontrol, so that kites find it. Registers again after each reconnection.
+   */
   register(): Promise<RegisterResult> {
     return this.kite.register(`${this.origin}/kite`);
   }
 
-  /** Stops listening, and ends every connection. */
+  /** Stops listening, and closes all connections. */
   async close(deadline: number = DEFAULT_DEADLINE): Promise<void> {
     const server = this.#server;
     const inner = this.#inner;
@@ -173,7 +178,7 @@ export class ProxyServer {
     await inner?.close(deadline);
   }
 
-  /** The decision that sends a request to an upstream. */
+  /** Creates the decision to forward a request to an upstream. */
   forward(
     head: RequestHead,
     upstream: Upstream,
@@ -212,13 +217,13 @@ export class ProxyServer {
   }
 }
 
-/** The client of a request that came through the front, which has put its address last. */
+/** Returns the address of the client, which the proxy's server has added as the last one. */
 export function clientOf(request: Request): { remoteAddress: string } {
   const address = request.headers.get("x-forwarded-for")?.split(", ").at(-1) ?? "";
   return { remoteAddress: address.includes(":") ? `[${address}]:0` : `${address}:0` };
 }
 
-/** The decision to answer a request with one line of text. */
+/** Creates the decision to answer a request with one line of text. */
 export function answer(status: number, text: string): Decision {
   return { kind: "answer", status, text: `${text}\n` };
 }

@@ -1,7 +1,7 @@
-/** What RFC 3986 lets stand in a path, and in a query. */
+/** Characters that RFC 3986 allows in a path and in a query. */
 const PATH = /^\/(?:[\w\-.~!$&'()*+,;=:@/]|%[\da-f]{2})*$/i;
 const QUERY = /^(?:[\w\-.~!$&'()*+,;=:@/?[\]{}|^`"<>\\]|%[\da-f]{2})*$/i;
-/** An encoded dot, slash, backslash, or control character: servers disagree on what these mean. */
+/** An encoded dot, slash, backslash or control character, which servers interpret differently. */
 const DISGUISED = /%(?:2e|2f|5c|[01][\da-f]|7f)/i;
 const LONGEST_TARGET = 8_192;
 

@@ -33,7 +33,7 @@ function machine(
   };
 }
 
-Deno.test("with nothing given, everything is its default", () => {
+Deno.test("without options, variables and kite.key, every setting has its default", () => {
   const { limits, ...config } = resolveConfig({}, machine());
   assertEquals(limits, DEFAULT_LIMITS);
   assertEquals(config, {
@@ -59,7 +59,7 @@ Deno.test("with nothing given, everything is its default", () => {
   });
 });
 
-Deno.test("a kite.key gives its user and its Kontrol", () => {
+Deno.test("resolveConfig: takes the user and the Kontrol from the kite.key", () => {
   const files = { "/home/devrim/.kite/kite.key": `${kiteKey}\n` };
   const config = resolveConfig({}, machine({}, files));
   assertEquals(config.kiteKey, kiteKey);
@@ -69,7 +69,7 @@ Deno.test("a kite.key gives its user and its Kontrol", () => {
   assertEquals(config.kontrolKey, pair.publicKey.trim());
 });
 
-Deno.test("the kite.key is looked for where it is said to be", () => {
+Deno.test("kiteHome: the kite.key is read from this directory", () => {
   const files = { "/keys/kite.key": kiteKey };
   assertEquals(resolveConfig({}, machine({}, files)).username, "unknown");
   assertEquals(resolveConfig({}, machine({ KITE_HOME: "/keys" }, files)).username, "devrim");
@@ -81,7 +81,7 @@ Deno.test("the kite.key is looked for where it is said to be", () => {
   assertEquals([none.username, none.kiteKey], ["unknown", undefined]);
 });
 
-Deno.test("variables are stronger than the kite.key, options stronger than both", () => {
+Deno.test("options override variables, which override the kite.key", () => {
   const files = { "/home/devrim/.kite/kite.key": kiteKey };
   const variables = { KITE_USERNAME: "fatih", KITE_KONTROL_URL: "http://b:1/kite" };
   const middle = resolveConfig({}, machine(variables, files));
@@ -98,7 +98,7 @@ Deno.test("variables are stronger than the kite.key, options stronger than both"
   assertEquals(resolveConfig({}, machine({ KITE_USERNAME: "" }, files)).username, "devrim");
 });
 
-Deno.test("every variable is read", () => {
+Deno.test("resolveConfig: reads every variable", () => {
   const { limits: _, tls: __, ca: ___, ...config } = resolveConfig(
     {},
     machine({
@@ -139,13 +139,13 @@ Deno.test("every variable is read", () => {
   });
 });
 
-Deno.test("the time to live of trust follows Go: 0 is the default, negative is never", () => {
+Deno.test("KITE_VERIFY_TTL: 0 means the default and a negative duration disables the cache, as in Go", () => {
   const ttl = (text: string) => resolveConfig({}, machine({ KITE_VERIFY_TTL: text })).verifyTtl;
   assertEquals([ttl("0"), ttl("0s"), ttl("-1s")], [300_000, 300_000, 0]);
   assertEquals(resolveConfig({ verifyTtl: 0 }, machine()).verifyTtl, 0);
 });
 
-Deno.test("a wrong variable is refused by its name", () => {
+Deno.test("an invalid variable is refused, and the error names it", () => {
   const refused: [string, string, string][] = [
     ["KITE_USERNAME", "a/b", 'Cannot use KITE_USERNAME "a/b": must be text without "/"'],
     ["KITE_IP", "1.2.3.4/8", 'Cannot use KITE_IP "1.2.3.4/8": must be an address such as 0.0.0.0'],
@@ -179,7 +179,7 @@ Deno.test("a wrong variable is refused by its name", () => {
   }
 });
 
-Deno.test("a wrong option is refused by its name", () => {
+Deno.test("an invalid option is refused, and the error names it", () => {
   const refused: [Record<string, unknown>, string][] = [
     [{ username: "" }, 'Cannot use username "": must not be empty'],
     [{ region: 5 }, "Cannot use region 5: must be text"],
@@ -232,7 +232,7 @@ Deno.test("a wrong option is refused by its name", () => {
   );
 });
 
-Deno.test("limits that are not given keep their default", () => {
+Deno.test("limits: those not given keep their defaults", () => {
   const { limits } = resolveConfig({ limits: { sessions: 5, firstMessage: 0 } }, machine());
   assertEquals(limits, { ...DEFAULT_LIMITS, sessions: 5, firstMessage: 0 });
 });
@@ -251,7 +251,7 @@ Deno.test("limits: sessions and connections leave file descriptors free", () => 
   assertEquals(limitsOf("unlimited"), [20_000, 10_000, 20_000]);
 });
 
-Deno.test("a certificate comes from its text or from its files", () => {
+Deno.test("tls: takes the certificate as text or as files", () => {
   const cert = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----";
   const key = "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----";
   assertEquals(resolveConfig({ tls: { cert, key } }, machine()).tls, { cert, key });
@@ -265,7 +265,7 @@ Deno.test("a certificate comes from its text or from its files", () => {
   );
 });
 
-Deno.test("a broken kite.key is named, and not shown", () => {
+Deno.test("an invalid kite.key: the error contains its path but not its text", () => {
   const read = (text: string) =>
     resolveConfig({}, machine({}, { "/home/devrim/.kite/kite.key": text }));
   for (const text of ["secret", "a.b.c", `${kiteKey}x.y`]) {
@@ -284,7 +284,7 @@ Deno.test("a broken kite.key is named, and not shown", () => {
   );
 });
 
-Deno.test("real files and variables are read, where allowed", async () => {
+Deno.test("resolveConfig: reads files and variables of the process, if permitted", async () => {
   const home = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${home}/kite.key`, kiteKey);
@@ -308,7 +308,7 @@ Deno.test("real files and variables are read, where allowed", async () => {
   }
 });
 
-Deno.test("a misspelt variable is warned about, one of the user's own is not", () => {
+Deno.test("a misspelt variable is warned about, an unrelated one is not", () => {
   const names = ["KITE_PROT", "KITE_KONTROLURL", "KITE_PORT", "KITE_MY_OWN_THING", "PORT"];
   assertEquals(configWarnings({ ...machine(), environmentNames: () => names }), [
     "Ignoring the variable KITE_PROT: did you mean KITE_PORT?",
@@ -344,7 +344,7 @@ Deno.test("variables that describe a service of Kubernetes are ignored with a wa
   ]);
 });
 
-Deno.test("a wait may be longer than a timer of the runtime, or without end", () => {
+Deno.test("timeouts may exceed the runtime's longest timer, or be infinite", () => {
   for (const timeout of [2 ** 31, Infinity]) {
     assertEquals(resolveConfig({ timeout }, machine()).timeout, timeout);
   }
@@ -358,13 +358,13 @@ Deno.test("a URL loses the slashes at the end of its path, and keeps its query",
   assertEquals(kontrolUrls, ["http://kontrol.test:4000/kite?zone=1/"]);
 });
 
-Deno.test("a version is asked for by KITE_VERSION", () => {
+Deno.test("KITE_VERSION: is recognized as a request for the version", () => {
   assert(isVersionRequested(machine({ KITE_VERSION: "1" })));
   assert(!isVersionRequested(machine({ KITE_VERSION: "" })));
   assert(!isVersionRequested(machine()));
 });
 
-Deno.test("a kite.key that the system does not let us read counts as missing, with a warning", () => {
+Deno.test("a kite.key that cannot be read counts as missing, with a warning", () => {
   const warnings: string[] = [];
   const fail = (code: string) => (path: string): never => {
     throw new KiteError("configError", `Cannot read ${path}: ${code}`, { code });

@@ -134,7 +134,7 @@ Deno.test("Kite.implement() serves two contracts, and an instance of a class", a
   });
 });
 
-Deno.test("Kite.implement() refuses a missing function and one that the contract lacks", () => {
+Deno.test("Kite.implement() refuses a missing function and one that is not in the contract", () => {
   const kite = new Kite("math", "1.0.0", OPTIONS);
   assertThrows(
     () => kite.implement(math, { ...implementation, square: undefined as never }),

@@ -63,7 +63,7 @@ Deno.test("Client.as() iterates the items of a method, typed", async () => {
   });
 });
 
-Deno.test("Client.as() makes no call before the first item is asked for", async () => {
+Deno.test("Client.as() makes no call before the first item is read", async () => {
   await withKite(async (kite, remote) => {
     let calls = 0;
     kite.implement(lines, {
@@ -119,7 +119,7 @@ Deno.test("a timeout of the call does not end a stream that has begun", async ()
   });
 });
 
-Deno.test("a signal ends a typed stream at both sides, before and after the answer", async () => {
+Deno.test("a signal ends a typed stream on both sides, before and after the answer", async () => {
   await withKite(async (kite, remote) => {
     const ends: string[] = [];
     kite.implement(lines, {
@@ -190,7 +190,7 @@ Deno.test("validateResults checks each item, at the kite and at the caller", asy
   });
 });
 
-Deno.test("an answer that is no stream fails a typed stream", async () => {
+Deno.test("an answer without a stream fails a typed stream", async () => {
   await withKite(async (kite, remote) => {
     kite.handle("tail", () => ["x"]);
     await assertRejects(
@@ -201,7 +201,7 @@ Deno.test("an answer that is no stream fails a typed stream", async () => {
   });
 });
 
-Deno.test("tracked(): a typed stream continues after a lost connection, without gap or double", async () => {
+Deno.test("tracked(): a typed stream continues after a lost connection, without gaps or duplicates", async () => {
   await withKite(async (kite, remote) => {
     const starts: (string | undefined)[] = [];
     kite.implement(lines, {
@@ -284,7 +284,7 @@ Deno.test("lastId: calls within a request do not inherit it", async () => {
   );
 });
 
-Deno.test("untyped tell gives the stream, with the values of tracked items", async () => {
+Deno.test("tell: returns the stream, with the values of tracked items", async () => {
   await withKite(async (kite, remote) => {
     kite.handle("tail", async function* () {
       yield tracked("p1", { line: 1 });

@@ -23,13 +23,13 @@ Deno.test("typeSource() writes the types that zod schemas describe", () => {
   assertEquals(typeOf(z.record(z.string(), z.number())), "Readonly<Record<string, number>>");
 });
 
-Deno.test("typeSource() gives unknown for what it cannot write", () => {
+Deno.test("typeSource() writes unknown for schemas that it cannot express", () => {
   for (const schema of [undefined, null, 7, {}, { $ref: "#" }, { type: "odd" }, []]) {
     assertEquals(typeSource(schema), "unknown");
   }
 });
 
-Deno.test("typeSource() ends on a schema that is nested without bound", () => {
+Deno.test("typeSource() ends for a schema with endless nesting", () => {
   let schema: unknown = { type: "string" };
   for (let i = 0; i < 10_000; i++) schema = { type: "array", items: schema };
   assertStringIncludes(typeSource(schema), "unknown");
@@ -59,7 +59,7 @@ export const math = contract({
   );
 });
 
-Deno.test("contractSource() lets no text of a remote become code", () => {
+Deno.test("contractSource() does not turn text of a remote into code", () => {
   const hostile = '"](); Deno.exit(7); ("\u2028*/`${1}\\';
   const description: MethodDescription = {
     name: hostile,

@@ -41,7 +41,7 @@ Deno.test("getKites: returns clients with identity and token", async () => {
   assertNotEquals(one.id, two.id);
 });
 
-Deno.test("getToken gives the cached token, or a new one with force; getKey gives Kontrol's key", async () => {
+Deno.test("getToken: returns the cached token, or a new one with force; getKey: returns Kontrol's key", async () => {
   await using kontrol = await startKontrol();
   const math = await startMath(kontrol);
   const caller = await kontrol.newKite("caller");

@@ -98,7 +98,7 @@ class Reader implements AsyncDisposable {
   }
 }
 
-Deno.test("docs: every command runs as it stands", async (t) => {
+Deno.test("docs: every command runs unchanged", async (t) => {
   assert(COMMANDS.length >= 8);
   for (const { path, text, line } of COMMANDS) {
     await t.step(`${path}:${line}`, async () => {
@@ -110,7 +110,7 @@ Deno.test("docs: every command runs as it stands", async (t) => {
   }
 });
 
-Deno.test("docs: every program runs as it stands, and prints what its comments say", async (t) => {
+Deno.test("docs: every program runs unchanged, and prints what its comments say", async (t) => {
   assert(PROGRAMS.length >= 10);
   await using reader = await Reader.make();
   await reader.type("deno run -A kontrol/main.ts # keeps running");

@@ -116,7 +116,7 @@ Deno.test("exp2_watch: refuses an argument that is not a number", async () => {
   );
 });
 
-Deno.test("examples: math_register says what lacks when no Kontrol is known", async () => {
+Deno.test("examples: math_register reports that no Kontrol is configured", async () => {
   const { code, stderr } = await runExample("math_register.ts", [], environment(NO_HOME));
   assertEquals(code, 1);
   assertStringIncludes(

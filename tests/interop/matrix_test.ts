@@ -3,7 +3,7 @@
  * have: the side that dialled calls the other, and is called by it, through one table of checks.
  */
 
-import type { ClientOptions, Connection, Kite } from "../../mod.ts";
+import { type ClientOptions, type Connection, type Kite, webSocketSession } from "../../mod.ts";
 import type { Part } from "../../tools/parts.ts";
 import { eventually } from "../support/eventually.ts";
 import { skipUnless } from "../support/parts.ts";
@@ -83,6 +83,16 @@ const pairings: Pairing[] = [
     name: "ours dials kite.js over a raw WebSocket",
     parts: ["node"],
     connect: () => weDial(() => Peer.kitejsServer(), { transport: "rawWebSocket" }),
+    dialler: "ours",
+    dialled: "kitejsServer",
+  },
+  {
+    name: "ours uses a WebSocket to kite.js that exists already",
+    parts: ["node"],
+    connect: () => {
+      const connect = (url: string) => webSocketSession(new WebSocket(raw(url)));
+      return weDial(() => Peer.kitejsServer(), { connect });
+    },
     dialler: "ours",
     dialled: "kitejsServer",
   },

@@ -77,7 +77,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 };
 
 for (const [name, body] of Object.entries(PROGRAMS)) {
-  Deno.test(`the process ends at once, with no warning: ${name}`, async () => {
+  Deno.test(`the process ends immediately, without a warning: ${name}`, async () => {
     const code = `${HEAD}${body}\nlast = performance.now();`;
     const { code: exit, stdout, stderr } = await runDeno(["--no-check", "-A"], code);
     assertEquals([exit, stderr], [0, ""]);

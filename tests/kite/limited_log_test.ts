@@ -9,7 +9,7 @@ function linesOf(period?: number): { lines: string[]; log: LimitedLog } {
   return { lines, log: new LimitedLog(new KiteLogger("math", { write }), period) };
 }
 
-Deno.test("each kind of message is written ten times, then counted until the period ends", async () => {
+Deno.test("LimitedLog: writes ten messages of a kind, then counts the others until the period ends", async () => {
   const { lines, log } = linesOf(100);
   for (let i = 0; i < 12_355; i++) log.write("warning", "floods", "{i} came", { i });
   log.write("error", "others", "one of another kind", {});
@@ -25,7 +25,7 @@ Deno.test("each kind of message is written ten times, then counted until the per
   assertEquals(lines[12], "[WARNING] math: the next came");
 });
 
-Deno.test("flush tells at once how many messages were not written", () => {
+Deno.test("LimitedLog.flush: writes the number of suppressed messages immediately", () => {
   const { lines, log } = linesOf();
   for (let i = 0; i < 5; i++) log.write("info", "floods", "{i} came", { i }, 2);
   log.flush();
@@ -37,7 +37,7 @@ Deno.test("flush tells at once how many messages were not written", () => {
   ]);
 });
 
-Deno.test("flush does not let a flood begin anew", () => {
+Deno.test("LimitedLog.flush: does not reset the limit", () => {
   const { lines, log } = linesOf();
   for (let round = 0; round < 3; round++) {
     for (let i = 0; i < 20; i++) log.write("info", "floods", "came", {});
@@ -46,7 +46,7 @@ Deno.test("flush does not let a flood begin anew", () => {
   assertEquals(lines.length, 13);
 });
 
-Deno.test("a great many kinds of messages take no more memory than a few", () => {
+Deno.test("LimitedLog: the number of kinds does not increase the memory", () => {
   const { lines, log } = linesOf();
   for (let kind = 0; kind < 1_000; kind++) {
     for (let i = 0; i < 3; i++) log.write("warning", `kind ${kind}`, "came", {}, 1);

@@ -42,7 +42,7 @@ Deno.test("a handler's error is logged with its stack, method, caller and reques
     assert(frames.every((frame) => frame.startsWith("    at ")));
   }));
 
-Deno.test("whatever a handler throws is logged, and none of it forges a line", () =>
+Deno.test("any thrown value is logged, and cannot forge a log line", () =>
   withLog("INFO", {}, async (tell, lines, kite) => {
     kite.handle("throws", ({ args }) => {
       throw args.one().value;
@@ -66,7 +66,7 @@ Deno.test("whatever a handler throws is logged, and none of it forges a line", (
     }
   }));
 
-Deno.test("a KiteError is the caller's affair, unless nobody is told", () =>
+Deno.test("a thrown KiteError is logged only if the caller expects no answer", () =>
   withLog("INFO", {}, async (tell, lines) => {
     await tell("throws").catch(() => {});
     await tell("square", "x").catch(() => {});
@@ -91,7 +91,7 @@ Deno.test("each call is logged at DEBUG with its caller, outcome and duration", 
     assertMatch(lines.join("\n"), /\[DEBUG\] target: 127\.0\.0\.1:\d+ connected over WebSocket/);
   }));
 
-Deno.test("a call is not logged above DEBUG, nor looked at for it", () =>
+Deno.test("above the level DEBUG, calls are neither logged nor inspected", () =>
   withLog("INFO", {}, async (tell, lines, kite) => {
     let ids = 0;
     kite.handle("plain", (request) => {
@@ -122,7 +122,7 @@ Deno.test("refused authentications are logged, with a limit", () =>
     assert(refused[0]?.endsWith("No authentication information is provided"), refused[0]);
   }));
 
-Deno.test("methods that remotes make up are no kinds of messages of their own", () =>
+Deno.test("calls of unknown methods share one limit in the log", () =>
   withLog("INFO", {}, async (_tell, lines, kite) => {
     await using server = await targetKite({ logger: kite.log }).listen();
     const socket = new WebSocket(server.url.replace("http", "ws") + "/websocket");
@@ -134,6 +134,6 @@ Deno.test("methods that remotes make up are no kinds of messages of their own", 
     const closed = new Promise((resolve) => socket.onclose = resolve);
     socket.close();
     await closed;
-    const failed = lines.filter((line) => line.includes("which wants no answer"));
+    const failed = lines.filter((line) => line.includes("which expects no answer"));
     assertEquals(failed.length, 10);
   }));

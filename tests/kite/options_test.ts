@@ -79,7 +79,7 @@ for (const [options, message] of CLIENT) {
   });
 }
 
-Deno.test("waits without end are accepted wherever a wait is an option", async () => {
+Deno.test("every timeout option accepts Infinity", async () => {
   const end = Infinity;
   const kite = new Kite("math", "1.0.0", {
     ...QUIET,
@@ -101,7 +101,7 @@ Deno.test("waits without end are accepted wherever a wait is an option", async (
   await kite.close({ deadline: end });
 });
 
-Deno.test("newClient refuses what is no URL or list of URLs", () => {
+Deno.test("newClient refuses anything but a URL or a list of URLs", () => {
   const kite = new Kite("exp2", "1.0.0", QUIET);
   for (const url of [5, null, undefined, [], [5], {}]) {
     const refusal = refusalOf(() => kite.newClient(url as unknown as string));

@@ -34,7 +34,7 @@ Deno.test("with KITE_VERSION a kite prints its version and exits", async () => {
   assertEquals([code, stdout], [0, "1.0.0\n"]);
 });
 
-Deno.test("a wrong variable is named, and ends the program", async () => {
+Deno.test("an invalid variable ends the program with an error that names it", async () => {
   const { code, stderr } = await ended(deno(["examples/math.ts"], { KITE_PORT: "many" }));
   assertEquals(code === 0, false);
   assertEquals(stderr.includes('Cannot use KITE_PORT "many": must be an integer'), true, stderr);

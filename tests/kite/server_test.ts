@@ -16,7 +16,7 @@ async function square(url: string, number: number): Promise<unknown> {
   return await client.tell("square", number);
 }
 
-Deno.test("a kite listens at its URL, tells so, and says when it has stopped", async () => {
+Deno.test("listen: the kite serves at its URL and reports listening and closing", async () => {
   const math = mathKite();
   const told: string[] = [];
   math.onListen((server) => told.push(server.url));
@@ -37,7 +37,7 @@ Deno.test("a closed kite listens again", async () => {
   assertEquals(await square(server.url, 5), 25);
 });
 
-Deno.test("a port in use is one clear error, and so is listening twice", async () => {
+Deno.test("listen: a port in use and a second call each give one clear error", async () => {
   const port = freePort();
   await using first = await mathKite({ port }).listen();
   await assertRejects(
@@ -51,7 +51,7 @@ Deno.test("a port in use is one clear error, and so is listening twice", async (
   assertEquals(await square(first.url, 2), 4);
 });
 
-Deno.test("own HTTP paths are served beside the kite", async () => {
+Deno.test("handleHttp: serves further paths", async () => {
   const math = mathKite().handleHttp(
     "/files/:name",
     (request) => new Response(`you asked for ${new URL(request.url).pathname}`),
@@ -68,7 +68,7 @@ Deno.test("own HTTP paths are served beside the kite", async () => {
   assertEquals(missing.status, 404);
 });
 
-Deno.test("an own HTTP path that throws is answered with 500", async () => {
+Deno.test("handleHttp: a handler that throws is answered with 500", async () => {
   const math = mathKite({ logLevel: "FATAL" }).handleHttp("/broken", () => {
     throw new Error("broken");
   });
@@ -78,7 +78,7 @@ Deno.test("an own HTTP path that throws is answered with 500", async () => {
   assertEquals((await answer.text()).includes("broken"), false);
 });
 
-Deno.test("a kite is mounted in a server of another kind", async () => {
+Deno.test("Kite.fetch: serves a kite within another server", async () => {
   await using math = mathKite();
   const foreign = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
@@ -96,7 +96,7 @@ Deno.test("a kite is mounted in a server of another kind", async () => {
   await foreign.shutdown();
 });
 
-Deno.test("registerUrl gives a URL that others can dial", async () => {
+Deno.test("registerUrl: returns a URL that others can dial", async () => {
   const everywhere = mathKite({ ip: "0.0.0.0" });
   await using server = await everywhere.listen();
   const url = new URL(everywhere.registerUrl());
@@ -117,7 +117,7 @@ Deno.test("registerUrl gives a URL that others can dial", async () => {
   assertEquals(reason, "configError: Cannot make a URL to register: the kite does not listen");
 });
 
-Deno.test("registerUrl takes a host with a port or without, and refuses anything else", async () => {
+Deno.test("registerUrl: accepts a host with or without a port, and refuses anything else", async () => {
   await using server = await mathKite({ ip: "0.0.0.0" }).listen();
   const { port } = server;
   const accepted: [string, string][] = [
@@ -161,14 +161,14 @@ Deno.test("registerUrl takes a host with a port or without, and refuses anything
   }
 });
 
-Deno.test("the URLs of a kite have the path under which it is served", async () => {
+Deno.test("sockjs.prefix: is part of the kite's URLs", async () => {
   await using server = await mathKite({ sockjs: { prefix: "/kites/math" } }).listen();
   assertEquals(server.url, `http://127.0.0.1:${server.port}/kites/math`);
   assertEquals(server.registerUrl("h:80"), "http://h/kites/math");
   assertEquals(await square(server.url, 5), 25);
 });
 
-Deno.test("a URL without a kite says so, with a word on the path, over every transport", async () => {
+Deno.test("dialling a URL without a kite fails with a hint about the path, over every transport", async () => {
   await using server = await mathKite().listen();
   const origin = `http://127.0.0.1:${server.port}`;
   for (const transport of ["auto", "WebSocket", "XHRPolling"] as const) {
@@ -207,7 +207,7 @@ Deno.test("remoteAddress has one format, over every transport and from both side
   for (const address of ours) assertMatch(address, /^\[::1\]:\d+$/);
 });
 
-Deno.test("a kite hears of connections, first calls and their ends; a listener that throws harms nobody", async () => {
+Deno.test("onConnect, onFirstRequest, onDisconnect: are called; a listener that throws has no effect on others", async () => {
   const math = mathKite({ logLevel: "FATAL" });
   const told: string[] = [];
   math.onConnect(() => {
@@ -227,7 +227,7 @@ Deno.test("a kite hears of connections, first calls and their ends; a listener t
   assertEquals(told, ["connect", "first square"]);
 });
 
-Deno.test("a wrong name, version or option is refused by name", () => {
+Deno.test("an invalid name, version or option is refused, and the error names it", () => {
   const cases: [() => Kite, string][] = [
     [() => new Kite("", "1.0.0"), "Cannot use name"],
     [() => new Kite("a/b", "1.0.0"), "name"],

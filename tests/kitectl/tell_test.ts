@@ -23,7 +23,7 @@ async function setUp(options: KiteOptions = {}): Promise<
   return { machine, kite, url, [Symbol.asyncDispose]: () => moved.disposeAsync() };
 }
 
-Deno.test("kitectl tell: arguments are JSON, or text as it stands", async () => {
+Deno.test("kitectl tell: arguments are JSON, or else text", async () => {
   await using setting = await setUp();
   const { machine } = setting;
   const words = ["4", "-5", "text", '"4"', "null", '{"a":[1]}', "{not json", "@@callback"];

@@ -80,7 +80,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "kitectl: colors only on a terminal that wants them, and progress after a second",
+  name: "kitectl: writes colors only on a terminal without NO_COLOR, and progress after a second",
   ignore,
   fn: async () => {
     await using kontrol = await startTestKontrol();

@@ -63,7 +63,7 @@ for (const [what, args, expected] of ANSWERS) {
   Deno.test(`reads ${what}`, () => assertEquals(read(...args), expected));
 }
 
-Deno.test("own members only make an answer", () => {
+Deno.test("readAnswer: reads own properties only", () => {
   const odd = JSON.parse('[{"__proto__":{"error":"x"}}]');
   assertEquals(read(...odd), "genericError|genericError||");
 });
@@ -100,12 +100,12 @@ for (const [what, thrown, expected] of THROWN) {
   });
 }
 
-Deno.test("neither stack nor cause travels", () => {
+Deno.test("errorObject: contains neither stack nor cause", () => {
   const error = new KiteError("t", "m", { cause: new Error("secret") });
   assertEquals(Object.keys(errorObject(error, "rid")).sort(), ["code", "id", "message", "type"]);
 });
 
-Deno.test("what is answered is read as it was", () => {
+Deno.test("errorObject and readError: an error is the same after both", () => {
   const error = readError(
     JSON.parse(JSON.stringify(errorObject(new KiteError("t", "m", { code: "c" }), "9"))),
   );

@@ -4,7 +4,7 @@ import { Args } from "../../src/rpc/args.ts";
 
 const fn = () => 1;
 
-Deno.test("gives values of the right type", () => {
+Deno.test("Argument: returns values of the requested type", () => {
   const [a, b, c, d, e, f] = new Args(["s", -0.5, false, [1], { k: null }, fn]).sliceOfLength(6);
   assertEquals(a!.string(), "s");
   assertEquals(b!.number(), -0.5);
@@ -17,7 +17,7 @@ Deno.test("gives values of the right type", () => {
   assertStrictEquals(f!.function(), fn);
 });
 
-Deno.test("an iteration gives each argument", () => {
+Deno.test("Args: iterates over the arguments", () => {
   const args = new Args(["a", "b"]);
   assertEquals([...args].map((arg) => arg.string()), ["a", "b"]);
   assertEquals(args.length, 2);
@@ -25,7 +25,7 @@ Deno.test("an iteration gives each argument", () => {
   assertEquals(args.at(1).value, "b");
 });
 
-Deno.test("every refusal names the method that was called", () => {
+Deno.test("Argument: every error names the called method", () => {
   const args = new Args([5, { a: [1] }], "square");
   const refusals: [() => unknown, string][] = [
     [() => args.one(), 'Cannot call "square": expected 1 argument, got 2'],

@@ -36,14 +36,14 @@ function queueOf(
   };
 }
 
-Deno.test("callbacks that are not async run at once", () => {
+Deno.test("CallbackQueue: synchronous callbacks run immediately", () => {
   const { seen, queue } = log();
   const all = queue(10);
   for (const name of ["a", "b"]) assert(all.invoke((x) => void seen.push(x), [name]));
   assertEquals(seen, ["a", "b"]);
 });
 
-Deno.test("those behind an async one wait for it, in order", async () => {
+Deno.test("CallbackQueue: later callbacks wait for an asynchronous one, in order", async () => {
   const { seen, queue } = log();
   const all = queue(10);
   const gate = Promise.withResolvers<void>();
@@ -67,7 +67,7 @@ Deno.test("those behind an async one wait for it, in order", async () => {
   assertEquals(seen.at(-1), "at once again");
 });
 
-Deno.test("one that throws or rejects is reported, and the next runs", async () => {
+Deno.test("CallbackQueue: a callback that throws or rejects is reported, and the next one runs", async () => {
   const { seen, errors, queue } = log();
   const all = queue(10);
   all.invoke(() => {
@@ -83,7 +83,7 @@ Deno.test("one that throws or rejects is reported, and the next runs", async () 
   assertEquals(seen, ["ran"]);
 });
 
-Deno.test("no more wait than allowed, also while those before are worked off", async () => {
+Deno.test("CallbackQueue: enforces the limit, also while waiting callbacks are processed", async () => {
   const { seen, queue } = log();
   const all = queue(3);
   const gates = [1, 2].map(() => Promise.withResolvers<void>());
@@ -101,7 +101,7 @@ Deno.test("no more wait than allowed, also while those before are worked off", a
   assertEquals(seen, ["a", "b", "c"]);
 });
 
-Deno.test("what waits is forgotten at the end, also what a drain has begun with", async () => {
+Deno.test("CallbackQueue.clear: discards all waiting callbacks, also those of the current batch", async () => {
   const { seen, queue } = log();
   const all = queue(10);
   const gates = [1, 2].map(() => Promise.withResolvers<void>());
@@ -118,7 +118,7 @@ Deno.test("what waits is forgotten at the end, also what a drain has begun with"
   assertEquals(seen, ["new"]);
 });
 
-Deno.test("a callback may invoke further ones", async () => {
+Deno.test("CallbackQueue: a callback may invoke others", async () => {
   const { seen, queue } = log();
   const all = queue(10);
   all.invoke(async () => {
@@ -131,7 +131,7 @@ Deno.test("a callback may invoke further ones", async () => {
   assertEquals(seen, ["outer", "inner"]);
 });
 
-Deno.test("a queue counts the bytes of what runs and waits, and forgets them with it", async () => {
+Deno.test("CallbackQueue: counts the bytes of running and waiting callbacks, and subtracts them afterwards", async () => {
   const total = { bytes: 0 };
   const inFlight = new InFlight({ ...DEFAULT_LIMITS, inFlightBytes: 100 }, total);
   const all = queueOf({ inFlight });
@@ -153,7 +153,7 @@ Deno.test("a queue counts the bytes of what runs and waits, and forgets them wit
   assertEquals(total.bytes, 0);
 });
 
-Deno.test("concurrent callbacks run at once, as many as may run", async () => {
+Deno.test("CallbackQueue: concurrent callbacks run immediately, up to the limit", async () => {
   const total = { bytes: 0 };
   const inFlight = new InFlight({ ...DEFAULT_LIMITS, inFlightBytes: 100 }, total);
   const all = queueOf({ inFlight, concurrent: true, limit: 3 });

@@ -23,14 +23,14 @@ function tableOf(
   );
 }
 
-Deno.test("ids count up over all tables of one counter", () => {
+Deno.test("IdCounter: its ids are unique across tables", () => {
   const ids = new IdCounter();
   assertEquals(tableOf(9, ids).handOut(found(a, b)), [0, 1]);
   assertEquals(ids.take(), 2);
   assertEquals(tableOf(9, ids).handOut(found(a)), [3]);
 });
 
-Deno.test("a function that is handed out again keeps its id", () => {
+Deno.test("CallbackTable: a function that is sent again keeps its id", () => {
   const table = tableOf(9);
   assertEquals(table.handOut(found(a)), table.handOut(found(a)));
   assertEquals(table.size, 1);
@@ -40,7 +40,7 @@ Deno.test("a function that is handed out again keeps its id", () => {
   assertEquals([table.get(0), table.size], [undefined, 0]);
 });
 
-Deno.test("a function in two places of a message has an id for each", () => {
+Deno.test("CallbackTable: a function that occurs twice in a message has two ids", () => {
   const table = tableOf(9);
   assertEquals(table.handOut(found(a, b, a)), [0, 1, 2]);
   assertEquals(table.handOut(found(a, a, a)), [0, 2, 3]);
@@ -51,7 +51,7 @@ Deno.test("a function in two places of a message has an id for each", () => {
   assertEquals(table.size, 0);
 });
 
-Deno.test("a full table takes none of a message", () => {
+Deno.test("CallbackTable: a full table adds no function of a message", () => {
   const table = tableOf(2);
   table.handOut(found(a));
   const error = assertThrows(() => table.handOut(found(a, b, c)), KiteError) as KiteError;
@@ -67,7 +67,7 @@ Deno.test("a full table takes none of a message", () => {
   assertEquals(table.size, 1, "what failed was not counted");
 });
 
-Deno.test("a release forgets a function under all its ids, however often it was handed out", () => {
+Deno.test("CallbackTable.release: removes all ids of a function, however often it was sent", () => {
   const table = tableOf(9);
   table.handOut(found(a, a));
   table.handOut(found(a));
@@ -78,14 +78,14 @@ Deno.test("a release forgets a function under all its ids, however often it was 
   assertEquals(table.handOut(found(a)), [2], "an id is never used again");
 });
 
-Deno.test("clear forgets all", () => {
+Deno.test("CallbackTable.clear: removes all functions", () => {
   const table = tableOf(9);
   table.handOut(found(a, b));
   table.clear();
   assertEquals([table.size, table.get(0)], [0, undefined]);
 });
 
-Deno.test("what is left to the remote makes room, unused longest first", () => {
+Deno.test("CallbackTable: functions of ended calls are removed first, least recently used before others", () => {
   const table = tableOf(3);
   const [d, e] = [() => "d", () => "e"];
   for (const one of [a, b, c]) {
@@ -104,7 +104,7 @@ Deno.test("what is left to the remote makes room, unused longest first", () => {
   assertEquals(table.size, 3);
 });
 
-Deno.test("what was left to the remote once stays, although later calls take it back", () => {
+Deno.test("CallbackTable: a function kept after one call stays when later calls take it back", () => {
   const table = tableOf(9);
   table.handOut(found(a));
   table.leave(a!);
@@ -113,7 +113,7 @@ Deno.test("what was left to the remote once stays, although later calls take it 
   assertStrictEquals(table.get(0), a);
 });
 
-Deno.test("a message with more functions than there is room for leaves all as it was", () => {
+Deno.test("CallbackTable: a message with too many functions changes nothing", () => {
   const table = tableOf(3);
   table.handOut(found(a));
   table.handOut(found(b));
@@ -124,7 +124,7 @@ Deno.test("a message with more functions than there is room for leaves all as it
   assertStrictEquals(table.get(1), b);
 });
 
-Deno.test("the owner is warned once, before the table is full", () => {
+Deno.test("CallbackTable: warns once, before it is full", () => {
   const warnings: string[] = [];
   const table = tableOf(10, new IdCounter(), warnings);
   for (let i = 0; i < 7; i++) table.handOut(found(() => i));
@@ -137,7 +137,7 @@ Deno.test("the owner is warned once, before the table is full", () => {
   );
 });
 
-Deno.test("a great many functions, each left in turn, take constant time and room", () => {
+Deno.test("CallbackTable: adding many functions of ended calls takes constant time and memory", () => {
   const table = tableOf(1_000);
   for (let i = 0; i < 200_000; i++) {
     const one = found(() => i);
@@ -147,7 +147,7 @@ Deno.test("a great many functions, each left in turn, take constant time and roo
   assertEquals(table.size, 1_000);
 });
 
-Deno.test("a remote gives a function back as often as it got it", () => {
+Deno.test("CallbackTable.giveBack: a function is removed once the remote released every copy", () => {
   const revoked: number[] = [];
   const table = tableOf(9, undefined, undefined, revoked);
   table.handOut(found(a));
@@ -166,7 +166,7 @@ Deno.test("a remote gives a function back as often as it got it", () => {
   assertEquals([table.size, revoked], [0, []], "what the remote gave back, it need not be told of");
 });
 
-Deno.test("what a message that was not sent hands out does not count", () => {
+Deno.test("CallbackTable.undo: functions of a message that was not sent do not count", () => {
   const table = tableOf(9);
   table.handOut(found(a));
   const ids = table.handOut(found(a, b));
@@ -176,7 +176,7 @@ Deno.test("what a message that was not sent hands out does not count", () => {
   assertEquals(table.size, 0);
 });
 
-Deno.test("functions that the table takes back are revoked, under all their ids", () => {
+Deno.test("CallbackTable: functions that it removes are revoked with all their ids", () => {
   const revoked: number[] = [];
   const table = tableOf(2, undefined, undefined, revoked);
   table.handOut(found(a, a));

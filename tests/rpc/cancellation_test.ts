@@ -31,7 +31,7 @@ function reasonOf({ signal }: KiteRequest): KiteError {
   return signal.reason;
 }
 
-Deno.test("a caller's abort reaches the handler, whose failure is nobody's", async () => {
+Deno.test("an aborted call aborts the handler's signal, and the handler's error is not logged", async () => {
   const requests: KiteRequest[] = [];
   const [caller, served] = await acquainted(waiting(requests));
   const abort = new AbortController();
@@ -48,7 +48,7 @@ Deno.test("a caller's abort reaches the handler, whose failure is nobody's", asy
   caller.close();
 });
 
-Deno.test("a caller's timeout reaches the handler", async () => {
+Deno.test("a caller's timeout aborts the handler's signal", async () => {
   const requests: KiteRequest[] = [];
   // Without a timeout in its message the handler can learn of it from the caller alone.
   const [caller, served] = await acquainted({
@@ -64,7 +64,7 @@ Deno.test("a caller's timeout reaches the handler", async () => {
   caller.close();
 });
 
-Deno.test("the deadline of a caller that says nothing more aborts the signal", async () => {
+Deno.test("a deadline aborts the signal even if the caller sends no cancellation", async () => {
   const requests: KiteRequest[] = [];
   const session = new PipeSession();
   const side = new Side(session, waiting(requests));
@@ -82,7 +82,7 @@ Deno.test("the deadline of a caller that says nothing more aborts the signal", a
   side.close();
 });
 
-Deno.test("an answered request's signal follows the session, not the deadline", async () => {
+Deno.test("after the answer, the session aborts the signal, not the deadline", async () => {
   const requests: KiteRequest[] = [];
   const [caller, served] = converse({}, {
     serve: (request) => {
@@ -101,7 +101,7 @@ Deno.test("an answered request's signal follows the session, not the deadline", 
   caller.close();
 });
 
-Deno.test("of many answered requests, the signals of the latest are aborted with the session", async () => {
+Deno.test("the end of the session aborts the signals of the latest answered requests only", async () => {
   const requests: KiteRequest[] = [];
   const [caller, served] = converse({}, {
     serve: (request) => void (request.signal, requests.push(request)),
@@ -113,7 +113,7 @@ Deno.test("of many answered requests, the signals of the latest are aborted with
   assertEquals(requests.map(({ signal }) => signal.aborted), [false, false, true, true, true]);
 });
 
-Deno.test("a request says nothing of a deadline when its caller waits without bound", async () => {
+Deno.test("a request has no deadline if its caller waits without limit", async () => {
   const deadlines: unknown[] = [];
   const [caller] = converse({}, { serve: ({ deadline }) => void deadlines.push(deadline) });
   await caller.tellWith({ timeout: 0 }, "m");
@@ -133,7 +133,7 @@ for (const timeout of ["1000", -1, 0, null, true, [5], { valueOf: 5 }]) {
   });
 }
 
-Deno.test("a call within a request inherits its signal, what is left of its time, its metadata", async () => {
+Deno.test("within: a call inherits the request's signal, remaining time and metadata", async () => {
   const inner: KiteRequest[] = [];
   const [middle, last] = await acquainted(waiting(inner));
   const ended = Promise.withResolvers<KiteError>();
@@ -166,7 +166,7 @@ Deno.test("a call within a request inherits its signal, what is left of its time
   middle.close();
 });
 
-Deno.test("a call within a request keeps a signal and a shorter timeout of its own", async () => {
+Deno.test("within: a call keeps its own signal and shorter timeout", async () => {
   const inner: KiteRequest[] = [];
   const [middle] = await acquainted(waiting(inner));
   const scope = { signal: new AbortController().signal, deadline: Date.now() + 60_000, meta: {} };
@@ -201,7 +201,7 @@ Deno.test("the very first call of a session is cancelled too, however early", as
   }
 });
 
-Deno.test("a peer that did not name cancel/1 is never told to cancel", async () => {
+Deno.test("a peer without the extension cancel/1 receives no cancellation", async () => {
   const session = new PipeSession();
   const side = new Side(session);
   const abort = new AbortController();
@@ -214,7 +214,7 @@ Deno.test("a peer that did not name cancel/1 is never told to cancel", async () 
   side.close();
 });
 
-Deno.test("a cancelled call is answered nothing, and counts until its handler has ended", async () => {
+Deno.test("a cancelled call gets no answer, and counts as running until its handler has ended", async () => {
   const gate = Promise.withResolvers<string>();
   const session = new PipeSession();
   const side = new Side(session, { serve: () => gate.promise, limits: { inFlightRequests: 2 } });
@@ -248,7 +248,7 @@ Deno.test("a cancelled call is answered nothing, and counts until its handler ha
   side.close();
 });
 
-Deno.test("a response id that two calls share cancels the later one alone", async () => {
+Deno.test("cancelling a response id that two calls share cancels only the later call", async () => {
   const requests: KiteRequest[] = [];
   const session = new PipeSession();
   const side = new Side(session, waiting(requests));
@@ -265,7 +265,7 @@ Deno.test("a response id that two calls share cancels the later one alone", asyn
   side.close();
 });
 
-Deno.test("metadata: what is no string is dropped, and no prototype is reached", () => {
+Deno.test("metadata: values other than strings are dropped, and prototypes are not changed", () => {
   const metas: unknown[] = [];
   const session = new PipeSession();
   const side = new Side(session, {

@@ -21,7 +21,7 @@ async function failure(call: Promise<unknown>): Promise<string> {
   return String(await assertRejects(() => call, KiteError));
 }
 
-Deno.test("a client dials again when its kite is restarted, and calls made meanwhile wait", async () => {
+Deno.test("a client reconnects to a restarted kite, and calls made meanwhile wait", async () => {
   const port = freePort();
   const first = await targetKite({ port }).listen();
   await using client = callingKite().newClient(first.url, { reconnect: FAST });
@@ -36,7 +36,7 @@ Deno.test("a client dials again when its kite is restarted, and calls made meanw
   assertEquals(events, ["connect WebSocket", "disconnect true", "connect WebSocket"]);
 });
 
-Deno.test("with whileDown fail, calls fail at once while there is no connection", async () => {
+Deno.test('whileDown "fail": calls without a connection fail immediately', async () => {
   const kite = callingKite();
   const url = `http://127.0.0.1:${freePort()}/kite`;
   await using client = kite.newClient(url, { reconnect: FAST, whileDown: "fail" });
@@ -51,7 +51,7 @@ Deno.test("with whileDown fail, calls fail at once while there is no connection"
   await assertRejects(() => dialling, KiteError);
 });
 
-Deno.test("dialForever succeeds once there is a server, however late", async () => {
+Deno.test("dialForever: succeeds as soon as a server listens", async () => {
   const port = freePort();
   await using client = callingKite().newClient(`http://127.0.0.1:${port}/kite`, {
     reconnect: FAST,
@@ -70,7 +70,7 @@ Deno.test("dialForever succeeds once there is a server, however late", async () 
   assertEquals(attempts.slice(0, 3), [1, 2, 3]);
 });
 
-Deno.test("after maxAttempts a client gives up, says so, and may be dialled again", async () => {
+Deno.test("maxAttempts: the client gives up, reports it, and can be dialled again", async () => {
   const port = freePort();
   const options = { reconnect: { ...FAST, maxAttempts: 2 } };
   await using client = callingKite().newClient(`http://127.0.0.1:${port}/kite`, options);
@@ -88,7 +88,7 @@ Deno.test("after maxAttempts a client gives up, says so, and may be dialled agai
   assertEquals(await client.tell("square", 3), 9);
 });
 
-Deno.test("one dial for all who ask, and none when there is a connection", async () => {
+Deno.test("dial: concurrent calls share one attempt, and an open client makes none", async () => {
   const kite = targetKite();
   await using server = await kite.listen();
   await using client = callingKite().newClient(server.url);
@@ -102,7 +102,7 @@ Deno.test("one dial for all who ask, and none when there is a connection", async
   assertEquals(kite.connections.size, 1);
 });
 
-Deno.test("a dial that fails, is aborted or takes too long says why", async () => {
+Deno.test("dial: a failed, aborted or slow attempt rejects with the reason", async () => {
   const kite = callingKite();
   const nowhere = kite.newClient(`http://127.0.0.1:${freePort()}/kite`);
   assert((await failure(nowhere.dial())).startsWith("sendError: Cannot reach 127.0.0.1:"));
@@ -138,7 +138,7 @@ for (const transport of ["WebSocket", "XHRPolling"] as const) {
   });
 }
 
-Deno.test("a call made while a client waits to redial makes it try at once", async () => {
+Deno.test("a call makes a waiting client redial immediately", async () => {
   const port = freePort();
   const reconnect = { initialDelay: 600_000, maxDelay: 600_000, jitter: 0 };
   await using client = callingKite().newClient(`http://127.0.0.1:${port}/kite`, { reconnect });
@@ -180,7 +180,7 @@ Deno.test("close is idempotent and final", async () => {
   callingKite().newClient(server.url).close();
 });
 
-Deno.test("an aborted call ends, its connection does not", async () => {
+Deno.test("aborting a call does not end the connection", async () => {
   const kite = targetKite();
   kite.handle("never", () => new Promise(() => {}));
   await using server = await kite.listen();
@@ -201,7 +201,7 @@ Deno.test("an aborted call ends, its connection does not", async () => {
   assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, streams: 0, waiting: 0 });
 });
 
-Deno.test("a listener that throws harms nobody", async () => {
+Deno.test("a listener that throws has no effect on others", async () => {
   const logger = keepingLogger();
   const kite = targetKite({ logger });
   const seen: string[] = [];
@@ -233,7 +233,7 @@ Deno.test("a listener that throws harms nobody", async () => {
   assert(logger.lines.length >= 3, "each is logged");
 });
 
-Deno.test("an answer that calls the token expired is told, and its call still fails", async () => {
+Deno.test("onTokenExpire: is called for an answer that the token is expired, and the call fails", async () => {
   let isExpired = true;
   await using server = new ScriptedServer((connection, text) => {
     const id = responseIdOf(text);
@@ -261,7 +261,7 @@ Deno.test("an answer that calls the token expired is told, and its call still fa
   assertEquals(shown, ["old", "new"]);
 });
 
-Deno.test("the calls of one turn leave as one frame, in order", async () => {
+Deno.test("calls of one turn are sent as one frame, in order", async () => {
   await using server = new ScriptedServer((connection, text) =>
     connection.send(answerText(responseIdOf(text), JSON.parse(text).method))
   );
@@ -276,7 +276,7 @@ Deno.test("the calls of one turn leave as one frame, in order", async () => {
   assertEquals(connection!.frames.length, 2);
 });
 
-Deno.test("ids go on counting after a reconnect, so that a late answer meets no new call", async () => {
+Deno.test("ids continue after a reconnect, so that a late answer matches no new call", async () => {
   const ids: number[] = [];
   await using server = new ScriptedServer((connection, text) => {
     ids.push(responseIdOf(text));

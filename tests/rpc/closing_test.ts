@@ -9,7 +9,7 @@ async function failure(call: Promise<unknown>): Promise<KiteError> {
   return await assertRejects(() => call, KiteError) as KiteError;
 }
 
-Deno.test("a kite that closes lets running calls finish, and refuses new ones", async () => {
+Deno.test("close: running calls finish, and new ones are refused", async () => {
   const kite = targetKite();
   const gate = Promise.withResolvers<string>();
   kite.handle("wait", () => gate.promise);
@@ -29,7 +29,7 @@ Deno.test("a kite that closes lets running calls finish, and refuses new ones", 
   await eventually(() => client.state === "idle");
 });
 
-Deno.test("a kite that closes gives up running calls at the deadline", async () => {
+Deno.test("close: running calls are ended at the deadline", async () => {
   const kite = targetKite();
   let signal: AbortSignal | undefined;
   kite.handle("wait", (request) => {
@@ -48,7 +48,7 @@ Deno.test("a kite that closes gives up running calls at the deadline", async () 
   await eventually(() => signal!.aborted);
 });
 
-Deno.test("while a kite closes it takes no new sessions, and two closes are one", async () => {
+Deno.test("close: refuses new sessions, and a second call has no effect", async () => {
   const kite = targetKite();
   const gate = Promise.withResolvers<string>();
   kite.handle("wait", () => gate.promise);
@@ -69,7 +69,7 @@ Deno.test("while a kite closes it takes no new sessions, and two closes are one"
   await using _again = await kite.listen();
 });
 
-Deno.test("a client does not storm a server that takes connections and ends them at once", async () => {
+Deno.test("a client waits between attempts if a server closes each connection immediately", async () => {
   await using server = new ScriptedServer(() => {}, (connection) => connection.close());
   const reconnect = { initialDelay: 40, factor: 2, jitter: 0, maxAttempts: 4 };
   await using client = callingKite().newClient(server.url, { reconnect });

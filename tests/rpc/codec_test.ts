@@ -99,7 +99,7 @@ for (const [what, member, args] of REQUESTS) {
   });
 }
 
-Deno.test("a response callback is known by its path, whatever stands there", () => {
+Deno.test("DnodeCodec: finds the response callback by its path, whatever value is there", () => {
   for (const member of ['"responseCallback":null', '"responseCallback":7', '"y":1']) {
     const text =
       `{"method":"m","arguments":[{${member}}],"callbacks":{"4":[0,"responseCallback"]}}`;
@@ -108,7 +108,7 @@ Deno.test("a response callback is known by its path, whatever stands there", () 
   }
 });
 
-Deno.test("functions among the arguments can be called, the response callback is no argument", () => {
+Deno.test("DnodeCodec: functions in arguments can be called, and the response callback is not an argument", () => {
   const text = '{"method":"m","arguments":[{"withArgs":["[Function]",{"f":null}],' +
     '"responseCallback":"[Function]"}],' +
     '"callbacks":{"1":[0,"responseCallback"],"2":["0","withArgs","0"],"3":[0,"withArgs",1,"f"]}}';
@@ -159,7 +159,7 @@ for (const [text, reason] of BROKEN) {
   });
 }
 
-Deno.test("a broken request is answered where it says whom", () => {
+Deno.test("DnodeCodec: a broken request is answered if its response id can be read", () => {
   const incoming = ofKind(
     "broken",
     decode('{"method":"m","callbacks":{"8":[0,"responseCallback"]}}'),
@@ -167,7 +167,7 @@ Deno.test("a broken request is answered where it says whom", () => {
   assertEquals(incoming.responseId, 8);
 });
 
-Deno.test("a request nested too deep, or with too many callbacks, is answered as well", () => {
+Deno.test("DnodeCodec: a request with too much nesting or too many callbacks is answered", () => {
   const deep = "[".repeat(600) + "]".repeat(600);
   const tooDeep = ofKind(
     "broken",
@@ -187,7 +187,7 @@ Deno.test("a request nested too deep, or with too many callbacks, is answered as
   assertEquals(tooMany.reason, "more than 256 callbacks (limit: callbacksPerMessage)");
 });
 
-Deno.test("an answer nested too deep says to which call; what is no JSON concerns nobody", () => {
+Deno.test("DnodeCodec: an answer with too much nesting fails its call; text that is not JSON belongs to none", () => {
   const deep = "[".repeat(600);
   const answer = ofKind("broken", decode(`{"method":3,"arguments":[${deep}${"]".repeat(600)}]}`));
   assertEquals([answer.type, answer.callId, answer.responseId], ["limitError", 3, undefined]);

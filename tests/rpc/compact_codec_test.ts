@@ -23,7 +23,7 @@ function places(...paths: (string | number)[][]): FoundFunction[] {
   return paths.map((path) => ({ path, callback: () => {} }));
 }
 
-Deno.test("CompactCodec: writes each kind of message as short as it can be", () => {
+Deno.test("CompactCodec: writes the shortest form of each kind of message", () => {
   const codec = codecWith();
   const head = codec.head(IDENTITY, TOKEN, 15_000);
   assertEquals(
@@ -46,7 +46,7 @@ Deno.test("CompactCodec: writes each kind of message as short as it can be", () 
   assertEquals([codec.release([1, 2]), codec.revoke([3])], ["[6,[1,2]]", "[7,[3]]"]);
 });
 
-Deno.test("CompactCodec: gives the places of functions from the message on", () => {
+Deno.test("CompactCodec: paths of functions start at the message", () => {
   const codec = codecWith();
   const head = codec.head(IDENTITY, undefined, 0);
   const args = [() => {}, { "k\n": () => {} }];
@@ -60,7 +60,7 @@ Deno.test("CompactCodec: gives the places of functions from the message on", () 
   }]);
 });
 
-Deno.test("CompactCodec: reads who calls once, until it changes", () => {
+Deno.test("CompactCodec: a head applies to all requests until the next head", () => {
   const codec = codecWith();
   const nobody = ofKind("request", decode([1, 1, "m", []], codec));
   assertEquals([nobody.kite.username, nobody.authentication, nobody.timeout], [
@@ -89,7 +89,7 @@ Deno.test("CompactCodec: reads who calls once, until it changes", () => {
   ]);
 });
 
-Deno.test("CompactCodec: puts functions into arguments and results, and nowhere else", () => {
+Deno.test("CompactCodec: puts functions only into arguments and results", () => {
   const request = ofKind(
     "request",
     decode([1, 1, "m", [{ f: "[Function]", then: "[Function]" }], {
@@ -157,7 +157,7 @@ Deno.test("CompactCodec: reads the ids of functions that are released or revoked
   assertEquals(decode([7, ids]), { kind: "revoke", ids: [1, 6] });
 });
 
-Deno.test("CompactCodec: says whom a message that it refuses concerns", () => {
+Deno.test("CompactCodec: names the call or request of a refused message", () => {
   for (const message of [[1, 7, 5, []], [1, 7, "m", {}], [1, 7, "m"], [1, 7, null, []]]) {
     const { type, responseId } = ofKind("broken", decode(message));
     assertEquals([type, responseId], ["argumentError", 7]);
@@ -193,7 +193,7 @@ function toldSide(serve: () => unknown, compact = true): [Side, PipeSession] {
   return [side, session];
 }
 
-Deno.test("after the answer that names our extensions, everything we send is compact", async () => {
+Deno.test("after the answer with the extensions, all messages are compact", async () => {
   const [side, session] = toldSide(() => 1);
   const call = side.tell("m", () => {}).catch(() => {});
   session.hear('[1,5,"m",[]]');
@@ -205,14 +205,14 @@ Deno.test("after the answer that names our extensions, everything we send is com
   await call;
 });
 
-Deno.test("a result that is JSON already is sent as it is", () => {
+Deno.test("a RawJson result is sent unchanged", () => {
   const [side, session] = toldSide(() => new RawJson('{\\"a\\":\\"\\\\n\\"}'));
   session.hear('[1,5,"m",[]]');
   assertEquals(session.sent[1], '[2,5,{"a":"\\n"}]');
   side.close();
 });
 
-Deno.test("where compact messages are disabled, none is sent, and requests are told so", () => {
+Deno.test("compact: false sends no compact message, and refuses compact requests", () => {
   const [side, session] = toldSide(() => 1, false);
   session.hear('[1,5,"m",[]]');
   session.hear("[5,7]");
@@ -224,7 +224,7 @@ Deno.test("where compact messages are disabled, none is sent, and requests are t
   side.close();
 });
 
-Deno.test("an answer to nobody's call, and an invocation of a call's id, are ignored", async () => {
+Deno.test("answers without a call, and invocations of a call's id, are ignored", async () => {
   const session = new PipeSession();
   const side = new Side(session, { timeout: 0 });
   const call = side.tell("m");

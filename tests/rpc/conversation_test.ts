@@ -12,7 +12,7 @@ Deno.test("both sides call, within one conversation", async () => {
   left.close();
 });
 
-Deno.test("everyone who waits for a side to be idle hears of it", async () => {
+Deno.test("idle: resolves for everyone who waits", async () => {
   const gate = Promise.withResolvers<void>();
   const [left, right] = converse({}, { serve: () => gate.promise });
   await right.conversation.idle(10_000);
@@ -30,7 +30,7 @@ Deno.test("everyone who waits for a side to be idle hears of it", async () => {
   left.close();
 });
 
-Deno.test("the end of a session makes everyone idle, and aborts what runs", async () => {
+Deno.test("the end of a session resolves idle, and aborts running requests", async () => {
   const signals: AbortSignal[] = [];
   const requests: KiteRequest[] = [];
   const [left, right] = converse({}, {
@@ -54,7 +54,7 @@ Deno.test("the end of a session makes everyone idle, and aborts what runs", asyn
   await assertRejects(() => left.tell("m"), KiteError, "Remote kite has disconnected");
 });
 
-Deno.test("a request without a response callback runs, and is answered nothing", async () => {
+Deno.test("a request without a response callback runs and gets no answer", async () => {
   const ran: string[] = [];
   const session = new PipeSession();
   const side = new Side(session, {
@@ -75,7 +75,7 @@ Deno.test("a request without a response callback runs, and is answered nothing",
   side.close();
 });
 
-Deno.test("an answer that JSON cannot carry becomes an error that says why", async () => {
+Deno.test("a result that JSON cannot represent is answered with an error that gives the reason", async () => {
   const cycle: unknown[] = [];
   cycle.push(cycle);
   const results: Record<string, unknown> = {
@@ -107,7 +107,7 @@ Deno.test("an answer that JSON cannot carry becomes an error that says why", asy
   left.close();
 });
 
-Deno.test("arguments that JSON cannot carry fail the call, and leave nothing behind", async () => {
+Deno.test("arguments that JSON cannot represent fail the call, and leave no functions in the table", async () => {
   const [left, right] = converse();
   await assertRejects(
     () => left.tell("m", () => {}, NaN),
@@ -126,7 +126,7 @@ Deno.test("arguments that JSON cannot carry fail the call, and leave nothing beh
   right.close();
 });
 
-Deno.test("a remote's function does nothing once the session is gone", async () => {
+Deno.test("a remote's function does nothing after the end of the session", async () => {
   let remote: Callback = () => {};
   const [left, right] = converse({}, {
     serve: ({ args }) => {
@@ -147,7 +147,7 @@ Deno.test("a remote's function does nothing once the session is gone", async () 
   assertEquals(right.reports, []);
 });
 
-Deno.test("a response callback is good for one answer", async () => {
+Deno.test("a second answer to a call is ignored", async () => {
   const session = new PipeSession();
   const side = new Side(session);
   const call = side.tell("m");
@@ -158,7 +158,7 @@ Deno.test("a response callback is good for one answer", async () => {
   side.close();
 });
 
-Deno.test("a callback that throws is reported, and the conversation goes on", async () => {
+Deno.test("a callback that throws is reported, and the conversation continues", async () => {
   const [left, right] = converse({}, {
     serve: ({ args }) => {
       for (const arg of args) arg.function()();
@@ -177,7 +177,7 @@ Deno.test("a callback that throws is reported, and the conversation goes on", as
   left.close();
 });
 
-Deno.test("a value that pretends to be a promise is a value like any other", async () => {
+Deno.test("an argument with a then member is not awaited", async () => {
   const [left] = converse({}, { serve: async ({ args }) => await args.values[0] });
   const calls: unknown[] = [];
   const then = (...args: unknown[]) => void calls.push(args);

@@ -19,7 +19,7 @@ function firstArguments(session: PipeSession): Record<string, unknown>[] {
   return session.sent.map((text) => JSON.parse(text).arguments[0]);
 }
 
-Deno.test("the first request of a session names our extensions, after everything else", async () => {
+Deno.test("the first request of a session contains the extensions, as its last member", async () => {
   const session = new PipeSession();
   const side = new Side(session, { timeout: 0 });
   const calls = [side.tell("a"), side.tell("b")].map((call) => call.catch(() => {}));
@@ -36,7 +36,7 @@ Deno.test("the first request of a session names our extensions, after everything
   await Promise.all(calls);
 });
 
-Deno.test("without compact messages, they are not named", async () => {
+Deno.test("compact: false omits compact/1 from the extensions", async () => {
   const session = new PipeSession();
   const side = new Side(session, { timeout: 0, compact: false });
   const call = side.tell("a").catch(() => {});
@@ -45,7 +45,7 @@ Deno.test("without compact messages, they are not named", async () => {
   await call;
 });
 
-Deno.test("a peer that names no extensions sees none in any answer", async () => {
+Deno.test("a peer that sends no extensions receives none", async () => {
   const session = new PipeSession();
   const side = new Side(session, { serve: () => 1 });
   ask(session, 1);
@@ -99,7 +99,7 @@ Deno.test("a handler that takes time names our extensions before its answer, onc
   side.close();
 });
 
-Deno.test("Extensions: reads the names that both sides know, once, whatever comes", () => {
+Deno.test("Extensions.learn: keeps the names that both sides have, from the first list only", () => {
   const names: unknown[] = [
     "cancel/1",
     "cancel/2",
@@ -123,7 +123,7 @@ Deno.test("Extensions: reads the names that both sides know, once, whatever come
   assertEquals(extensions.has("compact/1"), false);
 });
 
-Deno.test("Extensions: what this side does not offer is not used", () => {
+Deno.test("Extensions: an extension that this side does not offer is not used", () => {
   const extensions = new Extensions(offeredExtensions(false));
   extensions.learn(NAMES);
   assertEquals(extensions.has("compact/1"), false);

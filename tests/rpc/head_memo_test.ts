@@ -104,7 +104,7 @@ const request = fc.record({
   return `{"method":"${name}","arguments":[{${members}}],${tail}}`;
 });
 
-Deno.test("a codec that has learnt a head reads every request as one that has not", () => {
+Deno.test("HeadMemo: does not change what is decoded", () => {
   fc.assert(
     fc.property(fc.constantFrom(...heads()), fc.array(request, { minLength: 1 }), (head, texts) => {
       const codec = warmed(head);
@@ -116,7 +116,7 @@ Deno.test("a codec that has learnt a head reads every request as one that has no
   );
 });
 
-Deno.test("a head that was learnt gives the same objects, so that it is known again", () => {
+Deno.test("HeadMemo: a remembered head gives the same objects again", () => {
   const head = heads()[1]!;
   const codec = warmed(head);
   const text = `{"method":"m","arguments":[{${head}"withArgs":[1]}],"callbacks":{}}`;
@@ -125,7 +125,7 @@ Deno.test("a head that was learnt gives the same objects, so that it is known ag
   assert(one.args !== two.args);
 });
 
-Deno.test("what a message puts into its own head is not remembered", () => {
+Deno.test("HeadMemo: functions in a head are not remembered", () => {
   const head = heads()[1]!;
   const codec = new DnodeCodec(DEFAULT_LIMITS);
   const usual = `{"method":"m","arguments":[{${head}"withArgs":[]}],"callbacks":{}}`;
@@ -135,7 +135,7 @@ Deno.test("what a message puts into its own head is not remembered", () => {
   }
 });
 
-Deno.test("the mark that stands for a head is never seen", () => {
+Deno.test("HeadMemo: the mark never appears in a request", () => {
   const head = heads()[1]!;
   const codec = warmed(head);
   const links = '"links":[{"from":[0],"to":[0,"withArgs",0,"up"]}]';
@@ -145,7 +145,7 @@ Deno.test("the mark that stands for a head is never seen", () => {
   assertEquals(Object.keys(up), ["kite", "authentication", "withArgs"]);
 });
 
-Deno.test("a peer whose requests have another form costs nothing but the parsing", () => {
+Deno.test("HeadMemo: is not used for peers whose requests have another form", () => {
   const codec = new DnodeCodec(DEFAULT_LIMITS);
   const other = '{"arguments":[{"withArgs":[]}],"method":"m"}';
   for (let i = 0; i < 10; i++) decode(codec, other);

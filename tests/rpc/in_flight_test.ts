@@ -4,7 +4,7 @@ import { InFlight } from "../../src/rpc/in_flight.ts";
 
 const LIMITS = { ...DEFAULT_LIMITS, inFlightBytes: 1_000_000, totalInFlightBytes: 1_500_000 };
 
-Deno.test("a session has room up to its limit, and for one message of any size", () => {
+Deno.test("InFlight: accepts bytes up to the limit, and a single message of any size", () => {
   const one = new InFlight(LIMITS, { bytes: 0 });
   assertEquals(one.hasRoom(5_000_000), true);
   one.add(600_000);
@@ -13,7 +13,7 @@ Deno.test("a session has room up to its limit, and for one message of any size",
   assertEquals(one.hasRoom(5_000_000), true);
 });
 
-Deno.test("sessions share the total, but each may always use 64 KiB", () => {
+Deno.test("InFlight: sessions share the total, but each may always use 64 KiB", () => {
   const total = { bytes: 0 };
   const [busy, busier, quiet] = [1, 2, 3].map(() => new InFlight(LIMITS, total)) as [
     InFlight,

@@ -22,7 +22,7 @@ Deno.test("RawJson: an answer arrives as it was encoded, over every transport", 
   }
 });
 
-Deno.test("RawJson: nothing that looks like one is taken for one", () => {
+Deno.test("RawJson: an object that looks like one is not treated as one", () => {
   const made = new RawJson("7");
   assertEquals(RawJson.escapedOf(made), "7");
   const forgeries = [

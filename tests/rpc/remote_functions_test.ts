@@ -17,7 +17,7 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 3; i++) await turn();
 }
 
-Deno.test("RemoteFunction: disposing one frees it at its owner", async () => {
+Deno.test("RemoteFunction: disposing it removes it from its owner's table", async () => {
   const told: number[] = [];
   const [left, right] = await acquainted(({ args }) => {
     if (args.length === 0) return;
@@ -33,7 +33,7 @@ Deno.test("RemoteFunction: disposing one frees it at its owner", async () => {
   right.close();
 });
 
-Deno.test("RemoteFunction: one that was disposed throws when it is called", async () => {
+Deno.test("RemoteFunction: calling it after disposal throws", async () => {
   const held: RemoteFunction[] = [];
   const [left, right] = await acquainted(({ args }) => {
     if (args.length > 0) held.push(args.one().function());
@@ -46,7 +46,7 @@ Deno.test("RemoteFunction: one that was disposed throws when it is called", asyn
   right.close();
 });
 
-Deno.test("RemoteFunction: one that its owner took back throws when it is called", async () => {
+Deno.test("RemoteFunction: calling it after its owner released it throws", async () => {
   const held: RemoteFunction[] = [];
   const [left, right] = await acquainted(({ args }) => {
     if (args.length > 0) held.push(args.one().function());
@@ -93,7 +93,7 @@ Deno.test("RemoteFunction: a function that arrived twice stays until both are di
   right.close();
 });
 
-Deno.test("RemoteFunction: with using, a million callbacks leave no trace", async () => {
+Deno.test("RemoteFunction: with using, a million callbacks leave no entry in the table", async () => {
   let calls = 0;
   const [left, right] = await acquainted(({ args }) => {
     for (const each of args) {
@@ -115,7 +115,7 @@ Deno.test("RemoteFunction: with using, a million callbacks leave no trace", asyn
   right.close();
 });
 
-Deno.test("RemoteFunction: one that is dropped is freed by the garbage collector", async () => {
+Deno.test("RemoteFunction: garbage collection removes it from its owner's table", async () => {
   const gc = (globalThis as { gc?: () => void }).gc;
   if (gc === undefined) {
     const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
@@ -144,7 +144,7 @@ Deno.test("RemoteFunction: one that is dropped is freed by the garbage collector
   right.close();
 });
 
-Deno.test("RemoteFunction: a peer without release/1 is never told of releases", async () => {
+Deno.test("RemoteFunction: a peer without release/1 receives no release message", async () => {
   const session = new PipeSession();
   const held: RemoteFunction[] = [];
   const side = new Side(session, {
@@ -166,7 +166,7 @@ Deno.test("RemoteFunction: a peer without release/1 is never told of releases", 
   await call;
 });
 
-Deno.test("RemoteFunction: releases of what was never handed out are ignored", async () => {
+Deno.test("RemoteFunction: releases of unknown ids are ignored", async () => {
   const [left, right] = converse();
   const own = () => {};
   await right.tellWith({ callbacks: "session" }, "m", own);

@@ -47,7 +47,7 @@ const CHAIN = [
   "kite final",
 ];
 
-Deno.test("a chain runs in the Go kite's order", () =>
+Deno.test("hooks and handler run in the Go kite's order", () =>
   between(async (kite, client) => {
     const order: string[] = [];
     noteAll(kite, order);
@@ -55,7 +55,7 @@ Deno.test("a chain runs in the Go kite's order", () =>
     assertEquals(order, CHAIN);
   }));
 
-Deno.test("an error anywhere skips to the finals", () =>
+Deno.test("after an error, only final functions run", () =>
   between(async (kite, client) => {
     const order: string[] = [];
     noteAll(kite, order);
@@ -72,7 +72,7 @@ Deno.test("an error anywhere skips to the finals", () =>
     assertEquals(order, ["method pre", "kite pre", "method final", "kite final"]);
   }));
 
-Deno.test("a throttled or unauthenticated call runs nothing of its chain", () =>
+Deno.test("a throttled or unauthenticated call runs no hook and no handler", () =>
   between(async (kite, client) => {
     const order: string[] = [];
     noteAll(kite, order);
@@ -102,7 +102,7 @@ for (
     }, { methodHandling: methodHandling as "method" }));
 }
 
-Deno.test("finals see the outcome and may change it, either way", () =>
+Deno.test("finalFunc: receives the outcome, and may change results and errors", () =>
   between(async (kite, client) => {
     const outcomes: unknown[] = [];
     kite.handle("ok", () => 1).finalFunc((_request, { result }) => {
@@ -117,7 +117,7 @@ Deno.test("finals see the outcome and may change it, either way", () =>
     assertEquals(outcomes, [1, "bad"]);
   }));
 
-Deno.test("the handlers of a chain share a context; another call has its own", () =>
+Deno.test("context: is shared by the hooks and the handler of one call", () =>
   between(async (kite, client) => {
     kite.preHandle(({ context }) => void context.set("n", (context.get("n") as number ?? 0) + 1));
     kite.handle("n", ({ context }) => context.get("n"));
@@ -145,7 +145,7 @@ for (const concurrentCallbacks of [false, true]) {
     ));
 }
 
-Deno.test("functions travel both ways, deep, in results and in arguments of callbacks", () =>
+Deno.test("functions work in both directions, at any depth, in results and in arguments of callbacks", () =>
   between(async (kite, client) => {
     kite.handle("counter", () => {
       let n = 0;
@@ -163,7 +163,7 @@ Deno.test("functions travel both ways, deep, in results and in arguments of call
     assertEquals(await connection!.tell("kite.echo", [{ a: 1 }]), [{ a: 1 }]);
   }));
 
-Deno.test("a function in two places of one call is a function in both", () =>
+Deno.test("a function that occurs twice in one call can be called at both places", () =>
   between(async (kite, client) => {
     kite.handle("twice", ({ args }) => {
       for (const arg of args) arg.object().field("f").function()(arg.object().field("n").value);
@@ -191,7 +191,7 @@ Deno.test("methodNotFound suggests the nearest method after the words that peers
   assertEquals(await message("x".repeat(256)), `Method not found: ${"x".repeat(256)}`);
 });
 
-Deno.test("a handler cannot change who calls", () =>
+Deno.test("a handler cannot change the caller's username", () =>
   between(async (kite, client) => {
     const refused: boolean[] = [];
     kite.preHandle((request) => {

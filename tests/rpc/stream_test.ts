@@ -32,7 +32,7 @@ function assertIdle(...sides: Side[]): void {
   for (const side of sides) assertEquals(side.conversation.load, IDLE);
 }
 
-Deno.test("a stream in a result brings every item in order, and leaves nothing behind", async () => {
+Deno.test("a stream in a result yields every item in order, and leaves no function in the tables", async () => {
   const [left, right] = converse({}, { serve: ({ args }) => count(args.one().number()) });
   for (const length of [0, 1, 31, 32, 33, 5_000]) {
     const stream = await left.tell<RemoteStream<number>>("count", length);
@@ -45,7 +45,7 @@ Deno.test("a stream in a result brings every item in order, and leaves nothing b
   left.close();
 });
 
-Deno.test("streams travel in arguments and in arguments of callbacks, at any depth", async () => {
+Deno.test("streams work in arguments and in arguments of callbacks, at any depth", async () => {
   const sums: number[] = [];
   const add = async (stream: AsyncIterable<number>): Promise<number> =>
     (await collect(stream)).reduce((sum, n) => sum + n, 0);
@@ -78,7 +78,7 @@ Deno.test("streams travel in arguments and in arguments of callbacks, at any dep
   left.close();
 });
 
-Deno.test("a ReadableStream that some browsers cannot iterate travels as well", async () => {
+Deno.test("a ReadableStream without an async iterator is sent as well", async () => {
   let cancelled = false;
   const plain = new ReadableStream<number>({
     pull: (controller) => controller.enqueue(1),
@@ -92,7 +92,7 @@ Deno.test("a ReadableStream that some browsers cannot iterate travels as well", 
   left.close();
 });
 
-Deno.test("leaving a loop ends the producer, whose finally blocks run", async () => {
+Deno.test("leaving a loop ends the producer and runs its finally blocks", async () => {
   const ends: string[] = [];
   const [left, right] = converse({}, { serve: () => count(Infinity, ends) });
   assertEquals(await collect(await left.tell<RemoteStream>("count"), 3), [0, 1, 2]);
@@ -107,7 +107,7 @@ Deno.test("leaving a loop ends the producer, whose finally blocks run", async ()
   left.close();
 });
 
-Deno.test("a stream that is left before its first item ends at the producer", async () => {
+Deno.test("leaving a stream before its first item ends the producer", async () => {
   const [left, right] = converse({}, { serve: () => count(Infinity) });
   const stream = await left.tell<RemoteStream>("count");
   assertEquals(right.conversation.load.streams, 1);
@@ -117,7 +117,7 @@ Deno.test("a stream that is left before its first item ends at the producer", as
   left.close();
 });
 
-Deno.test("an error of the producer follows its items", async () => {
+Deno.test("an error of the producer arrives after its items", async () => {
   async function* failing(): AsyncGenerator<number> {
     yield 1;
     yield 2;
@@ -138,7 +138,7 @@ Deno.test("an error of the producer follows its items", async () => {
   left.close();
 });
 
-Deno.test("an item that JSON cannot carry ends the stream with its reason", async () => {
+Deno.test("an item that JSON cannot represent ends the stream with the reason", async () => {
   const ends: string[] = [];
   async function* broken(): AsyncGenerator<unknown> {
     try {
@@ -174,7 +174,7 @@ Deno.test("the end of the session fails both sides with disconnect", async () =>
   assertIdle(left, right);
 });
 
-Deno.test("a slow consumer holds the producer", async () => {
+Deno.test("a slow consumer slows the producer down", async () => {
   let produced = 0;
   async function* produce(): AsyncGenerator<number> {
     for (;;) yield produced++;
@@ -190,7 +190,7 @@ Deno.test("a slow consumer holds the producer", async () => {
   left.close();
 });
 
-Deno.test("a producer asks its network before each item, with credit left", async () => {
+Deno.test("a producer checks the network before each item", async () => {
   let produced = 0;
   async function* produce(): AsyncGenerator<string> {
     for (;; produced++) yield "x".repeat(1_000);
@@ -211,7 +211,7 @@ Deno.test("a producer asks its network before each item, with credit left", asyn
   left.close();
 });
 
-Deno.test("large items travel although many at once would fill a message", async () => {
+Deno.test("large items are sent in several messages", async () => {
   const [left, right] = converse({ limits: { streamBytes: 40_000 } }, {
     limits: { messageBytes: 30_000 },
     serve: async function* () {
@@ -226,7 +226,7 @@ Deno.test("large items travel although many at once would fill a message", async
   left.close();
 });
 
-Deno.test("items may hold functions and streams", async () => {
+Deno.test("items may contain functions and streams", async () => {
   const [left] = converse({}, {
     serve: async function* () {
       for (let i = 0; i < 3; i++) {
@@ -344,7 +344,7 @@ async function received(limits = {}) {
   return { ...it, stream, first, credit: pull.arguments[0], send, end: end! };
 }
 
-Deno.test("items without credit end the stream", async () => {
+Deno.test("items that were not requested end the stream", async () => {
   const { side, stream, first, credit, send, sent } = await received();
   send(Array.from({ length: credit }, () => 1));
   await first;
@@ -355,7 +355,7 @@ Deno.test("items without credit end the stream", async () => {
   side.close();
 });
 
-Deno.test("items of too many bytes end the stream, and free what waits", async () => {
+Deno.test("items with too many bytes end the stream, and waiting items are discarded", async () => {
   const limits = { inFlightBytes: 100_000, totalInFlightBytes: 100_000 };
   const { side, stream, first, send } = await received(limits);
   send([1]);
@@ -374,7 +374,7 @@ Deno.test("items of too many bytes end the stream, and free what waits", async (
   side.close();
 });
 
-Deno.test("a consumer asks for fewer items when they are large", async () => {
+Deno.test("a consumer requests fewer items if they are large", async () => {
   const { side, stream, first, credit, send, sent } = await received({ streamBytes: 10_000 });
   send(Array.from({ length: credit }, () => "x".repeat(1_000)));
   await first;
@@ -398,7 +398,7 @@ Deno.test("late and repeated ends, and items after the end, are ignored", async 
   side.close();
 });
 
-Deno.test("objects that are no streams stay what they are", async () => {
+Deno.test("objects that only resemble streams are sent as plain values", async () => {
   const got: unknown[] = [];
   const [left, right] = converse({}, { serve: ({ args }) => void got.push(...args.values) });
   const wrong: unknown[] = [
@@ -454,7 +454,7 @@ Deno.test("a consumer that breaks the rules ends the stream", async () => {
   }
 });
 
-Deno.test("credit beyond the limit counts as the limit", async () => {
+Deno.test("a request for more items than the limit counts as the limit", async () => {
   const limits = { streamItems: 10 };
   let produced = 0;
   const session = new PipeSession();

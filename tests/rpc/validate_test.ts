@@ -14,7 +14,7 @@ const USERS: Readonly<Record<string, Schema>> = {
 };
 
 for (const [library, schema] of Object.entries(USERS)) {
-  Deno.test(`validateArguments() accepts what a ${library} schema accepts, at once`, () => {
+  Deno.test(`validateArguments() accepts what a ${library} schema accepts, synchronously`, () => {
     const value = { user: { name: "ada" } };
     assertEquals(validateArguments("greet", [schema], [value]), [value]);
   });
@@ -43,7 +43,7 @@ Deno.test("validateArguments() keeps a null that the schema accepts", () => {
   assertEquals(validateArguments("f", [z.number().nullish()], [null]), [null]);
 });
 
-Deno.test("validateArguments() gives what a schema makes of the value", () => {
+Deno.test("validateArguments() returns the output of the schema", () => {
   assertEquals(validateArguments("f", [z.string().trim(), z.string().default("x")], [" a "]), [
     "a",
     "x",
@@ -75,7 +75,7 @@ Deno.test("validateArguments() refuses anything but a function for callback()", 
   );
 });
 
-Deno.test("validateArguments() keeps the message short however much is wrong", () => {
+Deno.test("validateArguments() keeps the message short for any number of issues", () => {
   const many = z.array(z.number());
   const error = assertThrows(
     () => validateArguments("f", [many], [new Array(10_000).fill("x".repeat(1_000))]),

@@ -22,7 +22,7 @@ function newWaitingCalls(most: number): WaitingCalls {
   return new WaitingCalls(most, () => new KiteError("disconnect", "no connection"));
 }
 
-Deno.test("a pending call is taken once", async () => {
+Deno.test("PendingCalls.take: returns a call once", async () => {
   const calls = newPendingCalls();
   const answer = pending(calls, 1, 1_000);
   calls.take(1)!.resolve("result");
@@ -31,7 +31,7 @@ Deno.test("a pending call is taken once", async () => {
   calls.failAll(() => new KiteError("disconnect", ""));
 });
 
-Deno.test("each pending call fails at its own deadline, in whatever order they came", async () => {
+Deno.test("PendingCalls: each call fails at its own deadline, in any order", async () => {
   const calls = newPendingCalls();
   const order: string[] = [];
   const ends = [60, 0, 20, 40].map((timeout, id) =>
@@ -48,13 +48,13 @@ Deno.test("each pending call fails at its own deadline, in whatever order they c
   assertEquals(order[3], "m1");
 });
 
-Deno.test("a timeout is told as the Go kite tells it", () => {
+Deno.test("a timeout has the Go kite's message", () => {
   assertEquals(String(timeoutError("m", 4_000)), 'timeout: No response to "m" method in 4s');
   assertEquals(String(timeoutError("m", 1_500)), 'timeout: No response to "m" method in 1.5s');
   assertEquals(String(timeoutError("m", 999)), 'timeout: No response to "m" method in 999ms');
 });
 
-Deno.test("a timeout beyond what a timer can count does not fire at once", async () => {
+Deno.test("a timeout longer than the runtime's longest timer does not fire immediately", async () => {
   const calls = newPendingCalls();
   const end = pending(calls, 1, 1e12).catch((error: KiteError) => error.type);
   await new Promise((resolve) => setTimeout(resolve, 20));
@@ -64,7 +64,7 @@ Deno.test("a timeout beyond what a timer can count does not fire at once", async
 });
 
 for (const timeout of [2 ** 31, 30 * 86_400_000, Infinity]) {
-  Deno.test(`a call that may wait ${timeout} ms for a connection does not fail at once`, async () => {
+  Deno.test(`a call with a timeout of ${timeout} ms waits for a connection`, async () => {
     const waiting = newWaitingCalls(5);
     const left = waiting.wait("m", timeout, undefined);
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -74,7 +74,7 @@ for (const timeout of [2 ** 31, 30 * 86_400_000, Infinity]) {
   });
 }
 
-Deno.test("waiting calls go on with what is left of their time", async () => {
+Deno.test("waiting calls are sent with the rest of their timeout", async () => {
   const waiting = newWaitingCalls(5);
   const [bounded, unbounded] = [
     waiting.wait("m", 5_000, undefined),
@@ -88,7 +88,7 @@ Deno.test("waiting calls go on with what is left of their time", async () => {
   assertEquals([await unbounded, waiting.size], [0, 0]);
 });
 
-Deno.test("waiting calls end by timeout, abortion, a full house, and the end of the client", async () => {
+Deno.test("waiting calls fail on timeout, abort, a full queue, and close of the client", async () => {
   const waiting = newWaitingCalls(4);
   const controller = new AbortController();
   const timedOut = waiting.wait("slow", 15, undefined);
@@ -107,7 +107,7 @@ Deno.test("waiting calls end by timeout, abortion, a full house, and the end of 
   assertEquals(waiting.size, 0);
 });
 
-Deno.test("delays grow to their bound, with chance taking off no more than its share", () => {
+Deno.test("Backoff: delays grow up to maxDelay, shortened by at most the jitter", () => {
   const plain = new Backoff({
     initialDelay: 10,
     factor: 2,
@@ -126,7 +126,7 @@ Deno.test("delays grow to their bound, with chance taking off no more than its s
   }
 });
 
-Deno.test("no attempts means giving up at once, and endless ones stay within the bound", () => {
+Deno.test("Backoff: maxAttempts 0 gives up immediately, and unlimited attempts stay within maxDelay", () => {
   assertEquals(new Backoff({ maxAttempts: 0 }).next(), undefined);
   const endless = new Backoff();
   for (let i = 0; i < 5_000; i++) assert(endless.next()! <= 15_000);
@@ -142,7 +142,7 @@ for (
     ["jitter", NaN],
   ] as const
 ) {
-  Deno.test(`a backoff with ${option} ${value} is refused by that name`, () => {
+  Deno.test(`Backoff: refuses ${option} ${value}, and the error names the option`, () => {
     assertThrows(
       () => new Backoff({ [option]: value }),
       KiteError,
@@ -151,7 +151,7 @@ for (
   });
 }
 
-Deno.test("Throttle: lets its capacity through, then one call per interval", async () => {
+Deno.test("Throttle: allows its capacity, then one call per interval", async () => {
   using clock = new FakeClock();
   const throttle = new Throttle(30, 3);
   assertEquals([1, 2, 3, 4].map(() => throttle.take()), [true, true, true, false]);
@@ -161,7 +161,7 @@ Deno.test("Throttle: lets its capacity through, then one call per interval", asy
   assertEquals([1, 2].map(() => throttle.take()), [true, false]);
 });
 
-Deno.test("Throttle: is no fuller than its capacity after a pause", async () => {
+Deno.test("Throttle: holds at most its capacity after a pause", async () => {
   using clock = new FakeClock();
   const throttle = new Throttle(1, 2);
   await clock.tick(86_400_000);

@@ -188,7 +188,7 @@ Deno.test("one connection may speak for several users, call by call", async () =
   }
 });
 
-Deno.test("what an identity says in a later message is not vouched for by an earlier one", async () => {
+Deno.test("an authentication in an earlier message does not confirm the username of a later one", async () => {
   await using server = await guardedKite().listen();
   await using wire = await Wire.open(server.url, true);
   const key = await KEYS.token({ username: "alice" });
@@ -216,7 +216,7 @@ async function calledBack(client: Client, kite: Kite): Promise<unknown> {
   );
 }
 
-Deno.test("the kite that was dialled may call back; authenticateRemote makes it prove itself", async () => {
+Deno.test("the dialled kite may call back; authenticateRemote requires its authentication", async () => {
   for (const authenticateRemote of [false, true]) {
     const kite = guardedKite();
     await using server = await kite.listen();

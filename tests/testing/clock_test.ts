@@ -3,7 +3,7 @@ import { Kite, KiteError } from "../../mod.ts";
 import { connectKites, FakeClock } from "../../src/testing/mod.ts";
 import { targetKite } from "../security/kites.ts";
 
-Deno.test("FakeClock: stands still until it is moved, and is gone when disposed", async () => {
+Deno.test("FakeClock: stands still until moved, and dispose restores the real clock", async () => {
   const before = Date.now();
   {
     using clock = new FakeClock({ now: 1_000_000 });

@@ -59,7 +59,7 @@ Deno.test("connectKites: the kite that serves authenticates its caller", async (
   assertEquals(error.type, "authenticationError");
 });
 
-Deno.test("connectKites: closing one end ends the other, and nothing stays", async () => {
+Deno.test("connectKites: closing one end ends the other, and no connection remains", async () => {
   await using stack = new AsyncDisposableStack();
   const { client, connection, serving } = await connect(stack);
   const ends: unknown[] = [];

@@ -41,7 +41,7 @@ Deno.test("connectCustom: a function that fails is a sendError, unless it throws
   assertEquals(kept === own, true);
 });
 
-Deno.test("connectCustom: a session that comes too late is closed", async () => {
+Deno.test("connectCustom: a session that is opened too late is closed", async () => {
   using clock = new FakeClock();
   const [late] = memorySessions();
   const { promise, resolve } = Promise.withResolvers<Session>();

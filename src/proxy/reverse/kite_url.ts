@@ -11,7 +11,7 @@ const SECURE: Readonly<Record<string, boolean>> = {
   "wss:": true,
 };
 
-/** Where a registered kite is. */
+/** The address of a registered kite. */
 export interface KitePlace {
   readonly upstream: Upstream;
   /** The path of its URL, without a slash at its end. */
@@ -21,7 +21,7 @@ export interface KitePlace {
 /**
  * Reads the URL that a kite registers.
  *
- * @param publicOnly refuse private addresses
+ * @param publicOnly whether to refuse private addresses
  * @throws {KiteError} `argumentError` that says what is accepted
  */
 export function readKiteUrl(text: string, publicOnly: boolean): KitePlace {

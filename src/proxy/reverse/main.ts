@@ -30,7 +30,7 @@ Each flag can be set in the environment.
   ],
   create(given) {
     const publicHost = read(given, "publichost", checkHost);
-    // Go's default: 0 stands for the port that is listened on.
+    // As in Go's proxy, 0 means the port that the proxy listens on.
     const publicPort = read(given, "publicport", readPort) || undefined;
     return new ReverseProxy({
       ...commonOptions(given),
@@ -42,7 +42,7 @@ Each flag can be set in the environment.
 };
 
 /**
- * Runs the reverse proxy until the process is told to stop.
+ * Runs the reverse proxy until the process gets a signal to stop.
  *
  * @returns the exit code
  */

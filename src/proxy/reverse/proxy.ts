@@ -12,23 +12,23 @@ import { type KitePlace, readKiteUrl } from "./kite_url.ts";
 /** The options of a {@linkcode ReverseProxy}. */
 export interface ReverseProxyOptions extends ProxyOptions {
   /**
-   * Refuse kites whose URL leads to a private or local address.
+   * Refuses kites with a private or local address.
    *
    * @default false
    */
   readonly refusePrivateAddresses?: boolean;
-  /** Bounds other than the defaults. */
+  /** Limits that differ from the defaults. */
   readonly limits?: Partial<ProxyLimits>;
 }
 
 interface Route extends KitePlace {
-  /** Requests and WebSockets that are being forwarded. */
+  /** Requests and WebSockets that are forwarded now. */
   exchanges: number;
 }
 
 /**
- * Makes kites reachable through one host and port: HTTP, every SockJS transport, and WebSocket. A kite
- * registers with {@linkcode Kite.registerToProxy}, and is forgotten when it disconnects.
+ * Makes kites reachable through one host and port: HTTP, every SockJS transport, and WebSocket. A
+ * kite registers with {@linkcode Kite.registerToProxy}, and is removed when it disconnects.
  *
  * @example
  * ```ts
@@ -59,9 +59,9 @@ export class ReverseProxy implements AsyncDisposable {
   readonly #routes: RegisteredKites<Route>;
 
   /**
-   * A proxy that does not listen yet.
+   * Creates a proxy. It does not listen yet.
    *
-   * @throws {KiteError} `configError` that names what is wrong
+   * @throws {KiteError} `configError` for an option that cannot be used
    */
   constructor(options: ReverseProxyOptions = {}) {
     this.#limits = completeLimits(DEFAULT_PROXY_LIMITS, options.limits);
@@ -78,7 +78,7 @@ export class ReverseProxy implements AsyncDisposable {
     this.kite.handle("register", (request) => this.#register(request));
   }
 
-  /** The kite that the proxy is: add methods and authenticators of your own here. */
+  /** The proxy's own kite, to which you can add methods and authenticators. */
   get kite(): Kite {
     return this.#server.kite;
   }
@@ -97,32 +97,34 @@ export class ReverseProxy implements AsyncDisposable {
     return this.#server.port;
   }
 
-  /** What the proxy holds now. */
+  /** The numbers of registered kites, open connections, and requests that are forwarded now. */
   get load(): { kites: number; connections: number; exchanges: number } {
     const exchanges = this.#routes.values().reduce((sum, route) => sum + route.exchanges, 0);
     return { kites: this.#routes.size, connections: this.#server.connections, exchanges };
   }
 
   /**
-   * Listens.
+   * Listens on the configured address and port.
    *
-   * @throws {KiteError} `configError` when the port is taken
+   * @throws {KiteError} `configError` if the port is in use
    */
   listen(): Promise<void> {
     return this.#server.listen();
   }
 
-  /** Registers the proxy at Kontrol, so that kites find it, and keeps it registered. */
+  /**
+   * Registers the proxy at Kontrol, so that kites find it. Registers again after each reconnection.
+   */
   register(): Promise<RegisterResult> {
     return this.#server.register();
   }
 
-  /** Stops listening, and ends every connection; those with a running exchange at the deadline. */
+  /** Stops listening, and closes all connections; those with running requests at the deadline. */
   close(options: CloseOptions = {}): Promise<void> {
     return this.#server.close(options.deadline);
   }
 
-  /** Closes, see {@linkcode ReverseProxy.close}. */
+  /** Closes the proxy, see {@linkcode ReverseProxy.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

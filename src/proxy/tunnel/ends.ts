@@ -12,23 +12,23 @@ import type { CloseInfo, Session } from "../../transport/session.ts";
 /** The listener of a {@linkcode TunnelEnd}. */
 export interface TunnelEndHandler {
   onMessages(messages: readonly string[]): void;
-  /** Fewer bytes wait than before. */
+  /** Called when fewer bytes wait than before. */
   onDrain(): void;
-  /** The end, once. */
+  /** Called once, when the session has ended. */
   onClose(): void;
 }
 
 /** One of the two sessions that a tunnel joins. */
 export interface TunnelEnd {
-  /** Bytes that wait for the peer. */
+  /** Bytes that wait to be sent to the peer. */
   readonly queued: number;
-  /** Delivers what comes, also what has come before. To be called once. */
+  /** Starts delivering messages, including those received before. Call it once. */
   start(handler: TunnelEndHandler): void;
   send(messages: readonly string[]): void;
-  /** Stops reading where the transport can. */
+  /** Stops reading, if the transport supports that. */
   pause(): void;
   resume(): void;
-  /** Sends a heartbeat, and drops a peer that did not answer the last one. */
+  /** Sends a heartbeat. Closes the session if the peer has not answered the last one. */
   beat(): void;
   close(info: CloseInfo): void;
 }
@@ -37,7 +37,7 @@ const BROKEN: CloseInfo = Object.freeze({ code: 1002, reason: "Broken framing" }
 /** Milliseconds for a peer to answer a close. */
 const CLOSE_TIMEOUT = 2_000;
 
-/** SockJS over a WebSocket that the proxy accepted. It is not read before `start`. */
+/** A SockJS session over a WebSocket that the proxy accepted. It is not read before `start`. */
 export class SocketEnd implements TunnelEnd, AcceptedSocketHandler {
   readonly #socket: AcceptedSocket;
   #handler: TunnelEndHandler | undefined;
@@ -78,7 +78,7 @@ export class SocketEnd implements TunnelEnd, AcceptedSocketHandler {
   }
 
   beat(): void {
-    // While it is not read, its answers are not either.
+    // Answers to heartbeats cannot arrive while the session is not read.
     if (!this.#isAlive && !this.#isPaused) return this.#socket.terminate();
     this.#isAlive = false;
     this.#socket.ping();
@@ -111,10 +111,15 @@ export class SocketEnd implements TunnelEnd, AcceptedSocketHandler {
   }
 }
 
-/** Milliseconds between two looks at a session that drains: it has no event for that. */
+/**
+ * Milliseconds between two checks whether a session has sent its bytes, since it has no event for
+ * it.
+ */
 const DRAIN_INTERVAL = 20;
 
-/** A session of one of the HTTP transports. It cannot be paused; the server keeps its heartbeat. */
+/**
+ * A session of one of the HTTP transports. It cannot be paused. The server sends its heartbeats.
+ */
 export class SessionEnd implements TunnelEnd {
   readonly #session: Session;
   #handler: TunnelEndHandler | undefined;
@@ -148,7 +153,7 @@ export class SessionEnd implements TunnelEnd {
   }
 
   pause(): void {
-    // Not possible: a request is read as a whole.
+    // Not possible, since each request is read as a whole.
   }
 
   resume(): void {}

@@ -63,7 +63,7 @@ function readKey(name: string, path: string): string {
 }
 
 /**
- * Runs the tunnel proxy until the process is told to stop.
+ * Runs the tunnel proxy until the process gets a signal to stop.
  *
  * @returns the exit code
  */

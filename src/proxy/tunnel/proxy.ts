@@ -17,7 +17,7 @@ import { Tunnel, UNREACHABLE } from "./tunnel.ts";
 /** The options of a {@linkcode TunnelProxy}. */
 export interface TunnelProxyOptions extends ProxyOptions {
   /**
-   * The private key that signs tokens for kites to dial back, PEM.
+   * The private key, PEM, that signs the tokens with which kites dial back.
    *
    * @default one made at the start
    */
@@ -28,11 +28,11 @@ export interface TunnelProxyOptions extends ProxyOptions {
    * @default 25_000
    */
   readonly heartbeat?: number;
-  /** Bounds other than the defaults. */
+  /** Limits that differ from the defaults. */
   readonly limits?: Partial<TunnelProxyLimits>;
 }
 
-/** A kite that is connected to the proxy, and reachable through it. */
+/** A kite that is registered at the proxy. */
 interface PrivateKite {
   readonly id: string;
   readonly client: RemoteKite;
@@ -80,9 +80,9 @@ export class TunnelProxy implements AsyncDisposable {
   #heartbeat: ReturnType<typeof setInterval> | undefined;
 
   /**
-   * A proxy that does not listen yet.
+   * Creates a proxy. It does not listen yet.
    *
-   * @throws {KiteError} `configError` that names what is wrong
+   * @throws {KiteError} `configError` for an option that cannot be used
    */
   constructor(options: TunnelProxyOptions = {}) {
     this.#options = options;
@@ -111,7 +111,7 @@ export class TunnelProxy implements AsyncDisposable {
     }
   }
 
-  /** The kite that the proxy is: add methods and authenticators of your own here. */
+  /** The proxy's own kite, to which you can add methods and authenticators. */
   get kite(): Kite {
     return this.#server.kite;
   }
@@ -130,16 +130,16 @@ export class TunnelProxy implements AsyncDisposable {
     return this.#server.port;
   }
 
-  /** What the proxy holds now. */
+  /** The numbers of registered kites, open connections, and tunnels. */
   get load(): { kites: number; connections: number; tunnels: number } {
     const { connections } = this.#server;
     return { kites: this.#kites.size, connections, tunnels: this.#tunnels.size };
   }
 
   /**
-   * Listens.
+   * Listens on the configured address and port.
    *
-   * @throws {KiteError} `configError` when the port is taken, or the key is no good
+   * @throws {KiteError} `configError` if the port is in use, or the private key cannot be used
    */
   async listen(): Promise<void> {
     this.#tokens ??= await TunnelTokens.create(this.#options.privateKey);
@@ -149,12 +149,14 @@ export class TunnelProxy implements AsyncDisposable {
     }, this.#options.heartbeat ?? DEFAULT_HEARTBEAT);
   }
 
-  /** Registers the proxy at Kontrol, so that kites find it, and keeps it registered. */
+  /**
+   * Registers the proxy at Kontrol, so that kites find it. Registers again after each reconnection.
+   */
   register(): Promise<RegisterResult> {
     return this.#server.register();
   }
 
-  /** Stops listening, and ends every tunnel and connection. */
+  /** Stops listening, and closes all tunnels and connections. */
   async close(options: CloseOptions = {}): Promise<void> {
     clearInterval(this.#heartbeat);
     for (const tunnel of this.#tunnels.values()) tunnel.close();
@@ -162,7 +164,7 @@ export class TunnelProxy implements AsyncDisposable {
     await this.#server.close(options.deadline);
   }
 
-  /** Closes, see {@linkcode TunnelProxy.close}. */
+  /** Closes the proxy, see {@linkcode TunnelProxy.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
@@ -203,7 +205,7 @@ export class TunnelProxy implements AsyncDisposable {
   async #decideTunnel(token: string): Promise<Decision> {
     const claims = await this.#tokens?.verify(token);
     const tunnel = claims && this.#tunnels.get(claims.tunnelId);
-    // A token is good once: a tunnel that is there takes no further end.
+    // A token can be used once: a tunnel that has both ends accepts no other.
     if (tunnel === undefined || tunnel.isTaken || tunnel.kiteId !== claims?.kiteId) {
       return answer(403, "The token is not valid, expired, or used");
     }

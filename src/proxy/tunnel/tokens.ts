@@ -8,10 +8,10 @@ import {
   publicKeyOf,
 } from "../../auth/keys.ts";
 
-/** Seconds by which a token begins earlier, for clocks that differ. */
+/** Seconds before its creation from which a token is valid, since clocks may differ. */
 const LEEWAY = 60;
 
-/** What a good token says. */
+/** The content of a valid token. */
 export interface TunnelClaims {
   readonly kiteId: string;
   readonly tunnelId: string;
@@ -28,7 +28,7 @@ export class TunnelTokens {
     this.#publicKey = publicKey;
   }
 
-  /** @param privateKey PEM; without it, a key pair is made that lasts as long as the process */
+  /** @param privateKey PEM; without it, a key pair is created for the life of the process */
   static async create(privateKey?: string): Promise<TunnelTokens> {
     const pem = privateKey ?? (await generateKeyPair("EdDSA")).privateKey;
     return new TunnelTokens(
@@ -55,7 +55,7 @@ export class TunnelTokens {
     return await signToken(claims, this.#privateKey);
   }
 
-  /** Reads a token; `undefined` for one that is not ours, or has expired. */
+  /** Reads a token; undefined if this proxy has not signed it, or if it has expired. */
   async verify(text: string): Promise<TunnelClaims | undefined> {
     try {
       const token = parseToken(text, [this.#publicKey.algorithm]);

@@ -2,22 +2,22 @@ import type { CloseInfo } from "../../transport/session.ts";
 import type { TunnelEnd } from "./ends.ts";
 
 const GO_AWAY: CloseInfo = Object.freeze({ code: 3000, reason: "Go away!" });
-/** Why a tunnel ends when the kite does not dial back. */
+/** How a tunnel ends if the kite does not dial back. */
 export const UNREACHABLE: CloseInfo = Object.freeze({
   code: 3502,
   reason: "The kite behind the proxy cannot be reached",
 });
 const SLOW: CloseInfo = Object.freeze({ code: 1013, reason: "The peer reads too slowly" });
 
-/** The bounds of one tunnel. */
+/** The limits of one tunnel. */
 export interface TunnelBounds {
-  /** Bytes that wait for one end until the other end is no longer read. */
+  /** Bytes waiting for one end at which the other end is no longer read. */
   readonly queuedBytes: number;
-  /** Bytes that wait for one end until the tunnel is closed: the other end cannot be paused. */
+  /** Bytes waiting for one end at which the tunnel is closed, if the other end cannot be paused. */
   readonly mostQueued: number;
 }
 
-/** Two sessions, joined message by message: what one end sends, the other receives. */
+/** Connects two sessions: each message of one end is sent to the other. */
 export class Tunnel {
   readonly id: string = crypto.randomUUID();
   readonly kiteId: string;
@@ -29,7 +29,7 @@ export class Tunnel {
   #isClosed = false;
 
   /**
-   * A tunnel that waits for the kite's end. The client's end is read from then on only.
+   * Creates a tunnel that waits for the kite. The client's messages are read only after that.
    *
    * @param timeout milliseconds for the kite to dial back
    */
@@ -47,12 +47,12 @@ export class Tunnel {
     this.#deadline = setTimeout(() => this.close(UNREACHABLE), timeout);
   }
 
-  /** True when the tunnel no longer waits for the kite's end. */
+  /** True once the tunnel no longer waits for the kite. */
   get isTaken(): boolean {
     return this.#isClosed || this.#kite !== undefined;
   }
 
-  /** Takes the kite's end; messages travel from now on. */
+  /** Connects the kite. Messages are forwarded from now on. */
   join(kite: TunnelEnd): void {
     if (this.isTaken) return kite.close(GO_AWAY);
     clearTimeout(this.#deadline);
@@ -90,7 +90,7 @@ export class Tunnel {
   }
 }
 
-/** Messages on their way from one end to the other. */
+/** Forwards the messages of one direction. */
 class Direction {
   readonly #from: TunnelEnd;
   readonly #to: TunnelEnd;
@@ -110,7 +110,7 @@ class Direction {
     this.#close = close;
   }
 
-  /** Sends messages on, and stops reading when the receiver is too slow. */
+  /** Forwards messages, and stops reading if the receiver is too slow. */
   pass(messages: readonly string[]): void {
     this.#to.send(messages);
     const { queued } = this.#to;
@@ -120,7 +120,7 @@ class Direction {
     this.#from.pause();
   }
 
-  /** The receiver has taken something: reads again once half of the room is free. */
+  /** Starts reading again once the receiver has accepted half of the waiting bytes. */
   drained(): void {
     if (!this.#isPaused || this.#to.queued > this.#bounds.queuedBytes / 2) return;
     this.#isPaused = false;

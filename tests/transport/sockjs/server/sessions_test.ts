@@ -111,7 +111,7 @@ Deno.test("protocol: a receiver that waits keeps its session beyond the disconne
   await stream.expect('a["x"]\n');
 });
 
-Deno.test("heartbeat: an idle poll is answered h, and polling goes on", async () => {
+Deno.test("heartbeat: an idle poll is answered with h, and polling continues", async () => {
   await using server = new TestServer({ heartbeat: 60 });
   const url = server.session();
   assertAnswer(await post(url + "/xhr"), 200, "o\n");
