@@ -155,6 +155,7 @@ export class CallsIn {
     this.#inFlight.add(bytes);
     const life = IncomingCall.lifeOf(request);
     if (responseId !== undefined) this.#waiting.set(responseId, life);
+    this.#nameExtensions();
     const finish = (): void => {
       life.end();
       if (responseId !== undefined && this.#waiting.get(responseId) === life) {
@@ -173,6 +174,15 @@ export class CallsIn {
         this.#answerThrown(request, responseId, error, startedAt);
       },
     );
+  }
+
+  /** The caller is told before the first answer, which may take long: it may cancel the call. */
+  #nameExtensions(): void {
+    const sender = this.#sender;
+    const can = sender.extensions.forAnswer;
+    if (can === undefined || !sender.isOpen) return;
+    sender.sendText(sender.plain.names(can));
+    sender.extensions.announced();
   }
 
   #answer(

@@ -14,6 +14,8 @@ import type { TellOptions } from "./remote.ts";
 import { checkTell, NO_OPTIONS, resolveWithin } from "./tell_options.ts";
 import type { CloseInfo } from "../transport/session.ts";
 
+/** Calls given up that are remembered until the remote has answered for the first time, at most. */
+const MOST_GIVEN_UP = 64;
 const NO_IDS: readonly number[] = Object.freeze([]);
 
 /** Options of {@linkcode CallsOut}. */
@@ -33,6 +35,8 @@ export class CallsOut {
   readonly #options: CallsOutOptions;
   readonly #pending: PendingCalls;
   #head: RequestHead | undefined;
+  /** Calls given up while it was not known whether the remote can cancel them. */
+  #givenUp: number[] = [];
   #headCodec: Codec | undefined;
   #headCredentials: Authentication | undefined;
 
@@ -56,7 +60,7 @@ export class CallsOut {
     return new Promise((resolve) => {
       const error = this.#call(options, method, args, resolve);
       if (error !== undefined) {
-        resolve(failedCall(error, { method: String(method), url: this.#options.remoteUrl() }));
+        resolve(failedCall(error, { method, url: this.#options.remoteUrl() }));
       }
     });
   }
@@ -69,7 +73,10 @@ export class CallsOut {
   settle(id: number, args: readonly unknown[]): boolean {
     const call = this.#pending.take(id);
     if (call === undefined) return false;
-    if (!this.#sender.extensions.isKnown) this.#sender.learn(namesIn(args[0]));
+    if (!this.#sender.extensions.isKnown) {
+      this.#sender.learn(namesIn(args[0]));
+      this.acquainted();
+    }
     const { error, result } = readAnswer(args);
     if (error === undefined) this.#succeed(call, result);
     else this.#refuse(call, error);
@@ -237,9 +244,18 @@ export class CallsOut {
   /** Cancels a call at the remote if it supports that. */
   #giveUp(id: number): void {
     const sender = this.#sender;
-    if (sender.isOpen && sender.extensions.has("cancel/1")) {
-      sender.sendText(sender.codec.cancel(id));
+    if (!sender.isOpen) return;
+    if (sender.extensions.has("cancel/1")) sender.sendText(sender.codec.cancel(id));
+    else if (!sender.extensions.isKnown && this.#givenUp.length < MOST_GIVEN_UP) {
+      this.#givenUp.push(id);
     }
+  }
+
+  /** The remote has answered for the first time: what was given up before is cancelled, if it can be. */
+  acquainted(): void {
+    const givenUp = this.#givenUp;
+    this.#givenUp = [];
+    for (const id of givenUp) this.#giveUp(id);
   }
 
   #requestHead(codec: Codec): RequestHead {

@@ -83,7 +83,7 @@ Deno.test({
   },
 });
 
-/** What a program may do, by what it tries. An unroutable address is refused before it is dialled. */
+/** What a program may do, by what it tries. The address that it asks for is never dialled. */
 const PROBE = `
 const tries = {
   read: () => Deno.readTextFileSync("deno.json"),

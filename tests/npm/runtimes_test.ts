@@ -10,6 +10,7 @@ import { ourKite } from "../interop/our_kite.ts";
 import { Peer } from "../interop/peers.ts";
 import { eventually } from "../support/eventually.ts";
 import { skipUnless } from "../support/parts.ts";
+import { checkGuide } from "./guide.ts";
 import { checkKontrol, checkMissingDriver } from "./kontrol.ts";
 import { NpmPeer, preparePeer } from "./npm_peer.ts";
 import {
@@ -89,6 +90,7 @@ const CHECKS: readonly (readonly [
   ["a message beyond the limit ends its connection only", checkLongMessage],
   ["closing lets a running call finish", checkClosing],
   ["Kontrol keeps kites in SQLite across a restart", checkKontrol],
+  ["the guide works as it stands", checkGuide],
   ["a storage whose driver is missing says what to install", checkMissingDriver],
 ];
 

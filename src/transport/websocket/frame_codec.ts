@@ -13,7 +13,7 @@ const HEADER_ROOM = 16;
 const KEY_OFFSET = 12;
 const KEYS_AT_ONCE = 256;
 
-/** Encodes the frames of a WebSocket client: unfragmented and masked. */
+/** Encodes the frames of a WebSocket client: not fragmented and masked. */
 export class FrameEncoder {
   readonly #encoder = new TextEncoder();
   readonly #keys = new Uint32Array(KEYS_AT_ONCE);
