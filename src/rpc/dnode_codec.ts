@@ -1,6 +1,6 @@
 import type { FoundFunction } from "../dnode/scrub.ts";
 import { stringify } from "../dnode/scrub.ts";
-import { nestsDeeperThan } from "../dnode/nesting.ts";
+import { isTooDeepToParse, nestsDeeperThan } from "../protocol/nesting.ts";
 import {
   type CallbackPlace,
   placeCallbacks,
@@ -212,7 +212,7 @@ export class DnodeCodec implements Codec {
    */
   #tooDeep(text: string): Incoming {
     const reason = `message nested deeper than ${this.#limits.nesting} (limit: nesting)`;
-    const message = parseObject(text);
+    const message = isTooDeepToParse(text) ? "" : parseObject(text);
     return typeof message === "string"
       ? { kind: "broken", type: "limitError", reason }
       : this.#refused(message, "limitError", reason);
