@@ -6,7 +6,7 @@
 
 import { fromFileUrl, ROOT } from "./paths.ts";
 
-/** How a command ended, and what it printed. */
+/** The exit code and output of a command. */
 export interface Result {
   readonly success: boolean;
   readonly stdout: string;

@@ -1,6 +1,6 @@
 /**
- * A rule of `deno lint` for doc comments: each tag begins a line, because `deno doc` prints others as
- * plain text. `deno lint --fix` moves them.
+ * A rule of `deno lint` for doc comments: each tag begins a line, because `deno doc` prints others
+ * as plain text. `deno lint --fix` moves them.
  *
  * @module
  */
@@ -43,7 +43,7 @@ function readLines(value: string): string[] {
   const lines = value.slice(1).split("\n").map((line) => line.replace(/^\s*\* ?/, "").trimEnd());
   const [first = "", ...rest] = lines;
   if (rest.length === 0) return [first.trim()];
-  // What stands before the closing `*/` is no line of its own.
+  // Text before the closing `*/` on the same line is not a line of its own.
   const body = rest.at(-1)?.trim() === "" ? rest.slice(0, -1) : rest;
   return first.trim() === "" ? body : [first.trim(), ...body];
 }

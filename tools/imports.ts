@@ -1,5 +1,5 @@
 /**
- * Checks what no single file shows: import cycles, and files that are too long. The layers are
+ * Finds import cycles, and files that are too long. The layers are
  * checked by `deno lint` (tools/layers_lint.ts).
  *
  * @module
@@ -69,7 +69,7 @@ function local(specifier: string | undefined): string | undefined {
   return specifier?.startsWith(ROOT.href) ? specifier.slice(ROOT.href.length) : undefined;
 }
 
-/** Prints what is wrong, and returns whether nothing is. */
+/** Prints all findings. Returns true if there are none. */
 async function checkImports(): Promise<boolean> {
   const files = publishedFiles();
   for (const file of files) {

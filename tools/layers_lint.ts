@@ -1,5 +1,5 @@
 /**
- * The layers as a rule of `deno lint`, which reports each forbidden import where it stands.
+ * The layers as a rule of `deno lint`, which reports each forbidden import at its line.
  *
  * @module
  */

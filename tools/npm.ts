@@ -1,8 +1,8 @@
 /**
  * `deno task npm`: builds the npm package, a tarball in `dist/`.
  *
- * `deno pack` translates the modules to JavaScript with types. It knows neither programs nor optional
- * dependencies, so those are added to what it made.
+ * `deno pack` translates the modules to JavaScript with types. It supports neither programs nor
+ * optional dependencies, so this script adds them.
  *
  * @module
  */
@@ -28,7 +28,7 @@ interface Packed {
   readonly dependencies: Record<string, string>;
 }
 
-/** Dependencies that only those install who choose the storage. */
+/** Dependencies of storages, which users install only if they need them. */
 const OPTIONAL: readonly string[] = ["etcd3", "postgres"];
 /** Dependencies of the type declarations, which `deno pack` does not see. */
 const TYPES: readonly string[] = ["@standard-schema/spec"];
@@ -63,7 +63,9 @@ export async function buildPackage(): Promise<URL> {
   }
 }
 
-/** The modules of the commands. Where there are no permissions, one command is enough for Kontrol. */
+/**
+ * The modules of the commands. Where there are no permissions, one command is enough for Kontrol.
+ */
 async function commands(): Promise<Record<string, string>> {
   const programs = await readPrograms();
   const wanted = programs.filter(({ name }) => name !== "kontrol-local");
@@ -94,7 +96,7 @@ async function copySources(config: Config, folder: string): Promise<void> {
   );
 }
 
-/** Adds programs and package.json to what was unpacked. */
+/** Adds programs and package.json to the unpacked package. */
 async function finish(config: Config, folder: string): Promise<void> {
   await finishModules(folder);
   const packed: Packed = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));

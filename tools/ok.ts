@@ -1,5 +1,5 @@
 /**
- * `deno task ok`: checks everything that can be known without running the tests. It prints findings
+ * `deno task ok`: runs all checks that need no test run. It prints findings
  * only, and runs all checks even when one fails.
  *
  * @module
@@ -38,8 +38,8 @@ function checker(name: string, specifier: string, ...args: string[]): Check {
 /**
  * Runs checks side by side.
  *
- * @param say gets what a check found
- * @returns the names of those that failed
+ * @param say called with the findings of each check
+ * @returns the names of failed checks
  */
 export async function runChecks(
   checks: readonly Check[],
@@ -47,7 +47,7 @@ export async function runChecks(
 ): Promise<string[]> {
   const passed = await Promise.all(checks.map(async ({ name, args, warns }) => {
     const { success, stdout, stderr } = await deno(args);
-    // Most tools also print what they did. That is of no interest once they have succeeded.
+    // Most tools also print their progress, which is not needed after a success.
     const findings = success && !warns ? "" : withoutNoise(stdout + stderr);
     if (findings !== "") say(`${name}:\n${findings}\n`);
     return success;
@@ -88,7 +88,7 @@ async function main(): Promise<boolean> {
     { name: "check", args: ["check", "--quiet"] },
     tool("imports"),
     tool("platform"),
-    // What `platform` cannot see, since npm packages bring Node's types along.
+    // Finds what `platform` cannot, since npm packages include Node's types.
     { name: "node globals", args: [...NODE_LINT, "src", "kontrol", "mod.ts"] },
     { name: "doc", args: ["doc", "--lint", ...await exportedModules()] },
     { name: "publish", args: ["publish", "--dry-run", "--allow-dirty"] },

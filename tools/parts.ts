@@ -1,5 +1,5 @@
 /**
- * The programs from outside this project that some tests need: where they are, and how to get them.
+ * The external programs that some tests need: where they are, and how to get them.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Prepares what tests and benchmarks need from outside: the Go peer and the kite.js peer.
+ * Prepares the external programs of tests and benchmarks: the Go peer and the kite.js peer.
  *
  * @module
  */
@@ -73,7 +73,7 @@ async function buildGoPeer(say: (what: string) => void): Promise<void> {
   const kitectl = ["build", "-o", fromFileUrl(GO_KITECTL), "github.com/koding/kite/kitectl"];
   const peer = ["build", "-o", fromFileUrl(GO_PEER), "."];
   if (await run(go, kitectl, GO_SOURCES) && await run(go, peer, GO_SOURCES)) return;
-  // A peer of older sources must not be used by mistake; `lack` reports that it is missing.
+  // A peer that was built from older sources must not be used. `lack` reports that it is missing.
   await removeIfThere(GO_PEER);
 }
 

@@ -1,6 +1,6 @@
 /**
  * `deno task test [files and flags of deno test]`: prepares what the selected tests need, runs
- * them, in parallel where they can, and closes with one line of counts.
+ * them, in parallel where possible, and prints one line of counts at the end.
  *
  * @module
  */
@@ -22,7 +22,7 @@ function reportMissing(parts: readonly Part[]): boolean {
 
 /** Runs test files and counts their results. */
 async function run(files: readonly string[], flags: readonly string[]): Promise<Counts> {
-  // A file of its own, so that no report of another run is read by mistake.
+  // Each run has its own file, so that it cannot read the report of another run.
   const report = await Deno.makeTempFile({ dir: fromFileUrl(CACHE), suffix: ".xml" });
   try {
     const { success } = await new Deno.Command(Deno.execPath(), {
@@ -38,7 +38,7 @@ async function run(files: readonly string[], flags: readonly string[]): Promise<
       env: { KITE_TEST_LACKS_TOLD: "1", DENO_JOBS: Deno.env.get("DENO_JOBS") ?? String(JOBS) },
     }).spawn().status;
     const counts = count(await Deno.readTextFile(report));
-    // A test file that cannot even be loaded counts in no report.
+    // The report does not contain test files that cannot be loaded.
     if (!success) counts.failed = Math.max(counts.failed, 1);
     return counts;
   } finally {

@@ -12,7 +12,7 @@ import { fromFileUrl, ROOT } from "./paths.ts";
 export interface Selection {
   /** Paths; each file once. */
   readonly files: readonly string[];
-  /** What `deno test` gets besides. */
+  /** Flags for `deno test`. */
   readonly flags: readonly string[];
 }
 
@@ -20,8 +20,8 @@ export interface Selection {
 const ASK_FOR_PARTS: readonly string[] = ["tests/support/parts.ts", "tests/support/postgres.ts"];
 
 /**
- * Tests that must not run beside others: they change what the whole process shares, or say that
- * they do with a comment that begins with `serial:`.
+ * Matches tests that must not run in parallel: they change state of the whole process, or contain a
+ * comment that begins with `serial:`.
  */
 const SERIAL =
   /\bDeno\.(env\.(set|delete)|chdir|umask)\(|\bDeno\.kill\(Deno\.pid\b|^\/\/ serial: /m;
@@ -63,7 +63,7 @@ function testFiles(path: string): string[] | undefined {
   }
 }
 
-/** Whether a test file may run beside others, in a thread of the same process. */
+/** True if a test file may run in parallel with others, in a thread of the same process. */
 export function runsInParallel(file: string): boolean {
   return !SERIAL.test(read(file));
 }
@@ -81,7 +81,7 @@ export async function partsOf(files: readonly string[]): Promise<Part[]> {
     text = [...graph].filter(([, imports]) => imports.some((one) => ASK_FOR_PARTS.includes(one)))
       .map(([file]) => read(file)).join("\n");
   } catch {
-    // A file with an error in it, which `deno test` is going to report.
+    // The file contains an error, which `deno test` will report.
     text = files.map(read).join("\n");
   }
   const usesPostgres = text.includes("support/postgres.ts");

@@ -4,7 +4,7 @@ import { createFileFrom } from "../runtime/folders.ts";
 import { makeDirectory } from "../runtime/files.ts";
 import { Failure } from "./exit_codes.ts";
 
-/** Bounds of an archive. */
+/** Limits of an archive. */
 export interface ArchiveLimits {
   /** Bytes of the archive itself. */
   readonly packedBytes: number;
@@ -14,7 +14,7 @@ export interface ArchiveLimits {
   readonly entries: number;
 }
 
-/** The bounds that `kitectl install` keeps. */
+/** The limits of `kitectl install`. */
 export const ARCHIVE_LIMITS: ArchiveLimits = Object.freeze({
   packedBytes: 256 * 1024 * 1024,
   unpackedBytes: 512 * 1024 * 1024,
@@ -30,7 +30,8 @@ const DEEPEST_PATH = 32;
  *
  * @param folder an empty folder
  * @returns the name of the folder in the archive
- * @throws {Failure} what is wrong with the archive; what was unpacked before stays in `folder`
+ * @throws {Failure} that says what is wrong with the archive; files unpacked before stay in
+ * `folder`
  */
 export async function unpack(
   bytes: AsyncIterable<Uint8Array>,
@@ -77,7 +78,7 @@ async function unpackEntries(
     } else {
       if (path.length === 1) throw refused(`${show(name)} is outside of a folder`);
       await makeFolders(path.slice(0, -1));
-      // As Go's kitectl does: what is in bin/ can be run.
+      // As in Go's kitectl, files in bin/ are executable.
       const mode = path.length === 3 && path[1] === "bin" ? 0o700 : 0o600;
       await createFileFrom(`${folder}/${path.join("/")}`, body, mode);
       continue;
@@ -88,7 +89,7 @@ async function unpackEntries(
   return top;
 }
 
-/** The parts of a path that stays inside the archive. */
+/** Splits a path, and refuses one that leads out of the archive. */
 function checkPath(name: string): string[] {
   const isOdd = name.length > LONGEST_PATH || /\\|\p{Cc}/u.test(name);
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
@@ -99,7 +100,7 @@ function checkPath(name: string): string[] {
   return parts;
 }
 
-/** Passes bytes on until there are too many. */
+/** Passes bytes through, up to a limit. */
 export async function* bounded(
   bytes: AsyncIterable<Uint8Array>,
   most: number,

@@ -14,7 +14,7 @@ export interface Finding {
 }
 
 const TIMEOUT = 5_000;
-/** Milliseconds by which the clock may differ from Kontrol's: tokens allow for 5 minutes. */
+/** Milliseconds by which the clock may differ from Kontrol's. Tokens tolerate 5 minutes. */
 const CLOCK_TOLERANCE = 60_000;
 
 /** Checks that there is a valid kite.key, and that only its owner can read it. */
@@ -31,14 +31,14 @@ export async function checkKey({ program }: Context): Promise<Finding> {
   const { sub, iss, kontrolURL } = readKiteKeyClaims(text);
   const mode = (await entryAt(path))?.mode ?? 0;
   const about = `${path}, of ${sub}, issued by ${iss}, for Kontrol at ${kontrolURL}`;
-  // Windows has no such modes.
+  // Windows has no file modes.
   if ((mode & 0o077) !== 0 && mode !== 0o666) {
     return { state: "warning", text: `others can read ${path}`, remedy: `chmod 400 ${path}` };
   }
   return ok(about);
 }
 
-/** What a Kontrol says over HTTP. */
+/** Kontrol's answers over HTTP. */
 export interface KontrolStatus {
   readonly kontrol: Finding;
   readonly clock: Finding;
@@ -73,7 +73,7 @@ function checkClock(response: Response, now: number): Finding {
   const theirs = Date.parse(response.headers.get("date") ?? "");
   if (Number.isNaN(theirs)) return { state: "warning", text: "Kontrol does not tell its time" };
   const difference = now - theirs;
-  // The header has whole seconds.
+  // The header contains whole seconds.
   if (Math.abs(difference) < CLOCK_TOLERANCE) return ok("within a minute of Kontrol's");
   const seconds = Math.round(Math.abs(difference) / 1_000);
   const text = `${seconds} s ${difference > 0 ? "ahead of" : "behind"} Kontrol's`;

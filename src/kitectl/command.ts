@@ -8,7 +8,7 @@ import type { Context } from "./context.ts";
 /**
  * Adds one command, or a group of commands, to the program.
  *
- * @param end takes an exit code other than 0 of a command that does not throw
+ * @param end called with the exit code of a command that fails without throwing
  */
 export type AddCommand = (
   program: Command,
@@ -16,15 +16,15 @@ export type AddCommand = (
   end: (code: number) => void,
 ) => void;
 
-/** The examples below the help of a command. */
+/** Adds examples to the help of a command. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
 }
 
 /**
- * Checks what the user gave.
+ * Checks a value that the user gave.
  *
- * @throws {Failure} with the exit code for wrong usage
+ * @throws {Failure} with the exit code for invalid usage
  */
 export function readOption<Value>(check: Check<Value>, name: string, value: unknown): Value {
   try {
@@ -35,7 +35,7 @@ export function readOption<Value>(check: Check<Value>, name: string, value: unkn
   }
 }
 
-/** Milliseconds of an option that takes a duration such as `15s`, or a number of seconds. */
+/** Reads a duration such as `15s`, or a number of seconds. Returns milliseconds. */
 export function readTime(option: string, text: string): number {
   const duration = /^\d+(\.\d+)?$/.test(text) ? `${text}s` : text;
   return readOption((name) => readWait(name, duration), option, text);

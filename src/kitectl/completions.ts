@@ -4,17 +4,17 @@ import { type AddCommand, examples } from "./command.ts";
 const SHELLS = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof SHELLS)[number];
 
-/** A command as completions see it. */
+/** The part of a command that completions need. */
 interface Completed {
   /** Its words, such as `user add`. */
   readonly words: string;
   readonly description: string;
-  /** The words that may follow it. */
+  /** Subcommands and options that may follow it. */
   readonly children: readonly { readonly name: string; readonly description: string }[];
   readonly options: readonly { readonly name: string; readonly description: string }[];
 }
 
-/** `kitectl completions`: a script that completes commands and options in a shell. */
+/** `kitectl completions`: prints a script that completes commands and options in a shell. */
 export const addCompletions: AddCommand = (program, { screen }) => {
   program.command("completions")
     .description("print a script that completes commands and options in your shell")
@@ -34,7 +34,7 @@ export const addCompletions: AddCommand = (program, { screen }) => {
     });
 };
 
-/** The command and those below it. */
+/** Returns a command and its subcommands. */
 function collect(command: Command, words: string): Completed[] {
   const own: Completed = {
     words,
@@ -56,7 +56,7 @@ function collect(command: Command, words: string): Completed[] {
   ];
 }
 
-/** The words that may follow each command, as branches of a shell's `case`. */
+/** Creates the branches of a shell's `case` with the words that may follow each command. */
 function branches(all: readonly Completed[], write: (words: string) => string): string {
   return all.map(({ words, children, options }) => {
     const next = [...children.map(({ name }) => name), ...options.map(({ name }) => `--${name}`)];
@@ -64,7 +64,7 @@ function branches(all: readonly Completed[], write: (words: string) => string): 
   }).join("\n");
 }
 
-/** Finds the command among the words typed so far. */
+/** Creates shell code that finds the command among the words typed so far. */
 const FIND_COMMAND = `for word in "\${typed[@]}"; do
     case "$word" in -*) continue ;; esac
     case "|$names|" in *"|\${command:+$command }$word|"*) command="\${command:+$command }$word" ;; *) break ;; esac
@@ -110,7 +110,7 @@ function fishScript(all: readonly Completed[]): string {
   return lines.join("\n");
 }
 
-/** All commands, to tell them from arguments: `up|user|user add`. */
+/** Creates a shell pattern of all commands: `up|user|user add`. */
 function namesOf(all: readonly Completed[]): string {
   return all.map(({ words }) => words).filter((words) => words !== "").join("|");
 }

@@ -5,7 +5,7 @@ import { env } from "../runtime/env.ts";
 import { Failure } from "./exit_codes.ts";
 import type { Screen } from "./screen.ts";
 
-/** What every command gets. */
+/** The context of every command. */
 export interface Context {
   readonly screen: Screen;
   /** Aborted by Ctrl-C. */
@@ -29,7 +29,9 @@ export function userPath(path: string): string {
     : `${from}/${path}`;
 }
 
-/** Creates the kite that makes the calls of a command. It logs nothing; the command reports errors. */
+/**
+ * Creates the kite that makes the calls of a command. It logs nothing; the command reports errors.
+ */
 export function createKite(options: KiteOptions = {}): Kite {
   return new Kite("kitectl", VERSION, { logLevel: "FATAL", ...options });
 }

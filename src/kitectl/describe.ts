@@ -13,7 +13,7 @@ interface DescribeOptions extends TargetOptions {
   readonly json?: boolean;
 }
 
-/** `kitectl describe`: what methods a kite has. */
+/** `kitectl describe`: prints the methods of a kite. */
 export const addDescribe: AddCommand = (program, context) => {
   const command = program.command("describe").description("list the methods of a kite");
   addTargetOptions(command)
@@ -60,7 +60,7 @@ async function describe(context: Context, options: DescribeOptions): Promise<voi
   );
 }
 
-/** The description comes from a remote: only what has the right shape is used. */
+/** Reads a description. It comes from a remote, so entries with an invalid shape are dropped. */
 function readMethods(answer: unknown): MethodDescription[] {
   const { methods } = (answer ?? {}) as { methods?: unknown };
   if (!Array.isArray(methods)) {
@@ -81,7 +81,7 @@ function signature({ name, args, result, items }: MethodDescription): string {
   }`;
 }
 
-/** The name of the constant that holds a kite's contract. */
+/** Returns the name of the constant for a kite's contract. */
 function constantName(name: string): string {
   const letters = name.replace(/[^A-Za-z0-9_$]+(.)?/g, (_, next = "") => next.toUpperCase());
   return `${/^[A-Za-z_$]/.test(letters) ? letters : `kite${letters}`}Contract`;

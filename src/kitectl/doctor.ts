@@ -33,7 +33,7 @@ export const addDoctor: AddCommand = (program, context, end) => {
 /**
  * Runs all checks.
  *
- * @returns false if something is wrong
+ * @returns false if a check failed
  */
 async function examine(context: Context, options: DoctorOptions): Promise<boolean> {
   let isWell = true;

@@ -1,21 +1,21 @@
 import { type AnyErrorType, KiteError } from "../protocol/errors.ts";
 
-/** What the exit codes mean. */
+/** The exit codes. */
 export const EXIT = Object.freeze({
   ok: 0,
-  /** Something else failed. */
+  /** Any other failure. */
   failed: 1,
-  /** The command line is wrong. */
+  /** Invalid command line. */
   usage: 2,
-  /** No kite matches, or nothing of that name is installed. */
+  /** No kite matches, or no kite of that name is installed. */
   notFound: 3,
-  /** A kite or Kontrol refused our authentication. */
+  /** A kite or Kontrol refused the authentication. */
   refused: 4,
   /** Kontrol or a kite cannot be reached, or did not answer in time. */
   unreachable: 5,
   /** Ended by Ctrl-C. */
   interrupted: 130,
-  /** Nobody reads the output anymore. */
+  /** The reader of the output has closed it. */
   brokenPipe: 141,
 });
 
@@ -28,7 +28,7 @@ const BY_TYPE: Readonly<Partial<Record<AnyErrorType, number>>> = Object.freeze({
   aborted: EXIT.interrupted,
 });
 
-/** A failure with an exit code, and what the user can do about it. */
+/** A failure with an exit code and a hint for the user. */
 export class Failure extends Error {
   readonly code: number;
   /** A sentence or a command that helps. */
@@ -41,7 +41,7 @@ export class Failure extends Error {
   }
 }
 
-/** The exit code for what a command threw; undefined for a bug, which is not caught. */
+/** Returns the exit code for a thrown value; undefined for a bug, which is not caught. */
 export function exitCodeOf(error: unknown): number | undefined {
   if (error instanceof Failure) return error.code;
   if (error instanceof KiteError) return BY_TYPE[error.type] ?? EXIT.failed;

@@ -83,7 +83,7 @@ async function install(context: Context, source: string, options: InstallOptions
   }
 }
 
-/** Where a kite goes: as it was asked for, by its repository, or by the name of its folder. */
+/** Determines a kite's name: as requested, from its repository, or from its folder. */
 function placeFor(
   folder: string,
   origin: string,

@@ -3,14 +3,14 @@ import { entryAt, listFolder } from "../runtime/folders.ts";
 import { EXIT, Failure } from "./exit_codes.ts";
 
 /**
- * A kite that is installed: the folder `kites/<domain>/<user>/<repository>/<version>` beside the
- * kite.key, with the program `bin/<repository without .kite>`, as Go's kitectl has it.
+ * An installed kite: the folder `kites/<domain>/<user>/<repository>/<version>` beside the
+ * kite.key, with the program `bin/<repository without .kite>`, as with Go's kitectl.
  */
 export interface InstalledKite {
   /** Its domain, user, repository and version, with slashes. */
   readonly name: string;
   readonly version: string;
-  /** What it is called for short: its repository without `.kite`. */
+  /** Its short name: its repository without `.kite`. */
   readonly shortName: string;
   /** Its folder. */
   readonly folder: string;
@@ -21,7 +21,7 @@ export interface InstalledKite {
 /** A part of a name. It cannot be `.`, `..`, a hidden file or a path. */
 const PART = /^[A-Za-z0-9_~+-][A-Za-z0-9_.~+-]{0,127}$/;
 
-/** The folder of all installed kites. */
+/** Returns the folder of all installed kites. */
 export function kitesFolder(): string {
   const home = kiteHome();
   if (home !== "") return `${home}/kites`;
@@ -29,9 +29,9 @@ export function kitesFolder(): string {
 }
 
 /**
- * The place of a kite.
+ * Returns where a kite is installed.
  *
- * @throws {Failure} for a name that is not that of a kite, such as one with `..`
+ * @throws {Failure} for an invalid name, such as one with `..`
  */
 export function placeOf(name: string): InstalledKite {
   const parts = name.split("/");
@@ -49,7 +49,7 @@ export function placeOf(name: string): InstalledKite {
   return { name, version, shortName, folder, program: `${folder}/bin/${shortName}` };
 }
 
-/** All installed kites, by name. */
+/** Returns all installed kites, sorted by name. */
 export async function installedKites(): Promise<InstalledKite[]> {
   const root = kitesFolder();
   let names = [""];
@@ -69,9 +69,9 @@ export async function installedKites(): Promise<InstalledKite[]> {
 }
 
 /**
- * The installed kite of a name, short or complete.
+ * Finds an installed kite by its short or full name.
  *
- * @throws {Failure} if there is none, or more than one
+ * @throws {Failure} if none or several match
  */
 export async function findInstalled(name: string): Promise<InstalledKite> {
   const all = await installedKites();

@@ -10,7 +10,7 @@ interface InviteOptions {
   readonly for: string;
 }
 
-/** `kitectl invite`: a code with which someone registers once. */
+/** `kitectl invite`: creates a code with which someone can register once. */
 export const addInvite: AddCommand = (program, context) => {
   program.command("invite")
     .description("print a code that registers one machine, for a Kontrol with -register=token")

@@ -45,7 +45,8 @@ async function rotate(context: Context, flags: readonly string[]): Promise<void>
     privateKey: await importPrivateKey(pair.privateKey),
     publicKeyPem: stored.public,
   });
-  // The private key decides at the next start, so it comes first, and the older pairs go last.
+  // The private key is written first, since it decides at the next start. Older pairs are retired
+  // last.
   await writeFileAtomic(`${settings.home}/key.pem`, `${stored.private}\n`, 0o600);
   await writeFileAtomic(`${settings.home}/key_pub.pem`, `${stored.public}\n`, 0o600);
   await writeFileAtomic(`${settings.home}/kite.key`, kiteKey, 0o600);

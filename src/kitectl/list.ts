@@ -3,7 +3,7 @@ import type { Context } from "./context.ts";
 import { installedKites } from "./installed.ts";
 import { safeJson } from "./text.ts";
 
-/** `kitectl list`: the installed kites. */
+/** `kitectl list`: prints the installed kites. */
 export const addList: AddCommand = (program, context) => {
   program.command("list")
     .description("list the installed kites")

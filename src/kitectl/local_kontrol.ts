@@ -8,14 +8,14 @@ import type { Storage } from "../../kontrol/storage/storage.ts";
 import type { Context } from "./context.ts";
 import { EXIT, Failure } from "./exit_codes.ts";
 
-/** The storage and the keys of the Kontrol on this machine, which may run meanwhile. */
+/** The storage and the keys of the Kontrol on this machine, which may be running. */
 export interface LocalKontrol extends AsyncDisposable {
   readonly settings: Settings;
   readonly storage: Storage;
   readonly keys: KeyRing;
   /** Kontrol's user. */
   readonly username: string;
-  /** Kontrol's URL, as its own kite.key says. */
+  /** Kontrol's URL, from its own kite.key. */
   readonly url: string;
 }
 
@@ -24,7 +24,7 @@ export const LOCAL_HELP = `
 It works on the machine of Kontrol, on Kontrol's own storage and keys. Where Kontrol has flags or
 KONTROL_ variables for these, give the command the same ones; flags follow after --.`;
 
-/** The settings of Kontrol, as its program would have them. */
+/** Reads the settings of Kontrol as its program does. */
 export function readLocalSettings(context: Context, flags: readonly string[]): Settings {
   const settings = readProgramSettings(
     flags,
@@ -40,7 +40,7 @@ export function readLocalSettings(context: Context, flags: readonly string[]): S
 /**
  * Opens the storage and the keys of the Kontrol on this machine.
  *
- * @param flags those of Kontrol's program
+ * @param flags flags of Kontrol's program
  * @throws {Failure} if there is no Kontrol on this machine
  */
 export async function openLocalKontrol(

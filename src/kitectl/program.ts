@@ -42,9 +42,9 @@ Exit codes:
   130 ended by Ctrl-C  141 nobody reads the output`;
 
 /**
- * The whole command line.
+ * Creates the command line parser.
  *
- * @param end takes an exit code other than 0 of a command that did not throw
+ * @param end called with the exit code of a command that fails without throwing
  */
 export function createProgram(context: Context, end: (code: number) => void): Command {
   const program = new Command("kitectl")

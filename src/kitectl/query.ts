@@ -11,7 +11,7 @@ interface QueryOptions extends KontrolQuery {
   readonly watch?: boolean;
 }
 
-/** `kitectl query`: lists the kites that match, once or as they come and go. */
+/** `kitectl query`: prints the kites that match, once or with every change. */
 export const addQuery: AddCommand = (program, context) => {
   const command = program.command("query")
     .description("list the registered kites that match; without a field, your own");
@@ -61,7 +61,7 @@ function printEvent(
   event: KiteEvent,
   { json = false }: QueryOptions,
 ): void {
-  // The token of the event is a secret, and has no place on a screen.
+  // The event's token is a secret and must not be printed.
   const { action, kite, url } = event;
   if (json) return screen.print(safeJson({ action, kite, url }));
   const isNew = action === "REGISTER";

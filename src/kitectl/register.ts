@@ -13,7 +13,7 @@ import { type AddCommand, examples, readOption } from "./command.ts";
 import { type Context, createKite } from "./context.ts";
 import { EXIT, Failure } from "./exit_codes.ts";
 
-/** Kontrol may ask its owner or the user before it answers. */
+/** Milliseconds for the registration, during which Kontrol may ask its owner or the user. */
 const TIMEOUT = 300_000;
 
 interface RegisterOptions {
@@ -65,7 +65,7 @@ async function register(context: Context, options: RegisterOptions): Promise<voi
   const kite = createKite({
     username,
     kiteKey: "",
-    // Kontrol's owner may ask back in these ways.
+    // Kontrol may ask the user with these methods.
     builtins: { "kite.print": true, "kite.prompt": true, "kite.getPass": true },
   });
   try {

@@ -2,7 +2,7 @@ import { runProgram } from "../runtime/child.ts";
 import { type AddCommand, examples } from "./command.ts";
 import { findInstalled } from "./installed.ts";
 
-/** `kitectl run`: runs an installed kite on this terminal, and ends with its exit code. */
+/** `kitectl run`: runs an installed kite on this terminal, and exits with its exit code. */
 export const addRun: AddCommand = (program, context, end) => {
   program.command("run")
     .description("run an installed kite; the exit code is its own")

@@ -6,7 +6,7 @@ import { columns, safeText } from "./text.ts";
 
 const COLORS = Object.freeze({ red: 31, green: 32, yellow: 33, bold: 1 });
 const CLEAR_LINE = "\r\x1b[K";
-/** Milliseconds after which a command shows that it still works. */
+/** Milliseconds after which a command shows its progress. */
 const PATIENCE = 1_000;
 
 /** Writes results to standard output, and everything else to standard error. */
@@ -17,7 +17,7 @@ export class Screen {
   readonly #hasColor = (env("NO_COLOR") ?? "") === "" && env("TERM") !== "dumb";
   #progress: string | undefined;
 
-  /** Writes a line of the result. Ends the process if nobody reads it anymore. */
+  /** Writes a line of the result. Ends the process if its reader has closed the output. */
   print(line: string): void {
     this.#write("stdout", `${line}\n`);
   }
@@ -34,22 +34,22 @@ export class Screen {
     this.#write("stderr", `${safeText(line)}\n`);
   }
 
-  /** Writes what went wrong, and what can be done about it. */
+  /** Writes an error and a hint. */
   error(message: string, hint?: string): void {
     const label = isTerminal("stderr") && this.#hasColor ? paint("red", "error") : "error";
     this.#write("stderr", `${label}: ${safeText(message)}\n`);
     if (hint !== undefined) this.#write("stderr", `${safeText(hint)}\n`);
   }
 
-  /** Colors a text for standard output, if that is a terminal. */
+  /** Colors a text if standard output is a terminal. */
   color(name: keyof typeof COLORS, text: string): string {
     return this.isTerminal && this.#hasColor ? paint(name, text) : text;
   }
 
   /**
-   * Shows on a terminal what is being waited for, once it takes longer than a second.
+   * Shows on a terminal what the command waits for, after one second.
    *
-   * @param what such as `Downloading`; a function is asked again twice a second
+   * @param what such as `Downloading`; a function is called twice a second
    */
   async whileWaiting<Result>(
     what: string | (() => string),

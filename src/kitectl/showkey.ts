@@ -12,7 +12,7 @@ interface ShowOptions {
   readonly json?: boolean;
 }
 
-/** `kitectl showkey`: what the kite.key says, without the key itself. */
+/** `kitectl showkey`: prints the claims of the kite.key, without the key itself. */
 export const addShowkey: AddCommand = (program, context) => {
   program.command("showkey")
     .description("show what your kite.key says; the key itself stays secret")

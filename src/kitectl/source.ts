@@ -5,20 +5,20 @@ import { bounded } from "./archive.ts";
 import { type Context, userPath } from "./context.ts";
 import { EXIT, Failure } from "./exit_codes.ts";
 
-/** Bytes of a manifest, at most. */
+/** Maximum size of a manifest, bytes. */
 const MANIFEST_BYTES = 1024 * 1024;
 const MOST_REDIRECTS = 5;
 
-/** What a manifest (`.kite.json`) says for this machine. */
+/** The content of a manifest (`.kite.json`) for this machine. */
 export interface Manifest {
   readonly version: string;
-  /** Where the archive is: a URL or a file. */
+  /** The URL or path of the archive. */
   readonly archive: string;
-  /** The archive's SHA-256, hexadecimal, where the manifest has it. */
+  /** The archive's SHA-256, hexadecimal, if the manifest contains it. */
   readonly sha256: string | undefined;
 }
 
-/** The bytes at an https URL or in a file. */
+/** Reads the bytes at an https URL or in a file. */
 export async function openSource(
   { signal }: Context,
   place: string,
@@ -56,7 +56,7 @@ async function request(url: URL, signal: AbortSignal): Promise<Response> {
   }
 }
 
-/** Reads a manifest, and picks the archive for this machine. */
+/** Reads a manifest, and selects the archive for this machine. */
 export async function readManifest(context: Context, place: string): Promise<Manifest> {
   const decoder = new TextDecoder();
   let text = "";
@@ -68,7 +68,7 @@ export async function readManifest(context: Context, place: string): Promise<Man
   try {
     manifest = JSON.parse(text);
   } catch {
-    throw new Failure(`Cannot read the manifest ${place}: it is no JSON`);
+    throw new Failure(`Cannot read the manifest ${place}: it is not JSON`);
   }
   const platform = `${operatingSystem()}_${architecture()}`;
   const { version } = manifest ?? {};

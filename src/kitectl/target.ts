@@ -47,7 +47,7 @@ export function addTargetOptions(command: Command): Command {
   );
 }
 
-/** The fields that were given. */
+/** Returns the given fields. */
 export function queryOf(options: KontrolQuery): KontrolQuery {
   return Object.fromEntries(
     IDENTITY_FIELDS.flatMap((field) =>
@@ -60,9 +60,9 @@ export function queryOf(options: KontrolQuery): KontrolQuery {
 }
 
 /**
- * Clients of the kites that match, not dialled yet.
+ * Creates clients of the matching kites. They are not dialled yet.
  *
- * @throws {Failure} when there are none
+ * @throws {Failure} if no kite matches
  */
 export async function findKites(
   context: Context,
@@ -82,10 +82,10 @@ export async function findKites(
   }
 }
 
-/** A connected kite, and the kite that called it. */
+/** A connected kite, and the kite that calls it. */
 export interface Target extends AsyncDisposable {
   readonly client: Client;
-  /** True if we showed no authentication. */
+  /** True if the calls are sent without authentication. */
   readonly isAnonymous: boolean;
 }
 
@@ -93,7 +93,8 @@ export interface Target extends AsyncDisposable {
  * Connects to the kite that the options name.
  *
  * @param timeout milliseconds to connect to each kite that is tried
- * @throws {Failure} when the options name none, or none matches; else {@linkcode KiteError}
+ * @throws {Failure} if the options name no kite, or no kite matches
+ * @throws {KiteError} if no kite can be reached
  */
 export async function openTarget(
   context: Context,

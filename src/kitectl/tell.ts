@@ -12,7 +12,7 @@ interface TellOptions extends TargetOptions {
   readonly follow?: boolean;
 }
 
-/** `kitectl tell`: calls a method of a kite, and prints everything that comes back. */
+/** `kitectl tell`: calls a method of a kite, and prints its result, callbacks and streams. */
 export const addTell: AddCommand = (program, context) => {
   const command = program.command("tell")
     .description("call a method of a kite")

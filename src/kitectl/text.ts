@@ -1,20 +1,20 @@
 /** Control characters and those that change the order of text; a remote may send them. */
 const UNSAFE = /[^\P{Cc}\n\t]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
-/** A text of a remote, made safe to print. */
+/** Makes a text of a remote safe to print. */
 export function safeText(text: string): string {
   return text.replace(UNSAFE, "\ufffd");
 }
 
-/** {@linkcode safeText} on one line. */
+/** Does the same as {@linkcode safeText}, on one line. */
 export function safeLine(text: string): string {
   return safeText(text).replace(/[\n\t]/g, "\ufffd");
 }
 
-/** Valid JSON of a value, safe to print; functions and streams are shown by name. */
+/** Encodes a value as JSON that is safe to print. Functions and streams are shown by name. */
 export function safeJson(value: unknown, indent = 0): string {
   const text = JSON.stringify(value, showSpecial, indent) ?? "null";
-  // JSON escapes most control characters by itself. The line ends of an indent stay.
+  // JSON escapes most control characters itself. The line ends between members stay.
   return text.replace(UNSAFE, (each) => {
     return Array.from(
       { length: each.length },
@@ -28,12 +28,12 @@ function showSpecial(_key: string, value: unknown): unknown {
   return isStream(value) ? "[Stream]" : value;
 }
 
-/** True for the items that a remote streams. JSON cannot bring such a member. */
+/** True for a stream of a remote. A JSON value has no such member. */
 export function isStream(value: unknown): value is AsyncIterable<unknown> {
   return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }
 
-/** Rows as text in columns; the last column may be of any width. */
+/** Formats rows as text in columns. The last column may have any width. */
 export function columns(rows: readonly (readonly string[])[]): string[] {
   const safe = rows.map((row) => row.map(safeLine));
   const widths: number[] = [];

@@ -11,7 +11,7 @@ interface UserOptions {
   readonly kontrolUrl?: string;
 }
 
-/** `kitectl user add`: makes a kite.key for another person or machine. */
+/** `kitectl user add`: creates a kite.key for another user or machine. */
 export const addUser: AddCommand = (program, context) => {
   const { program: name } = context;
   program.command("user").description("make kite.keys for others, on Kontrol's machine")

@@ -1,6 +1,6 @@
 import { isStream } from "./text.ts";
 
-/** The word that stands for a function of ours among the arguments of a call. */
+/** The argument that is replaced with a function. */
 export const CALLBACK = "@callback";
 
 /**
@@ -32,7 +32,7 @@ function placeCallbacks(value: unknown, callback: (...args: unknown[]) => void):
   );
 }
 
-/** The streams in a result, outermost first. */
+/** Finds the streams in a result, outermost first. */
 export function findStreams(value: unknown): AsyncIterable<unknown>[] {
   if (isStream(value)) return [value];
   if (typeof value !== "object" || value === null) return [];

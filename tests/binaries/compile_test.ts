@@ -91,6 +91,7 @@ Deno.test("binaries: a set of Kontrol without PostgreSQL and etcd has less of th
   );
 });
 
+// cspell:ignore kontroll
 Deno.test("binaries: an unknown program is refused by name", async () => {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--permission-set=compile", "tools/compile.ts", "unknown"],

@@ -251,18 +251,18 @@ Deno.test("cancelling a response id that two calls share cancels only the later 
 });
 
 Deno.test("metadata: values other than strings are dropped, and prototypes are not changed", () => {
-  const metas: unknown[] = [];
+  const received: unknown[] = [];
   const session = new PipeSession();
   const side = new Side(session, {
     serve: ({ meta }) => {
       assertEquals(Object.getPrototypeOf(meta), null);
-      metas.push({ ...meta });
+      received.push({ ...meta });
     },
   });
   for (const meta of ['{"a":"1","b":2,"c":null,"__proto__":"x"}', "[]", '"a"', "null", "{}"]) {
     session.hear(`{"method":"m","arguments":[{"withArgs":[],"meta":${meta}}]}`);
   }
-  assertEquals(JSON.stringify(metas), '[{"a":"1","__proto__":"x"},{},{},{},{}]');
+  assertEquals(JSON.stringify(received), '[{"a":"1","__proto__":"x"},{},{},{},{}]');
   side.close();
 });
 
@@ -271,7 +271,7 @@ Deno.test("metadata: too many entries and too many bytes are refused on both sid
   const [caller] = converse({}, { serve: ({ meta }) => Object.keys(meta).length, limits });
   assertEquals(await caller.tellWith({ meta: { a: "1", b: "1234567" } }, "m"), 2);
   const many = { a: "", b: "", c: "" };
-  const long = { a: "ééééé" };
+  const long = { a: "é".repeat(5) };
   await assertRejects(() => caller.tellWith({ meta: many }, "m"), KiteError, "metadataEntries");
   await assertRejects(() => caller.tellWith({ meta: long }, "m"), KiteError, "metadataBytes");
   caller.close();
