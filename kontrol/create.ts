@@ -1,4 +1,5 @@
-import { DEFAULT_PORT, Kontrol, type KontrolOptions } from "./kontrol.ts";
+import { DEFAULT_PORT, Kontrol } from "./kontrol.ts";
+import type { KontrolOptions } from "./options.ts";
 import { localUrl, prepareOwnKeys } from "./own_keys.ts";
 
 /** The options of {@linkcode createKontrol}. */

@@ -1,92 +1,33 @@
 import { KiteKeyVerifier } from "../src/auth/kite_key_verifier.ts";
 import { readKiteKeyClaims } from "../src/auth/kite_key.ts";
 import { Kite } from "../src/kite.ts";
-import type { CloseOptions, KiteOptions } from "../src/kite_options.ts";
+import type { CloseOptions } from "../src/kite_options.ts";
 import { LimitedLog } from "../src/limited_log.ts";
 import { KiteError, messageOf } from "../src/protocol/errors.ts";
 import { formatIdentity } from "../src/protocol/identity.ts";
 import { VERSION } from "../src/protocol/package_version.ts";
 import type { Server } from "../src/server.ts";
-import { admit, type RegisterMode } from "./admission.ts";
-import { type BudgetOptions, Budgets } from "./budgets.ts";
+import { admit } from "./admission.ts";
+import { Budgets } from "./budgets.ts";
 import { CachedKeyPairs } from "./cached_key_pairs.ts";
 import { Finder } from "./finder.ts";
 import { HeartbeatTokens } from "./heartbeat_tokens.ts";
 import { createHttp, HTTP_PATHS } from "./http.ts";
 import { KeyRing } from "./key_ring.ts";
 import { MeasuredStorage } from "./measured_storage.ts";
-import { addMethods, type MachineOptions } from "./methods.ts";
+import { addMethods } from "./methods.ts";
 import { Metrics } from "./metrics.ts";
-import { choosePolicy, type Policy, type PolicyName } from "./policy.ts";
-import type { LivenessOptions } from "./liveness.ts";
+import { checkKontrolOptions, type KontrolOptions } from "./options.ts";
+import { choosePolicy } from "./policy.ts";
 import { Registry } from "./registry.ts";
 import { KontrolService } from "./service.ts";
 
 import type { Registration, Storage } from "./storage/storage.ts";
-import { TokenIssuer, type TokenIssuerOptions } from "./tokens.ts";
+import { TokenIssuer } from "./tokens.ts";
 import { CallerWatches } from "./caller_watches.ts";
 
 /** The default port of a Kontrol. */
 export const DEFAULT_PORT = 4000;
-
-/** The options of {@linkcode Kontrol}. */
-export interface KontrolOptions extends MachineOptions {
-  /** Stores registrations and key pairs. Kontrol closes it. */
-  readonly storage: Storage;
-  /** Kontrol's own kite.key, signed with one of the key pairs in the storage. */
-  readonly kiteKey: string;
-  /**
-   * The version in Kontrol's own registration.
-   *
-   * @default the version of this package
-   */
-  readonly version?: string;
-  /**
-   * Kontrol's URL as kites reach it, which is written into kite.keys. Port 0 is replaced by the port
-   * on which Kontrol listens.
-   *
-   * @default that of the kite.key
-   */
-  readonly kontrolUrl?: string;
-  /**
-   * The URL of Kontrol's own registration; `""` for none.
-   *
-   * @default `kontrolUrl`
-   */
-  readonly registerUrl?: string;
-  /** The options of Kontrol's kite: address, port, TLS, environment, logger, limits and others. */
-  readonly kite?: Omit<KiteOptions, "kiteKey" | "kontrolKey" | "kontrolUser" | "verify">;
-  /**
-   * Decides who may register and find which kites.
-   *
-   * @default "compatible"
-   */
-  readonly policy?: PolicyName | Policy;
-  /**
-   * Who gets a kite.key from `registerMachine`. Cannot be combined with `machineAuthenticate`.
-   *
-   * @default "closed"
-   */
-  readonly register?: RegisterMode;
-  /** How long kites stay registered without heartbeats. */
-  readonly liveness?: LivenessOptions;
-  /** The validity and the cache of tokens. */
-  readonly tokens?: Omit<TokenIssuerOptions, "keys" | "issuer" | "queue" | "allowance">;
-  /** The limits per user. */
-  readonly budgets?: BudgetOptions;
-  /**
-   * Maximum number of kites in one answer.
-   *
-   * @default 2_000
-   */
-  readonly maxResults?: number;
-  /**
-   * Milliseconds until changes of the key pairs by other Kontrols take effect.
-   *
-   * @default 5_000
-   */
-  readonly keyPairsTimeToLive?: number;
-}
 
 /** Milliseconds for which a verified kite.key is accepted without checking the key pairs again. */
 const VERIFY_TTL = 5_000;
@@ -127,6 +68,7 @@ export class Kontrol implements AsyncDisposable {
    * @throws {KiteError} `configError` that names the invalid option
    */
   constructor(options: KontrolOptions) {
+    checkKontrolOptions(options);
     const { kiteKey } = options;
     const { sub, iss, kontrolURL, kontrolKey } = readKiteKeyClaims(kiteKey);
     const username = iss ?? "";

@@ -22,7 +22,8 @@
  * @module
  */
 export { createKontrol, type CreateKontrolOptions } from "./create.ts";
-export { DEFAULT_PORT, Kontrol, type KontrolOptions } from "./kontrol.ts";
+export { DEFAULT_PORT, Kontrol } from "./kontrol.ts";
+export type { KontrolOptions } from "./options.ts";
 export type { MachineOptions, MachineRequest } from "./methods.ts";
 export type { Caller, Policy, PolicyName } from "./policy.ts";
 export type { RegisterMode } from "./admission.ts";
@@ -33,11 +34,14 @@ export type { TokenIssuerOptions } from "./tokens.ts";
 export { KeyRing, type KeyRingOptions, type NewKeyPair } from "./key_ring.ts";
 export { type CounterName, type Gauge, Metrics } from "./metrics.ts";
 export { MemoryStorage } from "./storage/memory.ts";
-export { SqliteStorage, type SqliteStorageOptions } from "./storage/sqlite.ts";
+export { SqliteStorage } from "./storage/sqlite.ts";
+export type { SqliteStorageOptions } from "./storage/sqlite_options.ts";
 export type { EtcdConnection } from "./storage/etcd_member.ts";
 export type { PostgresConnection } from "./storage/postgres_route.ts";
-export { EtcdStorage, type EtcdStorageOptions } from "./storage/etcd.ts";
-export { PostgresStorage, type PostgresStorageOptions } from "./storage/postgres.ts";
+export { EtcdStorage } from "./storage/etcd.ts";
+export type { EtcdStorageOptions } from "./storage/etcd_options.ts";
+export { PostgresStorage } from "./storage/postgres.ts";
+export type { PostgresStorageOptions } from "./storage/postgres_options.ts";
 export type {
   DeleteOptions,
   GetOptions,

@@ -1,3 +1,4 @@
+import { checkFunction, checkOptions, type Checks } from "../src/config_values.ts";
 import { IDENTITY_FIELDS, type KiteIdentity } from "../src/protocol/identity.ts";
 import type { KontrolQuery } from "../src/protocol/query.ts";
 import { cannotUse } from "../src/protocol/refusal.ts";
@@ -50,6 +51,12 @@ export type PolicyName = "compatible" | "strict";
 
 const COMPATIBLE: Policy = Object.freeze({});
 
+const CHECKS: Checks<Policy> = Object.freeze({
+  mayRegister: checkFunction,
+  mayCall: checkFunction,
+  scope: checkFunction,
+});
+
 const STRICT: Policy = Object.freeze({
   scope: ({ username }: Caller): KontrolQuery => ({ username }),
 });
@@ -57,12 +64,16 @@ const STRICT: Policy = Object.freeze({
 /**
  * Returns the named policy, or the given one.
  *
- * @throws {KiteError} `configError` for an unknown name
+ * @throws {KiteError} `configError` for an unknown name or rule
  */
 export function choosePolicy(policy: PolicyName | Policy): Policy {
   if (policy === "compatible") return COMPATIBLE;
   if (policy === "strict") return STRICT;
-  if (typeof policy === "object" && policy !== null) return policy;
+  if (typeof policy === "object" && policy !== null) {
+    // A misspelt rule would allow everything. An instance of a class may have fields of its own.
+    if (Object.getPrototypeOf(policy) === Object.prototype) checkOptions("policy", policy, CHECKS);
+    return policy;
+  }
   throw cannotUse("policy", 'must be "compatible", "strict" or an object', { value: policy });
 }
 

@@ -3,6 +3,7 @@ import { KiteError } from "./protocol/errors.ts";
 import { validateField } from "./protocol/identity.ts";
 import { DEFAULT_LIMITS, type Limits } from "./protocol/limits.ts";
 import { cannotUse, unknownName } from "./protocol/refusal.ts";
+import { parseKiteUrl } from "./transport/url.ts";
 
 /** Checks one setting. `name` is the option, variable or flag, for the error. */
 export type Check<Value> = (name: string, value: unknown) => Value;
@@ -11,6 +12,7 @@ export type Check<Value> = (name: string, value: unknown) => Value;
 export type Checks<Options> = { readonly [Name in keyof Required<Options>]: Check<unknown> };
 
 const PORT_RULE = "must be an integer from 0 to 65535";
+const LOG_METHODS = Object.freeze(["fatal", "error", "warning", "info", "debug"]);
 const URL_PROTOCOLS: readonly string[] = Object.freeze(["http:", "https:", "ws:", "wss:"]);
 
 /** A field of a kite's identity. */
@@ -93,8 +95,11 @@ export function readDuration(name: string, text: string): number {
 export function checkUrl(name: string, value: unknown): string {
   const text = typeof value === "string" ? value.trim() : "";
   if (!URL.canParse(text) || !URL_PROTOCOLS.includes(new URL(text).protocol)) {
-    throw cannotUse(name, "must be a URL such as http://localhost:4000/kite", { value });
+    // What stands before an "@" may be a password.
+    const shown = text.includes("@") ? {} : { value };
+    throw cannotUse(name, "must be a URL such as http://localhost:4000/kite", shown);
   }
+  parseKiteUrl(text, name);
   const end = text.search(/[?#]|$/);
   return text.slice(0, end).replace(/\/+$/, "") + text.slice(end);
 }
@@ -131,6 +136,16 @@ export function checkFunction(name: string, value: unknown): unknown {
 export function checkAnyObject(name: string, value: unknown): object {
   if (typeof value === "object" && value !== null) return value;
   throw cannotUse(name, "must be an object", { value });
+}
+
+/** A logger: an object with a method for each level. */
+export function checkLogger(name: string, value: unknown): object {
+  const logger = checkAnyObject(name, value) as Readonly<Record<string, unknown>>;
+  for (const level of LOG_METHODS) {
+    if (typeof logger[level] === "function") continue;
+    throw cannotUse(name, `must have the methods ${LOG_METHODS.join(", ")}`);
+  }
+  return logger;
 }
 
 /** Text that must not appear in an error message. */

@@ -207,7 +207,7 @@ export class DiallingClient implements Client {
     if (options === NO_OPTIONS) return this.#tellOnce(options, method, args);
     // Callers without types may pass anything.
     const wrong = checkTell(options, method);
-    if (wrong !== undefined) return failedCall(wrong, { method: String(method), url: this.url });
+    if (wrong !== undefined) return failedCall(wrong, { method, url: this.url });
     const resolved = resolveWithin(options, this.#host.timeout);
     return resolved.idempotent === true
       ? this.#tellRepeatedly(resolved, method, args)
@@ -233,7 +233,7 @@ export class DiallingClient implements Client {
     const canWait = due !== undefined || (isDialling && this.#options.whileDown !== "fail");
     const wrong = checkTell(options, method) ?? (canWait ? undefined : this.whyNotConnected());
     if (wrong !== undefined) {
-      return await failedCall(wrong, { method: String(method), url: this.url });
+      return await failedCall(wrong, { method, url: this.url });
     }
     if (due === undefined) this.#dialler.hurry();
     else due.finally(() => this.#waiting.resolveAll()).catch(() => {});
@@ -241,7 +241,7 @@ export class DiallingClient implements Client {
     try {
       timeout = await this.#waiting.wait(method, timeout, options.signal);
     } catch (error) {
-      return await failedCall(error as KiteError, { method: String(method), url: this.url });
+      return await failedCall(error as KiteError, { method, url: this.url });
     }
     return await this.#tellOnce({ ...options, timeout }, method, args);
   }

@@ -156,19 +156,19 @@ export class Kite implements AsyncDisposable {
 
   /** Adds a hook that runs before the handler of every method. */
   preHandle(handler: Handler): this {
-    this.#core.methods.hooks.pre.push(handler);
+    this.#core.methods.hooks.add("pre", handler);
     return this;
   }
 
   /** Adds a hook that runs after the handler of every method, unless there was an error. */
   postHandle(handler: Handler): this {
-    this.#core.methods.hooks.post.push(handler);
+    this.#core.methods.hooks.add("post", handler);
     return this;
   }
 
   /** Adds a hook that runs last for every method, also after an error. */
   finalFunc(handler: FinalHandler): this {
-    this.#core.methods.hooks.final.push(handler);
+    this.#core.methods.hooks.add("final", handler);
     return this;
   }
 

@@ -4,9 +4,9 @@ import type { BuiltinPermissions } from "./builtins/mod.ts";
 import { CONFIG_NAMES, resolveConfig } from "./config.ts";
 import type { Config, ConfigOptions } from "./config_options.ts";
 import {
-  checkAnyObject,
   checkBoolean,
   checkFunction,
+  checkLogger,
   checkName,
   checkNames,
   checkOptions,
@@ -182,7 +182,7 @@ const CHECKS: Checks<OwnOptions> = Object.freeze({
   clockTolerance: checkTtl,
   sockjs: (name, value) => checkOptions(name, value, SOCKJS_CHECKS),
   logConnections: checkBoolean,
-  logger: checkAnyObject,
+  logger: checkLogger,
 });
 
 /**

@@ -1,10 +1,39 @@
+import {
+  checkFunction,
+  checkOptions,
+  checkRange,
+  type Checks,
+  checkWait,
+} from "../../src/config_values.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { IDENTITY_FIELDS, isUuid, validateField } from "../../src/protocol/identity.ts";
 import { quote } from "../../src/protocol/quote.ts";
 import { cannotUse } from "../../src/protocol/refusal.ts";
-import type { KeyPair, Registration, StoredKeyPair } from "./storage.ts";
+import type { KeyPair, Registration, StorageOptions, StoredKeyPair } from "./storage.ts";
 
 const MAX_URL_LENGTH = 8_192;
+
+/** Milliseconds of an interval; 2³¹−1 at most, beyond which timers fire at once. */
+export const checkMilliseconds = checkRange(1, 2 ** 31 - 1);
+
+const STORAGE_CHECKS: Checks<StorageOptions> = Object.freeze({
+  timeToLive: checkMilliseconds,
+  operationTimeout: checkWait,
+  onError: checkFunction,
+});
+
+/**
+ * Checks the options of a storage.
+ *
+ * @param own the checks of the options that other storages do not have
+ * @throws {KiteError} `configError` that names the option
+ */
+export function checkStorageOptions<Options extends StorageOptions>(
+  options: Options,
+  own: Checks<Omit<Options, keyof StorageOptions>>,
+): void {
+  checkOptions("", options, { ...STORAGE_CHECKS, ...own });
+}
 
 /** The stored form of an ID: lower case, as PostgreSQL returns UUIDs. */
 export function canonicalId(id: string): string {

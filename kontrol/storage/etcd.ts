@@ -6,7 +6,8 @@ import { EtcdFeed, type LeasedRegistration } from "./etcd_feed.ts";
 import { EtcdInvites } from "./etcd_invites.ts";
 import { EtcdKeyPairs } from "./etcd_key_pairs.ts";
 import { EtcdKeys } from "./etcd_keys.ts";
-import type { EtcdConnection, EtcdEntry, EtcdStep } from "./etcd_member.ts";
+import type { EtcdEntry, EtcdStep } from "./etcd_member.ts";
+import { checkEtcdOptions, type EtcdStorageOptions } from "./etcd_options.ts";
 import { EtcdReplica } from "./etcd_replica.ts";
 import { ignoreError, storageError } from "./failure.ts";
 import { RegistrationIndex } from "./registration_index.ts";
@@ -23,35 +24,11 @@ import {
   type Registration,
   type Storage,
   type StorageListener,
-  type StorageOptions,
   type Watch,
 } from "./storage.ts";
 import { OwnedIds } from "./owned_ids.ts";
 import { plain } from "./watch_hub.ts";
 import { WatchSource } from "./watch_source.ts";
-
-/** The options of {@linkcode EtcdStorage}. The time to live is rounded up to whole seconds. */
-export interface EtcdStorageOptions extends StorageOptions, EtcdConnection {
-  /**
-   * The prefix of all keys, without a trailing "/".
-   *
-   * @default "/kites"
-   */
-  readonly prefix?: string;
-  /**
-   * Milliseconds between two checks that the watch stream is alive.
-   *
-   * @default 5_000
-   */
-  readonly checkInterval?: number;
-  /**
-   * Milliseconds by which query results may lag behind changes of other Kontrols. During this time,
-   * queries are answered from memory without asking etcd for its revision; with 0, every query asks.
-   *
-   * @default 10
-   */
-  readonly freshness?: number;
-}
 
 const DEFAULT_FRESHNESS = 10;
 
@@ -101,6 +78,7 @@ export class EtcdStorage implements Storage {
    * @throws {KiteError} `configError`: an endpoint is not valid
    */
   constructor(options: EtcdStorageOptions = {}) {
+    checkEtcdOptions(options);
     const { prefix = "/kites", checkInterval = DEFAULT_CHECK_INTERVAL } = options;
     const { freshness = DEFAULT_FRESHNESS } = options;
     const onError = options.onError ?? ignoreError;

@@ -1,3 +1,5 @@
+import { checkPem, type Checks, checkSecret, checkWord } from "../../src/config_values.ts";
+import { cannotUse } from "../../src/protocol/refusal.ts";
 import type { StorageErrorCode } from "./failure.ts";
 
 /** How to reach an etcd cluster. */
@@ -30,6 +32,22 @@ export interface EtcdConnection {
    * @default "http"
    */
   readonly protocol?: "http" | "grpc";
+}
+
+/** The checks of {@linkcode EtcdConnection}. Whoever connects checks the endpoints. */
+export const CONNECTION_CHECKS: Checks<EtcdConnection> = Object.freeze({
+  endpoints: checkList,
+  username: checkSecret,
+  password: checkSecret,
+  ca: checkPem,
+  cert: checkPem,
+  key: checkPem,
+  protocol: checkWord(["http", "grpc"]),
+});
+
+function checkList(name: string, value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw cannotUse(name, "must be an array of URLs", { value });
 }
 
 /** A key and its value, as text. */

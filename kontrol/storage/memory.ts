@@ -4,6 +4,7 @@ import {
   checkKeyPair,
   checkKnownPair,
   checkRegistration,
+  checkStorageOptions,
   idTakenError,
 } from "./check.ts";
 import { ignoreError, storageError, throwIfAborted } from "./failure.ts";
@@ -56,8 +57,13 @@ export class MemoryStorage implements Storage {
   #sweeper: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  /** Creates an empty storage. */
+  /**
+   * Creates an empty storage.
+   *
+   * @throws {KiteError} `configError` that names the invalid option
+   */
   constructor(options: StorageOptions = {}) {
+    checkStorageOptions(options, {});
     this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
     this.#hub = new WatchHub(this.#entries, { onError: options.onError ?? ignoreError });
   }

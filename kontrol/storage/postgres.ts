@@ -17,7 +17,8 @@ import {
   type StampedRegistration,
   toStamped,
 } from "./postgres_feed.ts";
-import { type PostgresConnection, PostgresServer } from "./postgres_route.ts";
+import { checkPostgresOptions, DEFAULTS, type PostgresStorageOptions } from "./postgres_options.ts";
+import { PostgresServer } from "./postgres_route.ts";
 import { PostgresInvites } from "./postgres_invites.ts";
 import { PostgresKeyPairs } from "./postgres_key_pairs.ts";
 import { microseconds, NOW, setUpSchema } from "./postgres_schema.ts";
@@ -34,50 +35,11 @@ import {
   type Registration,
   type Storage,
   type StorageListener,
-  type StorageOptions,
   type Watch,
 } from "./storage.ts";
 import { OwnedIds } from "./owned_ids.ts";
 import { plain } from "./watch_hub.ts";
 import { WatchSource } from "./watch_source.ts";
-
-/** The options of {@linkcode PostgresStorage}. */
-export interface PostgresStorageOptions extends StorageOptions, PostgresConnection {
-  /**
-   * Maximum number of connections, in addition to the one for watches.
-   *
-   * @default 10
-   */
-  readonly connections?: number;
-  /**
-   * Milliseconds between two polls for changes of Go Kontrols and for expired registrations. Polling
-   * runs only while there are watches or loss listeners. Behind a pooler such as PgBouncer, which
-   * passes no notifications, the interval is at most 1_000: changes of other Kontrols arrive with that
-   * delay, and several changes of one kite within an interval arrive as one.
-   *
-   * @default 2_000
-   */
-  readonly pollInterval?: number;
-  /**
-   * Milliseconds between two full reads of the table, while polling runs.
-   *
-   * @default 30_000
-   */
-  readonly fullInterval?: number;
-  /**
-   * Milliseconds between two deletions of expired rows.
-   *
-   * @default 120_000
-   */
-  readonly cleanInterval?: number;
-}
-
-const DEFAULTS = {
-  connections: 10,
-  pollInterval: 2_000,
-  fullInterval: 30_000,
-  cleanInterval: 120_000,
-} as const;
 
 /** Rows refreshed by one statement. */
 const REFRESH_BATCH = 1_000;
@@ -115,8 +77,13 @@ export class PostgresStorage implements Storage {
   #feed: PostgresFeed | undefined;
   #setUp: Promise<void> | undefined;
 
-  /** Connects on the first operation. */
+  /**
+   * Connects on the first operation.
+   *
+   * @throws {KiteError} `configError` that names the invalid option
+   */
   constructor(options: PostgresStorageOptions) {
+    checkPostgresOptions(options);
     const { connections, pollInterval, fullInterval, cleanInterval } = { ...DEFAULTS, ...options };
     const onError = options.onError ?? ignoreError;
     const timeout = options.operationTimeout ?? DEFAULT_OPERATION_TIMEOUT;

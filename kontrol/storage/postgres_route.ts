@@ -1,4 +1,5 @@
 import type postgres from "postgres";
+import { checkPort, type Checks, checkSecret, checkWord } from "../../src/config_values.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 import { isAllowed } from "../../src/runtime/platform.ts";
 import { bounded } from "./failure.ts";
@@ -37,6 +38,16 @@ export interface PostgresConnection {
    */
   readonly tls?: "disable" | "require" | "verify-full";
 }
+
+/** The checks of {@linkcode PostgresConnection}. */
+export const CONNECTION_CHECKS: Checks<PostgresConnection> = Object.freeze({
+  host: checkSecret,
+  port: checkPort,
+  username: checkSecret,
+  password: checkSecret,
+  database: checkSecret,
+  tls: checkWord(["disable", "require", "verify-full"]),
+});
 
 /** The driver's connection pool. */
 export type Sql = ReturnType<typeof postgres>;

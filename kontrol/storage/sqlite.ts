@@ -10,6 +10,7 @@ import { SqliteClock } from "./sqlite_clock.ts";
 import { SqliteEvents } from "./sqlite_events.ts";
 import { SqliteInvites } from "./sqlite_invites.ts";
 import { SqliteKeyPairs } from "./sqlite_key_pairs.ts";
+import { checkSqliteOptions, type SqliteStorageOptions } from "./sqlite_options.ts";
 import { SqliteRunner } from "./sqlite_runner.ts";
 import { DISTINCT_VERSIONS, selectedRegistration, selectStatement } from "./sqlite_schema.ts";
 import {
@@ -24,23 +25,9 @@ import {
   type Registration,
   type Storage,
   type StorageListener,
-  type StorageOptions,
   type Watch,
 } from "./storage.ts";
 import { isSameKite, WatchHub } from "./watch_hub.ts";
-
-/** The options of {@linkcode SqliteStorage}. */
-export interface SqliteStorageOptions extends StorageOptions {
-  /** The database file, or `":memory:"`. Several Kontrols on one machine may share a file. */
-  readonly path: string;
-  /**
-   * Milliseconds between two polls for changes of other processes and for expired registrations.
-   * Polling runs only while there are watches or loss listeners.
-   *
-   * @default 250
-   */
-  readonly pollInterval?: number;
-}
 
 const DEFAULT_POLL_INTERVAL = 250;
 
@@ -90,9 +77,10 @@ export class SqliteStorage implements Storage {
   /**
    * Opens the database and creates its tables if needed.
    *
-   * @throws {KiteError} `configError` or `storageError`: the file cannot be opened or set up
+   * @throws {KiteError} `configError` or `storageError`: the file cannot be opened or set up, an option is invalid
    */
   constructor(options: SqliteStorageOptions) {
+    checkSqliteOptions(options);
     this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
     this.#onError = options.onError ?? ignoreError;
     const pollInterval = options.pollInterval ?? DEFAULT_POLL_INTERVAL;

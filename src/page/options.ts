@@ -1,8 +1,8 @@
 import { checkAuthentication, type ClientOptions } from "../client_options.ts";
 import {
-  checkAnyObject,
   checkBoolean,
   checkLimits,
+  checkLogger,
   checkName,
   checkOptions,
   type Checks,
@@ -112,7 +112,7 @@ const CHECKS: Checks<KiteOptions> = Object.freeze({
   handshakeTimeout: checkWait,
   compact: checkBoolean,
   logLevel: checkWord(LOG_LEVELS),
-  logger: checkAnyObject,
+  logger: checkLogger,
   limits: checkLimits,
 });
 

@@ -2,7 +2,7 @@ import { parseVersionQuery, type VersionMatcher } from "./constraint.ts";
 import { KiteError } from "./errors.ts";
 import { IDENTITY_FIELDS, type KiteIdentity } from "./identity.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
-import { cannotUse } from "./refusal.ts";
+import { cannotUse, unknownName } from "./refusal.ts";
 
 /**
  * Selects kites by the fields of their identity. `version` may be a constraint. A field that is
@@ -22,16 +22,24 @@ export function isEmptyQuery(query: KontrolQuery): boolean {
  * string, is too long or contains `/`, or if the version is neither a version nor a constraint.
  */
 export function readQuery(value: unknown, nameLength?: number): KontrolQuery {
-  const query = readQueryFields(value, nameLength);
+  const query = readFields(value, nameLength);
   if (query.version !== undefined) parseVersionQuery(query.version);
   return query;
 }
 
-/** Reads a query like {@linkcode readQuery}, but leaves the check of the version to Kontrol. */
-export function readQueryFields(
-  value: unknown,
-  nameLength: number = DEFAULT_LIMITS.nameLength,
-): KontrolQuery {
+/**
+ * Reads a query of the user like {@linkcode readQuery}, but leaves the check of the version to Kontrol.
+ * Refuses unknown fields: without a misspelt field, the query would match more kites.
+ */
+export function readQueryFields(value: unknown): KontrolQuery {
+  for (const field of Object.keys(typeof value === "object" && value !== null ? value : {})) {
+    if ((IDENTITY_FIELDS as readonly string[]).includes(field)) continue;
+    throw unknownName("query field", field, IDENTITY_FIELDS, "argumentError");
+  }
+  return readFields(value);
+}
+
+function readFields(value: unknown, nameLength: number = DEFAULT_LIMITS.nameLength): KontrolQuery {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const rule = `must be an object with any of ${IDENTITY_FIELDS.join(", ")}`;
     throw cannotUse("query", rule, { value, type: "argumentError" });

@@ -1,5 +1,6 @@
 import type { Verified, Verifier } from "../auth/verifier.ts";
 import { KiteError, messageOf } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
 import type { Authentication } from "./codec.ts";
 import { IncomingCall, type KiteRequest } from "./request.ts";
 
@@ -39,8 +40,18 @@ export class Authenticators {
     this.#generation++;
   }
 
-  /** Adds an authenticator of the owner. It replaces one of the same type. */
+  /**
+   * Adds an authenticator of the owner. It replaces one of the same type.
+   *
+   * @throws {KiteError} `configError`
+   */
   set(type: string, authenticator: Authenticator): void {
+    if (typeof type !== "string" || type === "") {
+      throw cannotUse("authentication type", "must be text that is not empty", { value: type });
+    }
+    if (typeof authenticator !== "function") {
+      throw cannotUse("authenticator", "must be a function", { value: authenticator });
+    }
     this.#verifiers.delete(type);
     this.#own.set(type, authenticator);
     this.#generation++;

@@ -2,7 +2,8 @@ import type { KiteError } from "../protocol/errors.ts";
 
 /** The target of a failed call. */
 export interface CallTarget {
-  readonly method: string;
+  /** The method's name; callers without types may have passed anything. */
+  readonly method: unknown;
   /** The remote's URL, or its address if it has dialled this side. */
   readonly url: string;
 }
@@ -29,7 +30,8 @@ function rethrow(error: unknown): never {
   throw error;
 }
 
-function describe(error: KiteError, { method, url }: CallTarget): void {
+function describe(error: KiteError, { method: given, url }: CallTarget): void {
+  const method = typeof given === "string" ? given : "";
   if (error.method !== undefined || !Object.isExtensible(error)) return;
   define(error, "method", method, true);
   define(error, "url", url, true);

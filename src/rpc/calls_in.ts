@@ -7,6 +7,7 @@ import { exceedsBytes } from "../transport/byte_length.ts";
 import { errorObject } from "./answer.ts";
 import type { IncomingRequest } from "./codec.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
+import { FIRST_CREDIT, readFirstCredit } from "./first_credit.ts";
 import type { InFlight } from "./in_flight.ts";
 import type { MessageSender } from "./message_sender.ts";
 import { closeSource } from "./outgoing_stream.ts";
@@ -154,6 +155,7 @@ export class CallsIn {
     this.#inFlight.add(bytes);
     const life = IncomingCall.lifeOf(request);
     if (responseId !== undefined) this.#waiting.set(responseId, life);
+    this.#nameExtensions();
     const finish = (): void => {
       life.end();
       if (responseId !== undefined && this.#waiting.get(responseId) === life) {
@@ -172,6 +174,15 @@ export class CallsIn {
         this.#answerThrown(request, responseId, error, startedAt);
       },
     );
+  }
+
+  /** The caller is told before the first answer, which may take long: it may cancel the call. */
+  #nameExtensions(): void {
+    const sender = this.#sender;
+    const can = sender.extensions.forAnswer;
+    if (can === undefined || !sender.isOpen) return;
+    sender.sendText(sender.plain.names(can));
+    sender.extensions.announced();
   }
 
   #answer(
@@ -195,6 +206,7 @@ export class CallsIn {
           sender.sendPlain(codec.result(responseId, result, functions, NO_IDS, can));
         } else {
           sender.send(functions, (ids) => codec.result(responseId, result, functions, ids, can));
+          beginStream(functions, request, sender);
         }
       }
       if (can !== undefined) sender.extensions.announced();
@@ -256,6 +268,19 @@ function followStreams(functions: readonly FoundFunction[], request: IncomingCal
       else life.leave();
     };
   }
+}
+
+/** Begins the stream that is the whole answer, if its caller gave credit with the request. */
+function beginStream(
+  [first]: readonly FoundFunction[],
+  request: IncomingCall,
+  { remoteFunctions }: MessageSender,
+): void {
+  if (first?.stream === undefined || first.path.length !== 1) return;
+  const allowed = readFirstCredit(request.meta[FIRST_CREDIT]);
+  if (allowed === undefined) return;
+  const { credit, next, end } = allowed;
+  first.stream.pull(credit, remoteFunctions.make(next), remoteFunctions.make(end));
 }
 
 /** Ends the stream of a result that is not sent. */

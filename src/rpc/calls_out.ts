@@ -5,6 +5,7 @@ import { failedCall } from "./call_failure.ts";
 import type { Authentication, Codec, OutgoingRequest, RequestHead } from "./codec.ts";
 import { disconnected } from "./disconnected.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
+import { EXPECTS_STREAM, FIRST_CREDIT, writeFirstCredit } from "./first_credit.ts";
 import type { MessageSender } from "./message_sender.ts";
 import { LAST_ID } from "./tracked.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
@@ -13,6 +14,8 @@ import type { TellOptions } from "./remote.ts";
 import { checkTell, NO_OPTIONS, resolveWithin } from "./tell_options.ts";
 import type { CloseInfo } from "../transport/session.ts";
 
+/** Calls given up that are remembered until the remote has answered for the first time, at most. */
+const MOST_GIVEN_UP = 64;
 const NO_IDS: readonly number[] = Object.freeze([]);
 
 /** Options of {@linkcode CallsOut}. */
@@ -32,6 +35,8 @@ export class CallsOut {
   readonly #options: CallsOutOptions;
   readonly #pending: PendingCalls;
   #head: RequestHead | undefined;
+  /** Calls given up while it was not known whether the remote can cancel them. */
+  #givenUp: number[] = [];
   #headCodec: Codec | undefined;
   #headCredentials: Authentication | undefined;
 
@@ -55,7 +60,7 @@ export class CallsOut {
     return new Promise((resolve) => {
       const error = this.#call(options, method, args, resolve);
       if (error !== undefined) {
-        resolve(failedCall(error, { method: String(method), url: this.#options.remoteUrl() }));
+        resolve(failedCall(error, { method, url: this.#options.remoteUrl() }));
       }
     });
   }
@@ -68,7 +73,10 @@ export class CallsOut {
   settle(id: number, args: readonly unknown[]): boolean {
     const call = this.#pending.take(id);
     if (call === undefined) return false;
-    if (!this.#sender.extensions.isKnown) this.#sender.learn(namesIn(args[0]));
+    if (!this.#sender.extensions.isKnown) {
+      this.#sender.learn(namesIn(args[0]));
+      this.acquainted();
+    }
     const { error, result } = readAnswer(args);
     if (error === undefined) this.#succeed(call, result);
     else this.#refuse(call, error);
@@ -143,6 +151,9 @@ export class CallsOut {
       const reason = `${pendingCalls} calls wait already (limit: pendingCalls)`;
       return new KiteError("limitError", reason);
     }
+    const isStream = (options as { [EXPECTS_STREAM]?: true })[EXPECTS_STREAM] === true &&
+      sender.extensions.has("stream/1");
+    if (isStream) return this.#callStream(options, method, args, resolve);
     const responseId = sender.ids.take();
     let functions: readonly FoundFunction[];
     try {
@@ -184,6 +195,29 @@ export class CallsOut {
     return undefined;
   }
 
+  /** Begins a call whose answer should be a stream, with the first credit for it. */
+  #callStream(
+    options: TellOptions,
+    method: string,
+    args: readonly unknown[],
+    resolve: (result: unknown) => void,
+  ): KiteError | undefined {
+    try {
+      const { stream, firstCredit } = this.#sender.streams.expect();
+      const meta = { ...options.meta, [FIRST_CREDIT]: writeFirstCredit(firstCredit) };
+      const error = this.#call(
+        { ...options, meta, [EXPECTS_STREAM]: undefined } as TellOptions,
+        method,
+        args,
+        (result) => resolve(stream.settle(result)),
+      );
+      if (error !== undefined) stream.settle(undefined);
+      return error;
+    } catch (error) {
+      return asKiteError(error, "argumentError");
+    }
+  }
+
   /** Returns a function that releases the functions and the signal of a call when it ends. */
   #cleanUp(
     method: string,
@@ -210,9 +244,18 @@ export class CallsOut {
   /** Cancels a call at the remote if it supports that. */
   #giveUp(id: number): void {
     const sender = this.#sender;
-    if (sender.isOpen && sender.extensions.has("cancel/1")) {
-      sender.sendText(sender.codec.cancel(id));
+    if (!sender.isOpen) return;
+    if (sender.extensions.has("cancel/1")) sender.sendText(sender.codec.cancel(id));
+    else if (!sender.extensions.isKnown && this.#givenUp.length < MOST_GIVEN_UP) {
+      this.#givenUp.push(id);
     }
+  }
+
+  /** The remote has answered for the first time: what was given up before is cancelled, if it can be. */
+  acquainted(): void {
+    const givenUp = this.#givenUp;
+    this.#givenUp = [];
+    for (const id of givenUp) this.#giveUp(id);
   }
 
   #requestHead(codec: Codec): RequestHead {

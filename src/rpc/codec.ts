@@ -70,6 +70,8 @@ export type Incoming =
   | { readonly kind: "release"; readonly ids: readonly number[] }
   /** These functions of the remote can no longer be called. */
   | { readonly kind: "revoke"; readonly ids: readonly number[] }
+  /** The names of the remote's extensions, unchecked. */
+  | { readonly kind: "can"; readonly names: unknown }
   /** The codec has handled the message itself. */
   | { readonly kind: "none" }
   | IncomingBroken;

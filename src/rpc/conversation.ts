@@ -213,6 +213,9 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
         return this.#out?.refuse(incoming.id, readError(incoming.error));
       case "invoke":
         return this.#invoked(incoming, typeof message === "string", size);
+      case "can":
+        this.#sender.learn(incoming.names);
+        return this.#out?.acquainted();
       case "cancel":
         return this.#in?.cancel(incoming.id);
       case "release":

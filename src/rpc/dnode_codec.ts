@@ -1,6 +1,6 @@
 import type { FoundFunction } from "../dnode/scrub.ts";
 import { stringify } from "../dnode/scrub.ts";
-import { nestsDeeperThan } from "../dnode/nesting.ts";
+import { isTooDeepToParse, nestsDeeperThan } from "../protocol/nesting.ts";
 import {
   type CallbackPlace,
   placeCallbacks,
@@ -18,6 +18,7 @@ import { type Metadata, readOutcome } from "./metadata.ts";
 
 /** Methods that cancel calls, or release and revoke functions. They are not answered. */
 const CANCEL = "kite.cancel";
+const CAN = "kite.can";
 const RELEASE = "kite.release";
 const REVOKE = "kite.revoke";
 
@@ -84,6 +85,11 @@ export class DnodeCodec implements Codec {
     return `{"method":${id},"arguments":${stringify(args, functions)},"callbacks":{${
       callbacksText(functions, ids, "")
     }}}`;
+  }
+
+  /** Names our extensions to a remote that waits for its first answer; `can` is JSON. */
+  names(can: string): string {
+    return `{"method":"${CAN}","arguments":[{"withArgs":${can}}],"callbacks":{}}`;
   }
 
   release(ids: readonly number[]): string {
@@ -206,7 +212,7 @@ export class DnodeCodec implements Codec {
    */
   #tooDeep(text: string): Incoming {
     const reason = `message nested deeper than ${this.#limits.nesting} (limit: nesting)`;
-    const message = parseObject(text);
+    const message = isTooDeepToParse(text) ? "" : parseObject(text);
     return typeof message === "string"
       ? { kind: "broken", type: "limitError", reason }
       : this.#refused(message, "limitError", reason);
@@ -240,11 +246,13 @@ export class DnodeCodec implements Codec {
   }
 }
 
-/** Reads a message that cancels a call or releases or revokes functions; undefined for others. */
+/** Reads a message that tells something and is not answered; undefined for others. */
 function readNotice(method: string, args: readonly unknown[]): Incoming | undefined {
   switch (method) {
     case CANCEL:
       return isId(args[0]) ? { kind: "cancel", id: args[0] } : broken("no call to cancel is named");
+    case CAN:
+      return { kind: "can", names: args };
     case RELEASE:
       return { kind: "release", ids: args.filter(isId) };
     case REVOKE:

@@ -52,8 +52,8 @@ const NOTHING: Batch = Object.freeze({ items: [], bytes: 0 });
 /** The consumer's side of a stream: requests items, and yields them in order. */
 export class IncomingStream<Item = unknown> implements RemoteStream<Item> {
   readonly #host: IncomingStreamHost;
-  readonly #pull: Callback;
-  readonly #cancel: Callback;
+  #pull: Callback;
+  #cancel: Callback;
   readonly #waiters: Waiter[] = [];
   /** The batch that is being read, and the index of its next item. */
   #batch: Batch = NOTHING;
@@ -124,6 +124,35 @@ export class IncomingStream<Item = unknown> implements RemoteStream<Item> {
     await this.return();
   }
 
+  /**
+   * Begins before the remote has named its functions.
+   *
+   * @returns the credit and the functions that go with the request
+   * @throws {KiteError} `disconnect`, `limitError`
+   */
+  expect(): { readonly credit: number; readonly functions: readonly [Callback, Callback] } {
+    this.#isStarted = true;
+    const functions = this.#host.started(this, this.#receivers());
+    this.#ask([]);
+    return { credit: this.#allowed, functions };
+  }
+
+  /**
+   * The call has ended that {@linkcode IncomingStream.expect} began for.
+   *
+   * @param result what it was resolved with
+   * @returns this stream if the result is one, and else the result
+   */
+  settle(result: unknown): unknown {
+    if (!(result instanceof IncomingStream)) {
+      if (!this.#isEnded) this.#finish(undefined);
+      return result;
+    }
+    this.#pull = result.#pull;
+    this.#cancel = result.#cancel;
+    return this;
+  }
+
   /** Ends the stream with an error, and discards the items that wait. */
   abort(error: KiteError): void {
     this.#isStarted = true;
@@ -140,14 +169,17 @@ export class IncomingStream<Item = unknown> implements RemoteStream<Item> {
   #start(): void {
     this.#isStarted = true;
     try {
-      const functions = this.#host.started(this, {
-        next: (items, bytes) => this.#receive(items, bytes),
-        end: (error) => this.#receiveEnd(error),
-      });
-      this.#ask(functions);
+      this.#ask(this.#host.started(this, this.#receivers()));
     } catch (error) {
       this.#leave(error as KiteError);
     }
+  }
+
+  #receivers(): StreamReceivers {
+    return {
+      next: (items, bytes) => this.#receive(items, bytes),
+      end: (error) => this.#receiveEnd(error),
+    };
   }
 
   /** Requests as many items as the window has room for. */

@@ -213,6 +213,10 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
     return this.#callbacks?.release(callback) ?? false;
   }
 
+  handOut(functions: readonly Callback[]): readonly number[] {
+    return this.#handOut(functions.map((callback) => ({ path: [], callback })));
+  }
+
   /** Removes a function that the remote no longer needs. */
   forget(callback: Callback): void {
     this.#callbacks?.forget(callback);

@@ -1,4 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
+import { cannotUse } from "../protocol/refusal.ts";
 import type { KiteRequest } from "./request.ts";
 import type { MethodSchemas } from "./contract_types.ts";
 import { Throttle } from "./throttle.ts";
@@ -32,6 +33,16 @@ export class Hooks {
   readonly pre: Handler[] = [];
   readonly post: Handler[] = [];
   readonly final: FinalHandler[] = [];
+
+  /**
+   * Adds a hook.
+   *
+   * @throws {KiteError} `configError` if it is not a function
+   */
+  add<Phase extends "pre" | "post" | "final">(phase: Phase, hook: Hooks[Phase][number]): void {
+    if (typeof hook !== "function") throw cannotUse("hook", "must be a function", { value: hook });
+    (this[phase] as unknown[]).push(hook);
+  }
 
   /** True if there are no hooks. */
   get isEmpty(): boolean {
@@ -119,17 +130,17 @@ export class ServedMethod implements Method {
   }
 
   preHandle(handler: Handler): this {
-    this.#hooks.pre.push(handler);
+    this.#hooks.add("pre", handler);
     return this;
   }
 
   postHandle(handler: Handler): this {
-    this.#hooks.post.push(handler);
+    this.#hooks.add("post", handler);
     return this;
   }
 
   finalFunc(handler: FinalHandler): this {
-    this.#hooks.final.push(handler);
+    this.#hooks.add("final", handler);
     return this;
   }
 

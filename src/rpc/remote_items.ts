@@ -1,4 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
+import { EXPECTS_STREAM } from "./first_credit.ts";
 import { IncomingStream } from "./incoming_stream.ts";
 import type { TellOptions } from "./remote.ts";
 import type { RemoteStream } from "./remote_stream.ts";
@@ -99,9 +100,8 @@ export class RemoteItems implements RemoteStream<unknown> {
     const { name, options, call } = this.#method;
     const lastId = this.#lastId;
     // Asking again for the items after an id has no other effect.
-    const result = await call(
-      lastId === undefined ? options : { ...options, lastId, idempotent: true },
-    );
+    const repeated = lastId === undefined ? options : { ...options, lastId, idempotent: true };
+    const result = await call({ ...repeated, [EXPECTS_STREAM]: true } as TellOptions);
     if (!(result instanceof IncomingStream)) {
       throw new KiteError(
         "invalidResponse",

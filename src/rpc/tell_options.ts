@@ -1,5 +1,6 @@
 import type { KiteError } from "../protocol/errors.ts";
 import { cannotUse, unknownName } from "../protocol/refusal.ts";
+import { FIRST_CREDIT } from "./first_credit.ts";
 import { isTrackingId, LAST_ID } from "./tracked.ts";
 import type { TellOptions } from "./remote.ts";
 
@@ -67,7 +68,7 @@ export function resolveWithin(options: TellOptions, timeout: number): TellOption
     : AbortSignal.any([own.signal, within.signal]);
   // If the deadline has passed, the signal is aborted within the same millisecond.
   const bound = Math.min(wait, Math.max(1, left));
-  const { [LAST_ID]: _position, ...inherited } = within.meta;
+  const { [LAST_ID]: _position, [FIRST_CREDIT]: _credit, ...inherited } = within.meta;
   return {
     ...own,
     timeout: bound === Infinity ? 0 : bound,

@@ -8,7 +8,8 @@ import {
 import { Kite } from "../kite.ts";
 import type { KiteOptions } from "../kite_options.ts";
 import type { Server } from "../server.ts";
-import { Kontrol, type KontrolOptions } from "../../kontrol/kontrol.ts";
+import { Kontrol } from "../../kontrol/kontrol.ts";
+import type { KontrolOptions } from "../../kontrol/options.ts";
 import { MemoryStorage } from "../../kontrol/storage/memory.ts";
 
 /** Options of {@linkcode startTestKontrol}. */

@@ -1,3 +1,4 @@
+import { isTooDeepToParse } from "../protocol/nesting.ts";
 import { exceedsBytes } from "./byte_length.ts";
 
 /**
@@ -89,7 +90,7 @@ export function writeRaw(messages: readonly string[], write: (text: string) => v
 
 /** Reads a text that {@linkcode writeRaw} wrote. What is no array of messages stays a text. */
 export function readRaw(text: string): Message[] {
-  if (!isCompact(text)) return [text];
+  if (!isCompact(text) || isTooDeepToParse(text)) return [text];
   try {
     const messages: unknown[] = JSON.parse(text);
     return messages.every(Array.isArray) ? messages as unknown[][] : [text];

@@ -16,12 +16,13 @@ const SESSION_LENGTH = 20;
  * Parses the URL of a kite. Removes the fragment, and converts `ws:` and `wss:` to `http:` and
  * `https:`, since the scheme does not determine the framing (docs/protocol.md §1).
  *
+ * @param name what the user calls the URL
  * @throws {KiteError} `configError` with the reason.
  */
-export function parseKiteUrl(url: string | URL): URL {
+export function parseKiteUrl(url: string | URL, name = "url"): URL {
   // The URL parser would remove white space.
   if (typeof url === "string" && FORBIDDEN.test(url)) {
-    throw cannotUse("url", "must not contain white space or control characters");
+    throw cannotUse(name, "must not contain white space or control characters");
   }
   if (typeof url === "string" && !URL.canParse(url)) throw bad(withoutSecrets(url));
   const parsed = new URL(url);
@@ -29,7 +30,7 @@ export function parseKiteUrl(url: string | URL): URL {
   if (protocol === undefined) throw bad(displayUrl(parsed));
   if (parsed.username !== "" || parsed.password !== "") {
     const rule = "must not contain a user name or password, which SockJS does not support";
-    throw cannotUse("url", rule, { value: displayUrl(parsed) });
+    throw cannotUse(name, rule, { value: displayUrl(parsed) });
   }
   parsed.hash = "";
   parsed.protocol = protocol;

@@ -1,8 +1,8 @@
 /**
  * Measures this library's client.
  *
- * `--url --token --warmup --seconds --mode=calls --inflight` | `--mode=sizes` | `--mode=slow` |
- * `--mode=stream --items --compact=yes`; prints one line of JSON, {@linkcode ClientReport}.
+ * `--url --token --warmup --seconds [--compact=no]`, and `--mode=calls --inflight` | `--mode=sizes` |
+ * `--mode=slow` | `--mode=stream --items`; prints one line of JSON, {@linkcode ClientReport}.
  *
  * @module
  */
@@ -26,8 +26,9 @@ const SIZES = [100, 4_096, 65_536] as const;
 const SLOW_CALL = 1_000;
 const SLOW_ROUNDS = 3;
 
-async function calls(
-  remote: Client,
+/** Measures calls of `square` with 4, so many at a time. */
+export async function measureCalls(
+  square: () => Promise<unknown>,
   inFlight: number,
   warmup: number,
   seconds: number,
@@ -37,7 +38,7 @@ async function calls(
   const caller = async (): Promise<void> => {
     while (!stopped) {
       const start = performance.now();
-      if (await remote.tell("square", 4) !== 16) throw new Error("square of 4 is not 16");
+      if (await square() !== 16) throw new Error("square of 4 is not 16");
       latencies.push(performance.now() - start);
     }
   };
@@ -120,7 +121,12 @@ async function main(): Promise<void> {
     ? await slow(remote)
     : mode === "stream"
     ? await stream(remote, options.number("items"))
-    : await calls(remote, options.number("inflight"), warmup, seconds);
+    : await measureCalls(
+      () => remote.tell("square", 4),
+      options.number("inflight"),
+      warmup,
+      seconds,
+    );
   printLine(JSON.stringify(report));
   remote.close();
 }

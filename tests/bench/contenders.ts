@@ -9,7 +9,7 @@ import {
 } from "./processes.ts";
 
 /** The implementation of a server, or of a client and server. */
-export type Contender = "ours" | "floor" | "go" | "kitejs";
+export type Contender = "ours" | "compact" | "floor" | "compactFloor" | "go" | "kitejs";
 
 /** The paths that a run needs to start the contenders. */
 export interface Setting {
@@ -97,12 +97,15 @@ function serverProgram(
   const { credentials, goPeer = "" } = setting;
   switch (contender) {
     case "ours":
+    case "compact":
       return denoProgram("serve.ts", {
         port,
         ...(token ? { kontrolkey: credentials.kontrolKeyFile } : {}),
       });
     case "floor":
       return denoProgram("floor.ts", { port });
+    case "compactFloor":
+      return denoProgram("compact_floor.ts", { mode: "serve", port });
     case "go":
       return {
         command: goPeer,

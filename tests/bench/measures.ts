@@ -58,6 +58,7 @@ export const QUICK: Effort = {
 export type MeasureName =
   | "one"
   | "flight"
+  | "flight-many"
   | "load"
   | "load-token"
   | "load-many"
@@ -74,6 +75,7 @@ interface GoReport {
 }
 
 const IN_FLIGHT = 64;
+const MANY_IN_FLIGHT = 512;
 
 /** Every measurement of which the programs are present. */
 export function allMeasures(effort: Effort, setting: Setting): Measure[] {
@@ -99,13 +101,18 @@ export function allMeasures(effort: Effort, setting: Setting): Measure[] {
     }
   };
 
-  const clients = ["ours", "floor", "go", "kitejs"] as const;
+  const clients = ["ours", "compact", "floor", "compactFloor", "go", "kitejs"] as const;
   const servers = ["ours", "floor", "go"] as const;
   add("one", clients, (server, contender) => call(server, contender, 1, effort, setting));
   add(
     "flight",
     clients,
     (server, contender) => call(server, contender, IN_FLIGHT, effort, setting),
+  );
+  add(
+    "flight-many",
+    ["compact", "compactFloor"],
+    (server, contender) => call(server, contender, MANY_IN_FLIGHT, effort, setting),
   );
   add("load", servers, (server) => load(server, 1, IN_FLIGHT, false, effort, setting), false);
   add("load-token", servers, (server) => load(server, 1, IN_FLIGHT, true, effort, setting));
@@ -143,7 +150,13 @@ async function call(
     const program = kitejsCaller(server, inFlight, warmup, seconds, setting);
     return await runToEnd<ClientReport>(program);
   }
-  return await ownClient(server, { mode: "calls", inflight: inFlight }, effort, setting);
+  if (contender === "compactFloor") {
+    const { warmup, seconds } = effort;
+    const options = { mode: "call", port: server.port, inflight: inFlight, warmup, seconds };
+    return await runToEnd<ClientReport>(denoProgram("compact_floor.ts", options));
+  }
+  const compact = contender === "compact" ? "yes" : "no";
+  return await ownClient(server, { mode: "calls", inflight: inFlight, compact }, effort, setting);
 }
 
 function ownClient(

@@ -62,6 +62,39 @@ const ROWS: readonly Row[] = [
   row("the same, our client against each", "calls/s", "flight", "perSecond", ["ours", "floor"], [
     { name: "floor", of: source("flight", "floor", "perSecond") },
   ]),
+  {
+    label: "compact messages, one call at a time, p50",
+    unit: "ms",
+    sources: {
+      ours: source("one", "compact", "p50"),
+      floor: source("one", "compactFloor", "p50"),
+    },
+    bounds: [{ name: "plain", of: source("one", "ours", "p50"), atMost: 1 }],
+  },
+  {
+    label: "compact messages, 64 in flight, one connection",
+    unit: "calls/s",
+    sources: {
+      ours: source("flight", "compact", "perSecond"),
+      floor: source("flight", "compactFloor", "perSecond"),
+    },
+    bounds: [
+      { name: "plain", of: source("flight", "ours", "perSecond"), atLeast: 1.6 },
+      { name: "floor", of: source("flight", "compactFloor", "perSecond"), atLeast: 0.7 },
+    ],
+  },
+  {
+    label: "compact messages, 512 in flight, one connection",
+    unit: "calls/s",
+    sources: {
+      ours: source("flight-many", "compact", "perSecond"),
+      floor: source("flight-many", "compactFloor", "perSecond"),
+    },
+    bounds: [
+      { name: "plain at 64", of: source("flight", "ours", "perSecond"), atLeast: 3 },
+      { name: "floor", of: source("flight-many", "compactFloor", "perSecond") },
+    ],
+  },
   loadRow("light load, 64 in flight, no token", "load", [0.85, 2.5]),
   loadRow("light load, 64 in flight, token", "load-token", [0.85, 5]),
   loadRow("light load, 50 connections x 4, token", "load-many", [0.85]),

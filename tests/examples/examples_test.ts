@@ -10,6 +10,7 @@ const NO_HOME = "/nowhere";
 
 const EXAMPLES = [
   "callbacks.ts",
+  "cancel.ts",
   "demo.ts",
   "exp2.ts",
   "exp2_query.ts",
@@ -50,6 +51,16 @@ Deno.test("examples: math answers exp2, and thanks who gives a name", async () =
     /^argumentError: Cannot call "square": argument must be an object, got a string/,
   );
   assertEquals(math.lines.length, 1, "nothing is printed per call");
+});
+
+Deno.test("examples: cancel ends the work of two kites, and shows a deadline", async () => {
+  const { code, stdout } = await runExample("cancel.ts", [], environment(NO_HOME));
+  assertEquals(code, 0);
+  const lines = stdout.trimEnd().split("\n");
+  assertEquals(lines[0], "the manager has 60 s");
+  assertEquals(lines.slice(1, 4), ["step 1", "step 2", "step 3"]);
+  assert(lines.includes('the call of "work" was given up'), stdout);
+  assertEquals(lines.at(-1), "counting: aborted");
 });
 
 Deno.test("examples: math tells how long a call took when the log level asks", async () => {

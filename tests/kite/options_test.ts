@@ -6,6 +6,8 @@ import { Kite, KiteError } from "../../mod.ts";
 const QUIET = { ip: "127.0.0.1", kiteKey: "", logLevel: "FATAL" } as const;
 const URL = "http://127.0.0.1:1/kite";
 
+const HOOK_RULE = "Cannot use hook of type undefined: must be a function";
+
 type Options = Record<string, unknown>;
 
 function refusalOf(make: () => unknown): string {
@@ -42,6 +44,16 @@ const KITE: readonly [Options, string][] = [
   [{ verify: true }, "Cannot use verify true: must be a function"],
   [{ clockTolerance: NaN }, "Cannot use clockTolerance NaN: must be a number of milliseconds"],
   [{ disableAuthentication: 1 }, "Cannot use disableAuthentication 1: must be true or false"],
+  [{ logger: { error() {} } }, "Cannot use logger: must have the methods fatal, error, warning,"],
+  [
+    { kontrolUrl: "http://h/\r\nx/kite" },
+    "Cannot use kontrolUrl: must not contain white space or control characters",
+  ],
+  [
+    { kontrolUrl: "http://u:s3cret@h/kite" },
+    'Cannot use kontrolUrl "http://h/kite": must not contain a user name or password',
+  ],
+  [{ proxyUrl: "ftp://u:s3cret@h" }, "Cannot use proxyUrl: must be a URL such as"],
 ];
 
 for (const [options, message] of KITE) {
@@ -127,6 +139,7 @@ Deno.test("a call rejects with the argumentError for options that cannot be used
     [() => tellWith(undefined, "kite.ping"), "Cannot use options of type undefined: must be"],
     [() => tell({ timeout: 5 }, "kite.ping"), "Cannot use method of type object: must be the"],
     [() => tell(), "Cannot use method of type undefined: must be the name of a method"],
+    [() => tell({ toString: 1 }), "Cannot use method of type object: must be the name of a method"],
   ];
   // The same without a connection, while it is dialed, and with one.
   for (const dial of [() => {}, () => void client.dial(), () => client.dial()]) {
@@ -174,4 +187,21 @@ Deno.test("every method that returns a promise rejects instead of throwing", asy
     }
     await assertRejects(() => promise, KiteError);
   }
+});
+
+Deno.test("preHandle, postHandle, finalFunc and addAuthenticator refuse what is no function", () => {
+  const kite = new Kite("math", "1.0.0", QUIET);
+  const method = kite.handle("square", () => 4);
+  for (const target of [kite, method]) {
+    for (const name of ["preHandle", "postHandle", "finalFunc"] as const) {
+      const add = target[name].bind(target) as (hook: unknown) => unknown;
+      assertEquals(refusalOf(() => add(undefined)), HOOK_RULE);
+    }
+  }
+  const add = kite.addAuthenticator.bind(kite) as (...args: unknown[]) => unknown;
+  assertEquals(refusalOf(() => add("badge", 5)), "Cannot use authenticator 5: must be a function");
+  assertEquals(
+    refusalOf(() => add("", () => "ada")),
+    'Cannot use authentication type "": must be text that is not empty',
+  );
 });

@@ -58,10 +58,13 @@ Deno.test("handleHttp: serves further paths", async () => {
   );
   await using server = await math.listen();
   math.handleHttp("/late", () => new Response("added while listening"));
+  math.handleHttp("/static/*", (request) => new Response(new URL(request.url).pathname));
   const base = `http://127.0.0.1:${server.port}`;
   const text = async (path: string): Promise<string> => await (await fetch(base + path)).text();
   assertEquals(await text("/files/a"), "you asked for /files/a");
   assertEquals(await text("/late"), "added while listening");
+  assertEquals(await text("/static/a/b?c=d"), "/static/a/b");
+  assertEquals(await text("/files/a/b"), await text("/nowhere"));
   assertEquals(await text("/kite"), "Welcome to SockJS!\n");
   const missing = await fetch(`${base}/files`);
   assertEquals([missing.status, await missing.text()].length, 2);

@@ -38,7 +38,7 @@ const RESOLUTIONS = [
 ] as const;
 
 const PAGE = `
-import { Kite } from "@kite/kite";
+import { Kite } from "@kite/kite/client";
 const kite = new Kite("page", "1.0.0");
 document.title = kite.identity.name;
 `;
@@ -127,6 +127,7 @@ Deno.test("npm: the package is what its manifest says, and types and bundlers ac
     const { success, stdout, stderr } = await run(folder, "npx", ["vite", "build"]);
     assert(success, stdout + stderr);
     assertStringIncludes(stdout, "dist/index.html");
+    assert(!(stdout + stderr).includes("externalized"), "it needs a module of Node");
   });
 
   await t.step("publint finds nothing", async () => {

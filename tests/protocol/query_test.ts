@@ -6,6 +6,7 @@ import {
   type KontrolQuery,
   queryMatcher,
   readQuery,
+  readQueryFields,
   rememberVersions,
 } from "../../src/protocol/query.ts";
 
@@ -102,4 +103,14 @@ Deno.test("rememberVersions: checks each version once, and is correct beyond the
   for (let i = 0; i < 3; i++) assertEquals([fits("1.0.0"), fits("2.0.0")], [true, false]);
   assertEquals(asked, 2);
   for (let i = 0; i < 5_000; i++) assertEquals(fits(`${1 + i % 2}.${i}.0`), i % 2 === 0);
+});
+
+Deno.test("readQueryFields: refuses a misspelt field, which readQuery drops for other peers", () => {
+  const query = { name: "math", verson: "1.0.0" }; // cspell:disable-line
+  assertThrows(
+    () => readQueryFields(query),
+    KiteError,
+    'Cannot use query field "verson": did you mean version?', // cspell:disable-line
+  );
+  assertEquals(readQuery(query), { name: "math" });
 });

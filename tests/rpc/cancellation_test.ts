@@ -186,6 +186,21 @@ Deno.test("within: a call keeps its own signal and shorter timeout", async () =>
   middle.close();
 });
 
+Deno.test("the very first call of a session is cancelled too, however early", async () => {
+  for (const wait of [false, true]) {
+    const requests: KiteRequest[] = [];
+    const [caller, served] = converse({}, waiting(requests));
+    const abort = new AbortController();
+    const call = caller.tellWith({ signal: abort.signal }, "wait");
+    if (wait) await eventually(() => requests.length === 1);
+    abort.abort();
+    await assertRejects(() => call, KiteError, "was given up");
+    await eventually(() => requests[0]?.signal.aborted && served.conversation.load.running === 0);
+    assertEquals(reasonOf(requests[0]!).type, "aborted");
+    caller.close();
+  }
+});
+
 Deno.test("a peer without the extension cancel/1 receives no cancellation", async () => {
   const session = new PipeSession();
   const side = new Side(session);
@@ -301,7 +316,7 @@ Deno.test("100,000 cancelled calls leave nothing behind on either side", async (
       await turn();
     }
   };
-  await cancelled(10_000);
+  await cancelled(2_000);
   const before = await heapInUse();
   await cancelled(100_000);
   const nothing = { pending: 0, callbacks: 0, running: 0, streams: 0 };

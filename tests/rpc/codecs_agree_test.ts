@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { KiteError } from "../../src/protocol/errors.ts";
 import type { KiteRequest } from "../../src/rpc/request.ts";
-import { converse, type Side, turn } from "./support.ts";
+import { converse, type Side } from "./support.ts";
 
 /** What a function of the generated values becomes: calls of it are counted by its name. */
 type Call = (...args: unknown[]) => void;
@@ -82,7 +82,9 @@ async function observe(
     (result) => seen(result),
     (error: KiteError) => [error.type, error.message, error.code, error.id.length],
   );
-  await turn();
+  // Messages keep their order: after this answer, both sides have seen the invocations.
+  current.serve = () => null;
+  await caller.tell("sync");
   assertEquals([caller.reports, served.reports], [[], []]);
   return { request, answer, calls };
 }

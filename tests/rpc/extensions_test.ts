@@ -79,6 +79,26 @@ for (
   });
 }
 
+Deno.test("a handler that takes time names our extensions before its answer, once", async () => {
+  const gate = Promise.withResolvers<number>();
+  const session = new PipeSession();
+  const side = new Side(session, { serve: () => gate.promise, compact: false });
+  ask(session, 1);
+  assertEquals(session.sent, []);
+  ask(session, 2, { can: ["cancel/1"] });
+  ask(session, 3, { can: ["cancel/1"] });
+  assertEquals(session.sent.map((text) => JSON.parse(text)), [{
+    method: "kite.can",
+    arguments: [{ withArgs: NAMES.slice(1) }],
+    callbacks: {},
+  }]);
+  gate.resolve(1);
+  await turn();
+  const answers = firstArguments(session).slice(1);
+  assertEquals(answers, [1, 1, 1].map((result) => ({ error: null, result })));
+  side.close();
+});
+
 Deno.test("Extensions.learn: keeps the names that both sides have, from the first list only", () => {
   const names: unknown[] = [
     "cancel/1",

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { contract, method, type } from "../../src/contract/contract.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 import type { KiteRequest } from "../../src/rpc/request.ts";
 import { IncomingStream } from "../../src/rpc/incoming_stream.ts";
@@ -474,5 +475,76 @@ Deno.test("a request for more items than the limit counts as the limit", async (
   session.hear(JSON.stringify({ method: pull, arguments: [1e15, "f", "f"], callbacks }));
   for (let i = 0; i < 5; i++) await turn();
   assertEquals(produced, 10);
+  side.close();
+});
+
+const numbers = contract({ count: method({ args: [type<number>()], items: type<number>() }) });
+
+Deno.test("a typed stream begins with its answer, without a round trip", async () => {
+  const [left, right] = converse({}, {
+    serve: ({ method: name, args }) => name === "count" ? count(args.one().number()) : null,
+  });
+  await left.tell("hello");
+  const sent: string[] = [];
+  const { session } = left;
+  const send = session.send.bind(session);
+  session.send = (text) => {
+    sent.push(text);
+    send(text);
+  };
+  assertEquals(await collect(left.as(numbers).count(9)), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  assertEquals(sent.filter((text) => text.startsWith("[4,")), [], "no function was called");
+  assertEquals(sent.filter((text) => text.startsWith("[1,")).length, 1);
+  assertEquals((await collect(left.as(numbers).count(10_000))).length, 10_000);
+  for await (const n of left.as(numbers).count(10_000)) if (n === 3) break;
+  await eventually(() => right.conversation.load.streams === 0);
+  assertIdle(left, right);
+  left.close();
+});
+
+Deno.test("the functions of a first credit are freed when no stream comes", async () => {
+  const results: Record<string, unknown> = { a: 1, b: { nested: [1] }, c: null };
+  const [left, right] = converse({}, {
+    serve: ({ args }) => {
+      const name = args.one().string();
+      if (name === "fail") throw new Error("on purpose");
+      return name === "late" ? new Promise(() => {}) : results[name];
+    },
+  });
+  await left.tell("hello", "a");
+  const other = contract({ m: method({ args: [type<string>()], items: type<unknown>() }) });
+  for (const name of ["a", "b", "c"]) {
+    await assertRejects(
+      () => collect(left.as(other).m(name)),
+      KiteError,
+      "the answer contains no stream",
+    );
+  }
+  await assertRejects(() => collect(left.as(other).m("fail")), KiteError, "on purpose");
+  const late = left.as(other).m("late", { timeout: 10 });
+  await assertRejects(() => collect(late), KiteError, "No response");
+  assertEquals(left.conversation.load, IDLE);
+  right.close();
+});
+
+Deno.test("a first credit that is none is ignored", async () => {
+  const session = new PipeSession();
+  const side = new Side(session, { serve: () => count(3) });
+  for (const credit of ["", "1 2", "-1 2 3", "1 2 3 4", "x y z", "99999999999 1 2", "0 1 2"]) {
+    session.hear(JSON.stringify({
+      method: "m",
+      arguments: [{
+        withArgs: [],
+        responseCallback: "[Function]",
+        meta: { "kite.stream": credit },
+      }],
+      callbacks: { 0: [0, "responseCallback"] },
+    }));
+  }
+  await turn();
+  const methods = session.sent.map((text) => JSON.parse(text).method);
+  assertEquals(methods.filter((id) => id === 0).length, 7, "each is answered");
+  // Credit of 0 is refused with the end of the stream.
+  assertEquals(methods.filter((id) => id !== 0), [2]);
   side.close();
 });

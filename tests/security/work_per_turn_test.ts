@@ -31,6 +31,34 @@ for (const [name, message] of Object.entries(FLOODS)) {
   }
 }
 
+Deno.test("a SockJS frame that is too deep to be parsed ends the session, and no other", async () => {
+  const kite = targetKite();
+  await using server = await kite.listen();
+  await using other = await Wire.open(server.url, false);
+  for (
+    const deep of ["[".repeat(5_000) + "]".repeat(5_000), '[[1,1,"square",[{"a":'.repeat(5_000)]
+  ) {
+    await using wire = await Wire.open(server.url, false);
+    wire.sendFrame(deep);
+    assertEquals((await wire.ended).code, 1002);
+  }
+  assertEquals((await other.call(1, "square", 2)).arguments[0].result, 4);
+});
+
+Deno.test("a raw text that is too deep to be parsed is one broken message, whatever it begins with", async () => {
+  const kite = targetKite({ limits: { brokenMessages: 2 } });
+  await using server = await kite.listen();
+  const nested = "[".repeat(5_000) + "]".repeat(5_000);
+  const texts = [nested, `{"method":"square","arguments":${nested},"callbacks":{}}`];
+  for (const text of texts) {
+    await using wire = await Wire.open(server.url, true);
+    wire.send(text, text);
+    assertEquals((await wire.call(1, "square", 2)).arguments[0].result, 4);
+    wire.send(text, text, text);
+    assertEquals((await wire.ended).code, 3008);
+  }
+});
+
 Deno.test("work per turn: a frame of many calls is served in order over many turns, between other work", async () => {
   const served: number[] = [];
   let turns = 0;

@@ -3,6 +3,7 @@
  * `m"msg"`, `c[code,"reason"]`. To the server: `["msg",…]`, or one JSON string.
  */
 
+import { isTooDeepToParse } from "../../protocol/nesting.ts";
 import { isCompact, type Message } from "../message.ts";
 
 /** A decoded frame for the client. `m"msg"` is decoded as `messages` with one element. */
@@ -99,6 +100,7 @@ function escapeUnit(unit: string): string {
 }
 
 function parse(json: string): unknown {
+  if (isTooDeepToParse(json)) return undefined;
   try {
     return JSON.parse(json);
   } catch {

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { EtcdStorage, type EtcdStorageOptions } from "../../../kontrol/storage/etcd.ts";
+import { EtcdStorage } from "../../../kontrol/storage/etcd.ts";
+import type { EtcdStorageOptions } from "../../../kontrol/storage/etcd_options.ts";
 import { KiteError } from "../../../src/protocol/errors.ts";
 import { etcdTls, TestEtcd } from "../../support/etcd.ts";
 import { eventually } from "../../support/eventually.ts";

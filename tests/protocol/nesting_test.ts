@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { nestsDeeperThan } from "../../src/dnode/nesting.ts";
+import { isTooDeepToParse, nestsDeeperThan } from "../../src/protocol/nesting.ts";
 
 /** The depth of a JSON text, by reading it character by character. */
 function depthOf(text: string): number {
@@ -67,4 +67,18 @@ Deno.test("nestsDeeperThan: needs linear time for any text", () => {
     const took = performance.now() - start;
     if (took > 1_500) throw new Error(`${JSON.stringify(text.slice(0, 4))}…: ${took} ms`);
   }
+});
+
+Deno.test("isTooDeepToParse: applies its limit exactly, to arrays and objects", () => {
+  const nest = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+  const pad = `"${"x".repeat(10_000)}"`;
+  assertEquals(isTooDeepToParse(nest(4_096)), false);
+  assertEquals(isTooDeepToParse(nest(4_097)), true);
+  assertEquals(isTooDeepToParse(`[${pad},${nest(4_096)}]`), true);
+  assertEquals(isTooDeepToParse('{"a":['.repeat(2_049) + pad + "]}".repeat(2_049)), true);
+});
+
+Deno.test("isTooDeepToParse: accepts many arrays and objects, and brackets in strings", () => {
+  assertEquals(isTooDeepToParse(`[${"[],{},".repeat(50_000)}[]]`), false);
+  assertEquals(isTooDeepToParse(JSON.stringify("[{".repeat(50_000))), false);
 });

@@ -5,6 +5,9 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
+/** The maximum depth of arrays and objects in a text that is parsed. */
+const PARSED_LEVELS = 4_096;
+
 /**
  * True if a JSON text nests arrays and objects deeper than `most`. Scans the text before it is
  * parsed, about 1 ns per character; texts too short to nest that deep are not scanned.
@@ -25,6 +28,29 @@ export function nestsDeeperThan(text: string, most: number): boolean {
       case CLOSE_BRACE:
         depth--;
         break;
+    }
+  }
+  return false;
+}
+
+/**
+ * True if a JSON text nests so deep that it must not be parsed: parsing and encoding it would block
+ * the process for seconds and take a hundred times its size in memory.
+ *
+ * Much cheaper than {@linkcode nestsDeeperThan} for texts with few arrays and objects, as nearly all
+ * are. The limit of a kite is checked on what was parsed, so that the caller can be answered.
+ */
+export function isTooDeepToParse(text: string): boolean {
+  return text.length > 2 * PARSED_LEVELS &&
+    countReaches(text, "[", "{", PARSED_LEVELS) && nestsDeeperThan(text, PARSED_LEVELS);
+}
+
+/** True if a text contains two characters at least `count` times together. */
+function countReaches(text: string, one: string, other: string, count: number): boolean {
+  let found = 0;
+  for (const character of [one, other]) {
+    for (let at = text.indexOf(character); at >= 0; at = text.indexOf(character, at + 1)) {
+      if (++found >= count) return true;
     }
   }
   return false;
