@@ -251,7 +251,7 @@ export class CallsOut {
     }
   }
 
-  /** The remote has answered for the first time: what was given up before is cancelled, if it can be. */
+  /** Handles the remote's first answer: cancels calls that were aborted before, if it supports that. */
   acquainted(): void {
     const givenUp = this.#givenUp;
     this.#givenUp = [];

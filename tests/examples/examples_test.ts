@@ -21,12 +21,12 @@ const EXAMPLES = [
   "typed.ts",
 ];
 
-// Its test, which needs Chromium, is in tests/browser/.
-const BROWSER_EXAMPLE = "browser";
+// Their tests, which need programs from outside, are in tests/browser/ and tests/binaries/.
+const FOLDERS = ["browser", "containers"];
 
 Deno.test("examples: each one is run by a test here", () => {
   const there = Array.from(Deno.readDirSync(new URL("examples/", ROOT)), ({ name }) => name)
-    .filter((name) => name !== BROWSER_EXAMPLE);
+    .filter((name) => !FOLDERS.includes(name));
   assertEquals(there.sort(), EXAMPLES);
 });
 
@@ -59,7 +59,7 @@ Deno.test("examples: cancel ends the work of two kites, and shows a deadline", a
   const lines = stdout.trimEnd().split("\n");
   assertEquals(lines[0], "the manager has 60 s");
   assertEquals(lines.slice(1, 4), ["step 1", "step 2", "step 3"]);
-  assert(lines.includes('the call of "work" was given up'), stdout);
+  assert(lines.includes('Cannot call "work": the signal was aborted'), stdout);
   assertEquals(lines.at(-1), "counting: aborted");
 });
 

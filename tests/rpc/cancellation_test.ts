@@ -194,7 +194,7 @@ Deno.test("the very first call of a session is cancelled too, however early", as
     const call = caller.tellWith({ signal: abort.signal }, "wait");
     if (wait) await eventually(() => requests.length === 1);
     abort.abort();
-    await assertRejects(() => call, KiteError, "was given up");
+    await assertRejects(() => call, KiteError, "the signal was aborted");
     await eventually(() => requests[0]?.signal.aborted && served.conversation.load.running === 0);
     assertEquals(reasonOf(requests[0]!).type, "aborted");
     caller.close();
