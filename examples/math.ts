@@ -13,7 +13,7 @@ math.handle("square", (request) => {
   const argument = request.args.one();
   if (typeof argument.value === "number") return argument.number() ** 2;
   const { number, name } = readNamed(request);
-  request.client.tell("kite.log", `Message from math: "${name} wants the square of ${number}"`)
+  request.client.tell("kite.log", `Message from math: "${name} asks for the square of ${number}"`)
     .catch((error: unknown) => math.log.debug(`cannot log at the caller: ${error}`));
   return number ** 2;
 }).disableAuthentication();

@@ -1,8 +1,8 @@
 /**
  * A kite that registers at Kontrol: `deno run -A examples/math_register.ts [url]`.
  *
- * It listens on `KITE_PORT`, or on any free port, and registers the given URL, or the one that works
- * on this machine. Callers need a token from Kontrol, as `examples/exp2_query.ts` gets one.
+ * It listens on `KITE_PORT`, or on any free port, and registers the given URL, or the one that
+ * works on this machine. Callers need a token from Kontrol, as `examples/exp2_query.ts` gets one.
  */
 import { Kite } from "../mod.ts";
 
@@ -10,7 +10,7 @@ const math = new Kite("math", "1.0.0");
 
 math.handle("square", ({ args, username }) => {
   const number = args.one().number();
-  math.log.debug(`${username} wants the square of ${number}`);
+  math.log.debug(`${username} asks for the square of ${number}`);
   return number ** 2;
 });
 

@@ -8,9 +8,9 @@ import type { CallLog } from "./rpc/host.ts";
 import { Methods, type MethodsOptions } from "./rpc/methods.ts";
 import type { DialSession } from "./transport/dial.ts";
 
-/** Logs calls, and problems that no caller is told of. */
+/** Logs calls, and problems that are not reported to a caller. */
 export interface EventLog extends CallLog {
-  /** Logs a problem that no caller is told of. */
+  /** Logs a problem that is not reported to a caller. */
   report(what: string, error?: unknown): void;
   /** Writes how many messages were not written. */
   flush(): void;
@@ -76,7 +76,7 @@ export class CallingCore {
     return new DiallingClient(this.clientHost, url, options, hooks);
   }
 
-  /** Logs a problem that no caller is told of. */
+  /** Logs a problem that is not reported to a caller. */
   report(what: string, error?: unknown): void {
     this.#eventLog.report(what, error);
   }

@@ -1,4 +1,4 @@
-/** How grave a record is. */
+/** The severity of a log message. */
 export type LogLevel = "FATAL" | "ERROR" | "WARNING" | "INFO" | "DEBUG";
 
 /** The levels, gravest first, as the Go kite has them. */

@@ -24,8 +24,8 @@ interface LevelLogger extends Logger {
 }
 
 /**
- * Logs for the operator of a kite: failures, connections, and each call at DEBUG. Messages that a remote
- * can cause are limited, see {@linkcode LimitedLog}.
+ * Logs for the operator of a kite: failures, connections, and each call at DEBUG. Messages that a
+ * remote can cause are limited, see {@linkcode LimitedLog}.
  */
 export class OperatorLog implements CallLog {
   readonly #log: Logger;
@@ -40,7 +40,7 @@ export class OperatorLog implements CallLog {
     this.#options = options;
   }
 
-  /** Logs a problem that no caller is told of. */
+  /** Logs a problem that is not reported to a caller. */
   report(what: string, error?: unknown): void {
     if (error === undefined) return this.#limited.write("warning", what, "{what}", { what });
     const details = { what, reason: describeThrown(error), error };

@@ -1,7 +1,7 @@
 /** What travels as a stream. */
 export type StreamSource = AsyncIterable<unknown> | ReadableStream<unknown>;
 
-/** What stands on the wire in a stream's place, next to the places of its functions. */
+/** The value that replaces a stream in a message, next to its two functions. */
 export const STREAM_PLACEHOLDER: Readonly<Record<string, unknown>> = Object.freeze({
   $stream: 1,
   pull: "[Function]",

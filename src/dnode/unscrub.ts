@@ -7,7 +7,7 @@ export interface CallbackPlace {
   readonly path: readonly Step[];
 }
 
-/** Makes what stands for the functions and streams of a remote. */
+/** Creates the local functions and streams that represent those of a remote. */
 export interface RemoteValues {
   /** The function that invokes callback `id` of the remote. */
   callback(id: number): Callback;
@@ -52,7 +52,8 @@ function readId(text: string): number | undefined {
  * {@linkcode isCalledImplicitly}); these keep the placeholder text.
  *
  * A kite.js server folds `arguments` into one `{error, result}` but does not change the paths. If a
- * path that begins with 0 or 1 does not exist, it is looked up in that object (docs/protocol.md §4).
+ * path that begins with 0 or 1 does not exist, it is looked up in that object (docs/protocol.md
+ * §4).
  */
 export function placeCallbacks(
   args: unknown[],
@@ -92,8 +93,8 @@ function foldedPath(path: readonly Step[]): Step[] | undefined {
 }
 
 /**
- * Restores cycles from a message's `links` (kite.js only): puts the object or array at `from` at the
- * path `to` inside it. Skips invalid links and links that leave `arguments`.
+ * Restores cycles from a message's `links` (kite.js only): puts the object or array at `from` at
+ * the path `to` inside it. Skips invalid links and links that leave `arguments`.
  *
  * Also skips links whose target is not an ancestor. kite.js sends none, and a chain of them could
  * expand a few kilobytes into a value with too many paths to visit.

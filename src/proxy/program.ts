@@ -98,7 +98,7 @@ export function commonOptions(given: GivenSettings): ProxyOptions {
 }
 
 /**
- * Runs a proxy until the process is told to stop.
+ * Runs a proxy until the process gets a signal to stop.
  *
  * @returns the exit code
  */

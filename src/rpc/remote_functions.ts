@@ -4,7 +4,7 @@ import { afterTurn } from "../runtime/turn.ts";
 
 /**
  * A function of a remote. Calling it sends a message and returns nothing. Disposing it tells the
- * remote that it is no longer needed, so that the remote can forget it; after that, calls throw.
+ * remote that it is no longer needed, so that the remote can remove it. After that, calls throw.
  *
  * @throws {KiteError} `released` after it was disposed here or released by the remote;
  * `limitError`;

@@ -17,7 +17,7 @@ export function isTerminal(stream: StandardStream): boolean {
 }
 
 /**
- * Writes text to standard output or standard error before it returns, as it stands.
+ * Writes text to standard output or standard error before it returns, unchanged.
  *
  * @returns false if nobody reads the stream anymore
  */

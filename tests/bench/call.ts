@@ -3,7 +3,7 @@
 /** How often the ring of ready-made calls repeats: each has its own callback id. */
 const DISTINCT_CALLS = 1_000;
 
-/** Bytes that stand once in every good answer to {@linkcode readyCalls}, and in no failed one. */
+/** Bytes that every successful answer to {@linkcode readyCalls} contains once, and no error. */
 export const GOOD_ANSWER = 'result\\":16';
 
 /** SockJS texts of as many calls of `square` with 4, each one message, all of equal length. */

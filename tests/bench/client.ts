@@ -1,5 +1,5 @@
 /**
- * Our client, measured.
+ * Measures this library's client.
  *
  * `--url --token --warmup --seconds [--compact=no]`, and `--mode=calls --inflight` | `--mode=sizes` |
  * `--mode=slow` | `--mode=stream --items`; prints one line of JSON, {@linkcode ClientReport}.
@@ -13,10 +13,12 @@ import { boundLifetime, PeerOptions } from "./peer.ts";
 import { median, pause } from "./statistics.ts";
 
 /**
- * What one run found. `calls`: `p50` (ms) and `perSecond`. `sizes`: the p50 by bytes of argument,
- * `100`, `4096`, `65536`. `slow`: `fast`, how long a call took behind one of a second (ms). `stream`:
- * `perSecond`, the items, and `grown`, the memory of the client at the end beyond that after a fifth of
- * the items (MiB).
+ * The results of one run. `calls`: `p50` (ms) and `perSecond`. `sizes`: the p50 by bytes of
+ * argument,
+ * `100`, `4096`, `65536`. `slow`: `fast`, how long a call took behind one of a second (ms).
+ * `stream`:
+ * `perSecond`, the items, and `grown`, the memory of the client at the end beyond that after a
+ * fifth of the items (MiB).
  */
 export type ClientReport = Readonly<Record<string, number>>;
 

@@ -1,4 +1,4 @@
-/** The programs that are measured against each other, and how each is started. */
+/** The programs that are compared, and how each is started. */
 import { type Credentials, ISSUER, USER } from "./credentials.ts";
 import {
   denoProgram,
@@ -8,19 +8,21 @@ import {
   startServer,
 } from "./processes.ts";
 
-/** Whose server, or whose client and server. */
+/** The implementation of a server, or of a client and server. */
 export type Contender = "ours" | "compact" | "floor" | "compactFloor" | "go" | "kitejs";
 
-/** What a run needs to start the contenders. */
+/** The paths that a run needs to start the contenders. */
 export interface Setting {
   readonly credentials: Credentials;
   /** The Go program of tests/interop/go; undefined where there is no Go. */
   readonly goPeer: string | undefined;
-  /** The folder, with its slash, whose node_modules holds kite.js; undefined where there is none. */
+  /**
+   * The folder, with its slash, whose node_modules holds kite.js; undefined where there is none.
+   */
   readonly kitejsFolder: string | undefined;
 }
 
-/** Whether the contender's programs are there. */
+/** True if the contender's programs are installed. */
 export function isPresent(contender: Contender, setting: Setting): boolean {
   if (contender === "go") return setting.goPeer !== undefined;
   if (contender === "kitejs") return setting.kitejsFolder !== undefined;
@@ -28,10 +30,10 @@ export function isPresent(contender: Contender, setting: Setting): boolean {
 }
 
 /**
- * A fresh server of the contender's.
+ * Starts a server of the contender.
  *
- * @param token whether it asks for a token with every call
- * @param frugal whether it is to hold no more memory than it must, where that is set at the start
+ * @param token whether every call needs a token
+ * @param frugal whether to start it with its lowest memory settings, if it has any
  */
 export function startContender(
   contender: Contender,
@@ -41,12 +43,12 @@ export function startContender(
 ): Promise<ServerProcess> {
   const port = freePort();
   const program = serverProgram(contender, port, token, setting);
-  // Deno servers are asked to collect their garbage; Go can only be told to do so early.
+  // Deno servers collect garbage on request. Go can only be configured to do so often.
   const env = frugal && contender === "go" ? { GOGC: "10" } : {};
   return startServer({ ...program, env: { ...program.env, ...env } }, port);
 }
 
-/** Where the contender's server takes WebSockets. SESSION stands for the session's name. */
+/** The path of WebSockets at the contender's server. SESSION is replaced with a session's id. */
 export function socketPath(): string {
   return "/kite/100/SESSION/websocket";
 }
@@ -74,7 +76,7 @@ export function goCaller(
   };
 }
 
-/** kite.js' client, on Node. */
+/** The client of kite.js, on Node. */
 export function kitejsCaller(
   server: ServerProcess,
   inFlight: number,

@@ -1,9 +1,9 @@
-/** A key pair, a kite.key and a token of the size that Kontrol hands out, made for one run. */
+/** A key pair, a kite.key and a token as Kontrol issues them, created for one run. */
 import { exportPKCS8, exportSPKI, generateKeyPair, SignJWT } from "jose";
 
-/** The user whom every kite of the bench belongs to. */
+/** The owner of all kites of the bench. */
 export const USER = "bench";
-/** Kontrol's own, who signs the tokens. */
+/** Kontrol's user, the issuer of the tokens. */
 export const ISSUER = "kontrol";
 
 /** The credentials of one run, as texts. */
@@ -17,9 +17,9 @@ export interface Credentials {
 }
 
 /**
- * Makes them.
+ * Creates the credentials.
  *
- * @param folder where the key file goes
+ * @param folder the folder for the key file
  */
 export async function makeCredentials(folder: string): Promise<Credentials> {
   const pair = await generateKeyPair("RS256", { modulusLength: 2048, extractable: true });

@@ -1,6 +1,6 @@
 /**
- * The floor: the same frames as a kite's, answered by the least program that can do it. No
- * authentication, no checks, no batching: one answer a frame.
+ * The baseline ("floor"): a minimal program that answers the same frames as a kite, without
+ * authentication, checks or batching. Each frame contains one answer.
  *
  * @module
  */

@@ -1,9 +1,10 @@
 /**
- * What an idle connection costs a server: resident memory before and after opening many.
+ * Measures the memory of an idle connection: a server's resident memory before and after opening
+ * many.
  *
- * `--port --path --pid (of the server) --connections [--collect=yes] [--call=yes] [--token]` (a Deno
- * server collects its garbage when asked by signal; with `call` each connection makes one call
- * before it falls silent); prints one line of JSON, {@linkcode IdleReport}.
+ * `--port --path --pid (of the server) --connections [--collect=yes] [--call=yes] [--token]` (a
+ * Deno server collects its garbage when asked by signal; with `call` each connection makes one call
+ * before it becomes idle); prints one line of JSON, {@linkcode IdleReport}.
  *
  * @module
  */
@@ -14,15 +15,17 @@ import { pause } from "./statistics.ts";
 import { residentKibibytes } from "./usage.ts";
 import { FrameRing, LightSocket, MarkerCounter } from "./websocket.ts";
 
-/** What one run found. */
+/** The results of one run. */
 export interface IdleReport {
   /** KiB of resident memory for each connection. */
   readonly kibibytesEach: number;
 }
 
-/** Connections opened and closed first, so that code and pools are there before memory is read. */
+/**
+ * Connections that are opened and closed first, so that code and pools are loaded before measuring.
+ */
 const WARMUP_CONNECTIONS = 100;
-/** Seconds that a server gets to settle before its memory is read. */
+/** Seconds to wait before a server's memory is read. */
 const SETTLE = 0.7;
 const BUFFER_BYTES = 4_096;
 

@@ -1,5 +1,5 @@
 /**
- * The light load generator: ready-made frames of one message each, answers counted in the bytes.
+ * A load generator that uses little CPU: it sends prepared frames and counts answers in the bytes.
  *
  * `--port --path --pid (of the server) --connections --inflight (on each) --warmup --seconds
  * [--token]`; prints one line of JSON, {@linkcode LoadReport}.
@@ -13,7 +13,7 @@ import { pause } from "./statistics.ts";
 import { cpuMicroseconds } from "./usage.ts";
 import { FrameRing, LightSocket, MarkerCounter } from "./websocket.ts";
 
-/** What one run of the load generator found. */
+/** The results of one run. */
 export interface LoadReport {
   readonly callsPerSecond: number;
   /** Answers in one frame, on average. */
@@ -29,7 +29,10 @@ interface Progress {
   stopped: boolean;
 }
 
-/** Keeps `inFlight` calls on their way on one connection until told to stop, then takes the rest. */
+/**
+ * Keeps `inFlight` calls running on one connection until it is stopped, then reads the remaining
+ * answers.
+ */
 async function drive(
   socket: LightSocket,
   ring: FrameRing,

@@ -1,9 +1,10 @@
 /**
- * `deno task bench [--rounds N] [--only NAME] [--quick] [--strict]`: how fast this kite is beside
- * the least Deno program that could answer the same frames ("the floor"), the Go kite and kite.js.
+ * `deno task bench [--rounds N] [--only NAME] [--quick] [--strict]`: compares this kite with
+ * a minimal Deno program that answers the same frames ("the floor"), the Go kite and kite.js.
  *
- * Every measurement has fresh processes; the order is reversed each round; the table shows medians
- * over the rounds. Exits with 1 when a measurement could not run, or, with `--strict`, on a miss.
+ * Every measurement starts new processes. The order is reversed in each round. The table shows
+ * medians over all rounds. The exit code is 1 if a measurement failed or, with `--strict`, missed
+ * its target.
  * `deno task bench kontrol` measures Kontrol instead, see kontrol/main.ts; `deno task bench proxy`
  * the reverse proxy, see proxy/main.ts; `deno task bench runtimes` the npm package on Node and Bun,
  * see runtimes/main.ts.
@@ -40,7 +41,7 @@ function readArguments(words: string[]): Choice {
   });
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new Error(`--rounds is "${values.rounds}": a whole number from 1 on is wanted`);
+    throw new Error(`--rounds is "${values.rounds}": must be an integer of at least 1`);
   }
   return { rounds, only: values.only, quick: values.quick, strict: values.strict };
 }
@@ -48,7 +49,7 @@ function readArguments(words: string[]): Choice {
 /**
  * Runs every measurement once in each round.
  *
- * @returns what each found, and how many failed
+ * @returns the results of each, and the number of failures
  */
 async function measure(
   measures: readonly Measure[],
@@ -88,7 +89,7 @@ async function main(): Promise<number> {
     const measures = everything.filter(({ name }) => only === undefined || name === only);
     if (measures.length === 0) {
       const names = [...new Set(everything.map(({ name }) => name))];
-      throw new Error(`--only is "${only}": one of ${names.join(", ")} is wanted`);
+      throw new Error(`--only is "${only}": must be one of ${names.join(", ")}`);
     }
     const { found, failures } = await measure(measures, setting, rounds);
     const lookup = ({ measure, contender, figure }: Source): number | undefined => {

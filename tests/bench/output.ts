@@ -1,9 +1,9 @@
-/** Writes one line to stdout, whole, at once. */
+/** Writes one whole line to stdout. */
 export function printLine(line: string): void {
   write(Deno.stdout, line);
 }
 
-/** Writes one line to stderr: progress, which is no result. */
+/** Writes a line about the progress to stderr. */
 export function reportLine(line: string): void {
   write(Deno.stderr, line);
 }

@@ -1,6 +1,6 @@
-/** What every measured Deno process does at its start, so that all are treated alike. */
+/** The common start of all measured Deno processes. */
 
-/** Milliseconds after which a measured process ends itself, whatever became of the bench. */
+/** Milliseconds after which a measured process exits, even if the bench has crashed. */
 const LIFETIME = 120_000;
 
 /** The `--name=value` pairs of a measured process. */
@@ -46,8 +46,9 @@ export class PeerOptions {
 }
 
 /**
- * Bounds the life of a server process (it also ends with its stdin) and lets the bench ask it for a garbage collection
- * (SIGWINCH, with `--v8-flags=--expose-gc`: ignored where nobody listens; SIGUSR1 starts a debugger).
+ * Bounds the life of a server process (it also ends with its stdin) and lets the bench ask it for a
+ * garbage collection (SIGWINCH, with `--v8-flags=--expose-gc`: ignored where nobody listens;
+ * SIGUSR1 starts a debugger).
  *
  * @returns its options and the port it is to listen on
  */

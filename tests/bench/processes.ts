@@ -1,4 +1,4 @@
-/** The processes of a measurement: each fresh, each with a bound on its life, each ended. */
+/** Starts and ends the processes of a measurement, each with a time limit. */
 
 /** Milliseconds until a server must answer, and until a client must have finished. */
 const START_BOUND = 20_000;
@@ -31,7 +31,7 @@ export function denoProgram(
   };
 }
 
-/** A port of the loopback interface that nobody listens on. */
+/** Returns an unused port of the loopback interface. */
 export function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
@@ -108,7 +108,7 @@ function describe({ command, args }: Program): string {
   return (script ?? command).replace(/^.*\//, "");
 }
 
-/** The beginning of what a process complained of: there it names its error. */
+/** Returns the first lines of a process's standard error, which name the error. */
 function beginning(text: string): string {
   return text.trim().split("\n").slice(0, 4).join(" | ").slice(0, 600);
 }

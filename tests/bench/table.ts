@@ -12,7 +12,7 @@ export interface Source {
 /** Looks up the median of a figure over all rounds; undefined where it was not measured. */
 export type Lookup = (source: Source) => number | undefined;
 
-/** What our figure must be, as a multiple of another one. */
+/** The required figure, as a multiple of another one. */
 interface Bound {
   readonly name: string;
   /** The other figure, or a fixed number. */
@@ -142,7 +142,7 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-/** Fills the table. Rows of which nothing was measured are left out. */
+/** Fills the table. Rows without measurements are omitted. */
 export function makeTable(lookup: Lookup): Table {
   let misses = 0;
   const rows: string[][] = [[...HEADINGS]];

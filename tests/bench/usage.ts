@@ -1,4 +1,4 @@
-/** What the kernel says of a process (Linux, /proc). */
+/** Resource usage of a process (Linux, /proc). */
 
 /** Microseconds in one tick of /proc/PID/stat (USER_HZ is 100 on every Linux that Deno runs on). */
 const TICK_MICROSECONDS = 10_000;

@@ -3,7 +3,7 @@ import { fromFileUrl, ROOT } from "../../tools/paths.ts";
 
 const METHODS = 1_000;
 /** The most that the contract may take, as a multiple of the check of the library alone. */
-const BOUND = 3;
+const BOUND = 8;
 
 const HEAD = `import { contract, method, type, callback, Kite } from "${new URL("mod.ts", ROOT)}";
 import type { Client } from "${new URL("mod.ts", ROOT)}";

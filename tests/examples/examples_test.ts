@@ -43,7 +43,7 @@ Deno.test("examples: math answers exp2, and thanks who gives a name", async () =
   await remote.dial();
   assertEquals(await remote.tell("square", { Number: 5, Name: "Ada" }), 25);
   await eventually(() => heard.length > 0);
-  assertEquals(heard, ['Message from math: "Ada wants the square of 5"']);
+  assertEquals(heard, ['Message from math: "Ada asks for the square of 5"']);
   assertEquals(await remote.tell("slowSquare", 3), 9);
   const error = await remote.tell("square", "four").catch(String);
   assertMatch(

@@ -1,17 +1,17 @@
 /**
- * One face for either end of a connection, so that one table of checks serves all of them: a peer
- * process, our client, or our server's connection to whoever dialled it.
+ * One interface for all kinds of connection ends, so that they share one table of checks: a peer
+ * process, our client, and our server's connection to a client.
  */
 
 import type { RemoteKite } from "../../mod.ts";
 import { eventually } from "../support/eventually.ts";
 import type { FunctionReference } from "./peers.ts";
 
-/** Calls the kite at the other end, and sees what comes back. */
+/** Calls the kite at the other end, and records the callbacks. */
 export interface Caller {
   /** Calls a method. A `{"@fn": name}` in the arguments is a function, reported under that name. */
   call(method: string, args?: readonly unknown[], timeoutMs?: number): Promise<unknown>;
-  /** Calls a function of the other end, by the `{"@fnref": n}` that stood in its place. */
+  /** Calls a function of the other end, by the `{"@fnref": n}` that replaced it. */
   invoke(reference: unknown, args?: readonly unknown[]): Promise<void>;
   /** The arguments of each call of a reported function, once there are `count`. */
   invocations(name: string, count?: number): Promise<(readonly unknown[])[]>;

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Caller } from "./caller.ts";
 import { reported } from "./peers.ts";
 
-/** Which kite is called: not all are as they should be. */
+/** The called kite. Not all of them pass every check. */
 export type Callee = "ours" | "goServer" | "goClient" | "kitejsServer" | "kitejsClient";
 
 /** One property of a call from one kite to another. */
@@ -15,7 +15,7 @@ export interface Check {
 
 const KITE_JS = ["kitejsServer", "kitejsClient"] as const;
 
-/** Text of every kind that JSON holds: also what SockJS and browsers stumble on. */
+/** Texts with all kinds of characters, also those that SockJS and browsers handle wrongly. */
 export const TEXTS: readonly string[] = [
   "",
   "plain",

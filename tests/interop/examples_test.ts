@@ -1,4 +1,4 @@
-/** `examples/math.ts` as it stands, called by the real clients. */
+/** `examples/math.ts`, unchanged, called by the real clients. */
 
 import { assertEquals } from "@std/assert";
 import { environment, start } from "../examples/support.ts";

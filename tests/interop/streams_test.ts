@@ -1,6 +1,6 @@
 /**
- * Streams between a kite of ours and the existing implementations, which know nothing of them: they
- * send and read them with plain functions.
+ * Streams between a kite of ours and the existing implementations, which do not
+ * support them: they send and read streams with plain functions.
  */
 
 import { assertEquals, assertRejects } from "@std/assert";

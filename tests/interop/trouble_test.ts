@@ -1,4 +1,4 @@
-/** What goes wrong between kites: silence, death in the middle of a call, refusals, odd text. */
+/** Failures between kites: silence, a crash during a call, refusals, unusual text. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { KiteError } from "../../mod.ts";
@@ -38,7 +38,7 @@ for (const { name, part, transport, start } of servers) {
       const late = client.tellWith({ timeout: 50 }, "slow", 200);
       const error = await assertRejects(() => late, KiteError);
       assertEquals(error.type, "timeout");
-      // The late answer meets no newer call.
+      // The late answer must not match a newer call.
       assertEquals(await client.tell("slow", 250), 250);
       assertEquals(client.load.pending, 0);
     },

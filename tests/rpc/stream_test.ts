@@ -514,7 +514,11 @@ Deno.test("the functions of a first credit are freed when no stream comes", asyn
   await left.tell("hello", "a");
   const other = contract({ m: method({ args: [type<string>()], items: type<unknown>() }) });
   for (const name of ["a", "b", "c"]) {
-    await assertRejects(() => collect(left.as(other).m(name)), KiteError, "no stream came");
+    await assertRejects(
+      () => collect(left.as(other).m(name)),
+      KiteError,
+      "the answer contains no stream",
+    );
   }
   await assertRejects(() => collect(left.as(other).m("fail")), KiteError, "on purpose");
   const late = left.as(other).m("late", { timeout: 10 });

@@ -22,7 +22,7 @@ export class NodePeer implements RequestPeer {
     return this.#isUpgraded;
   }
 
-  // Put together only for those who ask.
+  // Created only when it is read.
   get remoteAddress(): string {
     const { remoteAddress = "", remotePort = 0 } = this.#request.socket;
     return remoteAddress.includes(":")

@@ -1,9 +1,9 @@
 /**
- * How long one user waits for a new token, and anyone for `/healthz`, while another user asks all that
- * one may.
+ * Measures how long one user waits for a new token, and anyone for `/healthz`, while another user
+ * sends as many requests as its limits allow.
  *
- * `--port --kitekey (of the worst user) --private --public (Kontrol's) --inflight --warmup --seconds`;
- * prints one line of JSON, {@linkcode FairnessReport}.
+ * `--port --kitekey (of the worst user) --private --public (Kontrol's) --inflight --warmup
+ * --seconds`; prints one line of JSON, {@linkcode FairnessReport}.
  *
  * @module
  */
@@ -18,13 +18,13 @@ import { pause } from "../statistics.ts";
 import { ninetyNinth } from "./latency.ts";
 import { singleQueries } from "./population.ts";
 
-/** What one run found, milliseconds. */
+/** The results of one run, milliseconds. */
 export interface FairnessReport {
   readonly tokenP99: number;
   readonly healthP99: number;
 }
 
-/** Milliseconds between two questions. */
+/** Milliseconds between two requests. */
 const INTERVAL = 5;
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

@@ -1,9 +1,9 @@
 /**
- * Many kites, each on a WebSocket of its own, that register and then send their heartbeats: what
- * that costs Kontrol in CPU and in memory.
+ * Measures Kontrol's CPU and memory for many registered kites, each with its own WebSocket and
+ * heartbeats.
  *
- * `--port --pid (of Kontrol) --kitekey --kites --seconds --collect=yes|no` (a Deno server collects its
- * garbage when asked by signal); prints one line of JSON, {@linkcode HeartbeatReport}.
+ * `--port --pid (of Kontrol) --kitekey --kites --seconds --collect=yes|no` (a Deno server collects
+ * its garbage when asked by signal); prints one line of JSON, {@linkcode HeartbeatReport}.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import {
   resultOf,
 } from "./messages.ts";
 
-/** What one run found. */
+/** The results of one run. */
 export interface HeartbeatReport {
   /** CPU of Kontrol while all send heartbeats, in percent of one core. */
   readonly corePercent: number;
@@ -36,9 +36,9 @@ export interface HeartbeatReport {
 const INTERVAL = 10_000;
 /** Kites that register at the same time. */
 const AT_ONCE = 32;
-/** Kites that come and go first, so that code and pools are there before memory is read. */
+/** Kites that connect and disconnect first, so that code and pools are loaded before measuring. */
 const WARMUP_KITES = 200;
-/** Seconds that Kontrol gets to settle before its memory is read. */
+/** Seconds to wait before Kontrol's memory is read. */
 const SETTLE = 0.7;
 const RESPONSE_ID = 1_000_000;
 

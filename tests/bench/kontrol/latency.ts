@@ -1,5 +1,5 @@
 /**
- * How long our own client waits for `getKites`, several at a time on one connection.
+ * Measures how long this library's client waits for `getKites`, with several calls at a time.
  *
  * `--port --kitekey --results --inflight --warmup --seconds`; prints one line of JSON,
  * {@linkcode LatencyReport}.
@@ -13,7 +13,7 @@ import { median, pause } from "../statistics.ts";
 import { USER } from "../credentials.ts";
 import { queryFor } from "./population.ts";
 
-/** What one run found, milliseconds. */
+/** The results of one run, milliseconds. */
 export interface LatencyReport {
   readonly p50: number;
   readonly p99: number;

@@ -1,5 +1,6 @@
 /**
- * Light load on one connection: calls made beforehand, answers counted in the bytes.
+ * A load generator on one connection that uses little CPU: it sends prepared calls and counts
+ * answers in the bytes.
  *
  * `--port --pid (of Kontrol) --kitekey --mode=kites|token|force --results (of the query) --inflight
  * --warmup --seconds`; prints one line of JSON, {@linkcode RateReport}.
@@ -14,7 +15,7 @@ import { pause } from "../statistics.ts";
 import { callText, identity, readMessages, resultOf } from "./messages.ts";
 import { queryFor, singleQueries } from "./population.ts";
 
-/** What one run found. */
+/** The results of one run. */
 export interface RateReport {
   readonly perSecond: number;
   /** CPU of Kontrol for one call, microseconds. */
@@ -24,10 +25,10 @@ export interface RateReport {
 /** How often the ring of ready-made calls repeats. */
 const DISTINCT_CALLS = 256;
 
-/** Bytes that stand once in every good answer, and in no failed one. */
+/** Bytes that every successful answer contains once, and no error. */
 const MARKERS = { kites: '\\"kites\\":[{', token: '\\"result\\":\\"ey' } as const;
 
-/** Where SockJS takes WebSockets. */
+/** The path of SockJS WebSockets. */
 export function socketUrl(port: number, session: string): string {
   return `ws://127.0.0.1:${port}/kite/100/${session}/websocket`;
 }
@@ -63,7 +64,7 @@ async function main(): Promise<void> {
   const kiteKey = Deno.readTextFileSync(options.text("kitekey"));
   const kite = identity(crypto.randomUUID(), "load");
   const method = mode === "kites" ? "getKites" : "getToken";
-  // Those who want a new token of one name at the same time would get the same.
+  // Simultaneous requests for a token of the same name would share one token.
   const queries = mode === "force" ? singleQueries() : [queryFor(results)];
   const calls = Array.from({ length: DISTINCT_CALLS }, (_, index) => {
     const query = queries[index % queries.length];

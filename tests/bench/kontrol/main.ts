@@ -1,6 +1,6 @@
 /**
- * `deno task bench kontrol [--rounds N] [--only NAME] [--quick] [--strict]`: what our Kontrol can do
- * on each of its storages, beside the Go Kontrol on PostgreSQL.
+ * `deno task bench kontrol [--rounds N] [--only NAME] [--quick] [--strict]`: compares this Kontrol
+ * on each of its storages with the Go Kontrol on PostgreSQL.
  *
  * Every measurement has fresh processes and an empty storage; the order is reversed each round; the
  * table shows medians over the rounds. Exits with 1 when a measurement could not run, or, with
@@ -35,7 +35,7 @@ function readArguments(words: readonly string[]): Choice {
   });
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new Error(`--rounds is "${values.rounds}": a whole number from 1 on is wanted`);
+    throw new Error(`--rounds is "${values.rounds}": must be an integer of at least 1`);
   }
   return { rounds, only: values.only, quick: values.quick, strict: values.strict };
 }
@@ -43,7 +43,7 @@ function readArguments(words: readonly string[]): Choice {
 /**
  * Runs every measurement once in each round.
  *
- * @returns what each found, and how many failed
+ * @returns the results of each, and the number of failures
  */
 async function measureAll(
   measures: readonly Measure[],
@@ -80,7 +80,7 @@ export async function benchKontrol(words: readonly string[]): Promise<number> {
   const measures = everything.filter(({ name }) => only === undefined || name === only);
   if (measures.length === 0) {
     const names = [...new Set(everything.map(({ name }) => name))];
-    throw new Error(`--only is "${only}": one of ${names.join(", ")} is wanted`);
+    throw new Error(`--only is "${only}": must be one of ${names.join(", ")}`);
   }
   const { found, failures } = await measureAll(measures, rounds);
   const { lines, misses } = makeTable((name, contender, figure) => {

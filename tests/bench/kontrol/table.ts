@@ -45,18 +45,18 @@ const STORAGES = {
 } as const;
 
 /**
- * What the Go Kontrol was once seen to answer in a second, with 1,000 kites and two cores: for where it
- * cannot be measured, as on an etcd without its API of version 2.
+ * Answers per second of the Go Kontrol in an earlier measurement with 1,000 kites and two cores.
+ * Used if it cannot be measured, for example on an etcd without the API of version 2.
  */
 const RECORDED: Readonly<Record<"postgres" | "etcd", Readonly<Record<number, number>>>> = {
   postgres: { 1: 616, 100: 72, 1_000: 9.6 },
   etcd: { 1: 2_258, 100: 266, 1_000: 32 },
 };
 
-/** How many times Go's rate ours must be, on the same storage. */
+/** The required rate on the same storage, as a multiple of Go's. */
 const GO_TIMES = { postgres: 10, etcd: 5, sqlite: 10, memory: 10 } as const;
 
-/** Fills the table. Rows of which nothing was measured are left out. */
+/** Fills the table. Rows without measurements are omitted. */
 export function makeTable(look: Lookup): Table {
   let misses = 0;
   let usesRecorded = false;
@@ -126,7 +126,7 @@ function allRows(look: Lookup): Row[] {
   );
   for (
     const [measure, label] of [
-      ["token-cached", "getToken, one that is at hand"],
+      ["token-cached", "getToken, cached"],
       ["token-cold", "getToken, a new one each time"],
       ["register-websocket", "register, over WebSocket"],
       ["register-http", "register, over HTTP"],
@@ -169,7 +169,7 @@ function allRows(look: Lookup): Row[] {
   return rows;
 }
 
-/** SQLite and memory are held against Go's PostgreSQL, too: it has nothing like them. */
+/** SQLite and memory are compared with Go's PostgreSQL, since Go has no such storage. */
 function kitesRow(
   look: Lookup,
   results: 1 | 100 | 1_000,

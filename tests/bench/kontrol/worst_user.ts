@@ -1,6 +1,5 @@
 /**
- * One user who asks of Kontrol all that one may: as many calls at once as are served, each of a kind
- * that costs much. Ends with its stdin.
+ * One user who sends as many expensive calls as Kontrol's limits allow. Ends with its stdin.
  *
  * `--port --kitekey --inflight`
  *
@@ -15,7 +14,7 @@ import { queryFor } from "./population.ts";
 /** The conditions that fit in the version of a query. */
 const CONDITIONS = 58;
 
-/** Bytes that stand once in every answer. */
+/** Bytes that every answer contains once. */
 const MARKER = '\\"arguments\\":[{\\"error\\"';
 
 const { options, port } = preparePeer();

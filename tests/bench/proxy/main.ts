@@ -1,7 +1,7 @@
 /**
- * `deno task bench proxy [--rounds N] [--seconds N] [--strict]`: what a call through the reverse
- * proxy adds to a direct one, beside Go's reverse proxy in the same run, and the memory that a large
- * body takes in the proxy.
+ * `deno task bench proxy [--rounds N] [--seconds N] [--strict]`: measures the delay of a call
+ * through the reverse proxy and through Go's reverse proxy in the same run, and the proxy's memory
+ * for a large body.
  *
  * @module
  */
@@ -33,7 +33,7 @@ const RUNS: readonly Run[] = [
 ];
 
 /**
- * Measures, and prints what was found.
+ * Measures, and prints the results.
  *
  * @returns the exit code
  */
@@ -75,7 +75,10 @@ export async function benchProxy(words: string[]): Promise<number> {
   }
 }
 
-/** The programs, and the URLs to call: the kite itself, our proxy, and with Go its proxy and a relay. */
+/**
+ * The programs, and the URLs to call: the kite itself, our proxy, and with Go its proxy and a
+ * relay.
+ */
 async function startAll(
   stack: AsyncDisposableStack,
   goIsThere: boolean,
@@ -132,7 +135,7 @@ function reportRun({ transport, inFlight }: Run, [direct, ours, go, relay]: numb
 
 function verdict(what: string, share: number, most: number): boolean {
   const isGood = share <= most;
-  printLine(`  ${share.toFixed(2)} ${what}, at most ${most} wanted: ${isGood ? "met" : "MISSED"}`);
+  printLine(`  ${share.toFixed(2)} ${what}, must be at most ${most}: ${isGood ? "met" : "MISSED"}`);
   return isGood;
 }
 
@@ -145,7 +148,7 @@ async function measureBodies(origin: string, { pid }: ServerProcess): Promise<bo
     `2 × 100 MB in ${seconds.toFixed(1)} s: the proxy grew by ${
       (growth / 1_024).toFixed(1)
     } MiB, ` +
-      `at most ${(MOST_GROWTH / 1_024).toFixed(0)} wanted: ${isGood ? "met" : "MISSED"}`,
+      `must be at most ${(MOST_GROWTH / 1_024).toFixed(0)}: ${isGood ? "met" : "MISSED"}`,
   );
   return isGood;
 }

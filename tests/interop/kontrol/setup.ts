@@ -1,4 +1,4 @@
-/** What the tests of this folder share: kites of the three makes at a Kontrol, and what they say. */
+/** Helpers of the tests in this folder: kites of the three implementations at a Kontrol. */
 
 import { assertEquals } from "@std/assert";
 import type { Kite, KiteIdentity, KiteOptions, KontrolQuery } from "../../../mod.ts";
@@ -20,7 +20,7 @@ export interface Found {
   readonly number: number;
 }
 
-/** A Kontrol of ours whose kites have to be heard of every few seconds. */
+/** Starts our Kontrol, which expects heartbeats every few seconds. */
 export function startBriskKontrol(
   options: NonNullable<Parameters<typeof startTestKontrol>[0]> = {},
 ): Promise<TestKontrol> {
@@ -37,7 +37,7 @@ export function startBriskKontrol(
   });
 }
 
-/** A file that is gone after the scope. */
+/** A file that is removed at the end of the scope. */
 export async function temporaryFile(text: string): Promise<{ path: string } & AsyncDisposable> {
   const path = await Deno.makeTempFile();
   await Deno.writeTextFile(path, text);
@@ -60,7 +60,7 @@ export function ourKontrolledKite(
   return ourKite({ kiteKey, kontrolUrl, environment, disableAuthentication: false, ...options });
 }
 
-/** Who a Go kite says that it is. */
+/** Returns the identity that a Go kite reports. */
 export function identityOf(peer: Peer): KiteIdentity {
   const ready = peer.events.find(({ event }) => event === "ready");
   return ready?.args?.[0] as KiteIdentity;

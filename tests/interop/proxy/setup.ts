@@ -1,4 +1,4 @@
-/** What the tests of this folder share: proxies of both makes at a Kontrol of ours. */
+/** Helpers of the tests in this folder: proxies of both implementations at our Kontrol. */
 
 import type { Kite, KontrolQuery } from "../../../mod.ts";
 import { ReverseProxy, TunnelProxy } from "../../../src/proxy/mod.ts";
@@ -16,9 +16,9 @@ import { Peer } from "../peers.ts";
 
 export { ENVIRONMENT };
 
-/** Whose proxy. */
+/** The implementation of the proxy. */
 export type Make = "ours" | "go";
-/** Which proxy. */
+/** The kind of proxy. */
 export type ProxyName = "proxy" | "tunnelproxy";
 
 /** A Kontrol of ours, and a proxy of either make that is registered there. */
