@@ -36,7 +36,7 @@ export class CallingCore {
   readonly identity: KiteIdentity;
   readonly log: Logger;
   readonly methods: Methods;
-  protected readonly clients = new Set<DiallingClient>();
+  protected readonly clients: Set<DiallingClient> = new Set();
   readonly #eventLog: EventLog;
   /** What clients see of this kite. */
   protected readonly clientHost: ClientHost;

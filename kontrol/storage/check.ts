@@ -1,4 +1,5 @@
 import {
+  type Check,
   checkFunction,
   checkOptions,
   checkRange,
@@ -14,7 +15,7 @@ import type { KeyPair, Registration, StorageOptions, StoredKeyPair } from "./sto
 const MAX_URL_LENGTH = 8_192;
 
 /** Milliseconds of an interval; 2³¹−1 at most, beyond which timers fire at once. */
-export const checkMilliseconds = checkRange(1, 2 ** 31 - 1);
+export const checkMilliseconds: Check<number> = checkRange(1, 2 ** 31 - 1);
 
 const STORAGE_CHECKS: Checks<StorageOptions> = Object.freeze({
   timeToLive: checkMilliseconds,
