@@ -23,7 +23,7 @@
  */
 export { createKontrol, type CreateKontrolOptions } from "./create.ts";
 export { DEFAULT_PORT, Kontrol } from "./kontrol.ts";
-export type { KontrolOptions } from "./options.ts";
+export type { KontrolOptions, TokenOptions } from "./options.ts";
 export type { MachineOptions, MachineRequest } from "./methods.ts";
 export type { Caller, Policy, PolicyName } from "./policy.ts";
 export type { RegisterMode } from "./admission.ts";

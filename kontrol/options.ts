@@ -19,7 +19,8 @@ import type { Policy, PolicyName } from "./policy.ts";
 import type { Storage } from "./storage/storage.ts";
 import type { TokenIssuerOptions } from "./tokens.ts";
 
-type TokenOptions = Omit<TokenIssuerOptions, "keys" | "issuer" | "queue" | "allowance">;
+/** The options of the tokens that Kontrol signs. */
+export type TokenOptions = Omit<TokenIssuerOptions, "keys" | "issuer" | "queue" | "allowance">;
 
 /** The options of {@linkcode Kontrol}. */
 export interface KontrolOptions extends MachineOptions {
