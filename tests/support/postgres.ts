@@ -94,6 +94,8 @@ export class TestPostgres implements AsyncDisposable {
       cwd: this.#directory,
       ready: (line) => line.includes("database system is ready to accept connections"),
     });
+    // The same for the sessions of the tests: a client that breaks off would be logged.
+    await this.run("postgres", `alter role ${this.username} set log_min_messages = 'panic'`);
   }
 
   /** Ends the server: in order, or as a crash would, after which unlogged tables are empty. */
