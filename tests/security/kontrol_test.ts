@@ -149,11 +149,13 @@ Deno.test("register: the id of a disconnected kite stays reserved for its user, 
     const { id } = alice.kite;
     await alice.client.tell("register", URL);
     const watcher = await connectTo(two);
-    alice.client.close();
     const isListed = async () => (await find(watcher.client, { name: "bank" })).length > 0;
-    await eventually(async () => !await isListed(), { what: "the kite's going" });
-    // What the other Kontrol hears of it is a matter of its poll.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // The other Kontrol reserves the ids that its polls have seen.
+    const polled = () => new Promise((resolve) => setTimeout(resolve, 200));
+    await polled();
+    alice.client.close();
+    await eventually(async () => !await isListed(), { what: "the kite's removal" });
+    await polled();
     const taken = `Cannot use id "${id}": it belongs to a kite of another user`;
     for (const kontrol of [one, two]) {
       for (const stolen of [id, id.toUpperCase()]) {

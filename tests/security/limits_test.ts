@@ -129,9 +129,12 @@ Deno.test("callbacksPerMessage: more are answered with a limitError, or not sent
 });
 
 Deno.test("callbacksPerSession: a table full of functions in use refuses calls", () =>
-  between({}, { callbacksPerSession: 3 }, async (client) => {
+  between({}, { callbacksPerSession: 3 }, async (client, kite) => {
+    // The kite keeps them: a function that it drops is released once it is garbage collected.
+    const kept: unknown[] = [];
+    kite.handle("keep", ({ args }) => void kept.push(args.one().value));
     const functions = Array.from({ length: 4 }, () => () => {});
-    const tell = (one?: () => void) => client.tellWith({ callbacks: "session" }, "kite.ping", one);
+    const tell = (one?: () => void) => client.tellWith({ callbacks: "session" }, "keep", one);
     for (const one of functions.slice(0, 3)) await tell(one);
     assertEquals(
       await failure(tell(functions[3])),
@@ -139,12 +142,12 @@ Deno.test("callbacksPerSession: a table full of functions in use refuses calls",
         "release those that it no longer needs",
     );
     assertEquals(
-      (await failure(client.tell("kite.ping", functions[3]))).split(":")[0],
+      (await failure(client.tell("keep", functions[3]))).split(":")[0],
       "limitError",
     );
     assertEquals(client.release(functions[0]!), true);
     await tell(functions[3]);
-    assertEquals(client.load.callbacks, 3);
+    assertEquals([client.load.callbacks, kept.length], [3, 4]);
   }));
 
 Deno.test("callbacksPerSession: any number of calls may send a function, and the owner is warned", async () => {
