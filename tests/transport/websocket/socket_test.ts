@@ -48,7 +48,8 @@ Deno.test("socket: any text survives the round trip with npm ws, however fragmen
       fc.tuple(fc.nat(140_000), fc.string({ unit: "grapheme", maxLength: 3 })).map((
         [length, tail],
       ) => "x".repeat(length) + tail),
-    ).filter((text) => !text.startsWith("\ufeff"));
+      // A text that starts with "[" is a compact message, and travels in a form of its own.
+    ).filter((text) => !text.startsWith("\ufeff") && !text.startsWith("["));
     await fc.assert(
       fc.asyncProperty(texts, async (text) => {
         session.send(text);
