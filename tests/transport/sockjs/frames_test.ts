@@ -77,7 +77,9 @@ Deno.test("decodeFrame: returns undefined for any other text", () => {
 Deno.test("frames: any messages survive the round trip", () => {
   fc.assert(fc.property(
     fc.array(
-      fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((n) => String.fromCharCode(n)) }),
+      fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((n) => String.fromCharCode(n)) })
+        // A message that starts with "[" is a compact one, and must be JSON.
+        .filter((message) => !message.startsWith("[")),
     ),
     (messages) => {
       const frame = encodeMessages(messages);
