@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { eventually } from "../support/eventually.ts";
 import { skipUnless } from "../support/parts.ts";
 import { TestProcess } from "../support/process.ts";
@@ -33,8 +33,14 @@ Deno.test({
     });
     assertEquals(await textOf("state"), "Connected over WebSocket");
     await page.evaluate(clickButton);
-    await eventually(async () => await textOf("result") === "16", { what: "the square" });
-    assertStringIncludes(await textOf("log"), "4 squared is 16");
+    await eventually(async () => await textOf("result") === "16", {
+      what: "the square",
+      withinMs: 20_000,
+    });
+    await eventually(async () => (await textOf("log")).includes("4 squared is 16"), {
+      what: "the line that the kite logs in the page",
+      withinMs: 20_000,
+    });
     assertEquals(page.errors, []);
     if (SCREENSHOT !== undefined) {
       await Deno.writeFile(new URL("docs/browser.png", ROOT), await page.screenshot(640, 420));
