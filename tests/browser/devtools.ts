@@ -111,7 +111,7 @@ export class Chromium implements AsyncDisposable {
 /** A page in Chromium. Closing it closes its browser context. */
 export class Page implements AsyncDisposable {
   readonly sessionId: string;
-  /** What scripts of the page threw and nobody caught. */
+  /** Uncaught errors of scripts in the page. */
   readonly errors: string[] = [];
   readonly #chromium: Chromium;
   readonly #contextId: string;

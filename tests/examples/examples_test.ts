@@ -30,7 +30,7 @@ Deno.test("examples: each one is run by a test here", () => {
   assertEquals(there.sort(), EXAMPLES);
 });
 
-Deno.test("examples: math answers exp2, and thanks who gives a name", async () => {
+Deno.test("examples: math answers exp2, and greets a caller that passes its name", async () => {
   const env = environment(NO_HOME, { KITE_PORT: "0" });
   await using math = await start(["examples/math.ts"], env, /math listens at (\S+)/);
   const { code, stdout } = await runExample("exp2.ts", [math.caught], env);
@@ -90,7 +90,7 @@ Deno.test("examples: exp2_query finds math_register, exp2_watch sees it come and
     const { code, stdout, stderr } = await runExample("exp2_query.ts", [], env);
     assertEquals([code, stdout], [0, "Kontrol knows 1 math kite\nsquare(4) = 16\n"], stderr);
 
-    // Without a token of Kontrol nobody is let in.
+    // A caller without a token of Kontrol is refused.
     const stranger = await runExample("exp2.ts", [math.caught], environment(NO_HOME));
     assertStringIncludes(stranger.stderr, "No authentication information is provided");
   }

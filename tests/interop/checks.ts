@@ -9,7 +9,7 @@ export type Callee = "ours" | "goServer" | "goClient" | "kitejsServer" | "kitejs
 export interface Check {
   readonly name: string;
   readonly run: (caller: Caller, callee: Callee) => Promise<void>;
-  /** Callees that cannot do this, whoever calls. */
+  /** Callees that do not support this, with any caller. */
   readonly not?: readonly Callee[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * Streams between a kite of ours and the existing implementations, which do not
+ * Streams between our kite and the existing implementations, which do not
  * support them: they send and read streams with plain functions.
  */
 
@@ -122,25 +122,31 @@ for (const { name, parts, connect } of pairings) {
         return result;
       };
 
-      await t.step("ours reads a stream of the peer, and leaves one", async () => {
-        assertEquals(await sumOf(api.numbers(500)), 124_750);
-        for await (const n of api.numbers(10_000)) if (n === 40) break;
-        await peer.event("cancelled");
-      });
+      await t.step(
+        "our kite reads a stream of the peer, and stops reading another early",
+        async () => {
+          assertEquals(await sumOf(api.numbers(500)), 124_750);
+          for await (const n of api.numbers(10_000)) if (n === 40) break;
+          await peer.event("cancelled");
+        },
+      );
 
-      await t.step("the peer reads a stream of ours, and leaves one", async () => {
-        assertEquals(await total(count(205), -1), { sum: 20_910, count: 205, how: "ended" });
-        assertEquals(await total(count(Infinity, ends), 25), {
-          sum: 300,
-          count: 25,
-          how: "left",
-        });
-        await eventually(() => ends.length === 1);
-        const { how, count: read } = await total(failing(), -1);
-        assertEquals([how, read], ["quotaError: no more", 1]);
-      });
+      await t.step(
+        "the peer reads a stream of our kite, and stops reading another early",
+        async () => {
+          assertEquals(await total(count(205), -1), { sum: 20_910, count: 205, how: "ended" });
+          assertEquals(await total(count(Infinity, ends), 25), {
+            sum: 300,
+            count: 25,
+            how: "left",
+          });
+          await eventually(() => ends.length === 1);
+          const { how, count: read } = await total(failing(), -1);
+          assertEquals([how, read], ["quotaError: no more", 1]);
+        },
+      );
 
-      await t.step("the peer reads the stream in a result of ours", async () => {
+      await t.step("the peer reads the stream in a result of our kite", async () => {
         ends.length = 0;
         const { $stream, pull, cancel } = await peer.call("numbers", [100]) as {
           $stream: number;

@@ -58,7 +58,7 @@ Deno.test("kitectl user add: prints or writes a key, beside a Kontrol or without
   assertEquals(slash.code, 2, slash.stderr);
 });
 
-Deno.test("kitectl key rotate: a running Kontrol changes its key, and nobody is locked out", async () => {
+Deno.test("kitectl key rotate: a running Kontrol changes its key, and keeps accepting all kites", async () => {
   await using machine = await Machine.make();
   const env = { KONTROL_PORT: String(freePort()) };
   await using up = await machine.start(["up"], /^Ctrl-C/, env);

@@ -190,7 +190,7 @@ Deno.test("kitectl tell: a remote cannot steer the terminal", async () => {
   assertStringIncludes(bad.stderr, "a\ufffd[2Jb");
 });
 
-Deno.test("kitectl tell: ends quietly when nobody reads its output", async () => {
+Deno.test("kitectl tell: ends without an error when its output is closed", async () => {
   await using setting = await setUp();
   const { machine, kite } = setting;
   kite.handle("flood", ({ args }) => {

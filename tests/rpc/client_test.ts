@@ -8,7 +8,7 @@ import { freePort } from "../support/ports.ts";
 
 const FAST = { initialDelay: 5, maxDelay: 20 };
 
-/** What a client's listeners hear, in order. */
+/** The events that a client's listeners receive, in order. */
 function history(client: Client): string[] {
   const events: string[] = [];
   client.onConnect(() => events.push(`connect ${client.transport}`));

@@ -81,7 +81,7 @@ Deno.test("RemoteFunction: a function that arrived twice stays until both are di
   await settle();
   assertEquals(told, [7]);
   held[1]![Symbol.dispose]();
-  // Sent before the release arrives: the function lives on.
+  // Sent before the release arrives, so the function must stay callable.
   await left.tell("m", tick);
   await settle();
   held[2]!(8);

@@ -253,7 +253,7 @@ Deno.test("items may contain functions and streams", async () => {
   left.close();
 });
 
-Deno.test("a stream in the arguments that nobody reads ends with the call", async () => {
+Deno.test("a stream in the arguments that the handler does not read ends with the call", async () => {
   const ends: string[] = [];
   const stream = () => {
     const source = count(5);

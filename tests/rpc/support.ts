@@ -14,7 +14,7 @@ import { memorySessions } from "../../src/testing/memory_session.ts";
 import { readMessage } from "../../src/testing/read_message.ts";
 import type { CloseInfo, Session, SessionHandler } from "../../src/transport/session.ts";
 
-/** A session with nobody at the other end: a test reads what was sent, and says what arrives. */
+/** A session without a peer: a test reads the sent messages, and injects received ones. */
 export class PipeSession implements Session {
   readonly transport = "WebSocket";
   readonly remoteAddress = "pipe:0";

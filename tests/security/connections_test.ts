@@ -64,7 +64,7 @@ for (const isTls of [false, true]) {
   }
 }
 
-Deno.test("idleTimeout: a header that comes drop by drop is cut off", async () => {
+Deno.test("idleTimeout: a connection that sends its header byte by byte is closed", async () => {
   const server = await listen({ idleTimeout: 200 });
   using connection = await connect(server.port, false);
   await connection.write(ENCODER.encode("GET / HTTP/1.1\r\nHost: x\r\n"));
@@ -79,7 +79,7 @@ Deno.test("idleTimeout: a header that comes drop by drop is cut off", async () =
   await server.close();
 });
 
-Deno.test("connections: TLS handshakes that never come are counted, until their peers leave", async () => {
+Deno.test("connections: unfinished TLS handshakes count until their peers disconnect", async () => {
   const server = await listen({ connections: 2, idleTimeout: 200, tls: await tls() });
   const silent = [await connect(server.port, false), await connect(server.port, false)];
   const newcomer = connect(server.port, true).then(async (connection) => {

@@ -1,6 +1,6 @@
 /**
  * A kite of the soak in a process of its own: `kite.ts <name> <home> <Kontrols' URLs> <names to call>`.
- * It registers, and then finds and calls the others for as long as it lives. It prints its URL, and
+ * It registers, and then finds and calls the others until it is stopped. It prints its URL, and
  * then every few seconds what became of its calls, as a line of JSON.
  *
  * @module
@@ -68,7 +68,7 @@ async function follow(watcher: Kite): Promise<void> {
   for await (const _change of watch);
 }
 
-/** At a restart of a Kontrol, a connection is lost, or nobody is there for a while. */
+/** While a Kontrol restarts, connections are lost and new ones fail for a while. */
 function isPassing(error: unknown): boolean {
   return error instanceof KiteError && error.type !== "authenticationError";
 }

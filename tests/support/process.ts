@@ -18,8 +18,8 @@ export interface ProcessOptions {
 type Source = "stdout" | "stderr";
 
 /**
- * A real process of a test: started once its readiness line came, heard line by line, and gone
- * when the scope of its `await using` ends.
+ * A process that a test runs. It is started when it has printed its readiness line, its output is
+ * read line by line, and `await using` stops it.
  */
 export class TestProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
@@ -48,7 +48,7 @@ export class TestProcess implements AsyncDisposable {
     ]).then(() => this.#ended = true);
   }
 
-  /** Starts a process; fails, with its output, when it ends or says nothing in time. */
+  /** Starts a process. Fails, with its output, if it ends or is not ready in time. */
   static async start(options: ProcessOptions): Promise<TestProcess> {
     const process = new TestProcess(options);
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -77,7 +77,7 @@ export class TestProcess implements AsyncDisposable {
     return this.#child.pid;
   }
 
-  /** Resolves when it has ended and all of its output was heard. */
+  /** Resolves when it has ended and all of its output was read. */
   async ended(): Promise<void> {
     await this.#outputs;
   }
@@ -88,7 +88,7 @@ export class TestProcess implements AsyncDisposable {
     return (await this.#child.status).code;
   }
 
-  /** Hears each further line, and those that came before. */
+  /** Adds a listener for each line of output, including earlier ones. */
   onLine(listener: (line: string, source: Source) => void): void {
     for (const { line, source } of this.#heard) listener(line, source);
     this.#listeners.add(listener);
@@ -100,12 +100,12 @@ export class TestProcess implements AsyncDisposable {
     await this.#stdin.write(new TextEncoder().encode(`${line}\n`));
   }
 
-  /** Kills it outright, as a crash would, and waits until it is gone. */
+  /** Kills it, as a crash would, and waits until it has ended. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
   }
 
-  /** Asks it to end, kills it if it does not, and waits until it is gone. */
+  /** Asks it to end, kills it if it does not, and waits until it has ended. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
   }

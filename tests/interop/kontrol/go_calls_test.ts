@@ -1,4 +1,4 @@
-/** Real Go clients and kites of ours find each other at this project's Kontrol, and call. */
+/** Go clients and our kites find each other at our Kontrol, and call each other. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import type { Kite, KontrolQuery } from "../../../mod.ts";

@@ -14,7 +14,7 @@ export const KONTROL_USER = "kontrol";
 /** What the Go Kontrol runs as: no owner of anything, as its own SQL sets it up. */
 const GO_ROLE = "go_application";
 
-/** One database that Go Kontrols and ours may share, with the schema made by ours. */
+/** A database that Go Kontrols and our Kontrols can share. Our Kontrol creates the schema. */
 export class SharedDatabase implements AsyncDisposable {
   readonly server: TestPostgres;
   readonly name: string;

@@ -56,7 +56,7 @@ Deno.test({
     assert(all.some(({ url }) => url === byId[0]!.url));
     assertEquals(await peer.call("call", [byId[0]!.number, "square", 9]), 81);
 
-    // kite.js's fetchKite dies of an empty list, whoever sent it: it fails to make its own error.
+    // kite.js's fetchKite throws on an empty list, because it cannot create its own error.
     assertEquals(await peer.call("fetchKites", [{ query: { name: "nosuch" } }]), []);
     await assertRejects(
       () => peer.call("fetchKites", [{ query: {} }]),

@@ -1,4 +1,4 @@
-/** Kites of ours at a real Go Kontrol on PostgreSQL. */
+/** Our kites at a Go Kontrol that stores in PostgreSQL. */
 
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { type Kite, KiteError, type KiteOptions } from "../../../mod.ts";
@@ -162,7 +162,7 @@ Deno.test({
   ignore,
   fn: async () => {
     await using stack = new AsyncDisposableStack();
-    // Ours renews 30 s before the end: here after 2 s.
+    // Our kite renews its token 30 s before the end: here after 2 s.
     const brief = stack.use(
       await startGoKontrol(database!, ["-tokenttl", "31s", "-tokenleeway", "1s"]),
     );

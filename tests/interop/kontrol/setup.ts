@@ -50,7 +50,7 @@ export async function goKite(kiteKey: string, ...flags: string[]): Promise<Peer>
   return await Peer.goRegistered("-kitekeyfile", file.path, "-environment", ENVIRONMENT, ...flags);
 }
 
-/** A kite of ours with this kite.key, and the methods that every peer has. */
+/** Creates a kite of this project with this kite.key, and the methods that every peer has. */
 export function ourKontrolledKite(
   kiteKey: string,
   kontrolUrl: string,

@@ -1,4 +1,4 @@
-/** A Go Kontrol and one of ours on the same database, whose time zone is not UTC, at the same time. */
+/** A Go Kontrol and our Kontrol use the same database at once. Its time zone is not UTC. */
 
 import { assert, assertEquals } from "@std/assert";
 import type { KiteEvent } from "../../../src/discovery/watch.ts";
@@ -133,7 +133,7 @@ sharedTest("neither cleans away what is fresh, both what is old", async (both) =
     select username, environment, kitename, version, region, hostname, gen_random_uuid(), url, key_id,
     (now() at time zone 'utc') - interval '91 seconds' from kite.kite where username like 'clean-%'`;
   await database.sql(stale);
-  // Ours removes the old rows by itself, and so has looked at the fresh ones too.
+  // Our Kontrol removes old rows by itself, so it has checked the new rows too.
   await eventually(async () => (await remaining()).length === 2, { what: "our cleaning" });
   assertEquals(await remaining(), ids.toSorted(), "our cleaner leaves what is fresh");
 
@@ -157,7 +157,7 @@ sharedTest(
     await peer.call("registerForever");
     await eventually(() => events.length === 1, { what: "the REGISTER" });
     assertEquals([events[0]?.action, events[0]?.url], ["REGISTER", peer.url]);
-    // Longer than the life of a registration that nobody refreshes.
+    // Longer than a registration lasts without a refresh.
     await new Promise((resolve) => setTimeout(resolve, 5_000));
     assertEquals(events.length, 1);
     await peer.kill();
