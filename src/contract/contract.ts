@@ -78,6 +78,15 @@ export type ImplementOf<S extends MethodSchemas> = S["items"] extends
  * Declares a method with types only. Nothing is checked at run time. The implementation gets the
  * arguments without the request, since the number of arguments is not known at run time.
  *
+ * @example
+ * ```ts
+ * import { contract, method } from "@kite/kite";
+ *
+ * const math = contract({
+ *   add: method<[a: number, b: number], number>(),
+ * });
+ * ```
+ *
  * @typeParam Args the arguments
  * @typeParam Result the result
  */

@@ -27,6 +27,13 @@ export function encodeBytes(bytes: Uint8Array | ArrayBuffer): string {
 /**
  * Decodes text from {@linkcode encodeBytes} or from a Go kite.
  *
+ * @example
+ * ```ts
+ * import { decodeBytes } from "@kite/kite";
+ *
+ * console.assert(decodeBytes("aGk=").length === 2);
+ * ```
+ *
  * @throws {KiteError} `argumentError` when the text is not base64
  */
 export function decodeBytes(text: string): Uint8Array<ArrayBuffer> {

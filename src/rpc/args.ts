@@ -101,7 +101,20 @@ export class Argument {
   }
 }
 
-/** The fields of an object argument. */
+/**
+ * The fields of an object argument.
+ *
+ * @example
+ * ```ts
+ * import { Kite } from "@kite/kite";
+ *
+ * const shop = new Kite("shop", "1.0.0");
+ * shop.handle("price", ({ args }) => {
+ *   const order = args.one().object();
+ *   return order.field("count").number() * 2;
+ * });
+ * ```
+ */
 export class ObjectArgument {
   /** The unchecked object. */
   readonly value: Readonly<Record<string, unknown>>;
@@ -138,7 +151,17 @@ export type TupleOf<Element, Length extends number, Found extends readonly Eleme
     : Found["length"] extends Length ? Found
     : TupleOf<Element, Length, readonly [...Found, Element]>;
 
-/** The arguments of a call. It is iterable. */
+/**
+ * The arguments of a call. It is iterable.
+ *
+ * @example
+ * ```ts
+ * import { Kite } from "@kite/kite";
+ *
+ * const math = new Kite("math", "1.0.0");
+ * math.handle("square", ({ args }) => args.one().number() ** 2);
+ * ```
+ */
 export class Args implements Iterable<Argument> {
   /** The unchecked values. */
   readonly values: readonly unknown[];
