@@ -10,13 +10,18 @@ if (!(most >= 1)) {
   Deno.exit(2);
 }
 
-await using exp2 = new Kite("exp2", "1.0.0");
-await using watch = exp2.watchKites({ name: "math" });
-Deno.addSignalListener("SIGINT", () => void watch.close());
+try {
+  await using exp2 = new Kite("exp2", "1.0.0");
+  await using watch = exp2.watchKites({ name: "math" });
+  Deno.addSignalListener("SIGINT", () => void watch.close());
 
-let events = 0;
-for await (const { action, kite, url } of watch) {
-  console.log(`${action} ${kite.name} ${kite.version} of ${kite.username} at ${url}`);
-  if (++events >= most) break;
+  let events = 0;
+  for await (const { action, kite, url } of watch) {
+    console.log(`${action} ${kite.name} ${kite.version} of ${kite.username} at ${url}`);
+    if (++events >= most) break;
+  }
+} catch (error) {
+  console.error(`exp2: ${error}`);
+  Deno.exitCode = 1;
 }
 Deno.exit(); // the signal listener would keep the process running

@@ -15,12 +15,21 @@ import { parseArgs } from "node:util";
 import { GO_PEER, KITEJS_PEER, lack } from "../../tools/parts.ts";
 import { fromFileUrl } from "../../tools/paths.ts";
 import { prepareParts } from "../../tools/prepare.ts";
+import { runProgram, WrongFlag } from "../support/program.ts";
 import type { Setting } from "./contenders.ts";
 import { makeCredentials } from "./credentials.ts";
 import { allMeasures, type Figures, FULL, type Measure, QUICK } from "./measures.ts";
 import { printLine, reportLine } from "./output.ts";
 import { median } from "./statistics.ts";
 import { makeTable, type Source } from "./table.ts";
+
+const USAGE = `Usage: deno task bench [--rounds=3] [--only=NAME] [--quick] [--strict]
+       deno task bench kontrol|proxy|runtimes [flags]
+
+  --rounds  how often each measurement runs; the table shows medians
+  --only    runs only the measurement of this name
+  --quick   makes each measurement short
+  --strict  exits with 1 if a target is missed`;
 
 interface Choice {
   readonly rounds: number;
@@ -41,7 +50,7 @@ function readArguments(words: string[]): Choice {
   });
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new Error(`--rounds is "${values.rounds}": must be an integer of at least 1`);
+    throw new WrongFlag("--rounds", values.rounds, "must be an integer of at least 1");
   }
   return { rounds, only: values.only, quick: values.quick, strict: values.strict };
 }
@@ -89,7 +98,7 @@ async function main(): Promise<number> {
     const measures = everything.filter(({ name }) => only === undefined || name === only);
     if (measures.length === 0) {
       const names = [...new Set(everything.map(({ name }) => name))];
-      throw new Error(`--only is "${only}": must be one of ${names.join(", ")}`);
+      throw new WrongFlag("--only", only, `must be one of ${names.join(", ")}`);
     }
     const { found, failures } = await measure(measures, setting, rounds);
     const lookup = ({ measure, contender, figure }: Source): number | undefined => {
@@ -112,17 +121,12 @@ async function main(): Promise<number> {
   }
 }
 
-if (import.meta.main) {
-  const [word, ...words] = Deno.args;
-  if (word === "proxy") {
-    const { benchProxy } = await import("./proxy/main.ts");
-    Deno.exit(await benchProxy(words));
-  }
-  if (word === "runtimes") {
-    const { benchRuntimes } = await import("./runtimes/main.ts");
-    Deno.exit(await benchRuntimes(words));
-  }
-  if (word !== "kontrol") Deno.exit(await main());
-  const { benchKontrol } = await import("./kontrol/main.ts");
-  Deno.exit(await benchKontrol(words));
+/** Runs the bench that the first word names, or the one of calls and connections. */
+async function choose([word, ...words]: string[]): Promise<number> {
+  if (word === "proxy") return await (await import("./proxy/main.ts")).benchProxy(words);
+  if (word === "runtimes") return await (await import("./runtimes/main.ts")).benchRuntimes(words);
+  if (word === "kontrol") return await (await import("./kontrol/main.ts")).benchKontrol(words);
+  return await main();
 }
+
+if (import.meta.main) await runProgram(USAGE, Deno.args, () => choose(Deno.args));

@@ -120,6 +120,15 @@ Deno.test("exp2_watch: refuses an argument that is not a number", async () => {
   );
 });
 
+for (const example of ["exp2.ts", "exp2_query.ts", "exp2_watch.ts"]) {
+  Deno.test(`examples: ${example} reports in one line what it cannot reach`, async () => {
+    const args = example === "exp2.ts" ? ["http://127.0.0.1:1/kite"] : [];
+    const { code, stderr } = await runExample(example, args, environment(NO_HOME));
+    assertEquals(code, 1);
+    assertMatch(stderr, /^exp2: \w+: Cannot reach .*\n$/);
+  });
+}
+
 Deno.test("examples: math_register reports that no Kontrol is configured", async () => {
   const { code, stderr } = await runExample("math_register.ts", [], environment(NO_HOME));
   assertEquals(code, 1);

@@ -119,7 +119,7 @@ Deno.test("connections: silent ones make room for a newcomer", async () => {
   await server.close();
 });
 
-Deno.test("a kite without free file descriptors lives, and serves again", async () => {
+Deno.test("a kite without free file descriptors keeps running, and serves again once some are free", async () => {
   const kite = new URL("../../mod.ts", import.meta.url).href;
   const code = `import { Kite } from "${kite}";
     const kite = new Kite("k", "1.0.0", { ip: "127.0.0.1", kiteKey: "", limits: { connections: 1_000 } });
@@ -131,8 +131,9 @@ Deno.test("a kite without free file descriptors lives, and serves again", async 
     args: ["-c", script, Deno.execPath(), config],
     stdin: "piped",
     stdout: "piped",
-    stderr: "null",
+    stderr: "piped",
   }).spawn();
+  const errors = process.stderr.text();
   const writer = process.stdin.getWriter();
   await writer.write(ENCODER.encode(code));
   await writer.close();
@@ -151,9 +152,18 @@ Deno.test("a kite without free file descriptors lives, and serves again", async 
       const text = await within(untilEnd(connection), "an answer", 1_000);
       return text.startsWith("HTTP/1.1 200");
     }, { withinMs: 15_000, what: "an answer" });
+  } catch (error) {
+    const ended = await within(process.status, "the end of the kite", 1_000).catch(() => undefined);
+    if (ended === undefined) throw error;
+    const { code, signal } = ended;
+    throw new Error(`The kite ended with ${signal ?? code}:\n${await errors}`, { cause: error });
   } finally {
-    process.kill("SIGKILL");
+    // Fails if the kite has ended, which the error above reports.
+    try {
+      process.kill("SIGKILL");
+    } catch { /* has ended */ }
     await process.status;
+    await errors;
     await reader.cancel();
   }
 });

@@ -15,8 +15,14 @@ import { findAll, type Found, goKite } from "../interop/kontrol/setup.ts";
 import { Peer } from "../interop/peers.ts";
 import { KontrolProcess } from "../kontrol/faults/kontrol_process.ts";
 import { TestProcess } from "../support/process.ts";
+import { runProgram, WrongFlag } from "../support/program.ts";
 import { type Caller, directCallers, seeker } from "./peers.ts";
 import type { Tally } from "./repeat.ts";
+
+const USAGE = `Usage: deno task soak [-minutes=5] [-restart=20]
+
+  -minutes  how long the kites call each other
+  -restart  the seconds between two restarts of a Kontrol`;
 
 /** What resident memory may come to at the end, as a multiple of the first minute's. */
 const MOST_GROWTH = 1.3;
@@ -56,6 +62,9 @@ async function main(): Promise<boolean> {
     },
   });
   const minutes = Number(values.minutes);
+  for (const [name, value] of Object.entries(values)) {
+    if (!(Number(value) > 0)) throw new WrongFlag(`-${name}`, value, "must be a number above 0");
+  }
   const lacks = [lack("go"), lack("node")].filter((line) => line !== undefined);
   if (lacks.length > 0) throw new Error(`The soak needs ${lacks.join("; ")}`);
   await using stack = new AsyncDisposableStack();
@@ -195,4 +204,4 @@ function mebibytes(kibibytes: number): string {
   return (kibibytes / 1_024).toFixed(1);
 }
 
-Deno.exit(await main() ? 0 : 1);
+await runProgram(USAGE, Deno.args, async () => await main() ? 0 : 1);
