@@ -13,3 +13,11 @@ Deno.test("workflows: every action is pinned by the hash of a commit, and names 
   }
   assert(pins > 5);
 });
+
+Deno.test("publish workflow: a tag compiles the programs for Linux, macOS and Windows", () => {
+  const text = Deno.readTextFileSync(new URL(".github/workflows/publish.yml", ROOT));
+  for (const target of ["linux-gnu", "apple-darwin", "windows-msvc"]) {
+    assertMatch(text, new RegExp(`x86_64-(unknown-|pc-)?${target}`));
+  }
+  assertMatch(text, /gh release create "\$GITHUB_REF_NAME" --verify-tag .*dist\/release/);
+});
