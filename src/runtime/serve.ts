@@ -1,6 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
 import { builtinModule, bunNamespace, denoNamespace } from "./platform.ts";
-import { serveDeno } from "./serve_deno.ts";
 import type { ListenOptions, RunningServer, ServeHandler } from "./serving.ts";
 
 /** Options of {@linkcode serve}. */
@@ -55,7 +54,10 @@ export async function serve(handler: ServeHandler, options: ServeOptions): Promi
     webSocketBytes: options.webSocketBytes ?? DEFAULT_WEB_SOCKET_BYTES,
   };
   const deno = denoNamespace();
-  if (deno !== undefined) return serveDeno(deno, handler, listen);
+  if (deno !== undefined) {
+    const { DenoServer } = await import("./deno/server.ts");
+    return new DenoServer(deno, handler, listen);
+  }
   const bun = bunNamespace();
   if (bun !== undefined) {
     const { BunServer } = await import("./bun/server.ts");

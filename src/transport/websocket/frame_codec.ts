@@ -12,12 +12,20 @@ export const OPCODE = {
 const HEADER_ROOM = 16;
 const KEY_OFFSET = 12;
 const KEYS_AT_ONCE = 256;
+/** The number of bytes from which it is faster to unmask whole words. */
+const MANY_BYTES = 48;
 
-/** Encodes the frames of a WebSocket client: not fragmented and masked. */
+/** Encodes frames, which are not fragmented. Those of a client are masked, those of a server are not. */
 export class FrameEncoder {
+  readonly #isMasked: boolean;
   readonly #encoder = new TextEncoder();
   readonly #keys = new Uint32Array(KEYS_AT_ONCE);
   #nextKey = KEYS_AT_ONCE;
+
+  /** @param isMasked true for a client, which must mask its frames */
+  constructor(isMasked: boolean) {
+    this.#isMasked = isMasked;
+  }
 
   /** Encodes a text message as one frame. */
   text(message: string): Uint8Array<ArrayBuffer> {
@@ -63,16 +71,12 @@ export class FrameEncoder {
     opcode: number,
     length: number,
   ): Uint8Array<ArrayBuffer> {
-    const words = new Uint32Array(frame.buffer);
-    const key = this.#takeKey();
-    words[KEY_OFFSET / 4] = key;
-    const end = (HEADER_ROOM + length + 3) >>> 2;
-    // Masks whole words; key and payload have the same byte order. Bytes past the end are not sent.
-    for (let at = HEADER_ROOM / 4; at < end; at++) words[at]! ^= key;
+    if (this.#isMasked) this.#mask(frame, length);
     const extended = length < 126 ? 0 : length < 0x10000 ? 2 : 8;
-    const start = KEY_OFFSET - 2 - extended;
+    const start = (this.#isMasked ? KEY_OFFSET : HEADER_ROOM) - 2 - extended;
     frame[start] = 0x80 | opcode;
-    frame[start + 1] = 0x80 | (extended === 0 ? length : extended === 2 ? 126 : 127);
+    const lengthByte = extended === 0 ? length : extended === 2 ? 126 : 127;
+    frame[start + 1] = this.#isMasked ? 0x80 | lengthByte : lengthByte;
     if (extended === 2) {
       frame[start + 2] = length >>> 8;
       frame[start + 3] = length & 0xff;
@@ -84,6 +88,15 @@ export class FrameEncoder {
     return frame.subarray(start, HEADER_ROOM + length);
   }
 
+  #mask(frame: Uint8Array<ArrayBuffer>, length: number): void {
+    const words = new Uint32Array(frame.buffer);
+    const key = this.#takeKey();
+    words[KEY_OFFSET / 4] = key;
+    const end = (HEADER_ROOM + length + 3) >>> 2;
+    // Masks whole words; key and payload have the same byte order. Bytes past the end are not sent.
+    for (let at = HEADER_ROOM / 4; at < end; at++) words[at]! ^= key;
+  }
+
   /** RFC 6455 5.3 requires unpredictable keys. They are cheap if many are generated at once. */
   #takeKey(): number {
     if (this.#nextKey === KEYS_AT_ONCE) {
@@ -92,6 +105,43 @@ export class FrameEncoder {
     }
     return this.#keys[this.#nextKey++]!;
   }
+}
+
+/**
+ * Removes the mask of a payload, or of a part of it, in place.
+ *
+ * @param start the index of the first byte in `bytes`
+ * @param end the index after the last byte
+ * @param key the four bytes of the frame's key, the first one lowest
+ * @param offset the position of `start` in the payload
+ */
+export function unmask(
+  bytes: Uint8Array<ArrayBuffer>,
+  start: number,
+  end: number,
+  key: number,
+  offset: number,
+): void {
+  let at = start;
+  let turn = offset & 3;
+  const isLong = end - start >= MANY_BYTES;
+  // Up to the first byte that is aligned to words.
+  const prefix = isLong ? at + ((4 - ((bytes.byteOffset + at) & 3)) & 3) : end;
+  for (; at < prefix; at++, turn = (turn + 1) & 3) bytes[at]! ^= key >>> (turn * 8);
+  if (!isLong) return;
+  const rotated = new Uint8Array(4);
+  for (let i = 0; i < 4; i++) rotated[i] = key >>> (((turn + i) & 3) * 8);
+  const word = new Uint32Array(rotated.buffer)[0]!;
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, (end - at) >>> 2);
+  for (let i = 0; i < words.length; i++) words[i]! ^= word;
+  for (at += words.length * 4; at < end; at++, turn = (turn + 1) & 3) {
+    bytes[at]! ^= key >>> (turn * 8);
+  }
+}
+
+/** Reads the key of a masked frame, whose header ends before `end`. */
+export function readKey(bytes: Uint8Array, end: number): number {
+  return bytes[end - 4]! | bytes[end - 3]! << 8 | bytes[end - 2]! << 16 | bytes[end - 1]! << 24;
 }
 
 function frameSize(payload: number): number {

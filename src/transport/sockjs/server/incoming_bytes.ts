@@ -2,7 +2,7 @@ import type { Limits } from "../../../protocol/limits.ts";
 import { addressKey } from "../../address.ts";
 import { frameLimit, type ServerSession } from "./session.ts";
 
-/** Counts the bytes of request bodies that are being received, and enforces their limits. */
+/** Counts the bytes of incomplete messages and request bodies, and enforces their limits. */
 export class IncomingBytes {
   readonly #server: number;
   readonly #perAddress: number;

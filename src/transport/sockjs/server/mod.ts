@@ -76,6 +76,7 @@ export class SockJsServer {
     this.#bodyTimeout = options.bodyTimeout ?? 10_000;
     this.#table = new SessionTable({
       limits: options.limits,
+      incoming: this.#incoming,
       heartbeat: checkedNumber("heartbeat", options.heartbeat ?? 10_000, 0),
       disconnectDelay: checkedNumber("disconnectDelay", options.disconnectDelay ?? 10_000, 1),
       responseLimit: checkedNumber("responseLimit", options.responseLimit ?? 131_072, 1),
@@ -182,8 +183,9 @@ export class SockJsServer {
     const Transport = transport === "websocket"
       ? WebSocketServerSession
       : RawWebSocketServerSession;
-    const session = this.#table.add((host) => new Transport(host, remoteAddress, upgraded.socket));
+    const session = this.#table.add((host) => new Transport(host, remoteAddress));
     this.#introduce(session, request, foreignOrigin);
+    session.use((handler) => upgraded.open(handler, this.#table.limits));
     return upgraded.response;
   }
 

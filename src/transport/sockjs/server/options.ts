@@ -1,4 +1,5 @@
 import type { Limits } from "../../../protocol/limits.ts";
+import type { TakenOver } from "../../../runtime/serving.ts";
 import type { Upgrade } from "../../../runtime/upgrade.ts";
 import type { Session } from "../../session.ts";
 
@@ -98,6 +99,8 @@ export interface RequestInfo {
   onGone?(listener: () => void): void;
   /** Upgrades the request to a WebSocket, on runtimes whose `Request` cannot be upgraded. */
   upgrade?(): Upgrade;
+  /** Takes over the connection of the request. */
+  takeOver?(): TakenOver | undefined;
 }
 
 /** The options of {@linkcode SockJsServer.close}. */
