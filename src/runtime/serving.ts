@@ -38,6 +38,16 @@ export interface RequestPeer {
   upgrade?(): Upgrade;
 }
 
+/** Returns the peer of a request that a proxy has forwarded, with the address of its client. */
+export function forwardedPeer(peer: RequestPeer, remoteAddress: string): RequestPeer {
+  return {
+    remoteAddress,
+    onGone: (listener) => peer.onGone?.(listener),
+    ...(peer.upgrade === undefined ? {} : { upgrade: () => peer.upgrade!() }),
+    ...(peer.takeOver === undefined ? {} : { takeOver: () => peer.takeOver!() }),
+  };
+}
+
 /** A listening server. */
 export interface RunningServer {
   /** The address it listens on. */

@@ -3,7 +3,14 @@ import { requestUrl } from "../request_url.ts";
 import type { RequestPeer, ServeHandler, TakenOver } from "../serving.ts";
 import { Timer } from "../timer.ts";
 import { BodyDecoder } from "./body.ts";
-import { BadRequest, endOfHead, latin1, MAX_HEAD_BYTES, parseHead, type RequestHead } from "./head.ts";
+import {
+  BadRequest,
+  endOfHead,
+  latin1,
+  MAX_HEAD_BYTES,
+  parseHead,
+  type RequestHead,
+} from "./head.ts";
 import { type ResponseStream, writeResponse } from "./response.ts";
 
 /** A stream whose reading can be paused, and whose listener can be replaced. */

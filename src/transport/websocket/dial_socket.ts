@@ -2,9 +2,9 @@ import { connectStream } from "../../runtime/dial.ts";
 import { FramedSocket } from "./framed_socket.ts";
 import { Handshake } from "./handshake.ts";
 import {
+  HandshakeRefused,
   type MessageSocket,
   type SocketHandler,
-  HandshakeRefused,
   type SocketOptions,
 } from "./socket.ts";
 

@@ -142,7 +142,9 @@ export class FrameReader {
     const final = (first & 0x80) !== 0;
     if ((first & 0x70) !== 0) return this.#violation(1002, "reserved bits set");
     if (((second & 0x80) !== 0) !== this.#isMasked) {
-      const reason = this.#isMasked ? "frame from a client without mask" : "masked frame from a server";
+      const reason = this.#isMasked
+        ? "frame from a client without mask"
+        : "masked frame from a server";
       return this.#violation(1002, reason);
     }
     if (opcode >= OPCODE.close) {

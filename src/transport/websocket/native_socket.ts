@@ -1,8 +1,8 @@
 import {
-  type MessageSocket,
-  type SocketHandler,
   CLOSE_TIMEOUT,
   HandshakeRefused,
+  type MessageSocket,
+  type SocketHandler,
   type SocketOptions,
 } from "./socket.ts";
 import { displayUrl } from "../url.ts";

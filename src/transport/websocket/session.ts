@@ -7,10 +7,10 @@ import { closeInfo } from "../close_code.ts";
 import { frameBytes, Inbox } from "../inbox.ts";
 import { LifeSigns } from "../life_signs.ts";
 import {
-  type MessageSocket,
-  type SocketHandler,
   HandshakeRefused,
+  type MessageSocket,
   type OpenSocket,
+  type SocketHandler,
 } from "./socket.ts";
 import { displayUrl } from "../url.ts";
 

@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { openNativeSocket } from "../../../src/transport/websocket/native_socket.ts";
 import {
+  HandshakeRefused,
   type MessageSocket,
   type SocketHandler,
-  HandshakeRefused,
 } from "../../../src/transport/websocket/socket.ts";
 import { freePort } from "../../support/ports.ts";
 import { frame, RawServer } from "./raw_server.ts";
