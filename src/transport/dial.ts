@@ -61,9 +61,10 @@ export interface DialOptions {
   /** Additional HTTP headers of each request. Browsers cannot set headers of WebSockets. */
   readonly headers?: Readonly<Record<string, string>>;
   /**
-   * The `Origin` header.
+   * The `Origin` header. Only browsers have to send one: behind a proxy that changes the host, a kite
+   * would take the sender of any other origin than its own for a web page.
    *
-   * @default scheme and host of the URL, as in the Go kite
+   * @default none
    */
   readonly origin?: string;
 }
@@ -81,7 +82,7 @@ const DEFAULT_IDLE_TIMEOUT = 60_000;
 /** Opens the connections of sessions. */
 export interface Network {
   /** The HTTP headers of each request; browsers set their own. */
-  headers(base: URL, options: DialOptions): Headers;
+  headers(options: DialOptions): Headers;
   readonly openSocket: OpenSocket;
   /**
    * Opens a pool of HTTP connections.
@@ -120,7 +121,7 @@ export async function dialOver(
     DEFAULT_HANDSHAKE_TIMEOUT,
   );
   const idleTimeout = milliseconds("idleTimeout", options.idleTimeout, DEFAULT_IDLE_TIMEOUT);
-  const headers = network.headers(base, options);
+  const headers = network.headers(options);
 
   const attempt = new AbortController();
   const shown = displayUrl(base);

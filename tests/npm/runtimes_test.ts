@@ -3,11 +3,13 @@
  * by them, over every transport that both have.
  */
 
+import { assertEquals } from "@std/assert";
 import type { ClientTransport } from "../../mod.ts";
 import { type Caller, OurCaller } from "../interop/caller.ts";
 import { type Callee, checkCalls } from "../interop/checks.ts";
 import { ourKite } from "../interop/our_kite.ts";
 import { Peer } from "../interop/peers.ts";
+import { openKiteBehindGo } from "../interop/proxy/setup.ts";
 import { eventually } from "../support/eventually.ts";
 import { skipUnless } from "../support/parts.ts";
 import { checkGuide } from "./guide.ts";
@@ -59,6 +61,13 @@ async function dialGo(project: Project, runtime: Runtime, transport: string): Pr
   await using peer = await NpmPeer.call(project, runtime, go.url, transport);
   await go.event("connect");
   await checkBoth(peer, go, { dialler: "ours", dialled: "goServer" });
+}
+
+/** A client that sends an `Origin` would be taken for a page there. */
+async function dialThroughGo(project: Project, runtime: Runtime, transport: string): Promise<void> {
+  await using behind = await openKiteBehindGo();
+  await using peer = await NpmPeer.call(project, runtime, behind.url, transport);
+  assertEquals(await peer.call("square", [5]), 25);
 }
 
 async function dialledByGo(project: Project, runtime: Runtime, transport: string): Promise<void> {
@@ -121,6 +130,10 @@ Deno.test({
         await t.step(
           `${name} dials Go over ${transport}`,
           () => dialGo(project, runtime, transport),
+        );
+        await t.step(
+          `${name} dials through Go's proxy over ${transport}`,
+          () => dialThroughGo(project, runtime, transport),
         );
         await t.step(
           `Go dials ${name} over ${transport}`,
