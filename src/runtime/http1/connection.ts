@@ -102,6 +102,11 @@ export class HttpConnection implements ByteStreamHandler {
     return { stream: this.#stream, early };
   }
 
+  /** True if the connection can be used for a request after the current one. */
+  get canContinue(): boolean {
+    return this.#body === undefined && !this.#hasPeerEnded;
+  }
+
   #announceEnd(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
@@ -153,8 +158,7 @@ export class HttpConnection implements ByteStreamHandler {
     const isKept = await writeResponse(response, this.#stream, peer);
     if (this.#peer !== peer || this.#hasEnded) return;
     this.#peer = undefined;
-    // A body that nobody has read is in the way of the next request.
-    if (!isKept || this.#body !== undefined || this.#hasPeerEnded) return this.#finish();
+    if (!isKept || !this.canContinue) return this.#finish();
     this.#events.idle();
     this.#stream.resume();
     if (this.#input.length > 0) this.#parse(this.#input);
@@ -206,7 +210,7 @@ const LAST = { method: "GET", isHttp10: false, keepsAlive: false, onGone: () => 
 class HttpPeer implements RequestPeer {
   readonly method: string;
   readonly isHttp10: boolean;
-  readonly keepsAlive: boolean;
+  readonly #keepsAlive: boolean;
   readonly #connection: HttpConnection;
   readonly #stream: ByteStream;
   readonly #canBeTaken: boolean;
@@ -219,12 +223,17 @@ class HttpPeer implements RequestPeer {
     this.#stream = stream;
     this.method = head.method;
     this.isHttp10 = head.isHttp10;
-    this.keepsAlive = head.keepsAlive;
+    this.#keepsAlive = head.keepsAlive;
     this.#canBeTaken = head.method === "GET" && head.body === 0 && !head.isHttp10;
   }
 
   get remoteAddress(): string {
     return this.#stream.remoteAddress;
+  }
+
+  /** False also while a part of the body is missing, which would be in the way of the next request. */
+  get keepsAlive(): boolean {
+    return this.#keepsAlive && this.#connection.canContinue;
   }
 
   /** True if another protocol has taken the connection over. */

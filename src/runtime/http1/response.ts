@@ -19,8 +19,11 @@ export interface ResponseTo {
 /** Unsent bytes at which the body of a response waits. */
 const HIGH_WATER = 262_144;
 
-/** Microtasks within which the end of a body that is complete follows its first part. */
-const END_WITHIN = 8;
+/** Microtasks within which a body that is complete, such as a text, can be read. */
+const SETTLES_WITHIN = 8;
+
+/** The header with which a response asks proxies, and this server, not to wait for its end. */
+const BUFFERING = "x-accel-buffering";
 
 /** Headers about the connection, which only the server sets. */
 const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
@@ -90,42 +93,40 @@ export async function writeResponse(
     out.write(headOf(response, request.keepsAlive, lengthLine(0)));
     return request.keepsAlive;
   }
-  request.onGone(() => void cancel(reader));
-  let first: Part;
-  let second: Promise<Part>;
-  let isComplete: boolean;
-  try {
-    first = await reader.read();
-    second = first.done ? Promise.resolve(first) : reader.read();
-    isComplete = await endsNow(second);
-  } catch {
-    out.destroy(); // the body failed; a complete answer would be wrong
-    return false;
-  }
-  if (isComplete) {
-    const body = first.value ?? EMPTY;
+  const first = reader.read();
+  const known = mustStream(response) ? undefined : await settled(first);
+  if (known === undefined) return await stream(response, reader, first, out, request);
+  const second = known.done ? first : reader.read();
+  if ((await settled(second))?.done === true) {
+    const body = known.value ?? EMPTY;
     out.write(joined(headOf(response, request.keepsAlive, lengthLine(body.length)), body));
     return request.keepsAlive;
   }
-  return await stream(response, reader, first.value ?? EMPTY, second, out, request);
+  return await stream(response, reader, second, out, request, known.value);
+}
+
+/** True if each part of the body must be sent as soon as it is there. */
+function mustStream(response: Response): boolean {
+  return response.headers.get(BUFFERING) === "no";
 }
 
 /** Writes a body of unknown length. */
 async function stream(
   response: Response,
   reader: ReadableStreamDefaultReader<Uint8Array>,
-  first: Uint8Array,
-  second: Promise<Part>,
+  pending: Promise<Part>,
   out: ResponseStream,
   request: ResponseTo,
+  first: Uint8Array = EMPTY,
 ): Promise<boolean> {
   const isChunked = !request.isHttp10;
   const keepsAlive = request.keepsAlive && isChunked;
   const framed = (part: Uint8Array) => isChunked ? chunk(part) : new Uint8Array(part);
   const head = headOf(response, keepsAlive, isChunked ? ["transfer-encoding: chunked\r\n"] : []);
   out.write(joined(head, framed(first)));
+  request.onGone(() => void cancel(reader));
   try {
-    for (let next = await second; !next.done; next = await reader.read()) {
+    for (let next = await pending; !next.done; next = await reader.read()) {
       if (next.value.length > 0) out.write(framed(next.value));
       if (out.bufferedAmount > HIGH_WATER) await out.drained();
     }
@@ -137,12 +138,12 @@ async function stream(
   return keepsAlive;
 }
 
-/** True if the read resolves with the end of the body within a few microtasks. */
-async function endsNow(read: Promise<Part>): Promise<boolean> {
+/** Returns the result of a read that resolves within a few microtasks. */
+async function settled(read: Promise<Part>): Promise<Part | undefined> {
   let result: Part | undefined;
   read.then((part) => result = part, () => {});
-  for (let i = 0; i < END_WITHIN && result === undefined; i++) await null;
-  return result?.done ?? false;
+  for (let i = 0; i < SETTLES_WITHIN && result === undefined; i++) await null;
+  return result;
 }
 
 function lengthLine(length: number | string): string[] {
