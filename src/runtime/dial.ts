@@ -1,7 +1,8 @@
 import type { Socket } from "node:net";
 import { KiteError } from "../protocol/errors.ts";
-import { type ByteStream, type ByteStreamHandler, formatAddress } from "./byte_stream.ts";
+import type { ByteStream, ByteStreamHandler } from "./byte_stream.ts";
 import { denoNamespace } from "./platform.ts";
+import { SocketStream } from "./socket_stream.ts";
 
 /** The target of a {@linkcode ByteStream}. */
 export interface StreamTarget {
@@ -33,41 +34,28 @@ export async function connectStream(
   handler: ByteStreamHandler,
 ): Promise<ByteStream> {
   const socket = await openSocket(target);
-  const { hostname, port, signal } = target;
+  const { signal } = target;
   if (signal.aborted) {
     socket.destroy();
     throw signal.reason;
   }
-  let open = false;
   let failure: Error | undefined;
   socket.setNoDelay(true);
   socket.on("error", (error: Error) => failure = error); // "close" follows, which reports it
-  const stream: ByteStream = {
-    get remoteAddress() {
-      return formatAddress(socket.remoteAddress ?? hostname, socket.remotePort ?? port);
-    },
-    get bufferedAmount() {
-      return socket.writableLength;
-    },
-    write: (bytes) => {
-      if (socket.writable) socket.write(bytes);
-    },
-    end: () => void socket.end(),
-    destroy: () => void socket.destroy(),
-  };
   return await new Promise((resolve, reject) => {
     const abort = () => void socket.destroy();
     signal.addEventListener("abort", abort, { once: true });
+    const stream = new SocketStream(socket, {
+      onData: () => {},
+      onEnd: () => {
+        signal.removeEventListener("abort", abort);
+        reject(signal.aborted ? signal.reason : unreachable(target, failure));
+      },
+    });
     socket.once(target.secure ? "secureConnect" : "connect", () => {
       signal.removeEventListener("abort", abort);
-      open = true;
+      stream.handler = handler;
       resolve(stream);
-    });
-    socket.on("data", (bytes: Uint8Array<ArrayBuffer>) => handler.onData(bytes));
-    socket.once("close", () => {
-      if (open) return handler.onEnd();
-      signal.removeEventListener("abort", abort);
-      reject(signal.aborted ? signal.reason : unreachable(target, failure));
     });
   });
 }

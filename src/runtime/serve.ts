@@ -27,7 +27,7 @@ export interface ServeOptions {
   readonly connections?: number;
   /**
    * Maximum bytes of a WebSocket message on Node and Bun, which close the socket after a longer one,
-   * Node with code 1009. Deno accepts up to 64 MiB.
+   * Node with code 1009. On Deno, the sessions limit their messages themselves.
    *
    * @default 67_108_864
    */
@@ -41,7 +41,7 @@ const DEFAULT_CONNECTIONS = 20_000;
 const DEFAULT_WEB_SOCKET_BYTES = 67_108_864;
 
 /**
- * Listens for HTTP and WebSockets, with the server of the runtime: Deno's, `node:http` or `Bun.serve`.
+ * Listens for HTTP and WebSockets, with connections of Deno, `node:http` or `Bun.serve`.
  *
  * @throws {KiteError} `configError` if the port is in use or not permitted, the address does not
  * belong to this machine, the certificate is not valid, or this runtime cannot listen

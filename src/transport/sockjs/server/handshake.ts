@@ -8,8 +8,8 @@ import { FramedSocket } from "../../websocket/framed_socket.ts";
 import { ACCEPT_SUFFIX } from "../../websocket/handshake.ts";
 import type { MessageSocket, SocketHandler } from "../../websocket/socket.ts";
 import { plain } from "./headers.ts";
-import type { RequestInfo } from "./options.ts";
-import { frameLimit } from "./session.ts";
+import type { ServerPeer } from "./options.ts";
+import { frameLimit } from "./incoming_bytes.ts";
 
 /** A request that becomes a WebSocket. */
 export interface UpgradedRequest {
@@ -28,7 +28,7 @@ export function wantsWebSocket(request: Request): boolean {
 }
 
 /** Upgrades the request, or returns the answer that refuses it. */
-export function upgrade(request: Request, peer: RequestInfo): UpgradedRequest | Response {
+export function upgrade(request: Request, peer: ServerPeer): UpgradedRequest | Response {
   if (!wantsWebSocket(request)) return plain(400, 'Can "Upgrade" only to "WebSocket".\n');
   const connection = request.headers.get("connection")?.toLowerCase().split(/\s*,\s*/) ?? [];
   if (!connection.includes("upgrade")) return plain(400, '"Connection" must be "Upgrade".\n');

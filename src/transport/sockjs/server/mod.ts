@@ -11,10 +11,10 @@ import { cors, noCache, notFound, plain, preflight, sessionCookie } from "./head
 import { HttpSession } from "./http_session.ts";
 import { greeting, IframePage, info } from "./pages.ts";
 import { RawWebSocketServerSession } from "./raw_websocket.ts";
-import { IncomingBytes } from "./incoming_bytes.ts";
-import type { RequestInfo, SockJsCloseOptions, SockJsServerOptions } from "./options.ts";
+import { frameLimit, IncomingBytes } from "./incoming_bytes.ts";
+import type { ServerPeer, SockJsCloseOptions, SockJsServerOptions } from "./options.ts";
 import { METHODS, type Route, routeOf } from "./router.ts";
-import { frameLimit, type ServerSession } from "./session.ts";
+import type { ServerSession } from "./session.ts";
 import { SessionTable } from "./session_table.ts";
 import { acceptMessages } from "./upstream.ts";
 import { WebSocketServerSession } from "./websocket.ts";
@@ -102,7 +102,7 @@ export class SockJsServer {
   }
 
   /** Answers a request; 404 for unknown paths. */
-  fetch(request: Request, peer: RequestInfo = {}): Response | Promise<Response> {
+  fetch(request: Request, peer: ServerPeer = {}): Response | Promise<Response> {
     const url = new URL(request.url);
     const route = this.#route(url.pathname, request);
     if (route === undefined) return notFound();
@@ -173,7 +173,7 @@ export class SockJsServer {
   #upgrade(
     request: Request,
     transport: "websocket" | "rawWebSocket",
-    peer: RequestInfo,
+    peer: ServerPeer,
   ): Response {
     const remoteAddress = peer.remoteAddress ?? "";
     if (!this.#admits(remoteAddress)) return tooMany();
@@ -194,7 +194,7 @@ export class SockJsServer {
     url: URL,
     transport: DownstreamName,
     id: string,
-    peer: RequestInfo,
+    peer: ServerPeer,
   ): Response {
     const remoteAddress = peer.remoteAddress ?? "";
     const downstream = DOWNSTREAM[transport];

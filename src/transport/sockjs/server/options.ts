@@ -99,6 +99,10 @@ export interface RequestInfo {
   onGone?(listener: () => void): void;
   /** Upgrades the request to a WebSocket, on runtimes whose `Request` cannot be upgraded. */
   upgrade?(): Upgrade;
+}
+
+/** The sender of a request to a server of this library. */
+export interface ServerPeer extends RequestInfo {
   /** Takes over the connection of the request. */
   takeOver?(): TakenOver | undefined;
 }

@@ -4,7 +4,7 @@ import { closeInfo } from "../../close_code.ts";
 import { hasLongMessage, type Message, sizeOf } from "../../message.ts";
 import { Outbox } from "../../outbox.ts";
 import type { CloseInfo, Session, SessionHandler, TransportName } from "../../session.ts";
-import type { IncomingBytes } from "./incoming_bytes.ts";
+import { frameLimit, type IncomingBytes } from "./incoming_bytes.ts";
 
 /** The default reason of a server to end a session (SockJS 0.3.3). */
 export const GO_AWAY: CloseInfo = Object.freeze({ code: 3000, reason: "Go away!" });
@@ -38,11 +38,6 @@ export interface SessionHost {
   over(session: ServerSession): void;
   /** Called when a handler of the user throws. */
   failed(error: unknown, session: Session): void;
-}
-
-/** Returns the maximum bytes of a frame, or of the body of an upstream request. */
-export function frameLimit(limits: Limits): number {
-  return 2 * limits.messageBytes; // escaping quotes at most doubles a message
 }
 
 /** The base of all server sessions. It implements the contract of {@linkcode Session}. */

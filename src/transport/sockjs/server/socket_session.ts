@@ -1,6 +1,7 @@
 import type { MessageSocket, SocketHandler } from "../../websocket/socket.ts";
 import type { CloseInfo } from "../../session.ts";
-import { frameLimit, ServerSession, type SessionHost } from "./session.ts";
+import { frameLimit } from "./incoming_bytes.ts";
+import { ServerSession, type SessionHost } from "./session.ts";
 
 /** Milliseconds within which a WebSocket must open, and within which a peer must answer a close. */
 export const SOCKET_GRACE = 5_000;
