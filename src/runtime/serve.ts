@@ -26,8 +26,8 @@ export interface ServeOptions {
    */
   readonly connections?: number;
   /**
-   * Maximum bytes of a WebSocket message on Node and Bun, which close the socket after a longer one,
-   * Node with code 1009. On Deno, the sessions limit their messages themselves.
+   * Maximum bytes of a WebSocket message on Bun, which closes the socket after a longer one. On Deno
+   * and Node, the sessions limit their messages themselves.
    *
    * @default 67_108_864
    */
