@@ -28,7 +28,7 @@ import { ListeningServer } from "./server.ts";
 import { dialSession } from "./transport/dial_session.ts";
 import type { CloseInfo, Session } from "./transport/session.ts";
 import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
-import { frameLimit } from "./transport/sockjs/server/session.ts";
+import { frameLimit } from "./transport/sockjs/server/incoming_bytes.ts";
 
 /** Milliseconds that running calls get to finish when the kite closes. */
 const DEFAULT_DEADLINE = 5_000;

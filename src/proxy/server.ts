@@ -9,7 +9,7 @@ import { readTextFileSync } from "../runtime/files.ts";
 import { ForwardingServer } from "../runtime/forwarding/server.ts";
 import type { Decision, RequestHead, Upstream } from "../runtime/forwarding/types.ts";
 import { serve } from "../runtime/serve.ts";
-import type { RunningServer } from "../runtime/serving.ts";
+import { forwardedPeer, type RunningServer, type ServeHandler } from "../runtime/serving.ts";
 import { endToEnd, hasPassed, requestHeaders, valuesOf } from "./headers.ts";
 import type { ProxyLimits } from "./limits.ts";
 import { readTarget, type Target } from "./target.ts";
@@ -135,7 +135,9 @@ export class ProxyServer {
     if (this.#server !== undefined) {
       throw new KiteError("configError", "Cannot listen: the proxy already listens");
     }
-    const inner = await serve((request) => this.kite.fetch(request, clientOf(request)), {
+    const handler: ServeHandler = (request, peer) =>
+      this.kite.fetch(request, forwardedPeer(peer, clientOf(request).remoteAddress));
+    const inner = await serve(handler, {
       hostname: "127.0.0.1",
       port: 0,
       onError: (error) => this.#report(error),

@@ -11,10 +11,10 @@ import { cors, noCache, notFound, plain, preflight, sessionCookie } from "./head
 import { HttpSession } from "./http_session.ts";
 import { greeting, IframePage, info } from "./pages.ts";
 import { RawWebSocketServerSession } from "./raw_websocket.ts";
-import { IncomingBytes } from "./incoming_bytes.ts";
-import type { RequestInfo, SockJsCloseOptions, SockJsServerOptions } from "./options.ts";
+import { frameLimit, IncomingBytes } from "./incoming_bytes.ts";
+import type { ServerPeer, SockJsCloseOptions, SockJsServerOptions } from "./options.ts";
 import { METHODS, type Route, routeOf } from "./router.ts";
-import { frameLimit, type ServerSession } from "./session.ts";
+import type { ServerSession } from "./session.ts";
 import { SessionTable } from "./session_table.ts";
 import { acceptMessages } from "./upstream.ts";
 import { WebSocketServerSession } from "./websocket.ts";
@@ -76,6 +76,7 @@ export class SockJsServer {
     this.#bodyTimeout = options.bodyTimeout ?? 10_000;
     this.#table = new SessionTable({
       limits: options.limits,
+      incoming: this.#incoming,
       heartbeat: checkedNumber("heartbeat", options.heartbeat ?? 10_000, 0),
       disconnectDelay: checkedNumber("disconnectDelay", options.disconnectDelay ?? 10_000, 1),
       responseLimit: checkedNumber("responseLimit", options.responseLimit ?? 131_072, 1),
@@ -101,7 +102,7 @@ export class SockJsServer {
   }
 
   /** Answers a request; 404 for unknown paths. */
-  fetch(request: Request, peer: RequestInfo = {}): Response | Promise<Response> {
+  fetch(request: Request, peer: ServerPeer = {}): Response | Promise<Response> {
     const url = new URL(request.url);
     const route = this.#route(url.pathname, request);
     if (route === undefined) return notFound();
@@ -172,7 +173,7 @@ export class SockJsServer {
   #upgrade(
     request: Request,
     transport: "websocket" | "rawWebSocket",
-    peer: RequestInfo,
+    peer: ServerPeer,
   ): Response {
     const remoteAddress = peer.remoteAddress ?? "";
     if (!this.#admits(remoteAddress)) return tooMany();
@@ -182,8 +183,9 @@ export class SockJsServer {
     const Transport = transport === "websocket"
       ? WebSocketServerSession
       : RawWebSocketServerSession;
-    const session = this.#table.add((host) => new Transport(host, remoteAddress, upgraded.socket));
+    const session = this.#table.add((host) => new Transport(host, remoteAddress));
     this.#introduce(session, request, foreignOrigin);
+    session.use((handler) => upgraded.open(handler, this.#table.limits));
     return upgraded.response;
   }
 
@@ -192,7 +194,7 @@ export class SockJsServer {
     url: URL,
     transport: DownstreamName,
     id: string,
-    peer: RequestInfo,
+    peer: ServerPeer,
   ): Response {
     const remoteAddress = peer.remoteAddress ?? "";
     const downstream = DOWNSTREAM[transport];

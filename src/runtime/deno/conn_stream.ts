@@ -1,0 +1,187 @@
+import { type ByteStream, type ByteStreamHandler, formatAddress } from "../byte_stream.ts";
+
+/** Bytes of the read buffer of a connection that receives little. Idle connections keep theirs. */
+const SMALL_BUFFER = 2_048;
+/** Bytes of the largest read buffer, and of the largest write that is joined from smaller ones. */
+const LARGE_BUFFER = 65_536;
+
+const EMPTY = new Uint8Array(0);
+const NOBODY: ByteStreamHandler = { onData: () => {}, onEnd: () => {} };
+
+/** A stream over one of Deno's connections. */
+export class ConnStream implements ByteStream {
+  /** The listener of the stream, which may change at any time. */
+  handler: ByteStreamHandler = NOBODY;
+  readonly #connection: Deno.TcpConn | Deno.TlsConn;
+  /** What waits to be written, without the write that is running. */
+  #queue: Uint8Array<ArrayBuffer>[] = [];
+  #buffered = 0;
+  #isWriting = false;
+  #isEnding = false;
+  #isClosed = false;
+  /** Set while reading is paused; calling it continues to read. */
+  #continue: (() => void) | undefined;
+  #isPaused = false;
+  /** Those who wait for `drained`. */
+  #whenDrained: (() => void) | undefined;
+
+  constructor(connection: Deno.TcpConn | Deno.TlsConn) {
+    this.#connection = connection;
+  }
+
+  get remoteAddress(): string {
+    const { hostname, port } = this.#connection.remoteAddr;
+    return formatAddress(hostname, port);
+  }
+
+  get bufferedAmount(): number {
+    return this.#buffered;
+  }
+
+  /** Starts to read. */
+  start(): void {
+    void this.#read();
+  }
+
+  /** Stops reading after the bytes that have arrived, so that the peer must wait. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Continues to read. */
+  resume(): void {
+    this.#isPaused = false;
+    this.#continue?.();
+  }
+
+  write(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#isClosed || this.#isEnding) return;
+    this.#buffered += bytes.length;
+    this.#queue.push(bytes);
+    if (!this.#isWriting) void this.#flush();
+  }
+
+  /** Resolves when everything is written, or the connection has ended. */
+  drained(): Promise<void> {
+    if (this.#isClosed || !this.#isWriting) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const before = this.#whenDrained;
+    this.#whenDrained = before === undefined ? resolve : () => {
+      before();
+      resolve();
+    };
+    return promise;
+  }
+
+  end(): void {
+    if (this.#isClosed || this.#isEnding) return;
+    this.#isEnding = true;
+    if (!this.#isWriting) void this.#closeWrite();
+  }
+
+  destroy(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#queue = [];
+    this.#buffered = 0;
+    try {
+      this.#connection.close(); // cancels the pending read and write
+    } catch {
+      // It has failed already.
+    }
+    this.#continue?.();
+    this.#whenDrained?.();
+  }
+
+  async #read(): Promise<void> {
+    let buffer = new Uint8Array(SMALL_BUFFER);
+    try {
+      while (!this.#isClosed) {
+        const count = await this.#connection.read(buffer);
+        if (count === null) {
+          if (this.handler.onPeerEnd === undefined) break;
+          this.handler.onPeerEnd();
+          await this.#ended();
+          break;
+        }
+        if (this.#isClosed) break;
+        this.handler.onData(buffer.subarray(0, count));
+        if (this.#isPaused && !this.#isClosed) await this.#pausing();
+        if (count === buffer.length && count < LARGE_BUFFER) {
+          buffer = new Uint8Array(Math.min(LARGE_BUFFER, count * 4));
+        } else if (buffer.length > SMALL_BUFFER && count < buffer.length / 16) {
+          buffer = new Uint8Array(SMALL_BUFFER);
+        }
+      }
+    } catch {
+      // The connection is lost or was closed.
+    }
+    this.destroy();
+    this.handler.onEnd();
+  }
+
+  async #pausing(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#continue = resolve;
+    await promise;
+    this.#continue = undefined;
+  }
+
+  /** Waits until the connection is closed. */
+  async #ended(): Promise<void> {
+    while (!this.#isClosed) await this.#pausing();
+  }
+
+  async #flush(): Promise<void> {
+    this.#isWriting = true;
+    try {
+      while (this.#queue.length > 0) {
+        const bytes = this.#next();
+        let rest = bytes;
+        while (rest.length > 0) {
+          const count = await this.#connection.write(rest);
+          this.#buffered -= count;
+          rest = count === rest.length ? EMPTY : rest.subarray(count);
+        }
+      }
+    } catch {
+      this.destroy();
+    }
+    this.#isWriting = false;
+    this.#whenDrained?.();
+    this.#whenDrained = undefined;
+    if (this.#isEnding) await this.#closeWrite();
+  }
+
+  /** Takes the next bytes to write. Small ones are joined, which saves system calls. */
+  #next(): Uint8Array<ArrayBuffer> {
+    const queue = this.#queue;
+    if (queue.length === 1) {
+      this.#queue = [];
+      return queue[0]!;
+    }
+    let size = 0;
+    let count = 0;
+    while (count < queue.length && (count === 0 || size + queue[count]!.length <= LARGE_BUFFER)) {
+      size += queue[count++]!.length;
+    }
+    this.#queue = queue.slice(count);
+    if (count === 1) return queue[0]!;
+    const joined = new Uint8Array(size);
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      joined.set(queue[i]!, at);
+      at += queue[i]!.length;
+    }
+    return joined;
+  }
+
+  async #closeWrite(): Promise<void> {
+    if (this.#isClosed) return;
+    try {
+      await this.#connection.closeWrite();
+    } catch {
+      this.destroy();
+    }
+  }
+}
