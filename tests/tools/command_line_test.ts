@@ -54,7 +54,7 @@ Deno.test("runProgram: a wrong word is refused with the nearest right one", asyn
       "There is no flag --second; did you mean --seconds?",
     ],
     [["tools/compile.ts", "-targets=x"], "There is no flag -targets; did you mean -target?"],
-    [["tools/compile.ts", "kontro"], "There is no program kontro; did you mean kontrol?"],
+    [["tools/compile.ts", "control"], "There is no program control; did you mean kontrol?"],
     [["tools/test.ts", "--fail-fst"], "There is no flag --fail-fst; did you mean --fail-fast?"],
     [["tools/test.ts", "-z"], "There is no flag -z"],
   ];
