@@ -75,6 +75,15 @@ export class BodyReader {
   }
 }
 
+/**
+ * True if a head is better sent at once than together with the beginning of its body. A short body
+ * follows its head, but a stream may pause.
+ */
+export function mustFlush(input: Input, framing: Framing): boolean {
+  if (framing.kind === "none" || input.bytes.length > 0) return false;
+  return framing.kind !== "length" || framing.length > MOST_JOINED;
+}
+
 /** Writes the head and the body of a message. */
 export class MessageWriter {
   readonly #stream: Stream;

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { statusLine } from "./answer.ts";
-import { BodyReader, MessageWriter } from "./body.ts";
+import { BodyReader, MessageWriter, mustFlush } from "./body.ts";
 import {
   type Exchange,
   type ExchangeParts,
@@ -112,8 +112,7 @@ export class Forwarding implements Exchange {
     const body = new BodyReader(input, request.framing);
     try {
       if (request.expect !== undefined && !body.isOver) await this.#parts.stream.write(CONTINUE);
-      // A body that came with its head leaves with it.
-      if (!body.isOver && input.bytes.length === 0) await writer.flush();
+      if (mustFlush(input, request.framing)) await writer.flush();
       for (;;) {
         const bytes = await this.#next(body);
         if (bytes === null) break;
@@ -154,8 +153,7 @@ export class Forwarding implements Exchange {
     const writer = new MessageWriter(stream, head, isOpenEnded && !request.isOld);
     if (this.#isOver) throw new Error("the exchange is over");
     this.#hasAnswer = true;
-    // A head that comes with its body leaves with it; one whose body is still to come does not wait.
-    if (!body.isOver && input.bytes.length === 0) await writer.flush();
+    if (mustFlush(input, framing)) await writer.flush();
     for (let bytes = await body.next(); bytes !== null; bytes = await body.next()) {
       this.#active = performance.now();
       await writer.write(bytes);
