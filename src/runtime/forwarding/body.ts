@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
-import type { Framing } from "./head.ts";
+import { checkTrailer, type Framing } from "./head.ts";
 import { BadMessage, type Input } from "./input.ts";
 import type { Stream } from "./stream.ts";
 
-const CHUNK_LINE = /^([\da-f]{1,8})(?:[ \t]*;.*)?$/i;
-const LONGEST_CHUNK_LINE = 256;
+/** The line before a chunk, without extensions, which nobody uses and servers read differently. */
+const CHUNK_LINE = /^[\da-f]{1,8}$/i;
 /** Bytes of the trailers of a body, which are dropped. */
 const LONGEST_TRAILERS = 8_192;
 /** Bytes up to which a head or the frame of a chunk is sent together with its body. */
@@ -59,9 +59,9 @@ export class BodyReader {
   async #nextChunk(): Promise<boolean> {
     if (!this.#isFirst && await this.#input.readLine(0) !== "") throw new BadMessage(400);
     this.#isFirst = false;
-    const match = CHUNK_LINE.exec(await this.#input.readLine(LONGEST_CHUNK_LINE));
-    if (match === null) throw new BadMessage(400);
-    this.#left = parseInt(match[1]!, 16);
+    const line = await this.#input.readLine(8);
+    if (!CHUNK_LINE.test(line)) throw new BadMessage(400);
+    this.#left = parseInt(line, 16);
     if (this.#left > 0) return true;
     for (let bytes = 0; bytes <= LONGEST_TRAILERS;) {
       const line = await this.#input.readLine(LONGEST_TRAILERS);
@@ -69,6 +69,7 @@ export class BodyReader {
         this.#isOver = true;
         return false;
       }
+      checkTrailer(line);
       bytes += line.length + 2;
     }
     throw new BadMessage(400);

@@ -34,6 +34,7 @@ export class ClientConnection {
   /** True while a part of a head has arrived. */
   #hasHead = false;
   #isBusy = false;
+  #isClosed = false;
   #exchange: Exchange | undefined;
 
   constructor(stream: Stream, hub: Hub) {
@@ -73,6 +74,7 @@ export class ClientConnection {
 
   /** Closes the connection immediately. */
   close(): void {
+    this.#isClosed = true;
     this.#exchange?.destroy();
     this.#stream.close();
   }
@@ -109,6 +111,7 @@ export class ClientConnection {
       return await this.#refuse(400, "The only upgrade accepted is to WebSocket\n");
     }
     const decision = await this.#decide(request);
+    if (this.#isClosed) return false;
     if (decision.kind === "answer") return await this.#refuse(decision.status, decision.text);
     if (decision.kind === "accept") {
       if (upgrade === undefined) {

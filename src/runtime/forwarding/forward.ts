@@ -9,9 +9,10 @@ import {
 } from "./exchange.ts";
 import { type Answer, encodeHead, parseAnswer } from "./head.ts";
 import type { Input } from "./input.ts";
-import type { Link } from "./upstream.ts";
+import { ConnectTimeout, type Link } from "./upstream.ts";
 
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+const TOO_SLOW: Refusal = { status: 504, text: "The kite did not accept the connection in time\n" };
 const UNREACHABLE: Refusal = { status: 502, text: "The kite cannot be reached\n" };
 
 /**
@@ -22,8 +23,7 @@ export class Forwarding implements Exchange {
   readonly #parts: ExchangeParts;
   /** When the request began; `performance.now()`. */
   readonly #began: number;
-  #connecting: AbortController | undefined;
-  #connectingSince = 0;
+  #isConnecting = false;
   #link: Link | undefined;
   #active: number = performance.now();
   #isUploading = true;
@@ -46,6 +46,7 @@ export class Forwarding implements Exchange {
     try {
       const { upstreams, decision } = this.#parts;
       const link = this.#link = upstreams.take(decision.upstream) ?? await this.#connect();
+      if (this.#isOver) throw new Error("the client has left");
       void this.#upload(link);
       const answer = await this.#download(link);
       this.#isOver = true;
@@ -57,16 +58,14 @@ export class Forwarding implements Exchange {
       this.#isOver = true;
       this.#link?.close();
       if (this.#hasAnswer) throw error;
-      return this.#failure ?? UNREACHABLE;
+      return this.#failure ?? (error instanceof ConnectTimeout ? TOO_SLOW : UNREACHABLE);
     }
   }
 
   sweep(now: number): void {
     const { limits } = this.#parts.options;
-    if (this.#connecting !== undefined) {
-      if (now - this.#connectingSince < limits.connectTimeout) return;
-      this.#fail(504, "The kite did not accept the connection in time\n");
-    } else if (this.#isUploading && now - this.#began >= limits.requestTimeout) {
+    if (this.#isConnecting) return;
+    if (this.#isUploading && now - this.#began >= limits.requestTimeout) {
       this.#fail(408, "The request is too slow\n");
     } else if (now - this.#active >= limits.idleTimeout) {
       this.#fail(504, "The kite did not answer in time\n");
@@ -82,7 +81,6 @@ export class Forwarding implements Exchange {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#failure = { status, text };
-    this.#connecting?.abort();
     this.#link?.close();
     // The client may not be reading.
     if (this.#hasAnswer) this.#parts.stream.close();
@@ -90,16 +88,11 @@ export class Forwarding implements Exchange {
 
   async #connect(): Promise<Link> {
     const { upstreams, decision } = this.#parts;
-    this.#connecting = new AbortController();
-    this.#connectingSince = performance.now();
-    const { signal } = this.#connecting;
+    this.#isConnecting = true;
     try {
-      const link = await upstreams.open(decision.upstream, signal);
-      if (!signal.aborted) return link;
-      link.close();
-      throw signal.reason;
+      return await upstreams.open(decision.upstream);
     } finally {
-      this.#connecting = undefined;
+      this.#isConnecting = false;
       this.#active = performance.now();
     }
   }

@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
 import { BadMessage } from "./input.ts";
 
-const REQUEST_LINE = /^([A-Z]{3,20}) ([\x21-\x7e]+) HTTP\/1\.([01])$/;
+const REQUEST_LINE =
+  /^(GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH) ([\x21-\x7e]+) HTTP\/1\.([01])$/;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: (.*))?$/;
 const NAME = /^[\w!#$%&'*+\-.^`|~]+$/;
 /** A control character, or a CR outside of a line end. */
@@ -132,18 +133,38 @@ function parseHead(text: string): { line: string; rawHeaders: string[]; fields: 
   const rawHeaders: string[] = [];
   const fields: Fields = {};
   for (const each of lines) {
-    const colon = each.indexOf(":");
-    const name = each.slice(0, colon);
-    // This refuses folded lines and space before the colon too.
-    if (colon < 1 || !NAME.test(name)) throw new BadMessage(400);
-    const value = trimmed(each.slice(colon + 1));
+    const name = nameOf(each);
+    const value = trimmed(each.slice(name.length + 1));
     rawHeaders.push(name, value);
     const key = name.toLowerCase();
     if (!FIELDS.has(key)) continue;
+    // Some servers do not take a tab for space around these.
+    if (each.includes("\t")) throw new BadMessage(400);
     const former = fields[key as keyof Fields];
     fields[key as keyof Fields] = former === undefined ? value : `${former}, ${value}`;
   }
   return { line, rawHeaders, fields };
+}
+
+/**
+ * Returns the name in a line with a header.
+ *
+ * @throws {BadMessage} for a malformed line, such as a folded one or one with space before the colon
+ */
+function nameOf(line: string): string {
+  const name = line.slice(0, Math.max(line.indexOf(":"), 0));
+  if (!NAME.test(name)) throw new BadMessage(400);
+  return name;
+}
+
+/**
+ * Checks a line after a chunked body.
+ *
+ * @throws {BadMessage}
+ */
+export function checkTrailer(line: string): void {
+  // A field on which the connection depends must not come that late (RFC 9110 6.5.1).
+  if (FORBIDDEN.test(line) || FIELDS.has(nameOf(line).toLowerCase())) throw new BadMessage(400);
 }
 
 /** Removes spaces and tabs around a value; `trim` would remove other characters as well. */

@@ -11,6 +11,9 @@ import { Upstreams } from "./upstream.ts";
 const LONGEST_INTERVAL = 1_000;
 const SHORTEST_INTERVAL = 10;
 
+/** Milliseconds for connections to upstreams to open after the deadline of `close`. */
+const ABORT_AFTER = 1_000;
+
 /** The number of idle connections to close when there are no file descriptors. */
 const SHED = 16;
 
@@ -32,7 +35,7 @@ export class ForwardingServer implements Hub {
 
   private constructor(options: ForwardingOptions) {
     this.options = options;
-    this.upstreams = new Upstreams(options.ca);
+    this.upstreams = new Upstreams(options.ca, options.limits.connectTimeout);
     this.acceptor = new WebSocketAcceptor(options.limits.webSocketBytes);
     this.#sweeper = setInterval(() => this.#sweep(), intervalFor(options.limits));
   }
@@ -83,13 +86,16 @@ export class ForwardingServer implements Hub {
     this.#isClosing = true;
     await this.#listener?.close();
     for (const connection of [...this.#connections]) if (connection.isIdle) connection.close();
+    let aborting: Timer | undefined;
     const timer = new Timer(() => {
       for (const connection of [...this.#connections]) connection.close();
+      aborting = new Timer(() => this.upstreams.abort(), ABORT_AFTER);
     }, deadline);
     if (this.#connections.size > 0) {
       await new Promise<void>((resolve) => this.#onEmpty = resolve);
     }
     timer.clear();
+    aborting?.clear();
     clearInterval(this.#sweeper);
     this.upstreams.close();
   }

@@ -8,10 +8,17 @@ import {
 import { encodeHead, parseAnswer } from "./head.ts";
 import type { Input } from "./input.ts";
 import type { Stream } from "./stream.ts";
-import type { Link } from "./upstream.ts";
+import { ConnectTimeout, type Link } from "./upstream.ts";
 
 /** Milliseconds for the other side to end after one side has ended. */
 const LINGER = 2_000;
+
+const TOO_SLOW: Refusal = {
+  status: 504,
+  text: "The kite did not answer the handshake in time\n",
+};
+const LEFT: Refusal = { status: 499, text: "" };
+const UNREACHABLE: Refusal = { status: 502, text: "The kite cannot be reached\n" };
 
 /**
  * Forwards a WebSocket handshake. After the upstream has accepted it, bytes are copied both ways
@@ -19,7 +26,6 @@ const LINGER = 2_000;
  */
 export class Splice implements Exchange {
   readonly #parts: ExchangeParts;
-  readonly #connecting = new AbortController();
   #link: Link | undefined;
   /** Milliseconds without progress until it is ended. */
   #patience: number;
@@ -46,7 +52,8 @@ export class Splice implements Exchange {
       return false;
     } catch (error) {
       if (this.#isJoined) throw error;
-      return this.#failure ?? { status: 502, text: "The kite cannot be reached\n" };
+      if (this.#failure !== undefined) return this.#failure;
+      return error instanceof ConnectTimeout ? TOO_SLOW : UNREACHABLE;
     } finally {
       this.#isOver = true;
       this.#link?.close();
@@ -55,18 +62,17 @@ export class Splice implements Exchange {
 
   sweep(now: number): void {
     if (now - this.#active < this.#patience) return;
-    this.#fail(504, "The kite did not answer the handshake in time\n");
+    this.#fail(TOO_SLOW);
   }
 
   destroy(): void {
-    this.#fail(499, "");
+    this.#fail(LEFT);
   }
 
-  #fail(status: number, text: string): void {
+  #fail(failure: Refusal): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#failure = { status, text };
-    this.#connecting.abort();
+    this.#failure = failure;
     this.#link?.close();
     if (this.#isJoined) this.#parts.stream.close();
   }
@@ -74,11 +80,10 @@ export class Splice implements Exchange {
   /** Sends the handshake, and passes on that it was accepted. */
   async #open(): Promise<Refusal | undefined> {
     const { stream, input, decision, upstreams, options } = this.#parts;
-    const { signal } = this.#connecting;
-    const link = this.#link = await upstreams.open(decision.upstream, signal);
-    if (signal.aborted) throw signal.reason;
+    const link = this.#link = await upstreams.open(decision.upstream);
+    if (this.#isOver) throw new Error("the client has left");
     const left = (): void => {
-      if (!this.#isJoined) this.#fail(499, "");
+      if (!this.#isJoined) this.#fail(LEFT);
     };
     if (input.bytes.length === 0) input.more().then((isThere) => isThere || left(), left);
     await link.stream.write(encodeHead(`GET ${decision.target} HTTP/1.1`, decision.headers));

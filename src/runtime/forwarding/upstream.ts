@@ -9,6 +9,9 @@ const KEPT_FOR = 4_000;
 const MOST_KEPT_EACH = 256;
 const MOST_KEPT = 1_024;
 
+/** An upstream did not accept a connection in time. */
+export class ConnectTimeout extends Error {}
+
 /** A connection to an upstream. */
 export class Link {
   readonly stream: Stream;
@@ -29,13 +32,20 @@ export class Link {
 /** Connects to upstreams, and keeps idle connections for the next requests. */
 export class Upstreams {
   readonly #ca: readonly string[];
+  readonly #connectTimeout: number;
+  /** The connections that are being opened, and since when. */
+  readonly #opening = new Map<AbortController, number>();
   readonly #idle = new Map<string, Link[]>();
   #kept = 0;
   #isClosed = false;
 
-  /** @param ca certificates of private authorities, PEM, trusted beside the public ones */
-  constructor(ca: readonly string[]) {
+  /**
+   * @param ca certificates of private authorities, PEM, trusted beside the public ones
+   * @param connectTimeout milliseconds to connect
+   */
+  constructor(ca: readonly string[], connectTimeout: number) {
     this.#ca = ca;
+    this.#connectTimeout = connectTimeout;
   }
 
   /** Returns an idle connection, the one that was used last. */
@@ -47,12 +57,22 @@ export class Upstreams {
   }
 
   /**
-   * Opens a connection.
+   * Opens a connection. The caller has to wait for it, even if the client has left: `Deno.connect`
+   * loses a connection that is aborted at the moment at which it opens (2.9).
    *
+   * @throws {ConnectTimeout} after `connectTimeout`
    * @throws if the upstream cannot be reached, or must be public but has a private address
    */
-  async open(upstream: Upstream, signal: AbortSignal): Promise<Link> {
-    return new Link(await connectTo(upstream, this.#ca, signal));
+  async open(upstream: Upstream): Promise<Link> {
+    const controller = new AbortController();
+    this.#opening.set(controller, performance.now());
+    try {
+      return new Link(await connectTo(upstream, this.#ca, controller.signal));
+    } catch (error) {
+      throw controller.signal.aborted ? new ConnectTimeout() : error;
+    } finally {
+      this.#opening.delete(controller);
+    }
   }
 
   /** Keeps a connection on which nothing is expected any more. */
@@ -81,14 +101,22 @@ export class Upstreams {
     link.close();
   }
 
-  /** Closes the connections that have been idle for too long. */
+  /** Ends what takes too long, and closes the connections that have been idle for too long. */
   sweep(now: number): void {
+    for (const [controller, since] of this.#opening) {
+      if (now - since >= this.#connectTimeout) controller.abort();
+    }
     for (const [key, links] of this.#idle) {
       if (links.length === 0) this.#idle.delete(key);
       for (const link of links.filter(({ idleSince }) => now - idleSince >= KEPT_FOR)) {
         this.#drop(key, link);
       }
     }
+  }
+
+  /** Gives up the connections that are being opened. */
+  abort(): void {
+    for (const controller of this.#opening.keys()) controller.abort();
   }
 
   /** Closes the idle connections. */
