@@ -15,7 +15,7 @@ import { HandshakeRefused, type OpenSocket } from "./websocket/socket.ts";
 import { SOCKJS_FRAMING } from "./sockjs/client/sockjs_framing.ts";
 import { displayUrl, newSessionPath, noKiteAt, parseKiteUrl, transportUrl } from "./url.ts";
 import { dialWebSocket, type WebSocketDial } from "./websocket/session.ts";
-import { dialXhr, type XhrDial } from "./sockjs/client/xhr.ts";
+import { openXhrSocket, XHR_FRAMING, type XhrOptions } from "./sockjs/client/xhr.ts";
 
 /**
  * How to reach a kite. `auto` uses SockJS over a WebSocket, or over XHR polling if the server refuses
@@ -161,9 +161,16 @@ async function dialRaw(base: URL, dial: WebSocketDial): Promise<Session> {
   }
 }
 
+async function dialXhr(base: URL, dial: WebSocketDial & XhrOptions): Promise<Session> {
+  return await dialWebSocket(base, XHR_FRAMING, {
+    ...dial,
+    openSocket: (url, options, handler) => openXhrSocket(url, dial, options, handler),
+  });
+}
+
 async function dialSockJs(
   base: URL,
-  dial: WebSocketDial & XhrDial,
+  dial: WebSocketDial & XhrOptions,
   fallBack: boolean,
 ): Promise<Session> {
   const url = transportUrl(base, newSessionPath(), "websocket");
