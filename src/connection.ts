@@ -4,6 +4,7 @@ import { IdCounter } from "./rpc/callback_table.ts";
 import { Conversation } from "./rpc/conversation.ts";
 import type { ConversationHost } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
+import { HeadMemo } from "./rpc/head_memo.ts";
 import { Events, type Listener } from "./events.ts";
 import { createApi } from "./rpc/api.ts";
 import type { Api, Contract } from "./rpc/contract_types.ts";
@@ -84,7 +85,7 @@ export class IncomingConnection implements Connection {
     this.transport = session.transport;
     this.#conversation = new Conversation(host, session, {
       remote: this,
-      codec: new DnodeCodec(host.limits),
+      codec: new DnodeCodec(host.limits, new HeadMemo()),
       ids: new IdCounter(),
       authenticates: true,
       ...(foreignOrigin === undefined ? {} : { foreignOrigin }),

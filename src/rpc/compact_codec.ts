@@ -1,7 +1,7 @@
 import { type FoundFunction, stringify } from "../dnode/scrub.ts";
 import { placeCallbacks, readCallbacks, type RemoteValues } from "../dnode/unscrub.ts";
 import type { KiteErrorType } from "../protocol/errors.ts";
-import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
+import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Message } from "../transport/message.ts";
 import type {
@@ -12,7 +12,7 @@ import type {
   OutgoingRequest,
   RequestHead,
 } from "./codec.ts";
-import { type Head, readAuthentication, readTimeout } from "./head.ts";
+import { type Head, readHead, readTimeout } from "./head.ts";
 import { type Metadata, readOutcome } from "./metadata.ts";
 
 /** The first element of a compact message (docs/protocol.md §8). */
@@ -57,10 +57,7 @@ export class CompactCodec implements Codec {
 
   constructor(limits: Limits) {
     this.#limits = limits;
-    this.#caller = {
-      kite: readIdentity(undefined, limits.nameLength),
-      authentication: undefined,
-    };
+    this.#caller = readHead({}, limits.nameLength);
   }
 
   head(
@@ -218,12 +215,8 @@ export class CompactCodec implements Codec {
 
   #readHead(value: unknown): Incoming {
     if (typeof value !== "object" || value === null) return broken("a head must be an object");
-    const { kite, authentication, timeout } = value as Record<string, unknown>;
-    this.#caller = {
-      kite: readIdentity(kite, this.#limits.nameLength),
-      authentication: readAuthentication(authentication),
-    };
-    this.#callerTimeout = readTimeout(timeout);
+    this.#caller = readHead(value, this.#limits.nameLength);
+    this.#callerTimeout = readTimeout((value as { timeout?: unknown }).timeout);
     return { kind: "none" };
   }
 
