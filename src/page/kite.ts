@@ -1,11 +1,10 @@
 import { CallingCore } from "../calling_core.ts";
 import type { Client } from "../client.ts";
-import type { Implementation, ImplementOf } from "../contract/contract.ts";
+import type { Implementation } from "../contract/contract.ts";
 import {
   implementContract,
   type ImplementedMethods,
   type ImplementOptions,
-  schemaHandler,
 } from "../contract/implement.ts";
 import { KontrolFinder } from "../discovery/kontrol_finder.ts";
 import type {
@@ -21,7 +20,7 @@ import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { DEFAULT_LIMITS } from "../protocol/limits.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
-import type { Contract, MethodSchemas } from "../rpc/contract_types.ts";
+import type { Contract } from "../rpc/contract_types.ts";
 import type { FinalHandler, Handler, Method } from "../rpc/method.ts";
 import type { CallAuthenticator } from "../rpc/methods.ts";
 import type { TellOptions } from "../rpc/remote.ts";
@@ -105,26 +104,8 @@ export class Kite implements AsyncDisposable {
    * @returns the method, to set its hooks and throttling
    * @throws {KiteError} `configError` for a name or handler that cannot be used
    */
-  handle(name: string, handler: Handler): Method;
-  /**
-   * Adds a method whose arguments are checked before it runs.
-   *
-   * @param schemas schemas of any library that follows Standard Schema
-   */
-  handle<const S extends MethodSchemas>(
-    name: string,
-    schemas: S,
-    implementation: ImplementOf<S>,
-  ): Method;
-  handle(
-    name: string,
-    given: Handler | MethodSchemas,
-    implementation?: (...args: never[]) => unknown,
-  ): Method {
-    const { methods } = this.#core;
-    if (implementation === undefined) return methods.handle(name, given as Handler);
-    const schemas = given as MethodSchemas;
-    return methods.handle(name, schemaHandler(name, schemas, implementation), schemas);
+  handle(name: string, handler: Handler): Method {
+    return this.#core.methods.handle(name, handler);
   }
 
   /**
