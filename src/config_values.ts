@@ -28,8 +28,14 @@ export function checkName(name: string, value: unknown): string {
 
 /** An address or host name to listen on. */
 export function checkHost(name: string, value: unknown): string {
-  if (typeof value === "string" && /^[\w.:%-]+$/.test(value)) return value;
+  if (typeof value === "string" && /^[\w.:%-]+$/.test(value) && isHost(value)) return value;
   throw cannotUse(name, "must be an address such as 0.0.0.0, :: or localhost", { value });
+}
+
+/** True for a host of a URL, and for an IPv6 address with a zone. */
+function isHost(value: string): boolean {
+  const host = value.replace(/%.*$/, "");
+  return URL.canParse(`http://${host.includes(":") ? `[${host}]` : host}`);
 }
 
 /** A port, 0 for any free one. */

@@ -1,5 +1,6 @@
 import { createKiteKey } from "../auth/kite_key.ts";
 import { checkName, checkUrl } from "../config_values.ts";
+import { quote } from "../protocol/quote.ts";
 import { createFile, makeDirectory } from "../runtime/files.ts";
 import { type AddCommand, examples, readOption } from "./command.ts";
 import { type Context, userPath } from "./context.ts";
@@ -65,6 +66,11 @@ async function signKey(
   const kontrolUrl = given === undefined
     ? kontrol.url
     : readOption(checkUrl, "--kontrol-url", given);
+  if (!URL.canParse(kontrolUrl)) {
+    throw new Failure(`Cannot tell Kontrol's URL: its own kite.key says ${quote(kontrolUrl)}`, {
+      hint: "Give it with --kontrol-url",
+    });
+  }
   const { hostname, port } = new URL(kontrolUrl);
   if (port === "0") {
     throw new Failure("Cannot tell Kontrol's URL: its port changes with each start", {

@@ -13,6 +13,7 @@ export class ConnStream implements ByteStream {
   /** The listener of the stream, which may change at any time. */
   handler: ByteStreamHandler = NOBODY;
   readonly #connection: Deno.TcpConn | Deno.TlsConn;
+  readonly #onError: (error: unknown) => void;
   /** What waits to be written, without the write that is running. */
   #queue: Uint8Array<ArrayBuffer>[] = [];
   #buffered = 0;
@@ -25,8 +26,10 @@ export class ConnStream implements ByteStream {
   /** Those who wait for `drained`. */
   #whenDrained: (() => void) | undefined;
 
-  constructor(connection: Deno.TcpConn | Deno.TlsConn) {
+  /** @param onError called with errors that the handler throws, which close the connection */
+  constructor(connection: Deno.TcpConn | Deno.TlsConn, onError: (error: unknown) => void) {
     this.#connection = connection;
+    this.#onError = onError;
   }
 
   get remoteAddress(): string {
@@ -94,42 +97,51 @@ export class ConnStream implements ByteStream {
   }
 
   async #read(): Promise<void> {
-    let buffer = new Uint8Array(SMALL_BUFFER);
     try {
-      while (!this.#isClosed) {
-        const count = await this.#connection.read(buffer);
-        if (count === null) {
-          if (this.handler.onPeerEnd === undefined) break;
-          this.handler.onPeerEnd();
-          await this.#ended();
-          break;
-        }
-        if (this.#isClosed) break;
-        this.handler.onData(buffer.subarray(0, count));
-        if (this.#isPaused && !this.#isClosed) await this.#pausing();
-        if (count === buffer.length && count < LARGE_BUFFER) {
-          buffer = new Uint8Array(Math.min(LARGE_BUFFER, count * 4));
-        } else if (buffer.length > SMALL_BUFFER && count < buffer.length / 16) {
-          buffer = new Uint8Array(SMALL_BUFFER);
-        }
-      }
-    } catch {
-      // The connection is lost or was closed.
+      await this.#readAll();
+    } catch (error) {
+      this.#onError(error);
     }
     this.destroy();
     this.handler.onEnd();
   }
 
+  async #readAll(): Promise<void> {
+    let buffer = new Uint8Array(SMALL_BUFFER);
+    for (;;) {
+      const count = await this.#receive(buffer);
+      if (this.#isClosed) return;
+      if (count === null) break;
+      this.handler.onData(buffer.subarray(0, count));
+      if (this.#isPaused) await this.#pausing();
+      if (count === buffer.length && count < LARGE_BUFFER) {
+        buffer = new Uint8Array(Math.min(LARGE_BUFFER, count * 4));
+      } else if (buffer.length > SMALL_BUFFER && count < buffer.length / 16) {
+        buffer = new Uint8Array(SMALL_BUFFER);
+      }
+    }
+    if (this.handler.onPeerEnd === undefined) return;
+    this.handler.onPeerEnd();
+    while (!this.#isClosed) await this.#pausing();
+  }
+
+  /** Returns the number of received bytes; `null` if the peer has ended its side. */
+  async #receive(buffer: Uint8Array<ArrayBuffer>): Promise<number | null> {
+    try {
+      return await this.#connection.read(buffer);
+    } catch {
+      this.destroy(); // the connection is lost or was closed
+      return null;
+    }
+  }
+
+  /** Waits until reading continues, or the connection is closed. */
   async #pausing(): Promise<void> {
+    if (this.#isClosed) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#continue = resolve;
     await promise;
     this.#continue = undefined;
-  }
-
-  /** Waits until the connection is closed. */
-  async #ended(): Promise<void> {
-    while (!this.#isClosed) await this.#pausing();
   }
 
   async #flush(): Promise<void> {

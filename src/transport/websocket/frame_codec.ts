@@ -12,8 +12,6 @@ export const OPCODE = {
 const HEADER_ROOM = 16;
 const KEY_OFFSET = 12;
 const KEYS_AT_ONCE = 256;
-/** The number of bytes from which it is faster to unmask whole words. */
-const MANY_BYTES = 48;
 
 /** Encodes frames, which are not fragmented. Those of a client are masked, those of a server are not. */
 export class FrameEncoder {
@@ -105,43 +103,6 @@ export class FrameEncoder {
     }
     return this.#keys[this.#nextKey++]!;
   }
-}
-
-/**
- * Removes the mask of a payload, or of a part of it, in place.
- *
- * @param start the index of the first byte in `bytes`
- * @param end the index after the last byte
- * @param key the four bytes of the frame's key, the first one lowest
- * @param offset the position of `start` in the payload
- */
-export function unmask(
-  bytes: Uint8Array<ArrayBuffer>,
-  start: number,
-  end: number,
-  key: number,
-  offset: number,
-): void {
-  let at = start;
-  let turn = offset & 3;
-  const isLong = end - start >= MANY_BYTES;
-  // Up to the first byte that is aligned to words.
-  const prefix = isLong ? at + ((4 - ((bytes.byteOffset + at) & 3)) & 3) : end;
-  for (; at < prefix; at++, turn = (turn + 1) & 3) bytes[at]! ^= key >>> (turn * 8);
-  if (!isLong) return;
-  const rotated = new Uint8Array(4);
-  for (let i = 0; i < 4; i++) rotated[i] = key >>> (((turn + i) & 3) * 8);
-  const word = new Uint32Array(rotated.buffer)[0]!;
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + at, (end - at) >>> 2);
-  for (let i = 0; i < words.length; i++) words[i]! ^= word;
-  for (at += words.length * 4; at < end; at++, turn = (turn + 1) & 3) {
-    bytes[at]! ^= key >>> (turn * 8);
-  }
-}
-
-/** Reads the key of a masked frame, whose header ends before `end`. */
-export function readKey(bytes: Uint8Array, end: number): number {
-  return bytes[end - 4]! | bytes[end - 3]! << 8 | bytes[end - 2]! << 16 | bytes[end - 1]! << 24;
 }
 
 function frameSize(payload: number): number {

@@ -1,4 +1,5 @@
-import { OPCODE, readKey, unmask } from "./frame_codec.ts";
+import { OPCODE } from "./frame_codec.ts";
+import { readKey, Unmasker } from "./unmask.ts";
 
 /** The listener of a {@linkcode FrameReader}. */
 export interface FrameSink {
@@ -45,6 +46,7 @@ export class FrameReader {
   readonly #isMasked: boolean;
   /** Without options, since any option makes it ten times slower in Deno. */
   readonly #decoder = new TextDecoder();
+  readonly #unmasker = new Unmasker();
   #stopped = false;
   /** The beginning of an incomplete header. */
   #header: Uint8Array<ArrayBuffer> = NOTHING;
@@ -102,7 +104,7 @@ export class FrameReader {
       if (!this.#check(first, data[at + 1]!, length)) return;
       at += size;
       if (at + length <= data.length) {
-        if (this.#isMasked) unmask(data, at, at + length, readKey(data, at), 0);
+        if (this.#isMasked) this.#unmasker.unmask(data, at, at + length, readKey(data, at), 0);
         this.#frame(first, data.subarray(at, at += length));
       } else {
         this.#first = first;
@@ -119,7 +121,7 @@ export class FrameReader {
    * @returns true once the frame is complete
    */
   #add(part: Uint8Array<ArrayBuffer>): boolean {
-    if (this.#isMasked) unmask(part, 0, part.length, this.#key, this.#received);
+    if (this.#isMasked) this.#unmasker.unmask(part, 0, part.length, this.#key, this.#received);
     const isControl = (this.#first & 0x0f) >= OPCODE.close;
     if (isControl) this.#control = joined(this.#control, part);
     else if (!this.#append(part)) return false;
