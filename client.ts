@@ -18,6 +18,7 @@
  */
 export { Kite } from "./src/page/kite.ts";
 export type { KiteOptions, PageClientOptions } from "./src/page/options.ts";
+export { type CompactMessages, compactMessages } from "./src/page/compact.ts";
 export type { Client } from "./src/client.ts";
 export type { ClientOptions, ClientState, DialOptions } from "./src/client_options.ts";
 export type { ApiOptions, RemoteKite, TellOptions } from "./src/rpc/remote.ts";

@@ -4,6 +4,7 @@ import type { Logger } from "./log.ts";
 import { KiteError, messageOf } from "./protocol/errors.ts";
 import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
 import type { Limits } from "./protocol/limits.ts";
+import type { NewCompactCodec } from "./rpc/compact_codec.ts";
 import type { CallLog } from "./rpc/host.ts";
 import { Methods, type MethodsOptions } from "./rpc/methods.ts";
 import type { DialSession } from "./transport/dial.ts";
@@ -29,6 +30,7 @@ export interface CallingCoreInit {
   readonly clientDefaults: ClientDefaults;
   readonly dialSession: DialSession;
   readonly compact: boolean;
+  readonly newCompactCodec: NewCompactCodec | undefined;
 }
 
 /** The parts of a kite that dials others: what it calls, and what the others call back. */
@@ -54,6 +56,7 @@ export class CallingCore {
       limits,
       timeout: init.timeout,
       compact: init.compact,
+      newCompactCodec: init.newCompactCodec,
       clientDefaults: init.clientDefaults,
       dialSession: init.dialSession,
       serve: (request) => this.methods.serve(request),

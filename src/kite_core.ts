@@ -19,6 +19,7 @@ import { KiteLogger } from "./log.ts";
 import { OperatorLog } from "./operator_log.ts";
 import { KiteError } from "./protocol/errors.ts";
 import { addVerifiers } from "./rpc/verifiers.ts";
+import { newCompactCodec } from "./rpc/compact_codec.ts";
 import { Authenticators } from "./rpc/authenticators.ts";
 import type { Authentication } from "./rpc/codec.ts";
 import type { IncomingCall, KiteRequest } from "./rpc/request.ts";
@@ -86,6 +87,7 @@ export class KiteCore extends CallingCore {
       clientDefaults: config,
       dialSession,
       compact: own.compact ?? true,
+      newCompactCodec,
     });
     this.#operatorLog = operatorLog;
     this.authenticators = authenticators;

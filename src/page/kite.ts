@@ -81,7 +81,8 @@ export class Kite implements AsyncDisposable {
       timeout: own.timeout ?? 15_000,
       clientDefaults: { transport, handshakeTimeout, ca: [] },
       dialSession: dialNativeSession,
-      compact: own.compact ?? true,
+      compact: true,
+      newCompactCodec: own.compact?.newCodec,
     });
     this.handle("kite.ping", () => "pong");
     this.handle("kite.echo", ({ args }) => args.values[0] ?? null);

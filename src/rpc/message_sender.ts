@@ -7,7 +7,7 @@ import { exceedsBytes } from "../transport/byte_length.ts";
 import type { Session } from "../transport/session.ts";
 import { CallbackTable, type IdCounter } from "./callback_table.ts";
 import type { Codec } from "./codec.ts";
-import { CompactCodec } from "./compact_codec.ts";
+import type { CompactCodec, NewCompactCodec } from "./compact_codec.ts";
 import type { DnodeCodec } from "./dnode_codec.ts";
 import type { Extensions } from "./extensions.ts";
 import type { InFlight } from "./in_flight.ts";
@@ -45,6 +45,7 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
   #remoteFunctions: RemoteFunctions | undefined;
   readonly #flight: () => InFlight;
   readonly #requestBounds: ScrubBounds;
+  readonly #newCompact: NewCompactCodec | undefined;
   #compact: CompactCodec | undefined;
 
   /**
@@ -54,6 +55,7 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
   constructor(
     session: Session,
     plain: DnodeCodec,
+    newCompact: NewCompactCodec | undefined,
     extensions: Extensions,
     ids: IdCounter,
     limits: Limits,
@@ -64,6 +66,7 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
     this.#flight = flight;
     this.#session = session;
     this.plain = plain;
+    this.#newCompact = newCompact;
     this.codec = plain;
     this.extensions = extensions;
     this.ids = ids;
@@ -86,14 +89,15 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
     return this.#streams?.size ?? 0;
   }
 
-  /** The codec of compact messages; created with the first one. */
-  get compact(): CompactCodec {
-    return this.#compact ??= new CompactCodec(this.limits);
+  /** The codec of compact messages, created with the first one; undefined if the kite has none. */
+  get compact(): CompactCodec | undefined {
+    return this.#compact ??= this.#newCompact?.(this.limits);
   }
 
   /** Reads the names of the remote's extensions, and uses them from now on. */
   learn(names: unknown): void {
-    if (this.extensions.learn(names) && this.extensions.has("compact/1")) this.codec = this.compact;
+    if (!this.extensions.learn(names) || !this.extensions.has("compact/1")) return;
+    this.codec = this.compact ?? this.plain;
   }
 
   /** Bytes (estimated) that were sent and that the network has not accepted yet. */
@@ -176,8 +180,8 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
    * @throws {KiteError} `limitError`
    */
   sendRaw(responseId: number, escaped: string, can: string | undefined): void {
-    if (can === undefined && this.codec instanceof CompactCodec) {
-      this.sendPlain(this.codec.rawResult(responseId, JSON.parse(`"${escaped}"`)));
+    if (can === undefined && this.codec === this.#compact) {
+      this.sendPlain(this.#compact.rawResult(responseId, JSON.parse(`"${escaped}"`)));
     } else this.#sendEscaped(this.plain.escapedResult(responseId, escaped, can));
   }
 
