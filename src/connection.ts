@@ -6,6 +6,7 @@ import type { ConversationHost } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
 import { HeadMemo } from "./rpc/head_memo.ts";
 import { Events, type Listener } from "./events.ts";
+import { refuseOrigin } from "./origins.ts";
 import { createApi } from "./rpc/api.ts";
 import type { Api, Contract } from "./rpc/contract_types.ts";
 import type { ApiOptions, RemoteKite, TellOptions } from "./rpc/remote.ts";
@@ -88,7 +89,9 @@ export class IncomingConnection implements Connection {
       codec: new DnodeCodec(host.limits, new HeadMemo()),
       ids: new IdCounter(),
       authenticates: true,
-      ...(foreignOrigin === undefined ? {} : { foreignOrigin }),
+      refuseUnauthenticated: foreignOrigin === undefined
+        ? undefined
+        : (method) => refuseOrigin(method, foreignOrigin),
       credentials: noCredentials,
       remoteUrl: () => session.remoteAddress,
       concurrentCallbacks: host.concurrentCallbacks,

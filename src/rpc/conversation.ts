@@ -18,7 +18,7 @@ import type { ConversationHost } from "./host.ts";
 import { InFlight } from "./in_flight.ts";
 import { MessageSender } from "./message_sender.ts";
 import type { RemoteKite, TellOptions } from "./remote.ts";
-import type { KiteRequest, RequestOrigin } from "./request.ts";
+import type { KiteRequest, RefuseCall, RequestOrigin } from "./request.ts";
 import { RequestLives } from "./request_life.ts";
 
 /** The sizes of the tables of one conversation. */
@@ -44,8 +44,8 @@ export interface ConversationOptions {
   readonly ids: IdCounter;
   /** Whether requests of the remote must authenticate (docs/protocol.md §5). */
   readonly authenticates: boolean;
-  /** The origin of a page that may call no methods without authentication. */
-  readonly foreignOrigin?: string;
+  /** Creates the error of calls of methods without authentication, if the remote must not make any. */
+  readonly refuseUnauthenticated?: RefuseCall | undefined;
   /** Returns the authentication to send; called before each request. */
   readonly credentials: () => Authentication | undefined;
   /**
@@ -77,7 +77,7 @@ export interface ConversationOptions {
 export class Conversation implements SessionHandler, RequestOrigin, BacklogHost {
   readonly remote: RemoteKite;
   readonly authenticates: boolean;
-  readonly foreignOrigin: string | undefined;
+  readonly refuseUnauthenticated: RefuseCall | undefined;
   readonly #host: ConversationHost;
   readonly #session: Session;
   readonly #options: ConversationOptions;
@@ -101,7 +101,7 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.#options = options;
     this.remote = options.remote;
     this.authenticates = options.authenticates;
-    this.foreignOrigin = options.foreignOrigin;
+    this.refuseUnauthenticated = options.refuseUnauthenticated;
     this.#offersCompact = host.newCompactCodec !== undefined && (options.compact ?? true);
     this.#sender = new MessageSender(
       session,

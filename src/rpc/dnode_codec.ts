@@ -63,11 +63,6 @@ export class DnodeCodec implements Codec {
     }${canText(can)}}],"callbacks":{${callbacksText(functions, ids, '0,"result",')}}}`;
   }
 
-  escapedResult(responseId: number, escaped: string, can?: string): string {
-    const head = `{\\"method\\":${responseId},\\"arguments\\":[{\\"error\\":null,\\"result\\":`;
-    return `${head}${escaped}${canText(can).replaceAll('"', '\\"')}}],\\"callbacks\\":{}}`;
-  }
-
   error(responseId: number, error: Readonly<Record<string, unknown>>, can?: string): string {
     return `{"method":${responseId},"arguments":[{"error":${JSON.stringify(error)},"result":null${
       canText(can)
@@ -251,7 +246,7 @@ function notification(method: string, args: readonly number[]): string {
 }
 
 /** Encodes the names of this side's extensions as a further member. */
-function canText(can: string | undefined): string {
+export function canText(can: string | undefined): string {
   return can === undefined ? "" : `,"can":${can}`;
 }
 

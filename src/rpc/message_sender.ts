@@ -165,24 +165,12 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
    *
    * @throws {KiteError} `limitError`
    */
-  #sendEscaped(escaped: string): void {
+  sendEscaped(escaped: string): void {
     if (escaped.length > this.limits.messageBytes) throw this.#tooLong();
     this.hadMessage = true;
     const session = this.#session;
     if (session.sendEscaped !== undefined) session.sendEscaped(escaped);
     else session.send(JSON.parse(`"${escaped}"`));
-  }
-
-  /**
-   * Sends a result that is already encoded as JSON.
-   *
-   * @param can the names of this side's extensions as JSON, if they were not sent yet
-   * @throws {KiteError} `limitError`
-   */
-  sendRaw(responseId: number, escaped: string, can: string | undefined): void {
-    if (can === undefined && this.codec === this.#compact) {
-      this.sendPlain(this.#compact.rawResult(responseId, JSON.parse(`"${escaped}"`)));
-    } else this.#sendEscaped(this.plain.escapedResult(responseId, escaped, can));
   }
 
   /** Sends a text without checking its size. */
@@ -217,6 +205,12 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
     return this.#callbacks?.release(callback) ?? false;
   }
 
+  /**
+   * Hands functions out that no message holds.
+   *
+   * @returns their ids
+   * @throws {KiteError} `limitError`
+   */
   handOut(functions: readonly Callback[]): readonly number[] {
     return this.#handOut(functions.map((callback) => ({ path: [], callback })));
   }

@@ -1,6 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
 import { nearestName } from "../protocol/nearest.ts";
-import { quote } from "../protocol/quote.ts";
 import { type Handler, Hooks, type MethodHandling, ServedMethod } from "./method.ts";
 import type { MethodSchemas } from "./contract_types.ts";
 import { IncomingCall } from "./request.ts";
@@ -97,8 +96,8 @@ export class Methods {
         // The caller may cancel the call during authentication.
         return authenticated.then(() => life.isGivenUp ? undefined : method.run(request));
       }
-    } else if (request.foreignOrigin !== undefined) {
-      throw refuseOrigin(method.name, request.foreignOrigin);
+    } else if (request.refuseUnauthenticated !== undefined) {
+      throw request.refuseUnauthenticated(method.name);
     }
     return method.run(request);
   }
@@ -111,14 +110,4 @@ export class Methods {
     const hint = near === undefined ? "" : `; did you mean ${near}?`;
     return new KiteError("methodNotFound", `Method not found: ${name}${hint}`);
   }
-}
-
-function refuseOrigin(method: string, origin: string): KiteError {
-  return new KiteError(
-    "notAllowed",
-    `Cannot call "${method}" from a page of ${
-      quote(origin)
-    }: the method has no authentication, and ` +
-      "this kite is local; its owner can add the origin to the option origins",
-  );
 }

@@ -1,3 +1,4 @@
+import type { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { Args } from "./args.ts";
 import type { Authentication, IncomingRequest } from "./codec.ts";
@@ -64,6 +65,9 @@ export interface KiteRequest {
   readonly context: Map<string, unknown>;
 }
 
+/** Creates the error of a call that is refused, by the name of its method. */
+export type RefuseCall = (method: string) => KiteError;
+
 /** The parts of a conversation that its requests use. */
 export interface RequestOrigin {
   /** The caller, whose methods can be called. */
@@ -74,8 +78,8 @@ export interface RequestOrigin {
   readonly lives: RequestLives;
   /** True if the caller's authentication must be checked (docs/protocol.md §5). */
   readonly authenticates: boolean;
-  /** The origin of a page that may call no methods without authentication. */
-  readonly foreignOrigin: string | undefined;
+  /** Creates the error of calls of methods without authentication, if the caller must not make any. */
+  readonly refuseUnauthenticated: RefuseCall | undefined;
 }
 
 /** The implementation of {@linkcode KiteRequest}, which handlers cannot change. */
@@ -153,9 +157,9 @@ export class IncomingCall implements KiteRequest {
     return this.#origin.authenticates;
   }
 
-  /** The origin of a page that may call no methods without authentication. */
-  get foreignOrigin(): string | undefined {
-    return this.#origin.foreignOrigin;
+  /** See {@linkcode RequestOrigin.refuseUnauthenticated}. */
+  get refuseUnauthenticated(): RefuseCall | undefined {
+    return this.#origin.refuseUnauthenticated;
   }
 
   /** The life of the request; the caller's timeout starts with the first use. */

@@ -24,10 +24,10 @@ export function parseKiteUrl(url: string | URL, name = "url"): URL {
   if (typeof url === "string" && FORBIDDEN.test(url)) {
     throw cannotUse(name, "must not contain white space or control characters");
   }
-  if (typeof url === "string" && !URL.canParse(url)) throw bad(withoutSecrets(url));
+  if (typeof url === "string" && !URL.canParse(url)) throw bad(name, withoutSecrets(url));
   const parsed = new URL(url);
   const protocol = PROTOCOLS[parsed.protocol];
-  if (protocol === undefined) throw bad(displayUrl(parsed));
+  if (protocol === undefined) throw bad(name, displayUrl(parsed));
   if (parsed.username !== "" || parsed.password !== "") {
     const rule = "must not contain a user name or password, which SockJS does not support";
     throw cannotUse(name, rule, { value: displayUrl(parsed) });
@@ -93,6 +93,6 @@ function withoutSecrets(text: string): string {
   return text.replace(/[?#].*$/s, "").replace(/\/\/.*@/s, "//").slice(0, 100);
 }
 
-function bad(value: string): KiteError {
-  return cannotUse("url", "must be a URL such as http://host:port/kite", { value });
+function bad(name: string, value: string): KiteError {
+  return cannotUse(name, "must be a URL such as http://host:port/kite", { value });
 }
