@@ -29,6 +29,7 @@ export interface CallingCoreInit {
   readonly timeout: number;
   readonly clientDefaults: ClientDefaults;
   readonly dialSession: DialSession;
+  readonly checkClientOptions: ClientHost["checkClientOptions"];
   readonly compact: boolean;
   readonly newCompactCodec: NewCompactCodec | undefined;
 }
@@ -52,13 +53,8 @@ export class CallingCore {
     this.#eventLog = init.eventLog;
     this.methods = new Methods({ ...init.methods, nameLength });
     this.clientHost = {
+      ...init,
       identity: this.identity,
-      limits,
-      timeout: init.timeout,
-      compact: init.compact,
-      newCompactCodec: init.newCompactCodec,
-      clientDefaults: init.clientDefaults,
-      dialSession: init.dialSession,
       serve: (request) => this.methods.serve(request),
       report: (what, error) => this.report(what, error),
       inFlight: { bytes: 0 },

@@ -16,25 +16,22 @@ import type {
 } from "../discovery/options.ts";
 import type { KiteWatch } from "../discovery/watch.ts";
 import type { Logger } from "../log.ts";
-import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { DEFAULT_LIMITS } from "../protocol/limits.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
+import { randomUuid } from "../protocol/random.ts";
 import type { Contract } from "../rpc/contract_types.ts";
 import type { FinalHandler, Handler, Method } from "../rpc/method.ts";
-import type { CallAuthenticator } from "../rpc/methods.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 import { dialNativeSession } from "../transport/dial_native.ts";
 import { ConsoleLogger } from "./console_logger.ts";
 import { PageLog } from "./page_log.ts";
-import { checkPageOptions, type KiteOptions, type PageClientOptions } from "./options.ts";
-
-/** A page does not authenticate the remotes that it dials. If one must authenticate, it is refused. */
-const NO_AUTHENTICATORS: CallAuthenticator = Object.freeze({
-  authenticate: () => {
-    throw new KiteError("authenticationError", "A kite in a page has no authenticators");
-  },
-});
+import {
+  checkPageClientOptions,
+  checkPageOptions,
+  type KiteOptions,
+  type PageClientOptions,
+} from "./options.ts";
 
 /**
  * A kite in a web page: it calls methods of other kites, which call its methods back over the same
@@ -69,18 +66,20 @@ export class Kite implements AsyncDisposable {
     const own = checkPageOptions(options);
     const { username = "unknown", environment = "unknown", region = "unknown" } = own;
     const { transport = "auto", handshakeTimeout = 10_000, logLevel = "INFO" } = own;
-    const id = own.id ?? crypto.randomUUID();
+    const id = own.id ?? randomUuid();
     this.#options = own;
     this.log = own.logger ?? new ConsoleLogger(name, logLevel);
     this.#core = new CallingCore({
       identity: { username, environment, name, version, region, hostname: "browser", id },
       log: this.log,
       eventLog: new PageLog(this.log, logLevel === "DEBUG"),
-      methods: { handling: "method", authenticates: true, authenticators: NO_AUTHENTICATORS },
+      // The page has chosen whom it dials.
+      methods: { handling: "method", authenticates: false, authenticators: undefined },
       limits: { ...DEFAULT_LIMITS, ...own.limits },
       timeout: own.timeout ?? 15_000,
       clientDefaults: { transport, handshakeTimeout, ca: [] },
       dialSession: dialNativeSession,
+      checkClientOptions: checkPageClientOptions,
       compact: true,
       newCompactCodec: own.compact?.newCodec,
     });
@@ -263,6 +262,7 @@ export class Kite implements AsyncDisposable {
   #finder(): KontrolFinder {
     return this.#kontrol ??= new KontrolFinder({
       kontrolUrls: this.#options.kontrolUrl ?? [],
+      kontrolSettings: "kontrolUrl",
       timeout: this.#options.timeout ?? 15_000,
       credentials: () => this.#options.kontrolAuthentication,
       newClient: (url, options, hooks) => this.#core.newClient(url, options, hooks),

@@ -1,4 +1,4 @@
-import { checkAuthentication, type ClientOptions } from "../client_options.ts";
+import { checkAuthentication, type ClientOptions, COMMON_CHECKS } from "../client_options.ts";
 import {
   checkAnyObject,
   checkLimits,
@@ -127,4 +127,13 @@ export function checkPageOptions(
   options: KiteOptions,
 ): Omit<KiteOptions, "kontrolUrl"> & { readonly kontrolUrl?: readonly string[] } {
   return checkOptions("", options, CHECKS) as ReturnType<typeof checkPageOptions>;
+}
+
+/**
+ * Checks the options of a client in a page.
+ *
+ * @throws {KiteError} `configError` that names the option and what it accepts
+ */
+export function checkPageClientOptions(options: PageClientOptions): PageClientOptions {
+  return checkOptions("", options, COMMON_CHECKS);
 }

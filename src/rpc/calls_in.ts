@@ -86,7 +86,6 @@ export class CallsIn {
 
   /** Returns why a further request is refused; undefined if it can run. */
   #refusal(bytes: number): string | undefined {
-    if (this.#running === 0) return this.#inFlight.hasRoom(bytes) ? undefined : NO_ROOM;
     const { inFlightRequests } = this.#sender.limits;
     if (this.#running >= inFlightRequests) {
       return `${inFlightRequests} requests are running already (limit: inFlightRequests)`;

@@ -30,6 +30,7 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
   codec: Codec;
   readonly extensions: Extensions;
   readonly ids: IdCounter;
+  readonly session: Session;
   readonly limits: Limits;
   /** True after the first message in either direction. */
   hadMessage = false;
@@ -37,7 +38,6 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
   isOpen = true;
   /** Characters of all messages that were sent. */
   sentLength = 0;
-  readonly #session: Session;
   readonly #warn: (message: string) => void;
   /** Created with the first function that is sent; most sessions send none. */
   #callbacks: CallbackTable | undefined;
@@ -64,7 +64,7 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
   ) {
     this.#warn = warn;
     this.#flight = flight;
-    this.#session = session;
+    this.session = session;
     this.plain = plain;
     this.#newCompact = newCompact;
     this.codec = plain;
@@ -102,7 +102,7 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
 
   /** Bytes (estimated) that were sent and that the network has not accepted yet. */
   get unsentBytes(): number {
-    return this.#session.bufferedAmount;
+    return this.session.bufferedAmount;
   }
 
   /** The number of functions that the remote may call. */
@@ -159,24 +159,10 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
     }
   }
 
-  /**
-   * Sends a message that is already escaped for the inside of a JSON string. The caller has checked
-   * its size in bytes, since checking it again would take longer than sending it.
-   *
-   * @throws {KiteError} `limitError`
-   */
-  sendEscaped(escaped: string): void {
-    if (escaped.length > this.limits.messageBytes) throw this.#tooLong();
-    this.hadMessage = true;
-    const session = this.#session;
-    if (session.sendEscaped !== undefined) session.sendEscaped(escaped);
-    else session.send(JSON.parse(`"${escaped}"`));
-  }
-
   /** Sends a text without checking its size. */
   sendText(text: string): void {
     this.hadMessage = true;
-    this.#session.send(text);
+    this.session.send(text);
   }
 
   /** Takes back functions that were sent once, and ends their streams. */

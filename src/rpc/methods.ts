@@ -17,8 +17,8 @@ export interface MethodsOptions {
   readonly authenticates: boolean;
   /** Maximum number of characters of a method's name. */
   readonly nameLength: number;
-  /** Authenticates callers. */
-  readonly authenticators: CallAuthenticator;
+  /** Authenticates callers; undefined if none has to authenticate. */
+  readonly authenticators: CallAuthenticator | undefined;
 }
 
 /** Authenticates callers. */
@@ -36,8 +36,8 @@ export interface CallAuthenticator {
 export class Methods {
   /** The hooks of every method. */
   readonly hooks: Hooks = new Hooks();
-  /** Authenticates callers. */
-  readonly authenticators: CallAuthenticator;
+  /** Authenticates callers; undefined if none has to authenticate. */
+  readonly authenticators: CallAuthenticator | undefined;
   /** True while new calls are refused. */
   isClosing = false;
   /** Whether callers must authenticate, except for methods that disable it. */
@@ -90,7 +90,8 @@ export class Methods {
     }
     if (this.isClosing) throw new KiteError("disconnect", "the kite is closing");
     if (request.authenticates && this.authenticates && method.authenticates) {
-      const authenticated = this.authenticators.authenticate(request);
+      // Without authenticators this throws, so that the call fails.
+      const authenticated = this.authenticators!.authenticate(request);
       if (authenticated !== undefined) {
         const life = IncomingCall.lifeOf(request);
         // The caller may cancel the call during authentication.

@@ -17,14 +17,19 @@ export class RawJson extends EncodedResult {
   }
 
   override send(sender: MessageSender, responseId: number, can: string | undefined): void {
-    const { compact } = sender;
+    const { compact, session, limits } = sender;
     if (can === undefined && compact !== undefined && sender.codec === compact) {
-      sender.sendPlain(compact.rawResult(responseId, this.#json()));
-    } else {
-      const head = `{\\"method\\":${responseId},\\"arguments\\":[{\\"error\\":null,\\"result\\":`;
-      const tail = `${canText(can).replaceAll('"', '\\"')}}],\\"callbacks\\":{}}`;
-      sender.sendEscaped(head + this.#escaped + tail);
+      return sender.sendPlain(compact.rawResult(responseId, this.#json()));
     }
+    const head = `{\\"method\\":${responseId},\\"arguments\\":[{\\"error\\":null,\\"result\\":`;
+    const tail = `${canText(can).replaceAll('"', '\\"')}}],\\"callbacks\\":{}}`;
+    const text = head + this.#escaped + tail;
+    // The handler has checked the size in bytes; doing so again would take longer than sending.
+    if (session.sendEscaped === undefined || text.length > limits.messageBytes) {
+      return sender.sendPlain(JSON.parse(`"${text}"`));
+    }
+    sender.hadMessage = true;
+    session.sendEscaped(text);
   }
 
   /** Returns the decoded value, for functions that inspect results, and inside other values. */

@@ -1,5 +1,6 @@
 import type { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
+import { randomHex } from "../protocol/random.ts";
 import { Args } from "./args.ts";
 import type { Authentication, IncomingRequest } from "./codec.ts";
 import { type Metadata, NO_METADATA } from "./metadata.ts";
@@ -104,7 +105,7 @@ export class IncomingCall implements KiteRequest {
   }
 
   get id(): string {
-    return this.#id ??= newRequestId();
+    return this.#id ??= randomHex(8);
   }
 
   get args(): Args {
@@ -179,11 +180,4 @@ export class IncomingCall implements KiteRequest {
     if (call.#kite.username !== username) call.#kite = { ...call.#kite, username };
     call.#isAuthenticated = true;
   }
-}
-
-function newRequestId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(8));
-  let id = "";
-  for (const byte of bytes) id += byte.toString(16).padStart(2, "0");
-  return id;
 }

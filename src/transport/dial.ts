@@ -38,7 +38,7 @@ export interface DialOptions {
    *
    * @default 60_000
    */
-  readonly idleTimeout?: number;
+  readonly idleTimeout?: number | undefined;
   /**
    * Certificates of private authorities, PEM, trusted in addition to the public ones.
    *

@@ -1,4 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
+import { randomHex } from "../protocol/random.ts";
 import { cannotUse } from "../protocol/refusal.ts";
 
 const PROTOCOLS: Readonly<Record<string, "http:" | "https:">> = {
@@ -9,8 +10,6 @@ const PROTOCOLS: Readonly<Record<string, "http:" | "https:">> = {
 };
 /** White space, and characters that could control a terminal or a log. */
 const FORBIDDEN = /[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
-const SESSION_CHARACTERS = "abcdefghijklmnopqrstuvwxyz012345"; // 32, so five random bits select one
-const SESSION_LENGTH = 20;
 
 /**
  * Parses the URL of a kite. Removes the fragment, and converts `ws:` and `wss:` to `http:` and
@@ -66,11 +65,7 @@ export function noKiteAt(url: URL, cause?: unknown): KiteError {
 
 /** Creates the path of a SockJS session: three digits and 20 characters (docs/protocol.md §1). */
 export function newSessionPath(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(SESSION_LENGTH));
-  let session = "";
-  for (const byte of bytes) session += SESSION_CHARACTERS[byte & 31];
-  const [number = 0] = crypto.getRandomValues(new Uint16Array(1));
-  return `${String(number % 1000).padStart(3, "0")}/${session}`;
+  return `${String(Math.floor(Math.random() * 1000)).padStart(3, "0")}/${randomHex(10)}`;
 }
 
 /**

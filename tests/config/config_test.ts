@@ -167,7 +167,7 @@ Deno.test("an invalid variable is refused, and the error names it", () => {
     ["KITE_TIMEOUT", "0s", 'Cannot use KITE_TIMEOUT "0s": must be a duration of at least 1ms'],
     ["KITE_VERIFY_TTL", "soon", 'Cannot use KITE_VERIFY_TTL "soon": must be a duration'],
     ["KITE_LOG_LEVEL", "LOUD", 'Cannot use KITE_LOG_LEVEL "LOUD": must be one of FATAL,'],
-    ["KITE_PROXY_URL", "ftp://proxy", 'Cannot use KITE_PROXY_URL "ftp://proxy": must be a URL'],
+    ["KITE_PROXY_URL", "ftp://proxy", 'Cannot use KITE_PROXY_URL "ftp://proxy/": must be a URL'],
   ];
   for (const [name, value, message] of refused) {
     const error = assertThrows(

@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertFalse } from "@std/assert";
+import { EncodedResult } from "../../src/rpc/encoded_result.ts";
 import { RawJson } from "../../src/rpc/raw_json.ts";
 import { escapeMessage } from "../../src/transport/sockjs/frames.ts";
 import { callingKite, targetKite } from "../security/kites.ts";
