@@ -96,3 +96,10 @@ function withoutSecrets(text: string): string {
 function bad(value: string): KiteError {
   return cannotUse("url", "must be a URL such as http://host:port/kite", { value });
 }
+
+/** Returns the path of a serialized URL with a host, such as that of a `Request`. */
+export function pathnameOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const end = url.slice(start).search(/[?#]/);
+  return end < 0 ? url.slice(start) : url.slice(start, start + end);
+}
