@@ -91,3 +91,10 @@ function withoutSecrets(text: string): string {
 function bad(name: string, value: string): KiteError {
   return cannotUse(name, "must be a URL such as http://host:port/kite", { value });
 }
+
+/** Returns the path of a serialized URL with a host, such as that of a `Request`. */
+export function pathnameOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const end = url.slice(start).search(/[?#]/);
+  return end < 0 ? url.slice(start) : url.slice(start, start + end);
+}
