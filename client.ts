@@ -37,7 +37,8 @@ export type {
   Implementation,
   ImplementOf,
 } from "./src/contract/contract.ts";
-export type { ImplementedMethods, ImplementOptions } from "./src/contract/implement.ts";
+export type { ImplementOptions } from "./src/contract/handler.ts";
+export type { ImplementedMethods } from "./src/contract/implement.ts";
 export type {
   Api,
   Contract,

@@ -7,8 +7,7 @@ import { KiteError } from "../protocol/errors.ts";
 import { type CallableMethod, checkMethod } from "../rpc/api.ts";
 import type { Handler } from "../rpc/method.ts";
 import { createCall } from "./call.ts";
-import { createHandler } from "./handler.ts";
-import type { AnyFunction, ServableMethod } from "./implement.ts";
+import { type AnyFunction, createHandler, type ServableMethod } from "./handler.ts";
 import {
   type Contract,
   type ContractMethod,

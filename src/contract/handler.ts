@@ -1,9 +1,31 @@
-import type { MethodSchemas, Schema } from "../rpc/contract_types.ts";
+import type { ContractMethod, MethodSchemas, Schema } from "../rpc/contract_types.ts";
 import type { Handler } from "../rpc/method.ts";
 import type { KiteRequest } from "../rpc/request.ts";
 import { readTracked, tracked } from "../rpc/tracked.ts";
 import { validateArguments, validateValue } from "../rpc/validate.ts";
-import type { AnyFunction, ImplementOptions } from "./implement.ts";
+
+/** How a kite serves the methods of a contract. */
+export interface ImplementOptions {
+  /**
+   * Checks results and items against their schemas before they are sent. This takes as long as
+   * checking the arguments.
+   *
+   * @default false
+   */
+  readonly validateResults?: boolean;
+}
+
+/** A function that implements a method. Its type was checked against the contract. */
+export type AnyFunction = (...args: unknown[]) => unknown;
+
+/**
+ * A method of a contract, from the point of view of a kite that implements it. It brings the code of
+ * checked arguments, which only programs with contracts load.
+ */
+export interface ServableMethod extends ContractMethod {
+  /** Creates the handler that runs an implementation. */
+  createHandler(name: string, run: AnyFunction, options: ImplementOptions): Handler;
+}
 
 /** Creates a handler that checks the arguments of a call and runs its implementation. */
 export function createHandler(

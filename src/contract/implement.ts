@@ -1,35 +1,13 @@
 import { KiteError } from "../protocol/errors.ts";
 import { checkMethod } from "../rpc/api.ts";
 import type { Contract, ContractMethod } from "../rpc/contract_types.ts";
-import type { Handler, Method } from "../rpc/method.ts";
+import type { Method } from "../rpc/method.ts";
 import type { Methods } from "../rpc/methods.ts";
 import type { Implementation } from "./contract.ts";
-
-/** How a kite serves the methods of a contract. */
-export interface ImplementOptions {
-  /**
-   * Checks results and items against their schemas before they are sent. This takes as long as
-   * checking the arguments.
-   *
-   * @default false
-   */
-  readonly validateResults?: boolean;
-}
+import type { AnyFunction, ImplementOptions, ServableMethod } from "./handler.ts";
 
 /** The methods of a kite that implement a contract, to set hooks, throttle and authentication. */
 export type ImplementedMethods<C extends Contract> = { readonly [Name in keyof C]: Method };
-
-/** A function that implements a method. Its type was checked against the contract. */
-export type AnyFunction = (...args: unknown[]) => unknown;
-
-/**
- * A method of a contract, from the point of view of a kite that implements it. It brings the code of
- * checked arguments, which only programs with contracts load.
- */
-export interface ServableMethod extends ContractMethod {
-  /** Creates the handler that runs an implementation. */
-  createHandler(name: string, run: AnyFunction, options: ImplementOptions): Handler;
-}
 
 /**
  * Adds a handler for each method of a contract.

@@ -1,11 +1,8 @@
 import { CallingCore } from "../calling_core.ts";
 import type { Client } from "../client.ts";
 import type { Implementation } from "../contract/contract.ts";
-import {
-  implementContract,
-  type ImplementedMethods,
-  type ImplementOptions,
-} from "../contract/implement.ts";
+import type { ImplementOptions } from "../contract/handler.ts";
+import { implementContract, type ImplementedMethods } from "../contract/implement.ts";
 import { KontrolFinder } from "../discovery/kontrol_finder.ts";
 import type {
   GetTokenOptions,
