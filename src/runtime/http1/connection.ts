@@ -98,6 +98,7 @@ export class HttpConnection implements ByteStreamHandler {
   takeOver(): TakenOver {
     const early = this.#input;
     this.#input = EMPTY;
+    this.#stream.resume();
     this.#announceEnd();
     return { stream: this.#stream, early };
   }
