@@ -20,6 +20,7 @@ import {
   checkConnections,
   checkLeaving,
   checkLongMessage,
+  checkManyConnections,
   checkSockJs,
   checkTls,
 } from "./serving.ts";
@@ -97,6 +98,7 @@ const CHECKS: readonly (readonly [
   ["TLS with a private authority works both ways", checkTls],
   ["connections without a request end, and broken ones are refused", checkConnections],
   ["a message beyond the limit ends its connection only", checkLongMessage],
+  ["connections beyond the limit are refused", checkManyConnections],
   ["closing lets a running call finish", checkClosing],
   ["Kontrol keeps kites in SQLite across a restart", checkKontrol],
   ["the guide works as it stands", checkGuide],
