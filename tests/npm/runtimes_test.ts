@@ -14,6 +14,7 @@ import { eventually } from "../support/eventually.ts";
 import { skipUnless } from "../support/parts.ts";
 import { checkGuide } from "./guide.ts";
 import { checkKontrol, checkMissingDriver } from "./kontrol.ts";
+import { checkMounted } from "./mounted.ts";
 import { NpmPeer, preparePeer } from "./npm_peer.ts";
 import {
   checkClosing,
@@ -102,6 +103,7 @@ const CHECKS: readonly (readonly [
   ["closing lets a running call finish", checkClosing],
   ["Kontrol keeps kites in SQLite across a restart", checkKontrol],
   ["the guide works as it stands", checkGuide],
+  ["a kite is part of another server, and the opposite", checkMounted],
   ["a storage whose driver is missing says what to install", checkMissingDriver],
 ];
 
@@ -113,7 +115,7 @@ Deno.test({
   name: "npm: kites on Node and Bun and those of Deno, Go and kite.js call each other",
   ignore: needs.ignore || runtimes.length === 0,
   fn: async (t) => {
-    await using project = await Project.create();
+    await using project = await Project.create("hono@4", "@hono/node-server@2");
     await preparePeer(project);
     for (const runtime of runtimes) {
       const { name } = runtime;
