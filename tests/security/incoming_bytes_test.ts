@@ -120,6 +120,20 @@ Deno.test("incomingBytesPerAddress: WebSockets with more in fragments are closed
   await eventually(async () => (await echoFragments(server, 40_000)).endsWith("END"));
 });
 
+Deno.test("websocket: a long message that arrives together with the handshake is read", async () => {
+  await using server = new TestServer();
+  using connection = await RawConnection.open(server.port);
+  const handshake = "GET /echo/websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n" +
+    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+    `Sec-WebSocket-Key: ${btoa("0123456789abcdef")}\r\n\r\n`;
+  const frame = new FrameEncoder(true).text("x".repeat(300_000) + "END");
+  const bytes = new Uint8Array(handshake.length + frame.length);
+  bytes.set(new TextEncoder().encode(handshake));
+  bytes.set(frame, handshake.length);
+  await connection.write(bytes);
+  assertMatch(await connection.read("END"), /^HTTP\/1.1 101 [^]*xEND$/);
+});
+
 Deno.test("messageBytes: a WebSocket message in fragments beyond it closes the session", async () => {
   await using server = new TestServer({ limits: LIMITS });
   using connection = await beginMessage(server, 100_000);

@@ -20,7 +20,7 @@ export class AcceptedConnection {
       busy: () => events.busy(),
       ended: () => this.#hasEnded(events),
     };
-    this.#stream = new ConnStream(accepted);
+    this.#stream = new ConnStream(accepted, options.onError);
     this.#stream.handler = new HttpConnection(this.#stream, options, this.#events);
   }
 

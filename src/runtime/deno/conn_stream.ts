@@ -8,11 +8,21 @@ const LARGE_BUFFER = 65_536;
 const EMPTY = new Uint8Array(0);
 const NOBODY: ByteStreamHandler = { onData: () => {}, onEnd: () => {} };
 
+/** Returns the buffer for the next read, which grows and shrinks with what arrives. */
+function nextBuffer(buffer: Uint8Array<ArrayBuffer>, count: number): Uint8Array<ArrayBuffer> {
+  const { length } = buffer;
+  if (count === length && length < LARGE_BUFFER) {
+    return new Uint8Array(Math.min(LARGE_BUFFER, length * 4));
+  }
+  return length > SMALL_BUFFER && count < length / 16 ? new Uint8Array(SMALL_BUFFER) : buffer;
+}
+
 /** A stream over one of Deno's connections. */
 export class ConnStream implements ByteStream {
   /** The listener of the stream, which may change at any time. */
   handler: ByteStreamHandler = NOBODY;
   readonly #connection: Deno.TcpConn | Deno.TlsConn;
+  readonly #onError: (error: unknown) => void;
   /** What waits to be written, without the write that is running. */
   #queue: Uint8Array<ArrayBuffer>[] = [];
   #buffered = 0;
@@ -25,8 +35,10 @@ export class ConnStream implements ByteStream {
   /** Those who wait for `drained`. */
   #whenDrained: (() => void) | undefined;
 
-  constructor(connection: Deno.TcpConn | Deno.TlsConn) {
+  /** @param onError called with errors that the handler throws, which close the connection */
+  constructor(connection: Deno.TcpConn | Deno.TlsConn, onError: (error: unknown) => void) {
     this.#connection = connection;
+    this.#onError = onError;
   }
 
   get remoteAddress(): string {
@@ -93,43 +105,48 @@ export class ConnStream implements ByteStream {
     this.#whenDrained?.();
   }
 
+  /** Reads to the end. Waiting in one function only saves 1 KiB for each connection. */
   async #read(): Promise<void> {
     let buffer = new Uint8Array(SMALL_BUFFER);
-    try {
-      while (!this.#isClosed) {
-        const count = await this.#connection.read(buffer);
-        if (count === null) {
-          if (this.handler.onPeerEnd === undefined) break;
-          this.handler.onPeerEnd();
-          await this.#ended();
-          break;
-        }
-        if (this.#isClosed) break;
-        this.handler.onData(buffer.subarray(0, count));
-        if (this.#isPaused && !this.#isClosed) await this.#pausing();
-        if (count === buffer.length && count < LARGE_BUFFER) {
-          buffer = new Uint8Array(Math.min(LARGE_BUFFER, count * 4));
-        } else if (buffer.length > SMALL_BUFFER && count < buffer.length / 16) {
-          buffer = new Uint8Array(SMALL_BUFFER);
-        }
+    while (!this.#isClosed) {
+      let count: number | null;
+      try {
+        count = await this.#connection.read(buffer);
+      } catch {
+        break; // the connection is lost or was closed
       }
-    } catch {
-      // The connection is lost or was closed.
+      if (this.#isClosed) break;
+      if (!this.#deliver(buffer, count)) break;
+      while (this.#isPaused || count === null) {
+        await this.#pausing();
+        if (this.#isClosed) break;
+      }
+      buffer = nextBuffer(buffer, count ?? 0);
     }
     this.destroy();
     this.handler.onEnd();
   }
 
+  /** Returns false if the connection must be closed. */
+  #deliver(buffer: Uint8Array<ArrayBuffer>, count: number | null): boolean {
+    try {
+      if (count !== null) this.handler.onData(buffer.subarray(0, count));
+      else if (this.handler.onPeerEnd === undefined) return false;
+      else this.handler.onPeerEnd();
+      return true;
+    } catch (error) {
+      this.#onError(error);
+      return false;
+    }
+  }
+
+  /** Waits until reading continues, or the connection is closed. */
   async #pausing(): Promise<void> {
+    if (this.#isClosed) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#continue = resolve;
     await promise;
     this.#continue = undefined;
-  }
-
-  /** Waits until the connection is closed. */
-  async #ended(): Promise<void> {
-    while (!this.#isClosed) await this.#pausing();
   }
 
   async #flush(): Promise<void> {

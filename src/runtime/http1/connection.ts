@@ -98,6 +98,7 @@ export class HttpConnection implements ByteStreamHandler {
   takeOver(): TakenOver {
     const early = this.#input;
     this.#input = EMPTY;
+    this.#stream.resume();
     this.#announceEnd();
     return { stream: this.#stream, early };
   }
@@ -141,7 +142,7 @@ export class HttpConnection implements ByteStreamHandler {
   #begin(headBytes: Uint8Array, rest: Uint8Array<ArrayBuffer>): void {
     const head = parseHead(latin1(headBytes));
     const { isSecure } = this.#options;
-    const url = requestUrl(head.target, head.headers.get("host"), isSecure);
+    const url = requestUrl(head.target, head.host, isSecure);
     if (url === undefined) throw new BadRequest(400, "unsupported request target");
     const peer = this.#peer = new HttpPeer(this, this.#stream, head);
     this.#events.busy();
@@ -322,11 +323,13 @@ function requestOf(
   { method, headers }: RequestHead,
   body: ReadableStream<Uint8Array<ArrayBuffer>> | undefined,
 ): Request {
-  if (body === undefined || method === "GET" || method === "HEAD") {
-    void body?.cancel();
-    return new Request(url, { method, headers });
-  }
-  return new Request(url, { method, headers, body, duplex: "half" } as RequestInit);
+  let init: RequestInit = { method };
+  if (method === "GET" || method === "HEAD") void body?.cancel();
+  else if (body !== undefined) init = { method, body, duplex: "half" } as RequestInit;
+  const request = new Request(url, init);
+  // In Deno, this takes a fifth of the time that headers in `init` take.
+  for (const [name, value] of headers) request.headers.append(name, value);
+  return request;
 }
 
 function joined(

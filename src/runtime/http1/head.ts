@@ -16,7 +16,9 @@ export interface RequestHead {
   /** The target as it was sent, such as "/kite/info?t=1". */
   readonly target: string;
   readonly isHttp10: boolean;
-  readonly headers: Headers;
+  /** Names and values in the order in which they were sent. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly host: string | undefined;
   /** True if the client wants to send further requests on the connection. */
   readonly keepsAlive: boolean;
   /** The length of the body in bytes, or "chunked". */
@@ -33,6 +35,15 @@ const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** The methods that a web `Request` accepts and a server may receive. */
 const METHOD = /^(?!CONNECT$|TRACE$|TRACK$)[A-Z-]+$/;
+/** The headers that decide how the request is read. */
+const KNOWN: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "expect",
+  "host",
+  "transfer-encoding",
+]);
+const LONGEST_KNOWN = "transfer-encoding".length;
 const LENGTH = /^\d{1,15}$/;
 
 /**
@@ -49,52 +60,62 @@ export function parseHead(text: string): RequestHead {
   if (major !== "1") throw new BadRequest(505, "only HTTP/1.0 and HTTP/1.1 are supported");
   if (!METHOD.test(method)) throw new BadRequest(501, "unsupported method");
   const isHttp10 = minor === "0";
-  const headers = new Headers();
+  const headers: [name: string, value: string][] = [];
+  const known = new Map<string, string>();
   for (const line of lines) {
     const colon = line.indexOf(":");
     const name = line.slice(0, colon);
-    const value = line.slice(colon + 1);
+    const value = line.slice(colon + 1).trim();
     if (colon < 1 || !FIELD_NAME.test(name) || !FIELD_VALUE.test(value)) {
       throw new BadRequest(400, "malformed header");
     }
-    headers.append(name, value);
+    headers.push([name, value]);
+    if (name.length <= LONGEST_KNOWN) remember(known, name.toLowerCase(), value);
   }
-  const host = headers.get("host");
-  // Several values would be joined by a comma, which no host contains.
-  if (host === null ? !isHttp10 : host.includes(",")) {
-    throw new BadRequest(400, "Host must occur once");
-  }
-  const expectation = headers.get("expect")?.toLowerCase();
+  const host = known.get("host");
+  if (host === undefined && !isHttp10) throw new BadRequest(400, "Host must occur once");
+  const expectation = known.get("expect")?.toLowerCase();
   if (expectation !== undefined && expectation !== "100-continue") {
     throw new BadRequest(417, "unsupported expectation");
   }
-  const connection = tokens(headers.get("connection"));
+  const connection = tokens(known.get("connection"));
   return {
     method,
     target,
     isHttp10,
     headers,
+    host,
     keepsAlive: isHttp10 ? connection.includes("keep-alive") : !connection.includes("close"),
-    body: bodyOf(headers, isHttp10),
+    body: bodyOf(known, isHttp10),
     expectsContinue: expectation !== undefined && !isHttp10,
   };
 }
 
-function bodyOf(headers: Headers, isHttp10: boolean): number | "chunked" {
-  const encoding = headers.get("transfer-encoding");
-  const length = headers.get("content-length");
-  if (encoding === null) {
-    if (length === null) return 0;
+/** Keeps a header that decides how the request is read. Only `Connection` may occur several times. */
+function remember(known: Map<string, string>, name: string, value: string): void {
+  if (!KNOWN.has(name)) return;
+  const before = known.get(name);
+  if (before !== undefined && name !== "connection") {
+    throw new BadRequest(400, `${name} must occur once`);
+  }
+  known.set(name, before === undefined ? value : `${before}, ${value}`);
+}
+
+function bodyOf(known: ReadonlyMap<string, string>, isHttp10: boolean): number | "chunked" {
+  const encoding = known.get("transfer-encoding");
+  const length = known.get("content-length");
+  if (encoding === undefined) {
+    if (length === undefined) return 0;
     if (!LENGTH.test(length)) throw new BadRequest(400, "malformed Content-Length");
     return Number(length);
   }
-  if (length !== null || isHttp10) throw new BadRequest(400, "ambiguous length of the body");
+  if (length !== undefined || isHttp10) throw new BadRequest(400, "ambiguous length of the body");
   if (encoding.toLowerCase() !== "chunked") throw new BadRequest(501, "unsupported encoding");
   return "chunked";
 }
 
-function tokens(list: string | null): readonly string[] {
-  return list === null ? [] : list.toLowerCase().split(",").map((token) => token.trim());
+function tokens(list: string | undefined): readonly string[] {
+  return list === undefined ? [] : list.toLowerCase().split(",").map((token) => token.trim());
 }
 
 /**

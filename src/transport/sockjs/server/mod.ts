@@ -16,6 +16,7 @@ import type { ServerPeer, SockJsCloseOptions, SockJsServerOptions } from "./opti
 import { METHODS, type Route, routeOf } from "./router.ts";
 import type { ServerSession } from "./session.ts";
 import { SessionTable } from "./session_table.ts";
+import { pathnameOf } from "../../url.ts";
 import { acceptMessages } from "./upstream.ts";
 import { WebSocketServerSession } from "./websocket.ts";
 
@@ -89,22 +90,9 @@ export class SockJsServer {
     return this.#table.size;
   }
 
-  /**
-   * True if this server handles requests for the path.
-   *
-   * @param isUpgrade whether the request may be for a WebSocket, which is also accepted at `/`
-   */
-  handles(pathname: string, isUpgrade: boolean = true): boolean {
-    if (pathname === "/" && this.#prefix !== "") return isUpgrade && this.#rawWebSocket;
-    const path = this.#below(pathname);
-    if (path === undefined) return false;
-    return this.#prefix !== "" || routeOf(path) !== undefined;
-  }
-
   /** Answers a request; 404 for unknown paths. */
   fetch(request: Request, peer: ServerPeer = {}): Response | Promise<Response> {
-    const url = new URL(request.url);
-    const route = this.#route(url.pathname, request);
+    const route = this.#route(pathnameOf(request.url), request);
     if (route === undefined) return notFound();
     const methods = METHODS[route.name];
     if (!methods.includes(request.method)) {
@@ -125,7 +113,7 @@ export class SockJsServer {
       case "jsonp_send":
         return this.#accept(request, route.name, route.session);
       default:
-        return this.#receive(request, url, route.name, route.session, peer);
+        return this.#receive(request, route.name, route.session, peer);
     }
   }
 
@@ -191,7 +179,6 @@ export class SockJsServer {
 
   #receive(
     request: Request,
-    url: URL,
     transport: DownstreamName,
     id: string,
     peer: ServerPeer,
@@ -199,7 +186,9 @@ export class SockJsServer {
     const remoteAddress = peer.remoteAddress ?? "";
     const downstream = DOWNSTREAM[transport];
     const headers = downstreamHeaders(request, downstream);
-    const callback = downstream.hasCallback ? callbackOf(url.searchParams, headers) : "";
+    const callback = downstream.hasCallback
+      ? callbackOf(new URL(request.url).searchParams, headers)
+      : "";
     if (callback instanceof Response) return callback;
     let session = this.#table.find(id);
     if (session === undefined) {
