@@ -16,6 +16,7 @@ import { checkGuide } from "./guide.ts";
 import { checkKontrol, checkMissingDriver } from "./kontrol.ts";
 import { checkMounted } from "./mounted.ts";
 import { NpmPeer, preparePeer } from "./npm_peer.ts";
+import { checkProxies } from "./proxies.ts";
 import {
   checkClosing,
   checkConnections,
@@ -104,6 +105,7 @@ const CHECKS: readonly (readonly [
   ["connections beyond the limit are refused", checkManyConnections],
   ["closing lets a running call finish", checkClosing],
   ["Kontrol keeps kites in SQLite across a restart", checkKontrol],
+  ["the proxies make kites reachable", checkProxies],
   ["the guide works as it stands", checkGuide],
   ["a kite is part of another server, and the opposite", checkMounted],
   ["a storage whose driver is missing says what to install", checkMissingDriver],
