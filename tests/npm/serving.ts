@@ -87,8 +87,8 @@ export async function checkTls(project: Project, runtime: Runtime): Promise<void
   }
 }
 
-/** Checks calls through both proxies, run by this runtime. */
-export async function checkProxies(project: Project, { program }: Runtime): Promise<void> {
+/** Checks calls through both proxies of the library, which this runtime runs. */
+export async function checkForwarding(project: Project, { program }: Runtime): Promise<void> {
   await project.copy("tests/npm/programs/proxies.ts");
   const path = (name: string) => fromFileUrl(new URL(`${name}.pem`, TLS));
   const env = { PEER_CERT: path("cert"), PEER_KEY: path("key"), PEER_CA: path("ca") };
