@@ -78,6 +78,26 @@ export function parseRequest(text: string): Request {
   };
 }
 
+/** Parses the requests of one connection, whose headers mostly are those of the last one. */
+export class RequestParser {
+  #last: { readonly block: string; readonly request: Request } | undefined;
+
+  /** Does what {@linkcode parseRequest} does; the same headers give the same `rawHeaders`. */
+  parse(text: string): Request {
+    const end = text.indexOf("\r\n");
+    const last = this.#last;
+    if (last === undefined || end < 0 || text.slice(end) !== last.block) {
+      const request = parseRequest(text);
+      if (end >= 0) this.#last = { block: text.slice(end), request };
+      return request;
+    }
+    const match = REQUEST_LINE.exec(text.slice(0, end));
+    // The version decides about the rest.
+    if (match === null || (match[3] === "0") !== last.request.isOld) return parseRequest(text);
+    return { ...last.request, method: match[1]!, target: match[2]! };
+  }
+}
+
 /**
  * Parses the head of an answer.
  *
@@ -102,9 +122,29 @@ export function parseAnswer(text: string, method: string): Answer {
 
 /** Encodes a head. The names and values must come from a parsed head. */
 export function encodeHead(line: string, headers: readonly string[]): Uint8Array {
-  let text = `${line}\r\n`;
+  return encodeText(line + formatHeaders(headers));
+}
+
+/** Encodes the heads of one connection, whose headers mostly are those of the last one. */
+export class HeadEncoder {
+  #headers: readonly string[] | undefined;
+  #block = "";
+
+  /** Does what {@linkcode encodeHead} does. Do not change the headers afterwards. */
+  encode(line: string, headers: readonly string[]): Uint8Array {
+    if (headers !== this.#headers) this.#block = formatHeaders(headers);
+    this.#headers = headers;
+    return encodeText(line + this.#block);
+  }
+}
+
+function formatHeaders(headers: readonly string[]): string {
+  let text = "\r\n";
   for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  text += "\r\n";
+  return `${text}\r\n`;
+}
+
+function encodeText(text: string): Uint8Array {
   const bytes = ENCODER.encode(text);
   // Only other characters than those of ASCII have several bytes. `Buffer` takes twice as long.
   return bytes.length === text.length ? bytes : Buffer.from(text, "latin1");

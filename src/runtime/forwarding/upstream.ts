@@ -1,4 +1,5 @@
 import { connectTo } from "./connect.ts";
+import { type Answer, parseAnswer } from "./head.ts";
 import { Input } from "./input.ts";
 import type { Stream } from "./stream.ts";
 import type { Upstream } from "./types.ts";
@@ -18,10 +19,32 @@ export class Link {
   readonly input: Input;
   /** `performance.now()` when it became idle. */
   idleSince = 0;
+  /** The last answer, since the next one mostly has the same head. */
+  lastAnswer: Answer | undefined;
+  /** What clients that know chunks and keep their connections got as its head. */
+  lastHead: Uint8Array | undefined;
+  #lastText = "";
+  #lastMethod = "";
 
   constructor(stream: Stream) {
     this.stream = stream;
     this.input = new Input(stream);
+  }
+
+  /**
+   * Parses the head of an answer. Returns the same object as before for the same head.
+   *
+   * @throws {BadMessage}
+   */
+  parseAnswer(text: string, method: string): Answer {
+    if (this.lastAnswer !== undefined && text === this.#lastText && method === this.#lastMethod) {
+      return this.lastAnswer;
+    }
+    this.lastAnswer = parseAnswer(text, method);
+    this.lastHead = undefined;
+    this.#lastText = text;
+    this.#lastMethod = method;
+    return this.lastAnswer;
   }
 
   close(): void {
