@@ -71,6 +71,50 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a page that the browser does not call secure is a kite, too",
+  ...skipUnless("chromium"),
+  fn: async () => {
+    await using browser = await TestBrowser.start();
+    await using server = await ourKite({ origins: ["*"] }).listen();
+    await using page = await browser.open({ secure: false });
+    assertEquals(await page.evaluate(() => Reflect.get(globalThis, "isSecureContext")), false);
+    assertEquals(await visit(page, server.url), { transport: "WebSocket", ...EXPECTED });
+  },
+});
+
+Deno.test({
+  name: "a page sends compact messages if it imports them, and plain ones otherwise",
+  ...skipUnless("chromium"),
+  fn: async () => {
+    await using browser = await TestBrowser.start();
+    await using server = await ourKite({ origins: [browser.origin] }).listen();
+    await using page = await browser.open();
+    const [plain, compact] = await page.evaluate(async (url) => {
+      const sent: string[] = [];
+      const { send } = WebSocket.prototype;
+      WebSocket.prototype.send = function (text) {
+        sent.push(String(text));
+        send.call(this, text);
+      };
+      const { Kite, compactMessages } = globalThis.page;
+      const last: string[] = [];
+      for (const options of [{}, { compact: compactMessages }]) {
+        await using kite = new Kite("page", "1.0.0", options);
+        const remote = kite.newClient(url);
+        await remote.dial();
+        // The first answer brings what the server understands.
+        for (const n of [4, 5]) await remote.tell("square", n);
+        last.push(sent.at(-1) ?? "");
+      }
+      return last;
+    }, server.url);
+    assert(plain!.startsWith('["{'), plain);
+    assert(compact!.startsWith("[["), compact);
+    assert(compact!.length < plain!.length);
+  },
+});
+
+Deno.test({
   name: "a local kite does not obey a page of another origin, unless its owner lists it",
   ...skipUnless("chromium"),
   fn: async () => {

@@ -14,12 +14,14 @@ import { eventually } from "../support/eventually.ts";
 import { skipUnless } from "../support/parts.ts";
 import { checkGuide } from "./guide.ts";
 import { checkKontrol, checkMissingDriver } from "./kontrol.ts";
+import { checkMounted } from "./mounted.ts";
 import { NpmPeer, preparePeer } from "./npm_peer.ts";
 import {
   checkClosing,
   checkConnections,
   checkLeaving,
   checkLongMessage,
+  checkManyConnections,
   checkSockJs,
   checkTls,
 } from "./serving.ts";
@@ -97,9 +99,11 @@ const CHECKS: readonly (readonly [
   ["TLS with a private authority works both ways", checkTls],
   ["connections without a request end, and broken ones are refused", checkConnections],
   ["a message beyond the limit ends its connection only", checkLongMessage],
+  ["connections beyond the limit are refused", checkManyConnections],
   ["closing lets a running call finish", checkClosing],
   ["Kontrol keeps kites in SQLite across a restart", checkKontrol],
   ["the guide works as it stands", checkGuide],
+  ["a kite is part of another server, and the opposite", checkMounted],
   ["a storage whose driver is missing says what to install", checkMissingDriver],
 ];
 
@@ -111,7 +115,7 @@ Deno.test({
   name: "npm: kites on Node and Bun and those of Deno, Go and kite.js call each other",
   ignore: needs.ignore || runtimes.length === 0,
   fn: async (t) => {
-    await using project = await Project.create();
+    await using project = await Project.create("hono@4", "@hono/node-server@2");
     await preparePeer(project);
     for (const runtime of runtimes) {
       const { name } = runtime;

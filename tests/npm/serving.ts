@@ -125,6 +125,28 @@ export async function checkLongMessage(project: Project, runtime: Runtime): Prom
   assertEquals((await fetch(`${peer.url}/info`)).ok, true);
 }
 
+/** Checks that a server with as many connections as it may have refuses a further request. */
+export async function checkManyConnections(project: Project, runtime: Runtime): Promise<void> {
+  const most = 4;
+  await using peer = await NpmPeer.serve(project, runtime, { PEER_CONNECTIONS: String(most) });
+  const info = () =>
+    fetch(`${peer.url}/info`).then(
+      async (response) => {
+        await response.body?.cancel();
+        return response.status;
+      },
+      () => "closed",
+    );
+  const streams: Response[] = [];
+  for (let index = 0; index < most; index++) {
+    const session = `${peer.url}/000/many${index}`;
+    streams.push(await fetch(`${session}/xhr_streaming`, { method: "POST" }));
+  }
+  assertEquals(await info(), runtime.name === "Bun" ? 503 : "closed");
+  for (const stream of streams) await stream.body?.cancel();
+  await eventually(async () => await info() === 200, { what: "an answer" });
+}
+
 /** Checks that closing a kite lets a running call finish, and ends its process' connections. */
 export async function checkClosing(project: Project, runtime: Runtime): Promise<void> {
   await using peer = await NpmPeer.serve(project, runtime);

@@ -185,11 +185,8 @@ Deno.test("dialSession: the signal does not affect an open session", async () =>
   assertEquals(recorder.messages, ["still here"]);
 });
 
-Deno.test("hostile: bad options are refused by name", async () => {
+Deno.test("dialSession: refuses headers that HTTP does not allow, without showing them", async () => {
   const cases: [Partial<DialOptions>, RegExp][] = [
-    [{ handshakeTimeout: 0 }, /^Cannot use handshakeTimeout 0: must be a number of milliseconds/],
-    [{ handshakeTimeout: NaN }, /^Cannot use handshakeTimeout NaN: /],
-    [{ idleTimeout: -1 }, /^Cannot use idleTimeout -1: /],
     [{ headers: { "x-secret": "hush\r\nInjected: yes" } }, /^Cannot use headers or origin: /],
     [{ origin: "http://h\r\nhush: 1" }, /^Cannot use headers or origin: /],
   ];

@@ -80,8 +80,9 @@ function upgradeByRuntime(
       open: (handler, limits) => new AcceptedSocket(socket, frameLimit(limits), handler),
     };
   } catch (error) {
-    if (error instanceof KiteError && error.type === "protocolError") return invalid();
-    throw error;
+    if (!(error instanceof KiteError)) throw error;
+    // A kite within another server may be unable to upgrade; clients then use XHR polling.
+    return error.type === "configError" ? plain(501, `${error.message}\n`) : invalid();
   }
 }
 
