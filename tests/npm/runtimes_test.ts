@@ -16,9 +16,11 @@ import { checkGuide } from "./guide.ts";
 import { checkKontrol, checkMissingDriver } from "./kontrol.ts";
 import { checkMounted } from "./mounted.ts";
 import { NpmPeer, preparePeer } from "./npm_peer.ts";
+import { checkProxies } from "./proxies.ts";
 import {
   checkClosing,
   checkConnections,
+  checkForwarding,
   checkLeaving,
   checkLongMessage,
   checkManyConnections,
@@ -99,9 +101,11 @@ const CHECKS: readonly (readonly [
   ["TLS with a private authority works both ways", checkTls],
   ["connections without a request end, and broken ones are refused", checkConnections],
   ["a message beyond the limit ends its connection only", checkLongMessage],
+  ["kites behind the proxies of the library are called, plain and over TLS", checkForwarding],
   ["connections beyond the limit are refused", checkManyConnections],
   ["closing lets a running call finish", checkClosing],
   ["Kontrol keeps kites in SQLite across a restart", checkKontrol],
+  ["the proxies make kites reachable", checkProxies],
   ["the guide works as it stands", checkGuide],
   ["a kite is part of another server, and the opposite", checkMounted],
   ["a storage whose driver is missing says what to install", checkMissingDriver],

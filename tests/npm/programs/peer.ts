@@ -25,10 +25,12 @@ const {
   PEER_CA: ca,
   PEER_MESSAGE_BYTES: messageBytes,
   PEER_CONNECTIONS: connections,
+  PEER_ORIGIN: origin,
 } = process.env;
 const kite = ourKite({
   ...(certFile !== undefined && keyFile !== undefined && { tls: { certFile, keyFile } }),
   ...(ca !== undefined && { ca }),
+  ...(origin !== undefined && { origins: [origin] }),
   limits: {
     ...(messageBytes !== undefined && { messageBytes: Number(messageBytes) }),
     ...(connections !== undefined && { connections: Number(connections) }),
