@@ -20,6 +20,7 @@ import { checkProxies } from "./proxies.ts";
 import {
   checkClosing,
   checkConnections,
+  checkForwarding,
   checkLeaving,
   checkLongMessage,
   checkManyConnections,
@@ -100,6 +101,7 @@ const CHECKS: readonly (readonly [
   ["TLS with a private authority works both ways", checkTls],
   ["connections without a request end, and broken ones are refused", checkConnections],
   ["a message beyond the limit ends its connection only", checkLongMessage],
+  ["kites behind the proxies of the library are called, plain and over TLS", checkForwarding],
   ["connections beyond the limit are refused", checkManyConnections],
   ["closing lets a running call finish", checkClosing],
   ["Kontrol keeps kites in SQLite across a restart", checkKontrol],

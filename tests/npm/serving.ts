@@ -12,7 +12,7 @@ import { ourKite } from "../interop/our_kite.ts";
 import { eventually } from "../support/eventually.ts";
 import { fromFileUrl, ROOT } from "../../tools/paths.ts";
 import { NpmPeer } from "./npm_peer.ts";
-import type { Project, Runtime } from "./support.ts";
+import { type Project, run, type Runtime } from "./support.ts";
 
 const TLS = new URL("tests/transport/tls/", ROOT);
 
@@ -85,6 +85,16 @@ export async function checkTls(project: Project, runtime: Runtime): Promise<void
     await using peer = await NpmPeer.call(project, runtime, url, transport, { PEER_CA: ca });
     assertEquals(await peer.call("square", [4]), 16);
   }
+}
+
+/** Checks calls through both proxies of the library, which this runtime runs. */
+export async function checkForwarding(project: Project, { program }: Runtime): Promise<void> {
+  await project.copy("tests/npm/programs/proxies.ts");
+  const path = (name: string) => fromFileUrl(new URL(`${name}.pem`, TLS));
+  const env = { PEER_CERT: path("cert"), PEER_KEY: path("key"), PEER_CA: path("ca") };
+  const args = ["tests/npm/programs/proxies.ts"];
+  const { stdout, stderr } = await run(project.folder, program, args, env);
+  assertEquals([stdout, stderr.replace(/^.*(Warning|--trace).*\n/gm, "")], ["ok\n", ""]);
 }
 
 /** Checks that connections without a request do not stay, and that requests are read strictly. */

@@ -48,6 +48,7 @@ const kontrol = new Kontrol({
   storage,
   kiteKey: file("kontrolkitekey"),
   kontrolUrl: `http://127.0.0.1:${port}/kite`,
-  kite: { ip: "127.0.0.1", port, logLevel: "ERROR" },
+  // All kites of the bench have one address.
+  kite: { ip: "127.0.0.1", port, logLevel: "ERROR", limits: { sessionsPerAddress: 20_000 } },
 });
 await kontrol.listen();
