@@ -1,19 +1,19 @@
 /**
- * A load generator on one connection that uses little CPU: it sends prepared calls and counts
- * answers in the bytes.
+ * A load generator on one connection that uses little CPU: it sends prepared calls, reads the first
+ * answer, and only counts the others in the bytes.
  *
  * `--port --pid (of Kontrol) --kitekey --mode=kites|token|force --results (of the query) --inflight
  * --warmup --seconds`; prints one line of JSON, {@linkcode RateReport}.
  *
  * @module
  */
-import WebSocket from "ws";
 import { printLine } from "../output.ts";
 import { boundLifetime, PeerOptions } from "../peer.ts";
 import { cpuMicroseconds } from "../usage.ts";
 import { pause } from "../statistics.ts";
 import { callText, identity, readMessages, resultOf } from "./messages.ts";
 import { queryFor, singleQueries } from "./population.ts";
+import { AnswerCounter, RawSocket } from "./raw_socket.ts";
 
 /** The results of one run. */
 export interface RateReport {
@@ -46,13 +46,6 @@ function checkFirst(text: string, mode: string, results: number): void {
   if (whole.length !== results) throw new Error(`${whole.length} kites, not ${results}`);
 }
 
-function countMarkers(bytes: Uint8Array, marker: string): number {
-  const buffer = bytes as Uint8Array & { indexOf(text: string, from: number): number };
-  let count = 0;
-  for (let at = 0; (at = buffer.indexOf(marker, at)) !== -1; at += marker.length) count++;
-  return count;
-}
-
 async function main(): Promise<void> {
   boundLifetime();
   const options = new PeerOptions(Deno.args);
@@ -72,29 +65,19 @@ async function main(): Promise<void> {
     return callText(method, argument, 100 + index, kite, kiteKey);
   });
   const marker = mode === "kites" ? MARKERS.kites : MARKERS.token;
-  const socket = new WebSocket(socketUrl(options.number("port"), "light"), {
-    perMessageDeflate: false,
-    skipUTF8Validation: true,
-    maxPayload: 64 << 20,
-  });
+  const socket = await RawSocket.open(options.number("port"), "light");
   let answers = 0;
   let sent = 0;
-  const failed = new Promise<never>((_, reject) => {
-    socket.on("error", reject);
-    socket.on("close", () => reject(new Error("Kontrol ended the connection")));
-    socket.on("message", (data: Uint8Array) => {
-      try {
-        const text = data[0] === 0x61 && answers === 0 ? new TextDecoder().decode(data) : "";
-        if (text !== "") checkFirst(text, mode, results);
-        const isOpening = data[0] === 0x6f;
-        const count = isOpening ? options.number("inflight") : countMarkers(data, marker);
-        if (!isOpening) answers += count;
-        for (let index = 0; index < count; index++) socket.send(calls[sent++ % DISTINCT_CALLS]!);
-      } catch (error) {
-        reject(error);
-      }
-    });
+  const send = (count: number): void => {
+    socket.send(Array.from({ length: count }, () => calls[sent++ % DISTINCT_CALLS]!));
+  };
+  const counter = new AnswerCounter(marker, (text) => checkFirst(text, mode, results));
+  const failed = socket.read((bytes) => {
+    const count = counter.count(bytes);
+    answers += count;
+    if (count > 0) send(count);
   });
+  send(options.number("inflight"));
   await Promise.race([failed, pause(options.number("warmup"))]);
   const before = { answers, cpu: cpuMicroseconds(pid), time: performance.now() };
   await Promise.race([failed, pause(options.number("seconds"))]);

@@ -5,11 +5,10 @@
  *
  * @module
  */
-import WebSocket from "ws";
 import { preparePeer } from "../peer.ts";
-import { socketUrl } from "./light.ts";
 import { callText, identity } from "./messages.ts";
 import { queryFor } from "./population.ts";
+import { AnswerCounter, RawSocket } from "./raw_socket.ts";
 
 /** The conditions that fit in the version of a query. */
 const CONDITIONS = 58;
@@ -30,19 +29,11 @@ function call(number: number): string {
   return callText("getKites", { query: { version: version.slice(0, 256) } }, number, kite, kiteKey);
 }
 
-const socket = new WebSocket(socketUrl(port, "worst"), {
-  perMessageDeflate: false,
-  skipUTF8Validation: true,
-  maxPayload: 64 << 20,
-});
+const socket = await RawSocket.open(port, "worst");
+const counter = new AnswerCounter(MARKER);
 let sent = 0;
-socket.on("message", (data: Uint8Array) => {
-  const bytes = data as Uint8Array & { indexOf(text: string, from: number): number };
-  let count = data[0] === 0x6f ? options.number("inflight") : 0;
-  for (let at = 0; (at = bytes.indexOf(MARKER, at)) !== -1; at += MARKER.length) count++;
-  for (let index = 0; index < count; index++) socket.send(call(sent++));
-});
-socket.on("error", (error: Error) => {
-  throw error;
-});
-socket.on("close", () => Deno.exit(0));
+function send(count: number): void {
+  if (count > 0) socket.send(Array.from({ length: count }, () => call(sent++)));
+}
+send(options.number("inflight"));
+await socket.read((bytes) => send(counter.count(bytes)));
