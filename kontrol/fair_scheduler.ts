@@ -96,8 +96,11 @@ export class FairScheduler {
 
   readonly #next = (): void => {
     this.#isScheduled = false;
-    // The time stays used up, so that the next step waits for the network.
-    if (this.#waiting.size === 0 && this.#used >= SLICE && this.#mustPoll) return;
+    if (this.#mustPoll) {
+      if (this.#waiting.size > 0) return this.#schedule();
+      // The time stays used up, so that the next step waits for the network.
+      if (this.#used >= SLICE) return;
+    }
     this.#used = 0;
     this.#usedBy.clear();
     let perform: (() => void) | undefined;
