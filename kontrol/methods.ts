@@ -6,6 +6,7 @@ import type { Callback } from "../src/dnode/scrub.ts";
 import type { KiteRequest } from "../src/rpc/request.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
 import { AnswerThrottle } from "./answer_throttle.ts";
+import { checkVisible } from "./checks.ts";
 import type { FairScheduler } from "./fair_scheduler.ts";
 import type { Caller } from "./policy.ts";
 import type { Metrics } from "./metrics.ts";
@@ -213,6 +214,7 @@ async function registerMachine(
   const isName = typeof argument.value === "string";
   const username = isName && argument.value !== "" ? argument.string() : request.kite.username;
   validateField("username", username);
+  checkVisible("username", username);
   if (machineAuthenticate === undefined) {
     throw new KiteError("authenticationError", "no valid authentication key found");
   }
