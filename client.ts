@@ -18,6 +18,7 @@
  */
 export { Kite } from "./src/page/kite.ts";
 export type { KiteOptions, PageClientOptions } from "./src/page/options.ts";
+export { type CompactMessages, compactMessages } from "./src/page/compact.ts";
 export type { Client } from "./src/client.ts";
 export type { ClientOptions, ClientState, DialOptions } from "./src/client_options.ts";
 export type { ApiOptions, RemoteKite, TellOptions } from "./src/rpc/remote.ts";
@@ -36,7 +37,8 @@ export type {
   Implementation,
   ImplementOf,
 } from "./src/contract/contract.ts";
-export type { ImplementedMethods, ImplementOptions } from "./src/contract/implement.ts";
+export type { ImplementOptions } from "./src/contract/handler.ts";
+export type { ImplementedMethods } from "./src/contract/implement.ts";
 export type {
   Api,
   Contract,

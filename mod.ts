@@ -67,7 +67,8 @@ export type {
   ImplementOf,
   Items,
 } from "./src/contract/contract.ts";
-export type { ImplementedMethods, ImplementOptions } from "./src/contract/implement.ts";
+export type { ImplementOptions } from "./src/contract/handler.ts";
+export type { ImplementedMethods } from "./src/contract/implement.ts";
 export type { Description, JsonSchema, MethodDescription } from "./src/contract/describe.ts";
 export type {
   Api,

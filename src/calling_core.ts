@@ -4,6 +4,7 @@ import type { Logger } from "./log.ts";
 import { KiteError, messageOf } from "./protocol/errors.ts";
 import { checkIdentity, type KiteIdentity } from "./protocol/identity.ts";
 import type { Limits } from "./protocol/limits.ts";
+import type { NewCompactCodec } from "./rpc/compact_codec.ts";
 import type { CallLog } from "./rpc/host.ts";
 import { Methods, type MethodsOptions } from "./rpc/methods.ts";
 import type { DialSession } from "./transport/dial.ts";
@@ -28,7 +29,9 @@ export interface CallingCoreInit {
   readonly timeout: number;
   readonly clientDefaults: ClientDefaults;
   readonly dialSession: DialSession;
+  readonly checkClientOptions: ClientHost["checkClientOptions"];
   readonly compact: boolean;
+  readonly newCompactCodec: NewCompactCodec | undefined;
 }
 
 /** The parts of a kite that dials others: what it calls, and what the others call back. */
@@ -50,12 +53,8 @@ export class CallingCore {
     this.#eventLog = init.eventLog;
     this.methods = new Methods({ ...init.methods, nameLength });
     this.clientHost = {
+      ...init,
       identity: this.identity,
-      limits,
-      timeout: init.timeout,
-      compact: init.compact,
-      clientDefaults: init.clientDefaults,
-      dialSession: init.dialSession,
       serve: (request) => this.methods.serve(request),
       report: (what, error) => this.report(what, error),
       inFlight: { bytes: 0 },

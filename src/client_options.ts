@@ -136,20 +136,20 @@ export interface DialOptions {
   readonly signal?: AbortSignal;
 }
 
-const CHECKS: Checks<ClientOptions> = Object.freeze({
-  authentication: checkAuthentication,
-  transport: checkWord(CLIENT_TRANSPORTS),
-  connect: checkFunction,
-  handshakeTimeout: checkWait,
-  idleTimeout: checkWait,
-  reconnect: checkReconnect,
-  whileDown: checkWord(["wait", "try", "fail"]),
-  concurrentCallbacks: checkBoolean,
-  compact: checkBoolean,
-  ca: checkPems,
-  identity: checkAnyObject,
-  authenticateRemote: checkBoolean,
-});
+/** The checks of the options that a client has in a page, too. */
+export const COMMON_CHECKS: Checks<Omit<ClientOptions, "ca" | "authenticateRemote">> = Object
+  .freeze({
+    authentication: checkAuthentication,
+    transport: checkWord(CLIENT_TRANSPORTS),
+    connect: checkFunction,
+    handshakeTimeout: checkWait,
+    idleTimeout: checkWait,
+    reconnect: checkReconnect,
+    whileDown: checkWord(["wait", "try", "fail"]),
+    concurrentCallbacks: checkBoolean,
+    compact: checkBoolean,
+    identity: checkAnyObject,
+  });
 
 const DIAL_CHECKS: Checks<DialOptions> = Object.freeze({
   timeout: checkWait,
@@ -162,7 +162,11 @@ const DIAL_CHECKS: Checks<DialOptions> = Object.freeze({
  * @throws {KiteError} `configError`
  */
 export function checkClientOptions(options: ClientOptions): ClientOptions {
-  return checkOptions("", options, CHECKS);
+  return checkOptions<ClientOptions>("", options, {
+    ...COMMON_CHECKS,
+    ca: checkPems,
+    authenticateRemote: checkBoolean,
+  });
 }
 
 /**

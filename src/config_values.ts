@@ -13,7 +13,6 @@ export type Checks<Options> = { readonly [Name in keyof Required<Options>]: Chec
 
 const PORT_RULE = "must be an integer from 0 to 65535";
 const LOG_METHODS = Object.freeze(["fatal", "error", "warning", "info", "debug"]);
-const URL_PROTOCOLS: readonly string[] = Object.freeze(["http:", "https:", "ws:", "wss:"]);
 
 /** A field of a kite's identity. */
 export function checkName(name: string, value: unknown): string {
@@ -28,8 +27,14 @@ export function checkName(name: string, value: unknown): string {
 
 /** An address or host name to listen on. */
 export function checkHost(name: string, value: unknown): string {
-  if (typeof value === "string" && /^[\w.:%-]+$/.test(value)) return value;
+  if (typeof value === "string" && /^[\w.:%-]+$/.test(value) && isHost(value)) return value;
   throw cannotUse(name, "must be an address such as 0.0.0.0, :: or localhost", { value });
+}
+
+/** True for a host of a URL, and for an IPv6 address with a zone. */
+function isHost(value: string): boolean {
+  const host = value.replace(/%.*$/, "");
+  return URL.canParse(`http://${host.includes(":") ? `[${host}]` : host}`);
 }
 
 /** A port, 0 for any free one. */
@@ -94,11 +99,6 @@ export function readDuration(name: string, text: string): number {
 /** A URL of a kite. Removes a slash at the end, which Go's XHR client cannot handle. */
 export function checkUrl(name: string, value: unknown): string {
   const text = typeof value === "string" ? value.trim() : "";
-  if (!URL.canParse(text) || !URL_PROTOCOLS.includes(new URL(text).protocol)) {
-    // What stands before an "@" may be a password.
-    const shown = text.includes("@") ? {} : { value };
-    throw cannotUse(name, "must be a URL such as http://localhost:4000/kite", shown);
-  }
   parseKiteUrl(text, name);
   const end = text.search(/[?#]|$/);
   return text.slice(0, end).replace(/\/+$/, "") + text.slice(end);

@@ -4,7 +4,9 @@ import { IdCounter } from "./rpc/callback_table.ts";
 import { Conversation } from "./rpc/conversation.ts";
 import type { ConversationHost } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
+import { HeadMemo } from "./rpc/head_memo.ts";
 import { Events, type Listener } from "./events.ts";
+import { refuseOrigin } from "./origins.ts";
 import { createApi } from "./rpc/api.ts";
 import type { Api, Contract } from "./rpc/contract_types.ts";
 import type { ApiOptions, RemoteKite, TellOptions } from "./rpc/remote.ts";
@@ -84,10 +86,12 @@ export class IncomingConnection implements Connection {
     this.transport = session.transport;
     this.#conversation = new Conversation(host, session, {
       remote: this,
-      codec: new DnodeCodec(host.limits),
+      codec: new DnodeCodec(host.limits, new HeadMemo()),
       ids: new IdCounter(),
       authenticates: true,
-      ...(foreignOrigin === undefined ? {} : { foreignOrigin }),
+      refuseUnauthenticated: foreignOrigin === undefined
+        ? undefined
+        : (method) => refuseOrigin(method, foreignOrigin),
       credentials: noCredentials,
       remoteUrl: () => session.remoteAddress,
       concurrentCallbacks: host.concurrentCallbacks,

@@ -111,7 +111,7 @@ export class Dialler {
         : dialSession(this.url, {
           ...attempt,
           transport,
-          ...(idleTimeout === undefined ? {} : { idleTimeout }),
+          idleTimeout,
           ca,
           limits,
         }));

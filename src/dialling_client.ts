@@ -2,7 +2,6 @@ import type { Client } from "./client.ts";
 import { Dialler } from "./dialler.ts";
 import type { Callback } from "./dnode/scrub.ts";
 import {
-  checkClientOptions,
   checkDialOptions,
   type ClientDefaults,
   type ClientEvents,
@@ -35,6 +34,8 @@ export interface ClientHost extends ConversationHost {
   readonly clientDefaults: ClientDefaults;
   /** Connects the clients of the kite. */
   readonly dialSession: DialSession;
+  /** Checks the options of a client. */
+  readonly checkClientOptions: (options: ClientOptions) => ClientOptions;
   /** Called for each client that connects or begins to dial. */
   clientOpened(client: DiallingClient): void;
   /** Called for each client that is no longer connected or dialling. */
@@ -69,7 +70,7 @@ export class DiallingClient implements Client {
   ) {
     this.#host = host;
     this.#beforeCall = hooks.beforeCall;
-    this.#options = checkClientOptions(options);
+    this.#options = host.checkClientOptions(options);
     const { authentication, identity, reconnect = false } = this.#options;
     this.#authentication = authentication;
     this.#identity = identity;

@@ -11,6 +11,7 @@ import {
   type SockJsOptions,
   SockJsServer,
 } from "./transport/sockjs/server/mod.ts";
+import { pathnameOf } from "./transport/url.ts";
 import type { Origins } from "./origins.ts";
 import type { Session } from "./transport/session.ts";
 
@@ -43,6 +44,8 @@ export class Endpoint {
   readonly #silent = new Map<IncomingConnection, number>();
   readonly #routes = new PatternRouter<HttpHandler>();
   #hasRoutes = false;
+  /** The last valid `Host`, since most requests have the same. */
+  #lastHost: string | undefined;
   #sweeper: ReturnType<typeof setTimeout> | undefined;
 
   constructor(host: EndpointHost, options: SockJsOptions) {
@@ -70,11 +73,11 @@ export class Endpoint {
   /** Answers an HTTP request: an added route, SockJS, or 404. */
   fetch(request: Request, info: RequestInfo): Response | Promise<Response> {
     // Checked before `request.url` is read, since it contains `Host`, which could change the path.
-    if (!isHost(request.headers.get("host"))) {
+    if (!this.#isHost(request.headers.get("host"))) {
       return new Response("Bad Request: Host is not a host\n", { status: 400 });
     }
     if (this.#hasRoutes) {
-      const [[route]] = this.#routes.match(METHOD_NAME_ALL, new URL(request.url).pathname);
+      const [[route]] = this.#routes.match(METHOD_NAME_ALL, pathnameOf(request.url));
       if (route !== undefined) return route[0](request);
     }
     if (!this.#host.origins.admits(request)) {
@@ -117,6 +120,14 @@ export class Endpoint {
     for (const connection of this.#connections) void connection.close();
   }
 
+  /** True for a `Host` header that names a host; HTTP/1.0 and HTTP/2 have none. */
+  #isHost(host: string | null): boolean {
+    if (host === null || host === this.#lastHost) return true;
+    if (!HOST.test(host) || !URL.canParse(`http://${host}`)) return false;
+    this.#lastHost = host;
+    return true;
+  }
+
   #accept(session: Session, foreignOrigin: string | undefined): void {
     this.accept(session, foreignOrigin === undefined ? {} : { foreignOrigin });
   }
@@ -140,9 +151,4 @@ export class Endpoint {
     }
     if (this.#silent.size > 0) this.#armSweeper();
   };
-}
-
-/** True for a `Host` header that names a host; HTTP/1.0 and HTTP/2 have none. */
-function isHost(host: string | null): boolean {
-  return host === null || (HOST.test(host) && URL.canParse(`http://${host}`));
 }

@@ -3,13 +3,9 @@ import type { ClientOptions } from "./client_options.ts";
 import { isVersionRequested } from "./config.ts";
 import type { Config } from "./config_options.ts";
 import type { Connection } from "./connection.ts";
-import type { Implementation, ImplementOf } from "./contract/contract.ts";
-import {
-  implementContract,
-  type ImplementedMethods,
-  type ImplementOptions,
-  schemaHandler,
-} from "./contract/implement.ts";
+import { type Implementation, type ImplementOf, schemaHandler } from "./contract/contract.ts";
+import type { ImplementOptions } from "./contract/handler.ts";
+import { implementContract, type ImplementedMethods } from "./contract/implement.ts";
 import type {
   GetTokenOptions,
   TypedClient,

@@ -1,6 +1,7 @@
 import { Trust } from "./auth/trust.ts";
 import { Builtins } from "./builtins/mod.ts";
 import { CallingCore } from "./calling_core.ts";
+import { checkClientOptions } from "./client_options.ts";
 import { configWarnings } from "./config.ts";
 import type { Config } from "./config_options.ts";
 import type { Connection } from "./connection.ts";
@@ -19,6 +20,7 @@ import { KiteLogger } from "./log.ts";
 import { OperatorLog } from "./operator_log.ts";
 import { KiteError } from "./protocol/errors.ts";
 import { addVerifiers } from "./rpc/verifiers.ts";
+import { newCompactCodec } from "./rpc/compact_codec.ts";
 import { Authenticators } from "./rpc/authenticators.ts";
 import type { Authentication } from "./rpc/codec.ts";
 import type { IncomingCall, KiteRequest } from "./rpc/request.ts";
@@ -28,7 +30,7 @@ import { ListeningServer } from "./server.ts";
 import { dialSession } from "./transport/dial_session.ts";
 import type { CloseInfo, Session } from "./transport/session.ts";
 import type { RequestInfo } from "./transport/sockjs/server/mod.ts";
-import { frameLimit } from "./transport/sockjs/server/session.ts";
+import { frameLimit } from "./transport/sockjs/server/incoming_bytes.ts";
 
 /** Milliseconds that running calls get to finish when the kite closes. */
 const DEFAULT_DEADLINE = 5_000;
@@ -85,7 +87,9 @@ export class KiteCore extends CallingCore {
       timeout,
       clientDefaults: config,
       dialSession,
+      checkClientOptions,
       compact: own.compact ?? true,
+      newCompactCodec,
     });
     this.#operatorLog = operatorLog;
     this.authenticators = authenticators;
@@ -142,6 +146,7 @@ export class KiteCore extends CallingCore {
       identity: this.identity,
       trust: this.#trust,
       kontrolUrls: this.config.kontrolUrls,
+      kontrolSettings: "kontrolUrl or KITE_KONTROL_URL, or get a kite.key",
       kontrolUser: this.config.kontrolUser,
       proxyUrl: this.config.proxyUrl,
       ca: this.config.ca,

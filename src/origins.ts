@@ -1,3 +1,5 @@
+import { KiteError } from "./protocol/errors.ts";
+import { quote } from "./protocol/quote.ts";
 import { cannotUse } from "./protocol/refusal.ts";
 
 /** What a page is called whose browser does not tell its origin. */
@@ -117,4 +119,19 @@ function isPublicAddress(address: string): boolean {
 /** The host of `host:port`, without the brackets of IPv6. */
 function hostOf(address: string): string {
   return address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+}
+
+/**
+ * Creates the error of a page of a foreign origin that calls a method without authentication.
+ *
+ * @param method the name of the method
+ */
+export function refuseOrigin(method: string, origin: string): KiteError {
+  return new KiteError(
+    "notAllowed",
+    `Cannot call "${method}" from a page of ${
+      quote(origin)
+    }: the method has no authentication, and ` +
+      "this kite is local; its owner can add the origin to the option origins",
+  );
 }

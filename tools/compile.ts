@@ -5,6 +5,7 @@
  * @module
  */
 
+import { readFlags, runProgram, UnknownWord } from "./command_line.ts";
 import { deno } from "./commands.ts";
 import { fromFileUrl, ROOT } from "./paths.ts";
 import { type Program, readPrograms } from "./programs.ts";
@@ -41,21 +42,29 @@ export async function compileProgram(
   return path;
 }
 
-async function main(words: readonly string[]): Promise<void> {
-  const flag = (name: string): string | undefined =>
-    words.find((word) => word.startsWith(`-${name}=`))?.slice(name.length + 2);
-  const target = flag("target");
-  const output = flag("output") ?? fromFileUrl(new URL("dist/bin", ROOT));
-  const wanted = words.filter((word) => !word.startsWith("-"));
+const USAGE = `Usage: deno task compile [PROGRAM ...] [-target=TARGET] [-output=FOLDER]
+
+  PROGRAM  one or more of kitectl, kontrol, kontrol-local, reverseproxy, tunnelproxy; all by default
+  -target  a platform of \`deno compile\`, such as aarch64-apple-darwin; this machine's by default
+  -output  the folder of the binaries; dist/bin by default`;
+
+async function main(words: readonly string[]): Promise<number> {
+  const { values, positionals: wanted } = readFlags(words, {
+    target: { type: "string" },
+    output: { type: "string" },
+  }, { allowPositionals: true });
+  const { target, output = fromFileUrl(new URL("dist/bin", ROOT)) } = values;
   const programs = await readPrograms();
-  const unknown = wanted.find((word) => !programs.some(({ name }) => name === word));
-  if (unknown !== undefined) throw new Error(`There is no program ${unknown}`);
+  const names = programs.map(({ name }) => name);
+  const unknown = wanted.find((word) => !names.includes(word));
+  if (unknown !== undefined) throw new UnknownWord("program", unknown, names);
   await Deno.mkdir(output, { recursive: true });
   for (const program of programs) {
     if (wanted.length > 0 && !wanted.includes(program.name)) continue;
     const options = { output, ...(target === undefined ? {} : { target }) };
     console.log(await compileProgram(program, options));
   }
+  return 0;
 }
 
-if (import.meta.main) await main(Deno.args);
+if (import.meta.main) await runProgram(USAGE, Deno.args, () => main(Deno.args));

@@ -8,6 +8,7 @@
  */
 
 import typescript from "typescript";
+import { readFlags, runProgram } from "./command_line.ts";
 import { publishedFiles } from "./imports.ts";
 import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
 import { readPrograms } from "./programs.ts";
@@ -209,4 +210,14 @@ async function run(cwd: string, program: string, ...args: string[]): Promise<voi
   );
 }
 
-if (import.meta.main) console.log(fromFileUrl(await buildPackage()));
+const USAGE = `Usage: deno task npm
+
+Builds the npm package, a tarball in dist/, and prints its path. It takes no flags.`;
+
+async function main(words: readonly string[]): Promise<number> {
+  readFlags(words, {});
+  console.log(fromFileUrl(await buildPackage()));
+  return 0;
+}
+
+if (import.meta.main) await runProgram(USAGE, Deno.args, () => main(Deno.args));

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { readFlags, runProgram } from "./command_line.ts";
 import { deno } from "./commands.ts";
 import { ROOT } from "./paths.ts";
 
@@ -100,4 +101,13 @@ async function main(): Promise<boolean> {
   return failed.length === 0;
 }
 
-if (import.meta.main && !await main()) Deno.exit(1);
+const USAGE = `Usage: deno task ok
+
+Runs all checks that need no test run, and prints their findings. It takes no flags.`;
+
+if (import.meta.main) {
+  await runProgram(USAGE, Deno.args, async () => {
+    readFlags(Deno.args, {});
+    return await main() ? 0 : 1;
+  });
+}

@@ -5,11 +5,13 @@
  * @module
  */
 
+import { runProgram } from "./command_line.ts";
 import { count, type Counts, summary } from "./junit.ts";
 import { isStrict, lack, type Part } from "./parts.ts";
 import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
 import { prepareParts } from "./prepare.ts";
 import { partsOf, runsInParallel, selectTests } from "./test_files.ts";
+import { checkTestFlags } from "./test_flags.ts";
 
 /** Prints which parts are missing, a line each, and returns whether some are. */
 function reportMissing(parts: readonly Part[]): boolean {
@@ -51,6 +53,7 @@ const JOBS = 2 * navigator.hardwareConcurrency;
 
 async function main(args: readonly string[]): Promise<boolean> {
   const { files, flags } = selectTests(args);
+  await checkTestFlags(flags);
   const parts = await partsOf(files);
   await Deno.mkdir(CACHE, { recursive: true });
   await prepareParts(parts, (what) => console.log(what));
@@ -76,4 +79,15 @@ async function main(args: readonly string[]): Promise<boolean> {
   return counts.failed === 0 && counts.passed > 0;
 }
 
-if (import.meta.main && !await main(Deno.args)) Deno.exit(1);
+const USAGE = `Usage: deno task test [FILE|FOLDER ...] [flags of deno test]
+
+Prepares what the tests need, runs them, and prints one line of counts. Without files, it runs all
+tests. Flags are those of \`deno test\`, such as:
+
+  --filter=TEXT  runs only the tests whose names contain the text
+  --fail-fast    stops at the first failure
+  --no-check     skips the type check`;
+
+if (import.meta.main) {
+  await runProgram(USAGE, Deno.args, async () => await main(Deno.args) ? 0 : 1);
+}

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { UnknownWord } from "./command_line.ts";
 import { graphOf } from "./imports.ts";
 import { type Part, PARTS } from "./parts.ts";
 import { fromFileUrl, ROOT } from "./paths.ts";
@@ -31,13 +32,18 @@ const SERIAL =
  *
  * @param args files, folders of test files, and flags of `deno test`; without files and folders,
  * all tests are selected
+ * @throws {UnknownWord} for a file or folder that does not exist
  */
 export function selectTests(args: readonly string[]): Selection {
   const files = new Set<string>();
   const flags: string[] = [];
   let hasPaths = false;
-  for (const arg of args) {
+  for (const [index, arg] of args.entries()) {
     const found = arg.startsWith("-") ? undefined : testFiles(arg);
+    const isValue = /^--?[^=]+$/.test(args[index - 1] ?? "");
+    if (found === undefined && !arg.startsWith("-") && !isValue) {
+      throw new UnknownWord("file or folder", arg, testFiles("tests") ?? []);
+    }
     if (found === undefined) flags.push(arg);
     else hasPaths = true;
     for (const file of found ?? []) files.add(file);

@@ -22,6 +22,7 @@ import { PostgresServer } from "./postgres_route.ts";
 import { PostgresInvites } from "./postgres_invites.ts";
 import { PostgresKeyPairs } from "./postgres_key_pairs.ts";
 import { microseconds, NOW, setUpSchema } from "./postgres_schema.ts";
+import { RecentReads } from "./recent_reads.ts";
 import { Repeater } from "./repeater.ts";
 import {
   DEFAULT_OPERATION_TIMEOUT,
@@ -74,6 +75,7 @@ export class PostgresStorage implements Storage {
   readonly #cleaner: Repeater;
   /** By ID, the `updated_at` that this storage object last wrote; others write another value. */
   readonly #ours: OwnedIds;
+  readonly #recent: RecentReads;
   #feed: PostgresFeed | undefined;
   #setUp: Promise<void> | undefined;
 
@@ -84,7 +86,11 @@ export class PostgresStorage implements Storage {
    */
   constructor(options: PostgresStorageOptions) {
     checkPostgresOptions(options);
-    const { connections, pollInterval, fullInterval, cleanInterval } = { ...DEFAULTS, ...options };
+    const { connections, pollInterval, fullInterval, cleanInterval, freshness } = {
+      ...DEFAULTS,
+      ...options,
+    };
+    this.#recent = new RecentReads(freshness);
     const onError = options.onError ?? ignoreError;
     const timeout = options.operationTimeout ?? DEFAULT_OPERATION_TIMEOUT;
     const timeToLive = this.#timeToLive = options.timeToLive ?? DEFAULT_TIME_TO_LIVE;
@@ -109,6 +115,13 @@ export class PostgresStorage implements Storage {
   }
 
   async get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]> {
+    // The signal of one caller must not end the read of another one.
+    if (options?.signal !== undefined) return await this.#get(query, options);
+    const name = JSON.stringify([query, options?.limit]);
+    return await this.#recent.get(name, () => this.#get(query, options));
+  }
+
+  async #get(query: KontrolQuery, options: GetOptions | undefined): Promise<Registration[]> {
     const matcher = createMatcher(query);
     const limit = options?.limit ?? Infinity;
     const { fitsVersion } = matcher;
@@ -137,6 +150,7 @@ export class PostgresStorage implements Storage {
     } catch (error) {
       throw sqlStateOf(error) === FOREIGN_KEY_VIOLATION ? missingKeyPairError(keyId) : error;
     }
+    this.#recent.clear();
     if (row === undefined) throw idTakenError(kite.id);
     this.#ours.set(kite.id, String(row.stamp));
     this.#notifyOwnFeed(`R${row.stamp}:${payload}`);
@@ -164,6 +178,7 @@ export class PostgresStorage implements Storage {
     const stamp = options?.ifOurs === true ? this.#ours.get(canonical) ?? "0" : null;
     const values = [isUuid(id) ? canonical : null, stamp, this.#timeToLive * 1_000];
     const [row] = await this.#query("delete a registration", DELETE, values, options);
+    this.#recent.clear();
     this.#ours.delete(canonical);
     if (row !== undefined) this.#notifyOwnFeed(`D${row.stamp}:${canonical}`);
     return row?.is_live === true;

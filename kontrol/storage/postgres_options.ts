@@ -1,4 +1,4 @@
-import { checkRange, type Checks } from "../../src/config_values.ts";
+import { checkRange, type Checks, checkTtl } from "../../src/config_values.ts";
 import { checkMilliseconds, checkStorageOptions } from "./check.ts";
 import { CONNECTION_CHECKS, type PostgresConnection } from "./postgres_route.ts";
 import type { StorageOptions } from "./storage.ts";
@@ -32,6 +32,13 @@ export interface PostgresStorageOptions extends StorageOptions, PostgresConnecti
    * @default 120_000
    */
   readonly cleanInterval?: number;
+  /**
+   * Milliseconds by which query results may lag behind changes of other Kontrols. During this time,
+   * equal queries share a result; with 0, every query asks the database.
+   *
+   * @default 10
+   */
+  readonly freshness?: number;
 }
 
 /** The default intervals and connections. */
@@ -40,6 +47,7 @@ export const DEFAULTS = {
   pollInterval: 2_000,
   fullInterval: 30_000,
   cleanInterval: 120_000,
+  freshness: 10,
 } as const;
 
 const CHECKS: Checks<Omit<PostgresStorageOptions, keyof StorageOptions>> = Object.freeze({
@@ -48,6 +56,7 @@ const CHECKS: Checks<Omit<PostgresStorageOptions, keyof StorageOptions>> = Objec
   pollInterval: checkMilliseconds,
   fullInterval: checkMilliseconds,
   cleanInterval: checkMilliseconds,
+  freshness: checkTtl,
 });
 
 /**

@@ -86,10 +86,12 @@ export class RegistrationIndex<Entry extends Registration> {
     return found;
   }
 
-  /** The number of entries of each environment. */
-  countByEnvironment(): Map<string, number> {
+  /** The number of live entries of each environment. */
+  countByEnvironment(isLive: (entry: Entry) => boolean = always): Map<string, number> {
     const counts = new Map<string, number>();
-    for (const { kite } of this.#byId.values()) {
+    for (const entry of this.#byId.values()) {
+      if (!isLive(entry)) continue;
+      const { kite } = entry;
       counts.set(kite.environment, (counts.get(kite.environment) ?? 0) + 1);
     }
     return counts;

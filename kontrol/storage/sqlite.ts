@@ -1,9 +1,9 @@
 import type { KontrolQuery } from "../../src/protocol/query.ts";
-import type { SqliteQuery, SqliteRow, SqliteStatement } from "../../src/runtime/sqlite.ts";
+import type { SqliteRow, SqliteStatement } from "../../src/runtime/sqlite.ts";
 import { canonicalId, checkRegistration, idTakenError } from "./check.ts";
 import { ignoreError } from "./failure.ts";
 import { RegistrationIndex } from "./registration_index.ts";
-import { createMatcher, type Matcher } from "./matcher.ts";
+import { createMatcher } from "./matcher.ts";
 import { Repeater } from "./repeater.ts";
 import { SqliteClock } from "./sqlite_clock.ts";
 import { SqliteEvents } from "./sqlite_events.ts";
@@ -11,7 +11,6 @@ import { SqliteInvites } from "./sqlite_invites.ts";
 import { SqliteKeyPairs } from "./sqlite_key_pairs.ts";
 import { checkSqliteOptions, type SqliteStorageOptions } from "./sqlite_options.ts";
 import { SqliteRunner } from "./sqlite_runner.ts";
-import { DISTINCT_VERSIONS, selectedRegistration, selectStatement } from "./sqlite_schema.ts";
 import {
   DEFAULT_OPERATION_TIMEOUT,
   DEFAULT_TIME_TO_LIVE,
@@ -26,16 +25,21 @@ import {
   type StorageListener,
   type Watch,
 } from "./storage.ts";
-import { isSameKite, WatchHub } from "./watch_hub.ts";
+import { isSameKite, plain, WatchHub } from "./watch_hub.ts";
 
 const DEFAULT_POLL_INTERVAL = 250;
 
 /** Rows refreshed in one transaction. Other work runs between two transactions. */
 const REFRESH_BATCH = 500;
 
+/** A registration in memory. */
+interface Entry extends Registration {
+  updatedAt: number;
+}
+
 /**
  * A storage in an SQLite database, which needs no server. Several Kontrols on one machine may share
- * the file.
+ * the file. Queries are answered from memory, after the changes of other processes have been read.
  *
  * @example
  * ```ts
@@ -55,23 +59,23 @@ export class SqliteStorage implements Storage {
   readonly #runner: SqliteRunner;
   readonly #clock: SqliteClock;
   readonly #events: SqliteEvents;
-  readonly #known = new RegistrationIndex<Registration>();
-  readonly #hub: WatchHub;
-  readonly #selects = new Map<string, SqliteQuery>();
+  readonly #known = new RegistrationIndex<Entry>();
+  readonly #hub: WatchHub<Entry>;
   readonly #find: SqliteStatement;
   readonly #put: SqliteStatement;
   readonly #touch: SqliteStatement;
   readonly #remove: SqliteStatement;
-  readonly #counts: SqliteStatement;
-  readonly #versions: SqliteStatement;
+  readonly #dataVersion: SqliteStatement;
   readonly #all: SqliteStatement;
   readonly #total: SqliteStatement;
   readonly #expired: SqliteStatement;
   readonly #anyExpired: SqliteStatement;
   readonly #poller: Repeater;
   #sweptAt = 0;
-  /** True while the hub knows every registration. */
+  /** True while the hub knows every registration, if it has read all events. */
   #isFollowing = false;
+  /** Changes when another connection has written to the database. */
+  #seenVersion: unknown;
 
   /**
    * Opens the database and creates its tables if needed.
@@ -86,7 +90,7 @@ export class SqliteStorage implements Storage {
     this.#poller = new Repeater(pollInterval, () => this.#poll(), this.#onError);
     this.#hub = new WatchHub(this.#known, {
       onError: this.#onError,
-      onIdle: () => this.#stopPolling(),
+      onIdle: () => this.#poller.stop(),
     });
     this.#runner = new SqliteRunner(
       options.path,
@@ -111,16 +115,13 @@ export class SqliteStorage implements Storage {
     this.#anyExpired = database.prepare(
       "SELECT 1 FROM registration WHERE updated_at <= ? LIMIT 1",
     );
-    this.#versions = database.prepare(DISTINCT_VERSIONS);
-    this.#counts = database.prepare(
-      "SELECT environment, count(*) AS kites FROM registration WHERE +updated_at > ? GROUP BY environment",
-    );
+    this.#dataVersion = database.prepare("PRAGMA data_version");
   }
 
   async get(query: KontrolQuery, options?: GetOptions): Promise<Registration[]> {
     const matcher = createMatcher(query);
-    return await this.#runner.read("read the registrations", options, () => {
-      return this.#select(matcher, options?.limit ?? Infinity);
+    return await this.#consult("read the registrations", options, (isLive) => {
+      return this.#known.find(matcher, options?.limit ?? Infinity, isLive).map(plain);
     });
   }
 
@@ -137,7 +138,9 @@ export class SqliteStorage implements Storage {
     const missing: string[] = [];
     const touch = (id: string): boolean => {
       const time = this.#clock.now();
-      return this.#touch.run(time, canonicalId(id), time - this.#timeToLive) > 0;
+      const isAlive = this.#touch.run(time, canonicalId(id), time - this.#timeToLive) > 0;
+      if (isAlive) this.#keepTime(canonicalId(id), time);
+      return isAlive;
     };
     for (let start = 0; start < ids.length; start += REFRESH_BATCH) {
       // A timer, since Deno does not look at the network while immediates follow each other.
@@ -173,7 +176,7 @@ export class SqliteStorage implements Storage {
     const matcher = createMatcher(query);
     await this.#runner.write("remove expired registrations", options, () => this.#sweep());
     return await this.#runner.write("watch the registrations", options, () => {
-      if (!this.#isFollowing || !this.#events.readInto(this.#hub)) this.#readEverything();
+      if (!this.#catchUp()) this.#readEverything();
       this.#poller.start();
       return this.#hub.add(matcher, listener, options?.signal);
     });
@@ -185,10 +188,9 @@ export class SqliteStorage implements Storage {
   }
 
   async count(options?: OperationOptions): Promise<Map<string, number>> {
-    const rows = await this.#runner.read("count the registrations", options, () => {
-      return this.#counts.all(this.#oldest());
+    return await this.#consult("count the registrations", options, (isLive) => {
+      return this.#known.countByEnvironment(isLive);
     });
-    return new Map(rows.map((row) => [String(row.environment), Number(row.kites)]));
   }
 
   async ready(options?: OperationOptions): Promise<void> {
@@ -199,28 +201,27 @@ export class SqliteStorage implements Storage {
   // deno-lint-ignore require-await -- the interface requires a promise
   async [Symbol.asyncDispose](): Promise<void> {
     this.#hub.close();
-    this.#stopPolling();
+    this.#poller.stop();
     this.#runner.close();
   }
 
-  #select({ canMatch, equal, fitsVersion }: Matcher, limit: number): Registration[] {
-    if (!canMatch) return [];
-    const fields = Object.keys(equal) as (keyof typeof equal)[];
-    const values = fields.map((field) => equal[field] ?? "");
-    if (fitsVersion !== undefined) {
-      const versions = this.#versions.all().map((row) => String(row.version)).filter(fitsVersion);
-      if (versions.length === 0) return [];
-      values.push(JSON.stringify(versions));
-    }
-    const key = `${fields.join()} ${values.length}`;
-    let select = this.#selects.get(key);
-    if (select === undefined) {
-      const statement = selectStatement(fields, fitsVersion !== undefined);
-      select = this.#runner.database.prepareQuery(statement);
-      this.#selects.set(key, select);
-    }
-    const most = Number.isFinite(limit) ? Math.max(limit, 0) : -1;
-    return select(this.#oldest(), ...values, most).map(selectedRegistration);
+  /** Runs `work` on the registrations in memory, after the changes of other processes are known. */
+  async #consult<Result>(
+    what: string,
+    options: OperationOptions | undefined,
+    work: (isLive: (entry: Entry) => boolean) => Result,
+  ): Promise<Result> {
+    const run = (): { result: Result } => {
+      const oldest = this.#oldest();
+      return { result: work((entry) => this.#isLiveEntry(entry, oldest)) };
+    };
+    const found = await this.#runner.read(what, options, () => {
+      return this.#catchUp() ? run() : undefined;
+    }) ?? await this.#runner.snapshot(what, options, () => {
+      this.#readEverything();
+      return run();
+    });
+    return found.result;
   }
 
   #upsert(registration: Registration): void {
@@ -231,13 +232,17 @@ export class SqliteStorage implements Storage {
       const known = toRegistration(row);
       const isLive = this.#isLive(row);
       if (isLive && known.kite.username !== kite.username) throw idTakenError(kite.id);
-      if (isLive && isSameKite(known, registration)) isChange = known.url !== url;
-      else this.#forget(known);
+      if (isLive && isSameKite(known, registration)) {
+        isChange = known.url !== url || known.keyId !== keyId;
+      } else {
+        this.#forget(known);
+      }
     }
     const time = this.#clock.now();
     const fields = [kite.username, kite.environment, kite.name, kite.version, kite.region];
     this.#put.run(kite.id, ...fields, kite.hostname, url, keyId, this.#owner, time);
     if (isChange) this.#events.write("REGISTER", { ...registration, updatedAt: time });
+    else this.#keepTime(kite.id, time);
   }
 
   /** Removes a row and records the event for the watches of all processes. */
@@ -246,11 +251,21 @@ export class SqliteStorage implements Storage {
     this.#events.write("DEREGISTER", registration);
   }
 
-  /** Gives the hub every registration. Call it inside a transaction. */
+  /** Gives the hub every registration. Call it inside a transaction or snapshot. */
   #readEverything(): void {
     this.#hub.reset(this.#all.all().map(toRegistration));
     this.#events.skip();
     this.#isFollowing = true;
+    this.#seenVersion = this.#dataVersion.get()?.data_version;
+  }
+
+  /** Reads new events. Returns false if the hub does not know every registration. */
+  #catchUp(): boolean {
+    if (!this.#isFollowing || !this.#events.readInto(this.#hub)) return false;
+    const version = this.#dataVersion.get()?.data_version;
+    if (version === this.#seenVersion) return true;
+    this.#seenVersion = version;
+    return this.#hasAll();
   }
 
   /** Removes expired registrations. Call it inside a transaction. */
@@ -278,15 +293,14 @@ export class SqliteStorage implements Storage {
 
   async #poll(): Promise<void> {
     const isUpToDate = await this.#runner.read("look for changes", undefined, () => {
-      return this.#isFollowing && this.#anyExpired.get(this.#oldest()) === undefined &&
-        this.#events.readInto(this.#hub) && this.#hasAll();
+      return this.#anyExpired.get(this.#oldest()) === undefined && this.#catchUp() &&
+        this.#hasAll();
     });
     if (isUpToDate) return;
     await this.#runner.write("remove expired registrations", undefined, () => this.#sweep());
     await this.#runner.write("look for changes", undefined, () => {
       if (this.#hub.isIdle) return;
-      const isUpToDate = this.#isFollowing && this.#events.readInto(this.#hub) && this.#hasAll();
-      if (!isUpToDate) this.#readEverything();
+      if (!this.#catchUp() || !this.#hasAll()) this.#readEverything();
     });
   }
 
@@ -295,10 +309,19 @@ export class SqliteStorage implements Storage {
     return Number(this.#total.get()?.kites) === this.#known.size;
   }
 
-  #stopPolling(): void {
-    this.#isFollowing = false;
-    this.#poller.stop();
-    this.#known.clear();
+  /** Keeps when a registration was refreshed, which is not an event. */
+  #keepTime(id: string, time: number): void {
+    const entry = this.#known.get(id);
+    if (entry !== undefined) entry.updatedAt = time;
+  }
+
+  /** True if the registration has not expired. Another process may have refreshed it. */
+  #isLiveEntry(entry: Entry, oldest: number): boolean {
+    if (entry.updatedAt > oldest) return true;
+    const row = this.#find.get(entry.kite.id);
+    if (row === undefined) return false;
+    entry.updatedAt = Number(row.updated_at);
+    return entry.updatedAt > oldest;
   }
 
   #oldest(): number {
@@ -310,7 +333,7 @@ export class SqliteStorage implements Storage {
   }
 }
 
-function toRegistration(row: SqliteRow): Registration {
+function toRegistration(row: SqliteRow): Entry {
   return {
     kite: {
       username: String(row.username),

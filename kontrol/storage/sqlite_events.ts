@@ -1,6 +1,11 @@
 import type { SqliteDatabase, SqliteStatement } from "../../src/runtime/sqlite.ts";
 import type { Registration, StorageEvent } from "./storage.ts";
-import type { WatchHub } from "./watch_hub.ts";
+
+/** Receives events in order. */
+export interface EventSink {
+  put(registration: Registration & { updatedAt: number }): void;
+  remove(id: string): unknown;
+}
 
 /** Milliseconds after which an event is deleted. */
 const RETENTION = 600_000;
@@ -46,13 +51,14 @@ export class SqliteEvents {
    *
    * @returns false if some of them were already deleted, so that the hub needs the whole list
    */
-  readInto(hub: WatchHub): boolean {
+  readInto(hub: EventSink): boolean {
     for (const row of this.#newer.all(this.#read)) {
       const number = Number(row.number);
       if (number !== this.#read + 1) return false;
       const registration: Registration = JSON.parse(String(row.registration));
-      if (row.action === "REGISTER") hub.put(registration);
-      else hub.remove(registration.kite.id);
+      if (row.action === "REGISTER") {
+        hub.put({ ...registration, updatedAt: Number(row.happened_at) });
+      } else hub.remove(registration.kite.id);
       this.#read = number;
     }
     return Number(this.#last.get()?.seq ?? 0) === this.#read;

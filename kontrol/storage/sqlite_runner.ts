@@ -24,6 +24,7 @@ export class SqliteRunner {
   /** The database, for preparing statements. */
   readonly database: SqliteDatabase;
   readonly #timeout: number;
+  readonly #beginRead: SqliteStatement;
   readonly #begin: SqliteStatement;
   readonly #commit: SqliteStatement;
   readonly #rollback: SqliteStatement;
@@ -35,6 +36,7 @@ export class SqliteRunner {
     try {
       setUpDatabase(this.database, BUSY_TIMEOUT);
       // Only with prepared statements do Deno's errors say that the database is locked.
+      this.#beginRead = this.database.prepare("BEGIN");
       this.#begin = this.database.prepare("BEGIN IMMEDIATE");
       this.#commit = this.database.prepare("COMMIT");
       this.#rollback = this.database.prepare("ROLLBACK");
@@ -50,6 +52,11 @@ export class SqliteRunner {
   /** Runs `work`, which must only read, without a transaction. */
   read<T>(what: string, options: OperationOptions | undefined, work: () => T): Promise<T> {
     return this.#attempt(what, options, work);
+  }
+
+  /** Runs `work`, which must only read, on one state of the database. */
+  snapshot<T>(what: string, options: OperationOptions | undefined, work: () => T): Promise<T> {
+    return this.#attempt(what, options, () => this.#transact(work, this.#beginRead));
   }
 
   /** Runs `work` in a transaction, which is rolled back if it throws. */
@@ -78,8 +85,8 @@ export class SqliteRunner {
     this.database.close();
   }
 
-  #transact<T>(work: () => T): T {
-    this.#begin.run();
+  #transact<T>(work: () => T, begin: SqliteStatement = this.#begin): T {
+    begin.run();
     try {
       const result = work();
       this.#commit.run();

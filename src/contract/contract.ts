@@ -4,6 +4,10 @@ import type { TellOptions } from "../rpc/remote.ts";
 import type { RemoteStream } from "../rpc/remote_stream.ts";
 import type { Tracked } from "../rpc/tracked.ts";
 import { KiteError } from "../protocol/errors.ts";
+import { type CallableMethod, checkMethod } from "../rpc/api.ts";
+import type { Handler } from "../rpc/method.ts";
+import { createCall } from "./call.ts";
+import { type AnyFunction, createHandler, type ServableMethod } from "./handler.ts";
 import {
   type Contract,
   type ContractMethod,
@@ -106,7 +110,29 @@ export function method<const S extends MethodSchemas>(
 ): ContractMethod<CallOf<S>, ImplementOf<S>>;
 export function method(schemas?: MethodSchemas): ContractMethod {
   if (schemas !== undefined) checkSchemas(schemas);
-  return Object.freeze({ schemas });
+  const declared: CallableMethod & ServableMethod = {
+    schemas,
+    createCall: (remote, name, options) => createCall(remote, name, schemas, options),
+    createHandler: (name, run, options) => createHandler(name, schemas, run, options),
+  };
+  return Object.freeze(declared);
+}
+
+/**
+ * Creates the handler of a method with schemas that belongs to no contract.
+ *
+ * @throws {KiteError} `configError` for schemas or an implementation that cannot be used
+ */
+export function schemaHandler(
+  name: string,
+  schemas: MethodSchemas,
+  implementation: (...args: never[]) => unknown,
+): Handler {
+  if (typeof implementation !== "function") {
+    throw new KiteError("configError", `Cannot handle "${name}": must be a function`);
+  }
+  checkSchemas(schemas);
+  return createHandler(name, schemas, implementation as AnyFunction);
 }
 
 /**
@@ -140,9 +166,7 @@ export function method(schemas?: MethodSchemas): ContractMethod {
  */
 export function contract<const C extends Contract>(methods: C): C {
   for (const [name, value] of Object.entries(methods)) {
-    if (typeof value !== "object" || value === null || !("schemas" in value)) {
-      throw new KiteError("configError", `Cannot use "${name}" in a contract: must be a method(…)`);
-    }
+    checkMethod<CallableMethod>(name, value, "createCall");
   }
   return Object.freeze({ ...methods });
 }

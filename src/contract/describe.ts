@@ -40,7 +40,7 @@ export function describeMethods(
 ): Description | Promise<Description> {
   const seesAll = !methods.authenticates || !request.authenticates;
   if (seesAll || request.authentication === undefined) return describeAll(methods, seesAll);
-  const authenticated = methods.authenticators.authenticate(request);
+  const authenticated = methods.authenticators!.authenticate(request);
   return authenticated === undefined
     ? describeAll(methods, true)
     : authenticated.then(() => describeAll(methods, true));

@@ -11,6 +11,8 @@ import type { TellOptions } from "../rpc/remote.ts";
 export interface FinderHost {
   /** Kontrol's URLs; all are equivalent. */
   readonly kontrolUrls: readonly string[];
+  /** What the owner can set to name a Kontrol, for errors. */
+  readonly kontrolSettings: string;
   /** Milliseconds to wait for an answer from Kontrol or a proxy. */
   readonly timeout: number;
   /** Returns what the kite shows to Kontrol. */
@@ -57,9 +59,7 @@ export function isPermanent(error: unknown): boolean {
 }
 
 /** Creates the error for operations that need a Kontrol when none is configured. */
-export function noKontrol(): KiteError {
-  return new KiteError(
-    "configError",
-    "Cannot reach Kontrol: no URL is known; set kontrolUrl or KITE_KONTROL_URL, or get a kite.key",
-  );
+export function noKontrol({ kontrolSettings }: FinderHost): KiteError {
+  const reason = `no URL is known; set ${kontrolSettings}`;
+  return new KiteError("configError", `Cannot reach Kontrol: ${reason}`);
 }

@@ -29,10 +29,7 @@ export interface GetKitesResult {
  */
 export function readGetKitesResult(value: unknown): GetKitesResult {
   if (typeof value !== "object" || value === null) {
-    throw new KiteError(
-      "invalidResponse",
-      "Cannot read the answer to getKites: it must be an object",
-    );
+    throw unreadable("the answer to getKites: it must be an object");
   }
   const { kites, watcherID, more } = value as {
     kites?: unknown;
@@ -55,14 +52,11 @@ export function readFoundKite(value: unknown): FoundKite {
   const { kite, url = "", token } = (value ?? {}) as Readonly<Record<string, unknown>>;
   const identity = readIdentity(kite);
   if (identity.id === "") {
-    throw new KiteError("invalidResponse", "Cannot read a kite from Kontrol: it has no id");
+    throw unreadable("a kite from Kontrol: it has no id");
   }
   // A kite that has disconnected needs no URL.
   if (url !== "" && url !== null && !isKiteUrl(url)) {
-    throw new KiteError(
-      "invalidResponse",
-      "Cannot read a kite from Kontrol: its URL is not usable",
-    );
+    throw unreadable("a kite from Kontrol: its URL is not usable");
   }
   return {
     kite: identity,
@@ -79,6 +73,10 @@ function readIfUsable(value: unknown): FoundKite[] {
     if (error instanceof KiteError) return [];
     throw error;
   }
+}
+
+function unreadable(what: string): KiteError {
+  return new KiteError("invalidResponse", `Cannot read ${what}`);
 }
 
 /** Creates the error for a query that no kite matches. */

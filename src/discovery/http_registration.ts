@@ -114,7 +114,7 @@ export class HttpRegistration {
   ): Promise<string> {
     const { kontrolUrls, timeout } = this.#host;
     const url = kontrolUrls[this.#turn % kontrolUrls.length];
-    if (url === undefined) throw noKontrol();
+    if (url === undefined) throw noKontrol(this.#host);
     const late = new AbortController();
     const timer = new Timer(
       () =>

@@ -40,7 +40,7 @@ export class KontrolFinder implements KontrolConnection {
   get client(): DiallingClient {
     if (this.#client !== undefined) return this.#client;
     const { kontrolUrls } = this.#host;
-    if (kontrolUrls.length === 0) throw noKontrol();
+    if (kontrolUrls.length === 0) throw noKontrol(this.#host);
     const authentication = this.#host.credentials();
     const client = this.#host.newClient(kontrolUrls, {
       ...(authentication === undefined ? {} : { authentication }),

@@ -152,10 +152,14 @@ function locate(root: unknown, bounds: ScrubBounds): FoundFunction[] {
       found.push({ path: [...path, "cancel"], callback: stream.cancel, stream });
     } else {
       if (ancestors.has(value)) throw cyclic(path);
-      if (levels.length >= nesting) throw tooDeep(path, nesting);
+      if (levels.length >= nesting) {
+        throw tooLarge(`nested deeper than ${nesting}${at(path)} (limit: nesting)`);
+      }
       const keys = Array.isArray(value) ? undefined : Object.keys(value);
       if (keys !== undefined && !isPlainObject(value)) checkInstance(value, keys, path);
-      if ((count += (keys ?? value as unknown[]).length) > values) throw tooMany(values);
+      if ((count += (keys ?? value as unknown[]).length) > values) {
+        throw tooLarge(`holds more than ${values} values (limit: messageBytes)`);
+      }
       levels.push({ container: value, keys, next: 0 });
       ancestors.add(value);
     }
@@ -189,41 +193,30 @@ function checkInstance(value: object, keys: readonly string[], path: readonly St
 }
 
 function unsendable(what: string, path: readonly Step[]): KiteError {
-  const where = path.length === 0 ? "" : ` at ${shown(path)}`;
   return new KiteError(
     "argumentError",
-    `Cannot send ${what}${where}: must be a finite number, string, boolean, null, array, ` +
+    `Cannot send ${what}${at(path)}: must be a finite number, string, boolean, null, array, ` +
       "plain object or function",
   );
 }
 
-function unreadable(error: unknown, path: readonly Step[]): KiteError {
-  const where = path.length === 0 ? "" : ` at ${shown(path)}`;
-  return new KiteError("argumentError", `Cannot read the value${where}: ${messageOf(error)}`, {
-    cause: error,
-  });
+function unreadable(cause: unknown, path: readonly Step[]): KiteError {
+  const message = `Cannot read the value${at(path)}: ${messageOf(cause)}`;
+  return new KiteError("argumentError", message, { cause });
 }
 
 function cyclic(path: readonly Step[]): KiteError {
-  return new KiteError(
-    "argumentError",
-    `Cannot send a cycle at ${shown(path)}: JSON has no cycles`,
-  );
+  return new KiteError("argumentError", `Cannot send a cycle${at(path)}: JSON has no cycles`);
 }
 
-function tooDeep(path: readonly Step[], nesting: number): KiteError {
-  const where = `at ${shown(path)}`;
-  const message = `Cannot send the value: nested deeper than ${nesting} ${where} (limit: nesting)`;
-  return new KiteError("limitError", message);
+function tooLarge(reason: string): KiteError {
+  return new KiteError("limitError", `Cannot send the value: ${reason}`);
 }
 
-function tooMany(values: number): KiteError {
-  const message = `Cannot send the value: holds more than ${values} values (limit: messageBytes)`;
-  return new KiteError("limitError", message);
-}
-
-function shown(path: readonly Step[]): string {
-  return path.slice(0, 8).join(".") + (path.length > 8 ? "…" : "");
+/** Says where a value is. */
+function at(path: readonly Step[]): string {
+  if (path.length === 0) return "";
+  return ` at ${path.slice(0, 8).join(".")}${path.length > 8 ? "…" : ""}`;
 }
 
 /**

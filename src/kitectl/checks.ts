@@ -19,7 +19,9 @@ const CLOCK_TOLERANCE = 60_000;
 
 /** Checks that there is a valid kite.key, and that only its owner can read it. */
 export async function checkKey({ program }: Context): Promise<Finding> {
-  const path = `${kiteHome()}/kite.key`;
+  const home = kiteHome();
+  if (home === "") return wrong("the home directory is unknown", "set KITE_HOME to a folder");
+  const path = `${home}/kite.key`;
   const register = `${program} register, or ${program} up for a Kontrol of your own`;
   let text: string | undefined;
   try {

@@ -22,17 +22,26 @@ export function examples(...lines: readonly string[]): string {
 }
 
 /**
+ * Reads what the user gave.
+ *
+ * @throws {Failure} with the exit code for invalid usage
+ */
+export function readGiven<Value>(read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof KiteError)) throw error;
+    throw new Failure(error.message, { code: EXIT.usage });
+  }
+}
+
+/**
  * Checks a value that the user gave.
  *
  * @throws {Failure} with the exit code for invalid usage
  */
 export function readOption<Value>(check: Check<Value>, name: string, value: unknown): Value {
-  try {
-    return check(name, value);
-  } catch (error) {
-    if (!(error instanceof KiteError)) throw error;
-    throw new Failure(error.message, { code: EXIT.usage });
-  }
+  return readGiven(() => check(name, value));
 }
 
 /** Reads a duration such as `15s`, or a number of seconds. Returns milliseconds. */

@@ -36,11 +36,19 @@ export function createKite(options: KiteOptions = {}): Kite {
   return new Kite("kitectl", VERSION, { logLevel: "FATAL", ...options });
 }
 
+/** Creates the error for a command that needs the folder of the kite.key, if it is unknown. */
+export function noHome(what: string): Failure {
+  return new Failure(`Cannot ${what}: the home directory is unknown`, {
+    hint: "Set KITE_HOME to a folder",
+  });
+}
+
 /** {@linkcode createKite} for a command that needs Kontrol. */
 export function createKiteWithKontrol({ program }: Context): Kite {
   const kite = createKite();
   const { kontrolUrls, kiteHome } = kite.config;
   if (kontrolUrls.length > 0) return kite;
+  if (kiteHome === "") throw noHome("find Kontrol");
   throw new Failure(`Cannot find Kontrol: there is no kite.key in ${kiteHome}`, {
     hint: `\`${program} register\` gets one; \`${program} up\` starts a Kontrol of your own`,
   });

@@ -1,5 +1,6 @@
 import { kiteHome } from "../auth/kite_key.ts";
 import { entryAt, listFolder } from "../runtime/folders.ts";
+import { noHome } from "./context.ts";
 import { EXIT, Failure } from "./exit_codes.ts";
 
 /**
@@ -25,7 +26,7 @@ const PART = /^[A-Za-z0-9_~+-][A-Za-z0-9_.~+-]{0,127}$/;
 export function kitesFolder(): string {
   const home = kiteHome();
   if (home !== "") return `${home}/kites`;
-  throw new Failure("Cannot find the installed kites: set KITE_HOME to a folder");
+  throw noHome("find the installed kites");
 }
 
 /**

@@ -1,11 +1,12 @@
-import { readKiteKeyClaims, readKiteKeyFile } from "../auth/kite_key.ts";
+import { kiteHome, readKiteKeyClaims, readKiteKeyFile } from "../auth/kite_key.ts";
 import { env } from "../runtime/env.ts";
 import { readTextFile } from "../runtime/files.ts";
 import { KeyRing } from "../../kontrol/key_ring.ts";
 import { openStorage } from "../../kontrol/program/open_storage.ts";
 import { readProgramSettings, type Settings } from "../../kontrol/program/settings.ts";
 import type { Storage } from "../../kontrol/storage/storage.ts";
-import type { Context } from "./context.ts";
+import { readGiven } from "./command.ts";
+import { type Context, noHome } from "./context.ts";
 import { EXIT, Failure } from "./exit_codes.ts";
 
 /** The storage and the keys of the Kontrol on this machine, which may be running. */
@@ -26,10 +27,11 @@ KONTROL_ variables for these, give the command the same ones; flags follow after
 
 /** Reads the settings of Kontrol as its program does. */
 export function readLocalSettings(context: Context, flags: readonly string[]): Settings {
-  const settings = readProgramSettings(
-    flags,
-    env,
-    (warning) => context.screen.note(`warning: ${warning}`),
+  if (kiteHome() === "" && (env("KONTROL_HOME") ?? "") === "") {
+    throw noHome("find Kontrol's folder");
+  }
+  const settings = readGiven(() =>
+    readProgramSettings(flags, env, (warning) => context.screen.note(`warning: ${warning}`))
   );
   if (settings !== "help") return settings;
   throw new Failure("Cannot use -help after --: `deno task kontrol -help` lists the flags", {

@@ -48,7 +48,6 @@ async function run(context: Context, words: readonly string[]): Promise<number> 
     return code;
   } catch (error) {
     if (error instanceof CommanderError) {
-      if (error.code === "commander.help") return EXIT.usage;
       return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     }
     if (context.signal.aborted) return EXIT.interrupted;

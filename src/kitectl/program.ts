@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { addCompletions } from "./completions.ts";
-import type { AddCommand } from "./command.ts";
+import { type AddCommand, examples, readGiven } from "./command.ts";
+import { unknownName } from "../protocol/refusal.ts";
 import { VERSION } from "../protocol/package_version.ts";
 import type { Context } from "./context.ts";
 import { addDescribe } from "./describe.ts";
@@ -51,7 +52,7 @@ export function createProgram(context: Context, end: (code: number) => void): Co
     .description("Runs Kontrol, makes keys, and finds and calls kites.")
     .version(VERSION, "-v, --version", "print the version")
     .helpOption("-h, --help", "show help")
-    .helpCommand("help [command]", "show the help of a command")
+    .helpCommand(false)
     .showSuggestionAfterError()
     .enablePositionalOptions()
     .exitOverride()
@@ -62,8 +63,25 @@ export function createProgram(context: Context, end: (code: number) => void): Co
     })
     .addHelpText("after", EXIT_CODES);
   for (const add of COMMANDS) add(program, context, end);
+  addHelp(program, context);
   program.command("version").description("print the version").action(() => {
     context.screen.print(VERSION);
   });
   return program;
+}
+
+function subcommand(command: Command, name: string): Command {
+  const found = command.commands.find((each) => each.name() === name);
+  if (found !== undefined) return found;
+  throw unknownName("command", name, command.commands.map((each) => each.name()));
+}
+
+/** `kitectl help`: like `--help`, but it refuses unknown commands. */
+function addHelp(program: Command, context: Context): void {
+  program.command("help").description("show the help of a command")
+    .argument("[command...]", "the command, such as `user add`")
+    .addHelpText("after", examples(`${context.program} help tell`))
+    .action((words: string[]) => {
+      readGiven(() => words.reduce(subcommand, program)).outputHelp();
+    });
 }

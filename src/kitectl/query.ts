@@ -3,6 +3,7 @@ import { formatIdentity, IDENTITY_FIELDS } from "../protocol/identity.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
 import { type AddCommand, examples } from "./command.ts";
 import { type Context, createKiteWithKontrol } from "./context.ts";
+import { Failure } from "./exit_codes.ts";
 import { addQueryOptions, findKites, queryOf } from "./target.ts";
 import { safeJson, safeLine } from "./text.ts";
 
@@ -10,6 +11,8 @@ interface QueryOptions extends KontrolQuery {
   readonly json?: boolean;
   readonly watch?: boolean;
 }
+
+const OTHERS = "With a field, such as --name, it lists the kites of every user";
 
 /** `kitectl query`: prints the kites that match, once or with every change. */
 export const addQuery: AddCommand = (program, context) => {
@@ -42,7 +45,10 @@ async function query(context: Context, options: QueryOptions): Promise<void> {
       for await (const event of watch) printEvent(context, event, options);
       return;
     }
-    const found = (await findKites(context, kite, fields)).flatMap(({ identity, url }) => {
+    const found = (await findKites(context, kite, fields).catch((error: unknown) => {
+      const isOwn = error instanceof Failure && fields !== given;
+      throw isOwn ? new Failure(error.message, { code: error.code, hint: OTHERS }) : error;
+    })).flatMap(({ identity, url }) => {
       return identity === undefined ? [] : [{ kite: identity, url }];
     }).sort((a, b) => formatIdentity(a.kite) < formatIdentity(b.kite) ? -1 : 1);
     if (options.json === true) {

@@ -7,11 +7,13 @@ import {
 import { checkName, checkUrl } from "../config_values.ts";
 import type { Kite } from "../kite.ts";
 import { KiteError } from "../protocol/errors.ts";
+import { makeDirectory } from "../runtime/files.ts";
+import { removeFolder } from "../runtime/folders.ts";
 import { getPass, prompt } from "../runtime/terminal.ts";
 import { DEFAULT_PORT } from "../../kontrol/kontrol.ts";
 import { type AddCommand, examples, readOption } from "./command.ts";
-import { type Context, createKite } from "./context.ts";
-import { EXIT, Failure } from "./exit_codes.ts";
+import { type Context, createKite, noHome } from "./context.ts";
+import { EXIT, exitCodeOf, Failure } from "./exit_codes.ts";
 
 /** Milliseconds for the registration, during which Kontrol may ask its owner or the user. */
 const TIMEOUT = 300_000;
@@ -48,7 +50,10 @@ export const addRegister: AddCommand = (program, context) => {
 async function register(context: Context, options: RegisterOptions): Promise<void> {
   const { screen, signal } = context;
   const home = kiteHome();
-  const present = await readKiteKeyFile(home);
+  if (home === "") throw noHome("register");
+  const given = options.to === undefined ? undefined : readOption(checkUrl, "--to", options.to);
+  if (options.username !== undefined) readOption(checkName, "--username", options.username);
+  const present = await presentKey(home, options);
   if (present !== undefined && options.force !== true) {
     const { sub = "", kontrolURL = "" } = readKiteKeyClaims(present);
     throw new Failure(
@@ -56,7 +61,8 @@ async function register(context: Context, options: RegisterOptions): Promise<voi
       { hint: "Use --force to replace it, or set KITE_HOME to another folder" },
     );
   }
-  const url = kontrolUrl(options.to, present);
+  await checkWritable(home);
+  const url = given ?? kontrolUrl(present);
   const username = options.username ?? await ask(prompt("Username: ", { signal }), "--username");
   readOption(checkName, "the username", username);
   const invite = options.invite === true
@@ -86,10 +92,21 @@ async function requestKey(
   const client = kite.newClient(url);
   await screen.whileWaiting(`Connecting to ${url}`, () => client.dial({ signal }));
   const argument = invite === "" ? { authType: "" } : { authType: "invite", invite };
-  const answer = await client.tellWith({ timeout: TIMEOUT, signal }, "registerMachine", argument);
+  const answer = await client.tellWith({ timeout: TIMEOUT, signal }, "registerMachine", argument)
+    .catch((error: unknown) => Promise.reject(explain(error)));
   const { username } = kite.identity;
   if (typeof answer === "string" && isKeyOf(answer, username)) return answer;
   throw new KiteError("invalidResponse", `Kontrol did not answer with a kite.key of ${username}`);
+}
+
+/** Adds a hint to Kontrol's refusal. */
+function explain(error: unknown): unknown {
+  if (!(error instanceof KiteError) || exitCodeOf(error) !== EXIT.refused) return error;
+  return new Failure(error.message, {
+    code: EXIT.refused,
+    hint: "Ask the owner of this Kontrol for an invite (kitectl invite), or for a kite.key " +
+      "(kitectl user add)",
+  });
 }
 
 function isKeyOf(text: string, username: string): boolean {
@@ -100,8 +117,31 @@ function isKeyOf(text: string, username: string): boolean {
   }
 }
 
-function kontrolUrl(given: string | undefined, kiteKey: string | undefined): string {
-  if (given !== undefined) return readOption(checkUrl, "--to", given);
+/**
+ * Writes to the folder of the kite.key, since an invite works only once.
+ *
+ * @throws {KiteError} `configError` if it cannot be written to
+ */
+async function checkWritable(home: string): Promise<void> {
+  const probe = `${home}/.registering-${crypto.randomUUID()}`;
+  await makeDirectory(probe, 0o700);
+  await removeFolder(probe);
+}
+
+/** Reads the present kite.key. With `--force`, one that cannot be used is replaced as well. */
+async function presentKey(home: string, { force }: RegisterOptions): Promise<string | undefined> {
+  try {
+    return await readKiteKeyFile(home);
+  } catch (error) {
+    if (force === true) return undefined;
+    if (!(error instanceof KiteError)) throw error;
+    throw new Failure(error.message, {
+      hint: "Use --force to replace it, or set KITE_HOME to another folder",
+    });
+  }
+}
+
+function kontrolUrl(kiteKey: string | undefined): string {
   const known = kiteKey === undefined ? undefined : readKiteKeyClaims(kiteKey).kontrolURL;
   return known ?? `http://localhost:${DEFAULT_PORT}/kite`;
 }

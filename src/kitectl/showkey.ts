@@ -1,6 +1,6 @@
 import { kiteHome, readKiteKeyClaims, readKiteKeyFile } from "../auth/kite_key.ts";
 import { type AddCommand, examples } from "./command.ts";
-import { type Context, userPath } from "./context.ts";
+import { type Context, noHome, userPath } from "./context.ts";
 import { Failure } from "./exit_codes.ts";
 import { safeJson, safeText } from "./text.ts";
 
@@ -24,6 +24,7 @@ export const addShowkey: AddCommand = (program, context) => {
 
 async function show({ screen, program }: Context, { home, json }: ShowOptions): Promise<void> {
   const folder = home === undefined ? kiteHome() : userPath(home);
+  if (folder === "") throw noHome("show the key");
   const kiteKey = await readKiteKeyFile(folder);
   if (kiteKey === undefined) {
     throw new Failure(`Cannot show the key: there is no kite.key in ${folder}`, {

@@ -4,9 +4,9 @@ import { checkUrl } from "../config_values.ts";
 import type { Kite } from "../kite.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { IDENTITY_FIELDS } from "../protocol/identity.ts";
-import type { KontrolQuery } from "../protocol/query.ts";
+import { type KontrolQuery, readQueryFields } from "../protocol/query.ts";
 import type { Authentication } from "../rpc/codec.ts";
-import { readOption } from "./command.ts";
+import { readGiven, readOption } from "./command.ts";
 import { type Context, createKite, createKiteWithKontrol } from "./context.ts";
 import { EXIT, Failure } from "./exit_codes.ts";
 
@@ -47,16 +47,19 @@ export function addTargetOptions(command: Command): Command {
   );
 }
 
-/** Returns the given fields. */
+/**
+ * Returns the given fields.
+ *
+ * @throws {Failure} for a field that no kite can have
+ */
 export function queryOf(options: KontrolQuery): KontrolQuery {
-  return Object.fromEntries(
-    IDENTITY_FIELDS.flatMap((field) =>
-      options[field] === undefined ? [] : [[
-        field,
-        options[field],
-      ]]
-    ),
+  const query = Object.fromEntries(
+    IDENTITY_FIELDS.flatMap((field) => {
+      const value = options[field];
+      return value === undefined ? [] : [[field, value]];
+    }),
   );
+  return Object.keys(query).length === 0 ? {} : readGiven(() => readQueryFields(query));
 }
 
 /**

@@ -2,7 +2,8 @@ import type { Command } from "commander";
 import { describeStorage } from "../../kontrol/program/open_storage.ts";
 import { startKontrol } from "../../kontrol/program/start.ts";
 import { type AddCommand, examples } from "./command.ts";
-import type { Context } from "./context.ts";
+import type { Settings } from "../../kontrol/program/settings.ts";
+import { type Context, createKite } from "./context.ts";
 import { readLocalSettings } from "./local_kontrol.ts";
 import { createSampleKite } from "./sample.ts";
 
@@ -41,6 +42,7 @@ async function up(context: Context, { sample, ...options }: UpOptions): Promise<
   const { screen, signal, program } = context;
   const flags = Object.entries(options).map(([name, value]) => `-${name}=${value}`);
   const settings = readLocalSettings(context, flags);
+  await checkAddress(settings);
   const started = await screen.whileWaiting("Starting", () => startKontrol(settings));
   const { kontrol, storage, url, username, keyPairNote, userKey } = started;
   const kite = createSampleKite({
@@ -83,5 +85,18 @@ async function up(context: Context, { sample, ...options }: UpOptions): Promise<
     // Kontrol waits for a lost kite to reconnect, and would stop before it removes this one.
     await storage.delete(kite.id).catch(() => false);
     await kontrol.close({ deadline: 0 });
+  }
+}
+
+/**
+ * Listens for a moment. Kontrol writes its URL to its kite.key before it listens, and keeps it, so
+ * an address that cannot be used must fail before that.
+ */
+async function checkAddress({ ip, port }: Settings): Promise<void> {
+  const kite = createKite({ ip, port, kiteKey: "" });
+  try {
+    await kite.listen();
+  } finally {
+    await kite.close({ deadline: 0 });
   }
 }

@@ -1,5 +1,6 @@
 import { createKiteKey } from "../auth/kite_key.ts";
 import { checkName, checkUrl } from "../config_values.ts";
+import { quote } from "../protocol/quote.ts";
 import { createFile, makeDirectory } from "../runtime/files.ts";
 import { type AddCommand, examples, readOption } from "./command.ts";
 import { type Context, userPath } from "./context.ts";
@@ -53,6 +54,9 @@ async function addOne(
     });
   }
   context.screen.print(`kite.key of ${username}  written to ${path}`);
+  context.screen.note(
+    "note: its owner keeps it as kite.key in ~/.kite, or in the folder that KITE_HOME names",
+  );
 }
 
 async function signKey(
@@ -65,6 +69,11 @@ async function signKey(
   const kontrolUrl = given === undefined
     ? kontrol.url
     : readOption(checkUrl, "--kontrol-url", given);
+  if (!URL.canParse(kontrolUrl)) {
+    throw new Failure(`Cannot tell Kontrol's URL: its own kite.key says ${quote(kontrolUrl)}`, {
+      hint: "Give it with --kontrol-url",
+    });
+  }
   const { hostname, port } = new URL(kontrolUrl);
   if (port === "0") {
     throw new Failure("Cannot tell Kontrol's URL: its port changes with each start", {

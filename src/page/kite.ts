@@ -1,12 +1,8 @@
 import { CallingCore } from "../calling_core.ts";
 import type { Client } from "../client.ts";
-import type { Implementation, ImplementOf } from "../contract/contract.ts";
-import {
-  implementContract,
-  type ImplementedMethods,
-  type ImplementOptions,
-  schemaHandler,
-} from "../contract/implement.ts";
+import type { Implementation } from "../contract/contract.ts";
+import type { ImplementOptions } from "../contract/handler.ts";
+import { implementContract, type ImplementedMethods } from "../contract/implement.ts";
 import { KontrolFinder } from "../discovery/kontrol_finder.ts";
 import type {
   GetTokenOptions,
@@ -17,25 +13,22 @@ import type {
 } from "../discovery/options.ts";
 import type { KiteWatch } from "../discovery/watch.ts";
 import type { Logger } from "../log.ts";
-import { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { DEFAULT_LIMITS } from "../protocol/limits.ts";
 import type { KontrolQuery } from "../protocol/query.ts";
-import type { Contract, MethodSchemas } from "../rpc/contract_types.ts";
+import { randomUuid } from "../protocol/random.ts";
+import type { Contract } from "../rpc/contract_types.ts";
 import type { FinalHandler, Handler, Method } from "../rpc/method.ts";
-import type { CallAuthenticator } from "../rpc/methods.ts";
 import type { TellOptions } from "../rpc/remote.ts";
 import { dialNativeSession } from "../transport/dial_native.ts";
 import { ConsoleLogger } from "./console_logger.ts";
 import { PageLog } from "./page_log.ts";
-import { checkPageOptions, type KiteOptions, type PageClientOptions } from "./options.ts";
-
-/** A page does not authenticate the remotes that it dials. If one must authenticate, it is refused. */
-const NO_AUTHENTICATORS: CallAuthenticator = Object.freeze({
-  authenticate: () => {
-    throw new KiteError("authenticationError", "A kite in a page has no authenticators");
-  },
-});
+import {
+  checkPageClientOptions,
+  checkPageOptions,
+  type KiteOptions,
+  type PageClientOptions,
+} from "./options.ts";
 
 /**
  * A kite in a web page: it calls methods of other kites, which call its methods back over the same
@@ -70,19 +63,22 @@ export class Kite implements AsyncDisposable {
     const own = checkPageOptions(options);
     const { username = "unknown", environment = "unknown", region = "unknown" } = own;
     const { transport = "auto", handshakeTimeout = 10_000, logLevel = "INFO" } = own;
-    const id = own.id ?? crypto.randomUUID();
+    const id = own.id ?? randomUuid();
     this.#options = own;
     this.log = own.logger ?? new ConsoleLogger(name, logLevel);
     this.#core = new CallingCore({
       identity: { username, environment, name, version, region, hostname: "browser", id },
       log: this.log,
       eventLog: new PageLog(this.log, logLevel === "DEBUG"),
-      methods: { handling: "method", authenticates: true, authenticators: NO_AUTHENTICATORS },
+      // The page has chosen whom it dials.
+      methods: { handling: "method", authenticates: false, authenticators: undefined },
       limits: { ...DEFAULT_LIMITS, ...own.limits },
       timeout: own.timeout ?? 15_000,
       clientDefaults: { transport, handshakeTimeout, ca: [] },
       dialSession: dialNativeSession,
-      compact: own.compact ?? true,
+      checkClientOptions: checkPageClientOptions,
+      compact: true,
+      newCompactCodec: own.compact?.newCodec,
     });
     this.handle("kite.ping", () => "pong");
     this.handle("kite.echo", ({ args }) => args.values[0] ?? null);
@@ -105,26 +101,8 @@ export class Kite implements AsyncDisposable {
    * @returns the method, to set its hooks and throttling
    * @throws {KiteError} `configError` for a name or handler that cannot be used
    */
-  handle(name: string, handler: Handler): Method;
-  /**
-   * Adds a method whose arguments are checked before it runs.
-   *
-   * @param schemas schemas of any library that follows Standard Schema
-   */
-  handle<const S extends MethodSchemas>(
-    name: string,
-    schemas: S,
-    implementation: ImplementOf<S>,
-  ): Method;
-  handle(
-    name: string,
-    given: Handler | MethodSchemas,
-    implementation?: (...args: never[]) => unknown,
-  ): Method {
-    const { methods } = this.#core;
-    if (implementation === undefined) return methods.handle(name, given as Handler);
-    const schemas = given as MethodSchemas;
-    return methods.handle(name, schemaHandler(name, schemas, implementation), schemas);
+  handle(name: string, handler: Handler): Method {
+    return this.#core.methods.handle(name, handler);
   }
 
   /**
@@ -281,6 +259,7 @@ export class Kite implements AsyncDisposable {
   #finder(): KontrolFinder {
     return this.#kontrol ??= new KontrolFinder({
       kontrolUrls: this.#options.kontrolUrl ?? [],
+      kontrolSettings: "kontrolUrl",
       timeout: this.#options.timeout ?? 15_000,
       credentials: () => this.#options.kontrolAuthentication,
       newClient: (url, options, hooks) => this.#core.newClient(url, options, hooks),

@@ -1,6 +1,6 @@
-import { checkAuthentication, type ClientOptions } from "../client_options.ts";
+import { checkAuthentication, type ClientOptions, COMMON_CHECKS } from "../client_options.ts";
 import {
-  checkBoolean,
+  checkAnyObject,
   checkLimits,
   checkLogger,
   checkName,
@@ -14,6 +14,7 @@ import type { Logger } from "../log.ts";
 import { LOG_LEVELS, type LogLevel } from "../log_level.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Authentication } from "../rpc/codec.ts";
+import type { CompactMessages } from "./compact.ts";
 import { CLIENT_TRANSPORTS, type ClientTransport } from "../transport/dial.ts";
 
 /** The settings of a kite in a web page. */
@@ -73,11 +74,12 @@ export interface KiteOptions {
    */
   readonly handshakeTimeout?: number;
   /**
-   * Use compact messages with other kites of this library.
+   * Uses compact messages with other kites of this library: {@linkcode compactMessages}. They save the
+   * identity and the token in each call, and time.
    *
-   * @default true
+   * @default none
    */
-  readonly compact?: boolean;
+  readonly compact?: CompactMessages;
   /**
    * This level and those before it are logged.
    *
@@ -110,7 +112,7 @@ const CHECKS: Checks<KiteOptions> = Object.freeze({
   transport: checkWord(CLIENT_TRANSPORTS),
   timeout: checkWait,
   handshakeTimeout: checkWait,
-  compact: checkBoolean,
+  compact: checkAnyObject,
   logLevel: checkWord(LOG_LEVELS),
   logger: checkLogger,
   limits: checkLimits,
@@ -125,4 +127,13 @@ export function checkPageOptions(
   options: KiteOptions,
 ): Omit<KiteOptions, "kontrolUrl"> & { readonly kontrolUrl?: readonly string[] } {
   return checkOptions("", options, CHECKS) as ReturnType<typeof checkPageOptions>;
+}
+
+/**
+ * Checks the options of a client in a page.
+ *
+ * @throws {KiteError} `configError` that names the option and what it accepts
+ */
+export function checkPageClientOptions(options: PageClientOptions): PageClientOptions {
+  return checkOptions("", options, COMMON_CHECKS);
 }

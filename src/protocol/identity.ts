@@ -109,12 +109,10 @@ export function validateField(
   value: unknown,
   nameLength: number = DEFAULT_LIMITS.nameLength,
 ): asserts value is string {
-  if (typeof value !== "string") throw wrong(field, value, "must be text");
-  if (value === "") throw wrong(field, value, "must not be empty");
-  if (value.includes("/")) throw wrong(field, value, 'must be text without "/"');
-  if (value.length > nameLength) {
-    throw wrong(field, value, `must be text of at most ${nameLength} characters`);
-  }
+  const isRight = typeof value === "string" && value !== "" && value.length <= nameLength &&
+    !value.includes("/");
+  if (isRight) return;
+  throw wrong(field, value, `must be text of 1 to ${nameLength} characters without "/"`);
 }
 
 /**

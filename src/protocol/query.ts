@@ -1,6 +1,6 @@
 import { parseVersionQuery, type VersionMatcher } from "./constraint.ts";
 import { KiteError } from "./errors.ts";
-import { IDENTITY_FIELDS, type KiteIdentity } from "./identity.ts";
+import { IDENTITY_FIELDS, type KiteIdentity, validateField } from "./identity.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { cannotUse, unknownName } from "./refusal.ts";
 
@@ -49,7 +49,8 @@ function readFields(value: unknown, nameLength: number = DEFAULT_LIMITS.nameLeng
   for (const field of IDENTITY_FIELDS) {
     const text = Object.hasOwn(given, field) ? given[field] : undefined;
     if (text === undefined || text === null || text === "") continue;
-    query[field] = readField(field, text, nameLength);
+    validateField(`query field ${field}`, text, nameLength);
+    query[field] = text;
   }
   if (isEmptyQuery(query)) throw new KiteError("argumentError", "all query fields are empty");
   return query;
@@ -96,10 +97,4 @@ export function queryMatcher(query: KontrolQuery): (identity: KiteIdentity) => b
     for (const field of wanted) if (identity[field] !== query[field]) return false;
     return versionFits === undefined || versionFits(identity.version);
   };
-}
-
-function readField(field: string, value: unknown, nameLength: number): string {
-  if (typeof value === "string" && value.length <= nameLength && !value.includes("/")) return value;
-  const rule = `must be text of at most ${nameLength} characters without "/"`;
-  throw cannotUse(`query field ${field}`, rule, { value, type: "argumentError" });
 }

@@ -13,13 +13,12 @@ export interface Version {
   readonly metadata: string;
 }
 
-const NUMBERS = String.raw`\d+(?:\.\d+)*`;
-const PARTS = String.raw`[\dA-Za-z~-]*(?:\.[\dA-Za-z~-]+)*`;
 // A prerelease that begins with a letter needs no "-": 1.2beta.
-const PRERELEASE = String.raw`-(\d${PARTS})|-?([A-Za-z~-]${PARTS})`;
-const VERSION = new RegExp(
-  String.raw`^v?(${NUMBERS})(?:${PRERELEASE})?(?:\+([\dA-Za-z~-]+(?:\.[\dA-Za-z~-]+)*))?$`,
-);
+const VERSION =
+  /^v?(\d+(?:\.\d+)*)(?:-(\d[\dA-Za-z~-]*(?:\.[\dA-Za-z~-]+)*)|-?([A-Za-z~-][\dA-Za-z~-]*(?:\.[\dA-Za-z~-]+)*))?(?:\+([\dA-Za-z~-]+(?:\.[\dA-Za-z~-]+)*))?$/;
+/** The same with exactly three numbers, which JavaScript represents exactly, and no `v`. */
+const THREE_PARTS =
+  /^\d{1,15}(?:\.\d{1,15}){2}(?:[A-Za-z~-][\dA-Za-z~-]*(?:\.[\dA-Za-z~-]+)*)?(?:\+[\dA-Za-z~-]+(?:\.[\dA-Za-z~-]+)*)?$/;
 const INTEGER = /^-?\d+$/;
 
 /**
@@ -51,7 +50,7 @@ export function readVersion(text: string): Version | undefined {
 
 /** True for a version that a kite may have: exactly three numbers, no leading `v`. */
 export function isThreePartVersion(text: string): boolean {
-  return !text.startsWith("v") && readVersion(text)?.given === 3;
+  return THREE_PARTS.test(text);
 }
 
 /**

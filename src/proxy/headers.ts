@@ -18,22 +18,23 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 export function valuesOf(rawHeaders: readonly string[], name: string): string[] {
   const values: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]!.toLowerCase() === name) values.push(rawHeaders[i + 1]!);
+    const each = rawHeaders[i]!;
+    if (each.length === name.length && each.toLowerCase() === name) values.push(rawHeaders[i + 1]!);
   }
   return values;
 }
 
 /** Copies headers, except for hop-by-hop headers and those in `besides`. */
 export function endToEnd(rawHeaders: readonly string[], ...besides: string[]): string[] {
-  const dropped = new Set([...HOP_BY_HOP, ...besides]);
-  for (const name of valuesOf(rawHeaders, "connection").join(",").split(",")) {
-    const listed = name.trim().toLowerCase();
+  const listed = valuesOf(rawHeaders, "connection")
+    .flatMap((value) => value.toLowerCase().split(",").map((name) => name.trim()))
     // `Connection` must not remove the headers that frame the body.
-    if (listed !== "content-length") dropped.add(listed);
-  }
+    .filter((name) => name !== "content-length");
   const kept: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (!dropped.has(rawHeaders[i]!.toLowerCase())) kept.push(rawHeaders[i]!, rawHeaders[i + 1]!);
+    const name = rawHeaders[i]!.toLowerCase();
+    if (HOP_BY_HOP.has(name) || besides.includes(name) || listed.includes(name)) continue;
+    kept.push(rawHeaders[i]!, rawHeaders[i + 1]!);
   }
   return kept;
 }

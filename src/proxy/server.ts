@@ -9,7 +9,7 @@ import { readTextFileSync } from "../runtime/files.ts";
 import { ForwardingServer } from "../runtime/forwarding/server.ts";
 import type { Decision, RequestHead, Upstream } from "../runtime/forwarding/types.ts";
 import { serve } from "../runtime/serve.ts";
-import type { RunningServer } from "../runtime/serving.ts";
+import { forwardedPeer, type RunningServer, type ServeHandler } from "../runtime/serving.ts";
 import { endToEnd, hasPassed, requestHeaders, valuesOf } from "./headers.ts";
 import type { ProxyLimits } from "./limits.ts";
 import { readTarget, type Target } from "./target.ts";
@@ -66,6 +66,11 @@ export interface ProxyKind {
   decide(head: RequestHead, target: Target): Decision | undefined | Promise<Decision | undefined>;
 }
 
+interface ForwardedHeaders {
+  readonly host: string;
+  readonly headers: readonly string[];
+}
+
 const DEFAULT_PORT = 3999;
 const DEFAULT_DEADLINE = 5_000;
 
@@ -79,6 +84,8 @@ export class ProxyServer {
   readonly #kind: ProxyKind;
   readonly #options: ProxyOptions;
   readonly #tls: TlsPair | undefined;
+  /** The headers that were forwarded for those of a request. */
+  readonly #forwarded = new WeakMap<readonly string[], ForwardedHeaders>();
   #server: ForwardingServer | undefined;
   #inner: RunningServer | undefined;
   #own: Upstream | undefined;
@@ -135,7 +142,9 @@ export class ProxyServer {
     if (this.#server !== undefined) {
       throw new KiteError("configError", "Cannot listen: the proxy already listens");
     }
-    const inner = await serve((request) => this.kite.fetch(request, clientOf(request)), {
+    const handler: ServeHandler = (request, peer) =>
+      this.kite.fetch(request, forwardedPeer(peer, clientOf(request).remoteAddress));
+    const inner = await serve(handler, {
       hostname: "127.0.0.1",
       port: 0,
       onError: (error) => this.#report(error),
@@ -187,11 +196,17 @@ export class ProxyServer {
   ): Decision {
     const { hostname, port } = upstream;
     const host = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+    // A client mostly sends the same headers again, which are then the same array.
+    let former = this.#forwarded.get(head.rawHeaders);
+    if (former?.host !== host) {
+      former = { host, headers: requestHeaders(head, host, this.kite.id) };
+      this.#forwarded.set(head.rawHeaders, former);
+    }
     return {
       kind: "forward",
       upstream,
       target,
-      headers: requestHeaders(head, host, this.kite.id),
+      headers: former.headers,
       ...(enter === undefined ? {} : { enter }),
     };
   }

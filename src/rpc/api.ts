@@ -1,18 +1,24 @@
 import { KiteError } from "../protocol/errors.ts";
-import type { Api, Contract, ContractMethod, MethodSchemas } from "./contract_types.ts";
-import type { ApiOptions, RemoteKite, TellOptions } from "./remote.ts";
-import { RemoteItems } from "./remote_items.ts";
-import { validateValue } from "./validate.ts";
+import type { Api, Contract, ContractMethod } from "./contract_types.ts";
+import type { ApiOptions, RemoteKite } from "./remote.ts";
 
 /** The methods of a remote that typed functions use. */
 export type Teller = Pick<RemoteKite, "tellWith">;
 
-type Check = (value: unknown) => unknown;
+/**
+ * A method of a contract, from the caller's point of view. It brings the code of typed calls, which
+ * only programs with contracts load.
+ */
+export interface CallableMethod extends ContractMethod {
+  /** Creates the function that a caller gets. */
+  createCall(remote: Teller, name: string, options: ApiOptions): unknown;
+}
 
 /**
  * Creates the typed functions of a contract for one remote.
  *
  * @param options options of every call; those given with a call override them
+ * @throws {KiteError} `configError` if a member of the contract was not made by `method`
  */
 export function createApi<C extends Contract>(
   remote: Teller,
@@ -20,62 +26,19 @@ export function createApi<C extends Contract>(
   options: ApiOptions = {},
 ): Api<C> {
   const functions: Record<string, unknown> = {};
-  for (const [name, declared] of Object.entries<ContractMethod>(contract)) {
-    functions[name] = createFunction(remote, name, declared.schemas, options);
+  for (const [name, declared] of Object.entries(contract)) {
+    checkMethod<CallableMethod>(name, declared, "createCall");
+    functions[name] = declared.createCall(remote, name, options);
   }
   return Object.freeze(functions) as Api<C>;
 }
 
-function createFunction(
-  remote: Teller,
+/** Checks a member of a contract, which callers without types may have made themselves. */
+export function checkMethod<Declared extends ContractMethod>(
   name: string,
-  schemas: MethodSchemas | undefined,
-  { validateResults = false, ...defaults }: ApiOptions,
-): unknown {
-  if (schemas === undefined) {
-    return (...args: unknown[]) => remote.tellWith(defaults, name, ...args);
-  }
-  const { args: { length: arity } = [], result, items, idempotent } = schemas;
-  const base: TellOptions = idempotent === undefined ? defaults : { ...defaults, idempotent };
-  const call = (args: unknown[]): Promise<unknown> => {
-    if (args.length <= arity) return remote.tellWith(base, name, ...args);
-    const last = callOptions(name, arity, args.slice(arity));
-    return remote.tellWith({ ...base, ...last }, name, ...args.slice(0, arity));
-  };
-  const check = (schema: MethodSchemas["result"], place: string): Check | undefined =>
-    schema === undefined || !validateResults ? undefined : (value) =>
-      validateValue(schema, value, {
-        action: `Cannot use the answer of "${name}"`,
-        place,
-        type: "invalidResponse",
-      });
-  if (items !== undefined) {
-    const checkItem = check(items, "item");
-    return (...args: unknown[]) => {
-      const own = callOptions(name, arity, args.slice(arity));
-      return new RemoteItems({
-        name,
-        options: { ...base, ...own },
-        call: (options) => remote.tellWith(options, name, ...args.slice(0, arity)),
-        check: checkItem,
-      });
-    };
-  }
-  const checkResult = check(result, "result");
-  if (checkResult === undefined) return (...args: unknown[]) => call(args);
-  return async (...args: unknown[]) => await checkResult(await call(args));
-}
-
-/** @param rest what follows the arguments that the contract declares */
-function callOptions(name: string, arity: number, rest: readonly unknown[]): TellOptions {
-  const [options] = rest;
-  if (rest.length <= 1) {
-    if (options === undefined) return {};
-    if (typeof options === "object" && options !== null && !Array.isArray(options)) return options;
-  }
-  throw new KiteError(
-    "argumentError",
-    `Cannot call "${name}": it takes ${arity} argument${arity === 1 ? "" : "s"}, ` +
-      "and then an object of options",
-  );
+  declared: ContractMethod,
+  member: keyof Declared,
+): asserts declared is Declared {
+  if (typeof (declared as Declared | undefined)?.[member] === "function") return;
+  throw new KiteError("configError", `Cannot use "${name}" in a contract: must be a method(…)`);
 }

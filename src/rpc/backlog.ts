@@ -38,6 +38,8 @@ export class Backlog {
   #sizes: number[] = [];
   #next = 0;
   #end: CloseInfo | undefined;
+  /** The pause until the next turn. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(host: BacklogHost, limits: Limits, inFlight: InFlight) {
     this.#host = host;
@@ -73,9 +75,13 @@ export class Backlog {
     for (; this.#next < this.#messages.length; this.#next++) {
       this.#inFlight.remove(this.#sizes[this.#next]!);
     }
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#drain();
   }
 
   readonly #drain = (): void => {
+    this.#timer = undefined;
     const end = performance.now() + SLICE;
     for (let credit = SLICE_CREDIT; this.#next < this.#messages.length;) {
       const message = this.#messages[this.#next]!;
@@ -97,6 +103,6 @@ export class Backlog {
       this.#sizes = this.#sizes.slice(this.#next);
       this.#next = 0;
     }
-    setTimeout(this.#drain, 0);
+    this.#timer = setTimeout(this.#drain, 0);
   }
 }

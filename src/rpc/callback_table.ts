@@ -232,8 +232,7 @@ export class CallbackTable {
     this.#hasWarned = true;
     this.#warn(
       `the remote holds ${this.#byId.size} functions of at most ${this.#most} ` +
-        `(limit: callbacksPerSession); when there are more, those of ended calls that were unused ` +
-        `longest are freed: release functions, or pass { callbacks: "call" } or "session"`,
+        `(limit: callbacksPerSession); release functions, or pass { callbacks: "call" }`,
     );
   }
 }

@@ -6,12 +6,12 @@ import { Timer } from "../runtime/timer.ts";
 import { exceedsBytes } from "../transport/byte_length.ts";
 import { errorObject } from "./answer.ts";
 import type { IncomingRequest } from "./codec.ts";
+import { EncodedResult } from "./encoded_result.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
 import { FIRST_CREDIT, readFirstCredit } from "./first_credit.ts";
 import type { InFlight } from "./in_flight.ts";
 import type { MessageSender } from "./message_sender.ts";
 import { closeSource } from "./outgoing_stream.ts";
-import { RawJson } from "./raw_json.ts";
 import { IncomingCall, type KiteRequest, type RequestOrigin } from "./request.ts";
 import type { RequestLife } from "./request_life.ts";
 
@@ -86,7 +86,6 @@ export class CallsIn {
 
   /** Returns why a further request is refused; undefined if it can run. */
   #refusal(bytes: number): string | undefined {
-    if (this.#running === 0) return this.#inFlight.hasRoom(bytes) ? undefined : NO_ROOM;
     const { inFlightRequests } = this.#sender.limits;
     if (this.#running >= inFlightRequests) {
       return `${inFlightRequests} requests are running already (limit: inFlightRequests)`;
@@ -196,8 +195,7 @@ export class CallsIn {
     if (responseId === undefined || !sender.isOpen) return dropResult(result);
     try {
       const can = sender.extensions.forAnswer;
-      const escaped = RawJson.escapedOf(result);
-      if (escaped !== undefined) sender.sendRaw(responseId, escaped, can);
+      if (EncodedResult.is(result)) result.send(sender, responseId, can);
       else {
         const codec = can === undefined ? sender.codec : sender.plain;
         const functions = sender.functionsIn(result);

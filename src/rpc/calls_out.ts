@@ -5,7 +5,7 @@ import { failedCall } from "./call_failure.ts";
 import type { Authentication, Codec, OutgoingRequest, RequestHead } from "./codec.ts";
 import { disconnected } from "./disconnected.ts";
 import { asKiteError, type ConversationHost } from "./host.ts";
-import { EXPECTS_STREAM, FIRST_CREDIT, writeFirstCredit } from "./first_credit.ts";
+import { EXPECTS_STREAM, type ExpectsStream, FIRST_CREDIT } from "./first_credit.ts";
 import type { MessageSender } from "./message_sender.ts";
 import { LAST_ID } from "./tracked.ts";
 import { type PendingCall, PendingCalls } from "./pending_calls.ts";
@@ -151,9 +151,14 @@ export class CallsOut {
       const reason = `${pendingCalls} calls wait already (limit: pendingCalls)`;
       return new KiteError("limitError", reason);
     }
-    const isStream = (options as { [EXPECTS_STREAM]?: true })[EXPECTS_STREAM] === true &&
-      sender.extensions.has("stream/1");
-    if (isStream) return this.#callStream(options, method, args, resolve);
+    const expect = (options as ExpectsStream)[EXPECTS_STREAM];
+    if (expect !== undefined && sender.extensions.has("stream/1")) {
+      return expect(sender, resolve, (credit, settle) => {
+        const meta = { ...options.meta, [FIRST_CREDIT]: credit };
+        const plain: ExpectsStream = { ...options, meta, [EXPECTS_STREAM]: undefined };
+        return this.#call(plain, method, args, settle);
+      });
+    }
     const responseId = sender.ids.take();
     let functions: readonly FoundFunction[];
     try {
@@ -193,29 +198,6 @@ export class CallsOut {
       };
     this.#pending.add(responseId, call);
     return undefined;
-  }
-
-  /** Begins a call whose answer should be a stream, with the first credit for it. */
-  #callStream(
-    options: TellOptions,
-    method: string,
-    args: readonly unknown[],
-    resolve: (result: unknown) => void,
-  ): KiteError | undefined {
-    try {
-      const { stream, firstCredit } = this.#sender.streams.expect();
-      const meta = { ...options.meta, [FIRST_CREDIT]: writeFirstCredit(firstCredit) };
-      const error = this.#call(
-        { ...options, meta, [EXPECTS_STREAM]: undefined } as TellOptions,
-        method,
-        args,
-        (result) => resolve(stream.settle(result)),
-      );
-      if (error !== undefined) stream.settle(undefined);
-      return error;
-    } catch (error) {
-      return asKiteError(error, "argumentError");
-    }
   }
 
   /** Returns a function that releases the functions and the signal of a call when it ends. */

@@ -1,7 +1,7 @@
 import { type FoundFunction, stringify } from "../dnode/scrub.ts";
 import { placeCallbacks, readCallbacks, type RemoteValues } from "../dnode/unscrub.ts";
 import type { KiteErrorType } from "../protocol/errors.ts";
-import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
+import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Message } from "../transport/message.ts";
 import type {
@@ -12,20 +12,18 @@ import type {
   OutgoingRequest,
   RequestHead,
 } from "./codec.ts";
-import { type Head, readAuthentication, readTimeout } from "./head.ts";
+import { type Head, readHead, readTimeout } from "./head.ts";
 import { type Metadata, readOutcome } from "./metadata.ts";
 
-/** The first element of a compact message (docs/protocol.md §8). */
-const KIND = Object.freeze({
-  head: 0,
-  request: 1,
-  result: 2,
-  error: 3,
-  invoke: 4,
-  cancel: 5,
-  release: 6,
-  revoke: 7,
-});
+// The first element of a compact message (docs/protocol.md §8).
+const HEAD = 0;
+const REQUEST = 1;
+const RESULT = 2;
+const ERROR = 3;
+const INVOKE = 4;
+const CANCEL = 5;
+const RELEASE = 6;
+const REVOKE = 7;
 
 /** The index of the element that may contain functions, in a request and in other messages. */
 const ARGS_AT = 3;
@@ -43,6 +41,12 @@ const LEVELS_SAVED = 2;
 
 const NO_EXTRA: Extra = Object.freeze({});
 
+/** Creates the codec of one conversation. */
+export type NewCompactCodec = (limits: Limits) => CompactCodec;
+
+/** See {@linkcode NewCompactCodec}. */
+export const newCompactCodec: NewCompactCodec = (limits) => new CompactCodec(limits);
+
 /** Encodes and decodes compact messages between kites of this library (docs/protocol.md §8). */
 export class CompactCodec implements Codec {
   readonly #limits: Limits;
@@ -57,10 +61,7 @@ export class CompactCodec implements Codec {
 
   constructor(limits: Limits) {
     this.#limits = limits;
-    this.#caller = {
-      kite: readIdentity(undefined, limits.nameLength),
-      authentication: undefined,
-    };
+    this.#caller = readHead({}, limits.nameLength);
   }
 
   head(
@@ -70,7 +71,7 @@ export class CompactCodec implements Codec {
   ): RequestHead {
     this.#timeout = timeout;
     const head = { kite, authentication: authentication ?? null, timeout: stated(timeout) };
-    return { text: "", message: `[${KIND.head},${JSON.stringify(head)}]` };
+    return { text: "", message: `[${HEAD},${JSON.stringify(head)}]` };
   }
 
   request(request: OutgoingRequest): string {
@@ -82,7 +83,7 @@ export class CompactCodec implements Codec {
     let extra = callbacksText(functions, ids, ARGS_AT);
     if (timeout !== this.#timeout) extra = joined(extra, `"timeout":${stated(timeout) ?? 0}`);
     if (meta !== undefined) extra = joined(extra, `"meta":${JSON.stringify(meta)}`);
-    return `[${KIND.request},${responseId},${this.#methodText},${stringify(args, functions)}${
+    return `[${REQUEST},${responseId},${this.#methodText},${stringify(args, functions)}${
       extraText(extra)
     }]`;
   }
@@ -93,30 +94,30 @@ export class CompactCodec implements Codec {
     functions: readonly FoundFunction[],
     ids: readonly number[],
   ): string {
-    return `[${KIND.result},${responseId},${stringify(result, functions)}${
+    return `[${RESULT},${responseId},${stringify(result, functions)}${
       extraText(callbacksText(functions, ids, VALUE_AT))
     }]`;
   }
 
   /** Encodes a successful answer whose result is already encoded as JSON. */
   rawResult(responseId: number, json: string): string {
-    return `[${KIND.result},${responseId},${json}]`;
+    return `[${RESULT},${responseId},${json}]`;
   }
 
   error(responseId: number, error: Readonly<Record<string, unknown>>): string {
-    return `[${KIND.error},${responseId},${JSON.stringify(error)}]`;
+    return `[${ERROR},${responseId},${JSON.stringify(error)}]`;
   }
 
   cancel(responseId: number): string {
-    return `[${KIND.cancel},${responseId}]`;
+    return `[${CANCEL},${responseId}]`;
   }
 
   release(ids: readonly number[]): string {
-    return `[${KIND.release},[${ids}]]`;
+    return `[${RELEASE},[${ids}]]`;
   }
 
   revoke(ids: readonly number[]): string {
-    return `[${KIND.revoke},[${ids}]]`;
+    return `[${REVOKE},[${ids}]]`;
   }
 
   invoke(
@@ -125,7 +126,7 @@ export class CompactCodec implements Codec {
     functions: readonly FoundFunction[],
     ids: readonly number[],
   ): string {
-    return `[${KIND.invoke},${id},${stringify(args, functions)}${
+    return `[${INVOKE},${id},${stringify(args, functions)}${
       extraText(callbacksText(functions, ids, VALUE_AT))
     }]`;
   }
@@ -139,36 +140,41 @@ export class CompactCodec implements Codec {
   decode(message: unknown[], remote: RemoteValues): Incoming {
     const [kind, id] = message;
     switch (kind) {
-      case KIND.request:
+      case REQUEST:
         return this.#request(message, remote);
-      case KIND.result:
+      case RESULT:
         if (!isId(id)) return broken("an answer without an id");
         return this.#place(message, VALUE_AT, remote) ??
           { kind: "result", id, result: message[VALUE_AT] };
-      case KIND.error:
+      case ERROR:
         return isId(id)
           ? { kind: "error", id, error: message[VALUE_AT] }
           : broken("an answer without an id");
-      case KIND.invoke: {
+      case INVOKE: {
         const args = message[VALUE_AT];
         if (!isId(id) || !Array.isArray(args)) return broken("no id, or arguments is not an array");
         return this.#place(message, VALUE_AT, remote) ?? { kind: "invoke", id, args };
       }
-      case KIND.cancel:
+      case CANCEL:
         return isId(id) ? { kind: "cancel", id } : broken("no call to cancel is named");
-      case KIND.release:
+      case RELEASE:
         return Array.isArray(id)
           ? { kind: "release", ids: id.filter(isId) }
           : broken("no functions to release are named");
-      case KIND.revoke:
+      case REVOKE:
         return Array.isArray(id)
           ? { kind: "revoke", ids: id.filter(isId) }
           : broken("no functions to revoke are named");
-      case KIND.head:
+      case HEAD:
         return this.#readHead(id);
       default:
         return broken("no kind of message that is known");
     }
+  }
+
+  /** Returns how many levels of nesting fewer a message has than the same message in plain form. */
+  levelsSaved(message: readonly unknown[]): number {
+    return message[0] === INVOKE ? 0 : LEVELS_SAVED;
   }
 
   /** Returns which call or request a message belongs to that cannot be read. */
@@ -176,8 +182,8 @@ export class CompactCodec implements Codec {
     const [kind, id] = message;
     const refusal = { kind: "broken", type, reason } as const;
     if (!isId(id)) return refusal;
-    if (kind === KIND.request) return { ...refusal, responseId: id };
-    const isAnswer = kind === KIND.result || kind === KIND.error;
+    if (kind === REQUEST) return { ...refusal, responseId: id };
+    const isAnswer = kind === RESULT || kind === ERROR;
     return isAnswer ? { ...refusal, callId: id } : refusal;
   }
 
@@ -218,12 +224,8 @@ export class CompactCodec implements Codec {
 
   #readHead(value: unknown): Incoming {
     if (typeof value !== "object" || value === null) return broken("a head must be an object");
-    const { kite, authentication, timeout } = value as Record<string, unknown>;
-    this.#caller = {
-      kite: readIdentity(kite, this.#limits.nameLength),
-      authentication: readAuthentication(authentication),
-    };
-    this.#callerTimeout = readTimeout(timeout);
+    this.#caller = readHead(value, this.#limits.nameLength);
+    this.#callerTimeout = readTimeout((value as { timeout?: unknown }).timeout);
     return { kind: "none" };
   }
 
@@ -243,16 +245,11 @@ export class CompactCodec implements Codec {
       return this.refused(message, "limitError", reason);
     }
     // Arguments are always an array, but a result may itself be a function.
-    const least = message[0] === KIND.result ? 1 : 2;
+    const least = message[0] === RESULT ? 1 : 2;
     const within = places.filter(({ path }) => path[0] === index && path.length >= least);
     placeCallbacks(message, within, remote);
     return undefined;
   }
-}
-
-/** Returns how many levels of nesting fewer a message has than the same message in plain form. */
-export function levelsSaved(message: readonly unknown[]): number {
-  return message[0] === KIND.invoke ? 0 : LEVELS_SAVED;
 }
 
 function readExtra(value: unknown): Extra {

@@ -1,6 +1,6 @@
 import type { Callback } from "../dnode/scrub.ts";
 import type { RemoteValues } from "../dnode/unscrub.ts";
-import type { KiteError } from "../protocol/errors.ts";
+import type { KiteError, KiteErrorType } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import { type Message, sizeOf } from "../transport/message.ts";
 import type { CloseInfo, Session, SessionHandler } from "../transport/session.ts";
@@ -11,7 +11,6 @@ import { CallsIn } from "./calls_in.ts";
 import { CallsOut } from "./calls_out.ts";
 import { readError } from "./answer.ts";
 import type { Authentication, Incoming, IncomingBroken, IncomingInvoke } from "./codec.ts";
-import { levelsSaved } from "./compact_codec.ts";
 import type { DnodeCodec } from "./dnode_codec.ts";
 import { Extensions, offeredExtensions } from "./extensions.ts";
 import { disconnected } from "./disconnected.ts";
@@ -19,7 +18,7 @@ import type { ConversationHost } from "./host.ts";
 import { InFlight } from "./in_flight.ts";
 import { MessageSender } from "./message_sender.ts";
 import type { RemoteKite, TellOptions } from "./remote.ts";
-import type { KiteRequest, RequestOrigin } from "./request.ts";
+import type { KiteRequest, RefuseCall, RequestOrigin } from "./request.ts";
 import { RequestLives } from "./request_life.ts";
 
 /** The sizes of the tables of one conversation. */
@@ -45,8 +44,8 @@ export interface ConversationOptions {
   readonly ids: IdCounter;
   /** Whether requests of the remote must authenticate (docs/protocol.md §5). */
   readonly authenticates: boolean;
-  /** The origin of a page that may call no methods without authentication. */
-  readonly foreignOrigin?: string;
+  /** Creates the error of calls of methods without authentication, if the remote must not make any. */
+  readonly refuseUnauthenticated?: RefuseCall | undefined;
   /** Returns the authentication to send; called before each request. */
   readonly credentials: () => Authentication | undefined;
   /**
@@ -56,7 +55,7 @@ export interface ConversationOptions {
    */
   readonly concurrentCallbacks?: boolean;
   /**
-   * Offer compact messages to the remote.
+   * Offer compact messages to the remote, if the kite has a codec for them.
    *
    * @default true
    */
@@ -78,7 +77,7 @@ export interface ConversationOptions {
 export class Conversation implements SessionHandler, RequestOrigin, BacklogHost {
   readonly remote: RemoteKite;
   readonly authenticates: boolean;
-  readonly foreignOrigin: string | undefined;
+  readonly refuseUnauthenticated: RefuseCall | undefined;
   readonly #host: ConversationHost;
   readonly #session: Session;
   readonly #options: ConversationOptions;
@@ -102,11 +101,12 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     this.#options = options;
     this.remote = options.remote;
     this.authenticates = options.authenticates;
-    this.foreignOrigin = options.foreignOrigin;
-    this.#offersCompact = options.compact ?? true;
+    this.refuseUnauthenticated = options.refuseUnauthenticated;
+    this.#offersCompact = host.newCompactCodec !== undefined && (options.compact ?? true);
     this.#sender = new MessageSender(
       session,
       options.codec,
+      host.newCompactCodec,
       new Extensions(offeredExtensions(this.#offersCompact)),
       options.ids,
       host.limits,
@@ -186,10 +186,10 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
     const { nesting } = this.#host.limits;
     const size = typeof message === "string"
       ? message.length
-      : sizeOf(message, nesting - levelsSaved(message));
+      : sizeOf(message, nesting - (this.#sender.compact?.levelsSaved(message) ?? 0));
     if (size < 0) {
       const reason = `message nested deeper than ${nesting} (limit: nesting)`;
-      return this.#refuse(this.#sender.compact.refused(message, "limitError", reason));
+      return this.#refuse(this.#refused(message, "limitError", reason));
     }
     if (this.#backlog !== undefined) return this.#wait(this.#backlog, message, size);
     if ((this.#credit -= costOf(size)) <= 0) {
@@ -260,9 +260,14 @@ export class Conversation implements SessionHandler, RequestOrigin, BacklogHost 
   }
 
   #decodeCompact(message: unknown[]): Incoming {
-    return this.#offersCompact
-      ? this.#sender.compact.decode(message, this.#remoteValues)
-      : this.#sender.compact.refused(message, "argumentError", "compact messages are disabled");
+    const codec = this.#offersCompact ? this.#sender.compact : undefined;
+    return codec?.decode(message, this.#remoteValues) ??
+      this.#refused(message, "argumentError", "compact messages are disabled");
+  }
+
+  /** Returns which call or request a message belongs to that cannot be read. */
+  #refused(message: Message, type: KiteErrorType, reason: string): IncomingBroken {
+    return this.#sender.compact?.refused(message, type, reason) ?? { kind: "broken", type, reason };
   }
 
   #wait(backlog: Backlog, message: Message, size: number): void {

@@ -9,11 +9,11 @@ import {
   type RemoteValues,
 } from "../dnode/unscrub.ts";
 import type { KiteErrorType } from "../protocol/errors.ts";
-import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
+import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { Authentication, Codec, Incoming, OutgoingRequest, RequestHead } from "./codec.ts";
-import { type Head, readAuthentication, readTimeout } from "./head.ts";
-import { HeadMemo } from "./head_memo.ts";
+import { readHead, readTimeout } from "./head.ts";
+import type { HeadMemo } from "./head_memo.ts";
 import { type Metadata, readOutcome } from "./metadata.ts";
 
 /** Methods that cancel calls, or release and revoke functions. They are not answered. */
@@ -25,10 +25,12 @@ const REVOKE = "kite.revoke";
 /** Encodes and decodes dnode messages, compatible with Go and kite.js (docs/protocol.md §2–§4). */
 export class DnodeCodec implements Codec {
   readonly #limits: Limits;
-  readonly #memo = new HeadMemo();
+  readonly #memo: HeadMemo | undefined;
 
-  constructor(limits: Limits) {
+  /** @param memo remembers the head of the remote's requests, for a remote that sends many */
+  constructor(limits: Limits, memo?: HeadMemo) {
     this.#limits = limits;
+    this.#memo = memo;
   }
 
   head(kite: KiteIdentity, authentication: Authentication | undefined): RequestHead {
@@ -59,11 +61,6 @@ export class DnodeCodec implements Codec {
     return `{"method":${responseId},"arguments":[{"error":null,"result":${
       stringify(result, functions)
     }${canText(can)}}],"callbacks":{${callbacksText(functions, ids, '0,"result",')}}}`;
-  }
-
-  escapedResult(responseId: number, escaped: string, can?: string): string {
-    const head = `{\\"method\\":${responseId},\\"arguments\\":[{\\"error\\":null,\\"result\\":`;
-    return `${head}${escaped}${canText(can).replaceAll('"', '\\"')}}],\\"callbacks\\":{}}`;
   }
 
   error(responseId: number, error: Readonly<Record<string, unknown>>, can?: string): string {
@@ -102,7 +99,7 @@ export class DnodeCodec implements Codec {
 
   decode(text: string, remote: RemoteValues): Incoming {
     if (nestsDeeperThan(text, this.#limits.nesting)) return this.#tooDeep(text);
-    const reduced = this.#memo.reduce(text);
+    const reduced = this.#memo?.reduce(text);
     const message = parseObject(reduced ?? text);
     if (typeof message === "string") return broken(message);
     return this.#read(message, text, reduced !== undefined, remote);
@@ -139,7 +136,7 @@ export class DnodeCodec implements Codec {
     if (typeof request !== "object" || request === null || Array.isArray(request)) {
       return broken("arguments must be an array of one request object", responseId);
     }
-    const changesHead = mayChangeHead(places, message.links);
+    const changesHead = this.#memo?.mayChange(places, message.links) ?? false;
     if (changesHead && isReduced) {
       return this.#read(parseWhole(text), text, false, remote);
     }
@@ -170,7 +167,10 @@ export class DnodeCodec implements Codec {
       }
       meta = outcome;
     }
-    const { kite, authentication } = this.#readHead(method, request, newHead);
+    const { nameLength } = this.#limits;
+    const { kite, authentication } = this.#memo === undefined
+      ? readHead(request, nameLength)
+      : this.#memo.read(method, request, newHead, nameLength);
     const timeout = readTimeout(request.timeout);
     const { can } = request;
     return {
@@ -184,27 +184,6 @@ export class DnodeCodec implements Codec {
       meta,
       can,
     };
-  }
-
-  #readHead(
-    method: string,
-    request: { kite?: unknown; authentication?: unknown },
-    newHead: string | undefined,
-  ): Head {
-    const known = newHead === undefined && this.#memo.isCut(request) ? this.#memo.head : undefined;
-    const statesKite = Object.hasOwn(request, "kite");
-    const statesAuthentication = Object.hasOwn(request, "authentication");
-    if (known !== undefined && !statesKite && !statesAuthentication) return known;
-    const head = {
-      kite: known === undefined || statesKite
-        ? readIdentity(request.kite, this.#limits.nameLength)
-        : known.kite,
-      authentication: known === undefined || statesAuthentication
-        ? readAuthentication(request.authentication)
-        : known.authentication,
-    };
-    if (newHead !== undefined) this.#memo.learn(newHead, method, request, head);
-    return head;
   }
 
   /**
@@ -267,7 +246,7 @@ function notification(method: string, args: readonly number[]): string {
 }
 
 /** Encodes the names of this side's extensions as a further member. */
-function canText(can: string | undefined): string {
+export function canText(can: string | undefined): string {
   return can === undefined ? "" : `,"can":${can}`;
 }
 
@@ -304,15 +283,6 @@ function parseObject(text: string): Message | string {
 /** Parses a text from which a known head was removed. */
 function parseWhole(text: string): Message {
   return JSON.parse(text);
-}
-
-/** True if a path leads into `kite` or `authentication`. */
-function mayChangeHead(places: readonly CallbackPlace[], links: unknown): boolean {
-  if (Array.isArray(links) && links.length > 0) return true;
-  for (const { path } of places) {
-    if (path[1] === "kite" || path[1] === "authentication") return true;
-  }
-  return false;
 }
 
 function broken(reason: string, responseId?: number): Incoming {

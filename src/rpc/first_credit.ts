@@ -3,11 +3,33 @@
  * saves a round trip (docs/protocol.md §9).
  */
 
+import type { KiteError } from "../protocol/errors.ts";
+import type { MessageSender } from "./message_sender.ts";
+import type { TellOptions } from "./remote.ts";
+
 /** The metadata that holds the credit and the ids of the two functions. */
 export const FIRST_CREDIT = "kite.stream";
 
-/** Marks the options of a call whose answer should be a stream. Only the library can set it. */
+/** An option of a call whose answer should be a stream. Only the library can set it. */
 export const EXPECTS_STREAM: unique symbol = Symbol("expectsStream");
+
+/** The options of a call whose answer should be a stream. */
+export interface ExpectsStream extends TellOptions {
+  readonly [EXPECTS_STREAM]?: ExpectStream | undefined;
+}
+
+/**
+ * Begins a call whose answer should be a stream, see `expectStream`.
+ *
+ * @param resolve resolves the caller's promise
+ * @param call sends the call with the text of a first credit, and settles it with its result
+ * @returns the error if the call could not be sent
+ */
+export type ExpectStream = (
+  sender: MessageSender,
+  resolve: (result: unknown) => void,
+  call: (credit: string, settle: (result: unknown) => void) => KiteError | undefined,
+) => KiteError | undefined;
 
 /** What a caller allows before it has seen the stream. */
 export interface FirstCredit {

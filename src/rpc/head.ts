@@ -1,10 +1,24 @@
-import type { KiteIdentity } from "../protocol/identity.ts";
+import { type KiteIdentity, readIdentity } from "../protocol/identity.ts";
 import type { Authentication } from "./codec.ts";
 
 /** The part that all requests of a caller share: its identity and authentication. */
 export interface Head {
   readonly kite: KiteIdentity;
   readonly authentication: Authentication | undefined;
+}
+
+/** The two members of a head, as parsed from a message. */
+export interface StatedHead {
+  readonly kite?: unknown;
+  readonly authentication?: unknown;
+}
+
+/** Reads a head, unchecked as it comes from a remote. */
+export function readHead({ kite, authentication }: StatedHead, nameLength: number): Head {
+  return {
+    kite: readIdentity(kite, nameLength),
+    authentication: readAuthentication(authentication),
+  };
 }
 
 /** Reads the authentication that a caller sent; undefined for none. */

@@ -1,4 +1,5 @@
-import type { Head } from "./head.ts";
+import type { CallbackPlace } from "../dnode/unscrub.ts";
+import { type Head, readHead, type StatedHead } from "./head.ts";
 
 const METHOD = '{"method":"';
 const ARGUMENTS = ',"arguments":[{';
@@ -6,12 +7,6 @@ const BACKSLASH = 0x5c;
 
 /** Requests in a row with an unusual form, after which the memo is no longer used for this peer. */
 const PATIENCE = 4;
-
-/** The two members of a head, as parsed from a message. */
-export interface StatedHead {
-  readonly kite?: unknown;
-  readonly authentication?: unknown;
-}
 
 /**
  * Remembers the head of a caller's requests, its identity and token, so that this kilobyte is
@@ -32,16 +27,6 @@ export class HeadMemo {
   /** The first request is not remembered, since many callers of a Kontrol call only once. */
   #hadRequest = false;
 
-  /** The value of the remembered text. */
-  get head(): Head | undefined {
-    return this.#head;
-  }
-
-  /** True if a request contains the mark. */
-  isCut(request: object): boolean {
-    return Object.hasOwn(request, this.#mark);
-  }
-
   /** Replaces the head of a message with the mark; undefined if it is not the remembered head. */
   reduce(text: string): string | undefined {
     if (this.#text === "") return undefined;
@@ -53,13 +38,39 @@ export class HeadMemo {
     return `${text.slice(0, start)}"${this.#mark}":0,${text.slice(end)}`;
   }
 
+  /** True if a function or a link of a message may change its head after it was parsed. */
+  mayChange(places: readonly CallbackPlace[], links: unknown): boolean {
+    if (Array.isArray(links) && links.length > 0) return true;
+    for (const { path } of places) {
+      if (path[1] === "kite" || path[1] === "authentication") return true;
+    }
+    return false;
+  }
+
   /**
-   * Remembers the head of a message that was parsed as a whole.
+   * Reads the head of a request.
    *
-   * @param stated the members as parsed
-   * @param head their value
+   * @param text the message, if it was parsed as a whole and its head can be remembered
    */
-  learn(text: string, method: string, stated: StatedHead, head: Head): void {
+  read(method: string, request: StatedHead, text: string | undefined, nameLength: number): Head {
+    if (text !== undefined) {
+      const head = readHead(request, nameLength);
+      this.#learn(text, method, request, head);
+      return head;
+    }
+    const known = Object.hasOwn(request, this.#mark) ? this.#head : undefined;
+    if (known === undefined) return readHead(request, nameLength);
+    const statesKite = Object.hasOwn(request, "kite");
+    const statesAuthentication = Object.hasOwn(request, "authentication");
+    if (!statesKite && !statesAuthentication) return known;
+    const stated = readHead(request, nameLength);
+    return {
+      kite: statesKite ? stated.kite : known.kite,
+      authentication: statesAuthentication ? stated.authentication : known.authentication,
+    };
+  }
+
+  #learn(text: string, method: string, stated: StatedHead, head: Head): void {
     if (!this.#hadRequest) {
       this.#hadRequest = true;
       return;

@@ -1,6 +1,7 @@
 import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
 import type { Limits } from "../protocol/limits.ts";
+import type { NewCompactCodec } from "./compact_codec.ts";
 import type { TotalInFlight } from "./in_flight.ts";
 import type { IncomingCall, KiteRequest } from "./request.ts";
 
@@ -14,6 +15,8 @@ export interface ConversationHost {
   readonly timeout: number;
   /** Offer compact messages to remotes. */
   readonly compact: boolean;
+  /** Creates the codecs of compact messages; undefined if the kite has none. */
+  readonly newCompactCodec: NewCompactCodec | undefined;
   /** Counts the bytes in flight of all conversations. */
   readonly inFlight: TotalInFlight;
   /** Serves a request: returns the result or throws the error. */

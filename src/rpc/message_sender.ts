@@ -7,7 +7,7 @@ import { exceedsBytes } from "../transport/byte_length.ts";
 import type { Session } from "../transport/session.ts";
 import { CallbackTable, type IdCounter } from "./callback_table.ts";
 import type { Codec } from "./codec.ts";
-import { CompactCodec } from "./compact_codec.ts";
+import type { CompactCodec, NewCompactCodec } from "./compact_codec.ts";
 import type { DnodeCodec } from "./dnode_codec.ts";
 import type { Extensions } from "./extensions.ts";
 import type { InFlight } from "./in_flight.ts";
@@ -30,6 +30,7 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
   codec: Codec;
   readonly extensions: Extensions;
   readonly ids: IdCounter;
+  readonly session: Session;
   readonly limits: Limits;
   /** True after the first message in either direction. */
   hadMessage = false;
@@ -37,7 +38,6 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
   isOpen = true;
   /** Characters of all messages that were sent. */
   sentLength = 0;
-  readonly #session: Session;
   readonly #warn: (message: string) => void;
   /** Created with the first function that is sent; most sessions send none. */
   #callbacks: CallbackTable | undefined;
@@ -45,6 +45,7 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
   #remoteFunctions: RemoteFunctions | undefined;
   readonly #flight: () => InFlight;
   readonly #requestBounds: ScrubBounds;
+  readonly #newCompact: NewCompactCodec | undefined;
   #compact: CompactCodec | undefined;
 
   /**
@@ -54,6 +55,7 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
   constructor(
     session: Session,
     plain: DnodeCodec,
+    newCompact: NewCompactCodec | undefined,
     extensions: Extensions,
     ids: IdCounter,
     limits: Limits,
@@ -62,8 +64,9 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
   ) {
     this.#warn = warn;
     this.#flight = flight;
-    this.#session = session;
+    this.session = session;
     this.plain = plain;
+    this.#newCompact = newCompact;
     this.codec = plain;
     this.extensions = extensions;
     this.ids = ids;
@@ -86,19 +89,20 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
     return this.#streams?.size ?? 0;
   }
 
-  /** The codec of compact messages; created with the first one. */
-  get compact(): CompactCodec {
-    return this.#compact ??= new CompactCodec(this.limits);
+  /** The codec of compact messages, created with the first one; undefined if the kite has none. */
+  get compact(): CompactCodec | undefined {
+    return this.#compact ??= this.#newCompact?.(this.limits);
   }
 
   /** Reads the names of the remote's extensions, and uses them from now on. */
   learn(names: unknown): void {
-    if (this.extensions.learn(names) && this.extensions.has("compact/1")) this.codec = this.compact;
+    if (!this.extensions.learn(names) || !this.extensions.has("compact/1")) return;
+    this.codec = this.compact ?? this.plain;
   }
 
   /** Bytes (estimated) that were sent and that the network has not accepted yet. */
   get unsentBytes(): number {
-    return this.#session.bufferedAmount;
+    return this.session.bufferedAmount;
   }
 
   /** The number of functions that the remote may call. */
@@ -155,36 +159,10 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
     }
   }
 
-  /**
-   * Sends a message that is already escaped for the inside of a JSON string. The caller has checked
-   * its size in bytes, since checking it again would take longer than sending it.
-   *
-   * @throws {KiteError} `limitError`
-   */
-  #sendEscaped(escaped: string): void {
-    if (escaped.length > this.limits.messageBytes) throw this.#tooLong();
-    this.hadMessage = true;
-    const session = this.#session;
-    if (session.sendEscaped !== undefined) session.sendEscaped(escaped);
-    else session.send(JSON.parse(`"${escaped}"`));
-  }
-
-  /**
-   * Sends a result that is already encoded as JSON.
-   *
-   * @param can the names of this side's extensions as JSON, if they were not sent yet
-   * @throws {KiteError} `limitError`
-   */
-  sendRaw(responseId: number, escaped: string, can: string | undefined): void {
-    if (can === undefined && this.codec instanceof CompactCodec) {
-      this.sendPlain(this.codec.rawResult(responseId, JSON.parse(`"${escaped}"`)));
-    } else this.#sendEscaped(this.plain.escapedResult(responseId, escaped, can));
-  }
-
   /** Sends a text without checking its size. */
   sendText(text: string): void {
     this.hadMessage = true;
-    this.#session.send(text);
+    this.session.send(text);
   }
 
   /** Takes back functions that were sent once, and ends their streams. */
@@ -213,6 +191,12 @@ export class MessageSender implements StreamsHost, RemoteFunctionsHost {
     return this.#callbacks?.release(callback) ?? false;
   }
 
+  /**
+   * Hands functions out that no message holds.
+   *
+   * @returns their ids
+   * @throws {KiteError} `limitError`
+   */
   handOut(functions: readonly Callback[]): readonly number[] {
     return this.#handOut(functions.map((callback) => ({ path: [], callback })));
   }

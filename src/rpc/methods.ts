@@ -1,6 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
 import { nearestName } from "../protocol/nearest.ts";
-import { quote } from "../protocol/quote.ts";
 import { type Handler, Hooks, type MethodHandling, ServedMethod } from "./method.ts";
 import type { MethodSchemas } from "./contract_types.ts";
 import { IncomingCall } from "./request.ts";
@@ -18,8 +17,8 @@ export interface MethodsOptions {
   readonly authenticates: boolean;
   /** Maximum number of characters of a method's name. */
   readonly nameLength: number;
-  /** Authenticates callers. */
-  readonly authenticators: CallAuthenticator;
+  /** Authenticates callers; undefined if none has to authenticate. */
+  readonly authenticators: CallAuthenticator | undefined;
 }
 
 /** Authenticates callers. */
@@ -37,8 +36,8 @@ export interface CallAuthenticator {
 export class Methods {
   /** The hooks of every method. */
   readonly hooks: Hooks = new Hooks();
-  /** Authenticates callers. */
-  readonly authenticators: CallAuthenticator;
+  /** Authenticates callers; undefined if none has to authenticate. */
+  readonly authenticators: CallAuthenticator | undefined;
   /** True while new calls are refused. */
   isClosing = false;
   /** Whether callers must authenticate, except for methods that disable it. */
@@ -91,14 +90,15 @@ export class Methods {
     }
     if (this.isClosing) throw new KiteError("disconnect", "the kite is closing");
     if (request.authenticates && this.authenticates && method.authenticates) {
-      const authenticated = this.authenticators.authenticate(request);
+      // Without authenticators this throws, so that the call fails.
+      const authenticated = this.authenticators!.authenticate(request);
       if (authenticated !== undefined) {
         const life = IncomingCall.lifeOf(request);
         // The caller may cancel the call during authentication.
         return authenticated.then(() => life.isGivenUp ? undefined : method.run(request));
       }
-    } else if (request.foreignOrigin !== undefined) {
-      throw refuseOrigin(method.name, request.foreignOrigin);
+    } else if (request.refuseUnauthenticated !== undefined) {
+      throw request.refuseUnauthenticated(method.name);
     }
     return method.run(request);
   }
@@ -111,14 +111,4 @@ export class Methods {
     const hint = near === undefined ? "" : `; did you mean ${near}?`;
     return new KiteError("methodNotFound", `Method not found: ${name}${hint}`);
   }
-}
-
-function refuseOrigin(method: string, origin: string): KiteError {
-  return new KiteError(
-    "notAllowed",
-    `Cannot call "${method}" from a page of ${
-      quote(origin)
-    }: the method has no authentication, and ` +
-      "this kite is local; its owner can add the origin to the option origins",
-  );
 }

@@ -1,4 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
+import { expectStream } from "./expected_stream.ts";
 import { EXPECTS_STREAM } from "./first_credit.ts";
 import { IncomingStream } from "./incoming_stream.ts";
 import type { TellOptions } from "./remote.ts";
@@ -101,7 +102,7 @@ export class RemoteItems implements RemoteStream<unknown> {
     const lastId = this.#lastId;
     // Asking again for the items after an id has no other effect.
     const repeated = lastId === undefined ? options : { ...options, lastId, idempotent: true };
-    const result = await call({ ...repeated, [EXPECTS_STREAM]: true } as TellOptions);
+    const result = await call({ ...repeated, [EXPECTS_STREAM]: expectStream } as TellOptions);
     if (!(result instanceof IncomingStream)) {
       throw new KiteError(
         "invalidResponse",

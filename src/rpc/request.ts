@@ -1,4 +1,6 @@
+import type { KiteError } from "../protocol/errors.ts";
 import type { KiteIdentity } from "../protocol/identity.ts";
+import { randomHex } from "../protocol/random.ts";
 import { Args } from "./args.ts";
 import type { Authentication, IncomingRequest } from "./codec.ts";
 import { type Metadata, NO_METADATA } from "./metadata.ts";
@@ -64,6 +66,9 @@ export interface KiteRequest {
   readonly context: Map<string, unknown>;
 }
 
+/** Creates the error of a call that is refused, by the name of its method. */
+export type RefuseCall = (method: string) => KiteError;
+
 /** The parts of a conversation that its requests use. */
 export interface RequestOrigin {
   /** The caller, whose methods can be called. */
@@ -74,8 +79,8 @@ export interface RequestOrigin {
   readonly lives: RequestLives;
   /** True if the caller's authentication must be checked (docs/protocol.md §5). */
   readonly authenticates: boolean;
-  /** The origin of a page that may call no methods without authentication. */
-  readonly foreignOrigin: string | undefined;
+  /** Creates the error of calls of methods without authentication, if the caller must not make any. */
+  readonly refuseUnauthenticated: RefuseCall | undefined;
 }
 
 /** The implementation of {@linkcode KiteRequest}, which handlers cannot change. */
@@ -100,7 +105,7 @@ export class IncomingCall implements KiteRequest {
   }
 
   get id(): string {
-    return this.#id ??= newRequestId();
+    return this.#id ??= randomHex(8);
   }
 
   get args(): Args {
@@ -153,9 +158,9 @@ export class IncomingCall implements KiteRequest {
     return this.#origin.authenticates;
   }
 
-  /** The origin of a page that may call no methods without authentication. */
-  get foreignOrigin(): string | undefined {
-    return this.#origin.foreignOrigin;
+  /** See {@linkcode RequestOrigin.refuseUnauthenticated}. */
+  get refuseUnauthenticated(): RefuseCall | undefined {
+    return this.#origin.refuseUnauthenticated;
   }
 
   /** The life of the request; the caller's timeout starts with the first use. */
@@ -175,11 +180,4 @@ export class IncomingCall implements KiteRequest {
     if (call.#kite.username !== username) call.#kite = { ...call.#kite, username };
     call.#isAuthenticated = true;
   }
-}
-
-function newRequestId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(8));
-  let id = "";
-  for (const byte of bytes) id += byte.toString(16).padStart(2, "0");
-  return id;
 }

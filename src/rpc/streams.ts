@@ -4,7 +4,6 @@ import { KiteError } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
 import { disconnected } from "./disconnected.ts";
 import type { InFlight } from "./in_flight.ts";
-import type { FirstCredit } from "./first_credit.ts";
 import { OutgoingStream, type OutgoingStreamHost } from "./outgoing_stream.ts";
 import {
   IncomingStream,
@@ -21,13 +20,6 @@ export interface StreamsHost {
   readonly unsentBytes: number;
   /** Characters of all messages that were sent. */
   readonly sentLength: number;
-  /**
-   * Hands functions out that no message holds.
-   *
-   * @returns their ids
-   * @throws {KiteError} `limitError`
-   */
-  handOut(functions: readonly Callback[]): readonly number[];
   /** Removes a function that the remote no longer needs. */
   forget(callback: Callback): void;
 }
@@ -92,24 +84,6 @@ export class Streams {
   /** Creates the local side of a stream of the remote. It requests nothing until it is iterated. */
   receive(pull: Callback, cancel: Callback): IncomingStream<unknown> {
     return new IncomingStream(pull, cancel, this.#in);
-  }
-
-  /**
-   * Begins a stream of the remote before the call that brings it.
-   *
-   * @throws {KiteError} `disconnect`, `limitError`
-   */
-  expect(): { readonly stream: IncomingStream<unknown>; readonly firstCredit: FirstCredit } {
-    const nothing = () => {};
-    const stream = new IncomingStream(nothing, nothing, this.#in);
-    const { credit, functions } = stream.expect();
-    try {
-      const [next, end] = this.#host.handOut(functions);
-      return { stream, firstCredit: { credit, next: next!, end: end! } };
-    } catch (error) {
-      stream.settle(undefined);
-      throw error;
-    }
   }
 
   /**

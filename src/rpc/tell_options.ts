@@ -34,19 +34,16 @@ const NAMES: readonly string[] = Object.keys(RULES);
 export function checkTell(options: TellOptions, method: unknown): KiteError | undefined {
   if (typeof options !== "object" || options === null) {
     const rule = "must be an object; tellWith takes (options, method, ...arguments)";
-    return cannotUse("options", rule, { value: options, type: "argumentError" });
+    return refuse("options", rule, options);
   }
   if (typeof method !== "string" || method === "") {
-    return cannotUse("method", "must be the name of a method", {
-      value: method,
-      type: "argumentError",
-    });
+    return refuse("method", "must be the name of a method", method);
   }
   for (const [name, value] of Object.entries(options)) {
     if (!NAMES.includes(name)) return unknownName("tell option", name, NAMES, "argumentError");
     const [accepts, rule] = RULES[name as keyof TellOptions];
     if (value === undefined || accepts(value)) continue;
-    return cannotUse(name, rule, { value, type: "argumentError" });
+    return refuse(name, rule, value);
   }
   return undefined;
 }
@@ -75,6 +72,10 @@ export function resolveWithin(options: TellOptions, timeout: number): TellOption
     signal,
     meta: { ...inherited, ...own.meta },
   };
+}
+
+function refuse(name: string, rule: string, value: unknown): KiteError {
+  return cannotUse(name, rule, { value, type: "argumentError" });
 }
 
 function isScope(value: unknown): boolean {

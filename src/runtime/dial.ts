@@ -1,6 +1,8 @@
 import type { Socket } from "node:net";
 import { KiteError } from "../protocol/errors.ts";
+import type { ByteStream, ByteStreamHandler } from "./byte_stream.ts";
 import { denoNamespace } from "./platform.ts";
+import { SocketStream } from "./socket_stream.ts";
 
 /** The target of a {@linkcode ByteStream}. */
 export interface StreamTarget {
@@ -13,31 +15,6 @@ export interface StreamTarget {
   readonly ca: readonly string[];
   /** Aborts the attempt. No effect once the stream is open. */
   readonly signal: AbortSignal;
-}
-
-/** A TCP or TLS connection with `TCP_NODELAY`, so that small writes are sent immediately. */
-export interface ByteStream {
-  /** The peer's `host:port`, or `""`. */
-  readonly remoteAddress: string;
-  /** Bytes passed to `write` that the system has not accepted yet. */
-  readonly bufferedAmount: number;
-  /**
-   * Writes `bytes`, which the caller must not change afterwards. Never throws; does nothing after the
-   * end.
-   */
-  write(bytes: Uint8Array): void;
-  /** Ends our side after everything is written. */
-  end(): void;
-  /** Closes the connection immediately. */
-  destroy(): void;
-}
-
-/** The listener of a {@linkcode ByteStream}. */
-export interface ByteStreamHandler {
-  /** Called with received bytes, which may be reused after the handler returns. */
-  onData(bytes: Uint8Array): void;
-  /** Called once as the last event, when the connection has ended. */
-  onEnd(): void;
 }
 
 /** True on runtimes that can open sockets: Deno, Node and Bun, but not browsers. */
@@ -57,43 +34,28 @@ export async function connectStream(
   handler: ByteStreamHandler,
 ): Promise<ByteStream> {
   const socket = await openSocket(target);
-  const { hostname, port, signal } = target;
+  const { signal } = target;
   if (signal.aborted) {
     socket.destroy();
     throw signal.reason;
   }
-  let open = false;
   let failure: Error | undefined;
   socket.setNoDelay(true);
   socket.on("error", (error: Error) => failure = error); // "close" follows, which reports it
-  const stream: ByteStream = {
-    get remoteAddress() {
-      const address = socket.remoteAddress ?? hostname;
-      const host = address.includes(":") ? `[${address}]` : address;
-      return `${host}:${socket.remotePort ?? port}`;
-    },
-    get bufferedAmount() {
-      return socket.writableLength;
-    },
-    write: (bytes) => {
-      if (socket.writable) socket.write(bytes);
-    },
-    end: () => void socket.end(),
-    destroy: () => void socket.destroy(),
-  };
   return await new Promise((resolve, reject) => {
     const abort = () => void socket.destroy();
     signal.addEventListener("abort", abort, { once: true });
+    const stream = new SocketStream(socket, {
+      onData: () => {},
+      onEnd: () => {
+        signal.removeEventListener("abort", abort);
+        reject(signal.aborted ? signal.reason : unreachable(target, failure));
+      },
+    });
     socket.once(target.secure ? "secureConnect" : "connect", () => {
       signal.removeEventListener("abort", abort);
-      open = true;
+      stream.handler = handler;
       resolve(stream);
-    });
-    socket.on("data", (bytes: Uint8Array) => handler.onData(bytes));
-    socket.once("close", () => {
-      if (open) return handler.onEnd();
-      signal.removeEventListener("abort", abort);
-      reject(signal.aborted ? signal.reason : unreachable(target, failure));
     });
   });
 }

@@ -1,6 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
 import { builtinModule, bunNamespace, denoNamespace } from "./platform.ts";
-import { serveDeno } from "./serve_deno.ts";
 import type { ListenOptions, RunningServer, ServeHandler } from "./serving.ts";
 
 /** Options of {@linkcode serve}. */
@@ -27,8 +26,8 @@ export interface ServeOptions {
    */
   readonly connections?: number;
   /**
-   * Maximum bytes of a WebSocket message on Node and Bun, which close the socket after a longer one,
-   * Node with code 1009. Deno accepts up to 64 MiB.
+   * Maximum bytes of a WebSocket message on Bun, which closes the socket after a longer one. On Deno
+   * and Node, the sessions limit their messages themselves.
    *
    * @default 67_108_864
    */
@@ -42,7 +41,7 @@ const DEFAULT_CONNECTIONS = 20_000;
 const DEFAULT_WEB_SOCKET_BYTES = 67_108_864;
 
 /**
- * Listens for HTTP and WebSockets, with the server of the runtime: Deno's, `node:http` or `Bun.serve`.
+ * Listens for HTTP and WebSockets, with connections of Deno, `node:http` or `Bun.serve`.
  *
  * @throws {KiteError} `configError` if the port is in use or not permitted, the address does not
  * belong to this machine, the certificate is not valid, or this runtime cannot listen
@@ -55,7 +54,10 @@ export async function serve(handler: ServeHandler, options: ServeOptions): Promi
     webSocketBytes: options.webSocketBytes ?? DEFAULT_WEB_SOCKET_BYTES,
   };
   const deno = denoNamespace();
-  if (deno !== undefined) return serveDeno(deno, handler, listen);
+  if (deno !== undefined) {
+    const { DenoServer } = await import("./deno/server.ts");
+    return new DenoServer(deno, handler, listen);
+  }
   const bun = bunNamespace();
   if (bun !== undefined) {
     const { BunServer } = await import("./bun/server.ts");

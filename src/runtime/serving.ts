@@ -1,3 +1,4 @@
+import type { ByteStream, ByteStreamHandler } from "./byte_stream.ts";
 import type { Upgrade } from "./upgrade.ts";
 
 /** The options of `serve`, with all defaults filled in. */
@@ -11,6 +12,13 @@ export interface ListenOptions {
   readonly onError: (error: unknown) => void;
 }
 
+/** A connection that a protocol other than HTTP takes over. */
+export interface TakenOver {
+  readonly stream: ByteStream & { handler: ByteStreamHandler };
+  /** Bytes that arrived after the head of the request. */
+  readonly early: Uint8Array<ArrayBuffer>;
+}
+
 /** The sender of a request. */
 export interface RequestPeer {
   /** `host:port` of the peer. */
@@ -18,11 +26,26 @@ export interface RequestPeer {
   /** Sets a listener that is called if the peer leaves before its response is complete. */
   onGone?(listener: () => void): void;
   /**
+   * Takes over the connection of a request that asks for an upgrade. The returned response is ignored
+   * then. Returns `undefined` if the request cannot be upgraded.
+   */
+  takeOver?(): TakenOver | undefined;
+  /**
    * Upgrades the request to a WebSocket, on runtimes whose `Request` cannot be upgraded.
    *
    * @throws {KiteError} `protocolError` if the request is not a WebSocket handshake
    */
   upgrade?(): Upgrade;
+}
+
+/** Returns the peer of a request that a proxy has forwarded, with the address of its client. */
+export function forwardedPeer(peer: RequestPeer, remoteAddress: string): RequestPeer {
+  return {
+    remoteAddress,
+    onGone: (listener) => peer.onGone?.(listener),
+    ...(peer.upgrade === undefined ? {} : { upgrade: () => peer.upgrade!() }),
+    ...(peer.takeOver === undefined ? {} : { takeOver: () => peer.takeOver!() }),
+  };
 }
 
 /** A listening server. */

@@ -1,5 +1,5 @@
 import { KiteError, messageOf } from "../protocol/errors.ts";
-import { Timer } from "../runtime/timer.ts";
+import { attempt, type AttemptBounds } from "./attempt.ts";
 import type { Session } from "./session.ts";
 
 /**
@@ -10,48 +10,24 @@ import type { Session } from "./session.ts";
  */
 export type Connect = (url: string, signal: AbortSignal) => Session | Promise<Session>;
 
-/** Options of {@linkcode connectCustom}. */
-export interface CustomDial {
-  /** Milliseconds until the attempt fails. */
-  readonly handshakeTimeout: number;
-  /** Aborts the attempt. */
-  readonly signal: AbortSignal;
-}
-
 /**
  * Opens a session with a user's function. A session that comes too late is closed.
  *
  * @throws {KiteError} `sendError` if the function fails; `timeout`; `aborted`
  */
-export async function connectCustom(
+export function connectCustom(
   connect: Connect,
   url: string,
-  { handshakeTimeout, signal }: CustomDial,
+  bounds: AttemptBounds,
 ): Promise<Session> {
-  const attempt = new AbortController();
-  const { promise: ended, reject } = Promise.withResolvers<never>();
-  const end = (error: KiteError): void => {
-    attempt.abort(error);
-    reject(error);
-  };
-  const abort = (): void =>
-    end(new KiteError("aborted", `Cannot dial ${url}: aborted`, { cause: signal.reason }));
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort, { once: true });
-  const timer = new Timer(() =>
-    end(
-      new KiteError("timeout", `Cannot reach ${url}: no session within ${handshakeTimeout} ms`),
-    ), handshakeTimeout);
-  try {
-    return await Promise.race([ended, open(connect, url, attempt.signal)]);
-  } finally {
-    timer.clear();
-    signal.removeEventListener("abort", abort);
-  }
+  return attempt(url, bounds, (signal) => {
+    const { promise: ended, reject } = Promise.withResolvers<never>();
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    return Promise.race([ended, open(connect, url, signal)]);
+  });
 }
 
 async function open(connect: Connect, url: string, signal: AbortSignal): Promise<Session> {
-  signal.throwIfAborted();
   let session: Session;
   try {
     session = await connect(url, signal);

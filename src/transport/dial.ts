@@ -4,18 +4,16 @@
  *
  * @module
  */
-import { KiteError } from "../protocol/errors.ts";
 import type { Limits } from "../protocol/limits.ts";
-import { cannotUse } from "../protocol/refusal.ts";
 import type { HttpClient } from "../runtime/http_client.ts";
-import { Timer } from "../runtime/timer.ts";
+import { attempt } from "./attempt.ts";
 import type { Session } from "./session.ts";
 import { RAW_FRAMING } from "./websocket/raw_framing.ts";
 import { HandshakeRefused, type OpenSocket } from "./websocket/socket.ts";
 import { SOCKJS_FRAMING } from "./sockjs/client/sockjs_framing.ts";
 import { displayUrl, newSessionPath, noKiteAt, parseKiteUrl, transportUrl } from "./url.ts";
 import { dialWebSocket, type WebSocketDial } from "./websocket/session.ts";
-import { dialXhr, type XhrDial } from "./sockjs/client/xhr.ts";
+import { openXhrSocket, XHR_FRAMING, type XhrOptions } from "./sockjs/client/xhr.ts";
 
 /**
  * How to reach a kite. `auto` uses SockJS over a WebSocket, or over XHR polling if the server refuses
@@ -40,7 +38,7 @@ export interface DialOptions {
    *
    * @default 60_000
    */
-  readonly idleTimeout?: number;
+  readonly idleTimeout?: number | undefined;
   /**
    * Certificates of private authorities, PEM, trusted in addition to the public ones.
    *
@@ -61,9 +59,10 @@ export interface DialOptions {
   /** Additional HTTP headers of each request. Browsers cannot set headers of WebSockets. */
   readonly headers?: Readonly<Record<string, string>>;
   /**
-   * The `Origin` header.
+   * The `Origin` header. Only browsers have to send one: behind a proxy that changes the host, a kite
+   * would take the sender of any other origin than its own for a web page.
    *
-   * @default scheme and host of the URL, as in the Go kite
+   * @default none
    */
   readonly origin?: string;
 }
@@ -81,7 +80,7 @@ const DEFAULT_IDLE_TIMEOUT = 60_000;
 /** Opens the connections of sessions. */
 export interface Network {
   /** The HTTP headers of each request; browsers set their own. */
-  headers(base: URL, options: DialOptions): Headers;
+  headers(options: DialOptions): Headers;
   readonly openSocket: OpenSocket;
   /**
    * Opens a pool of HTTP connections.
@@ -99,7 +98,8 @@ export type DialSession = (url: string | URL, options: DialOptions) => Promise<S
  *
  * @param network opens the connections
  * @param url the URL of the kite: `http:`, `https:`, `ws:` or `wss:`, with an optional query.
- * @throws {KiteError} `configError` for an invalid URL or option; `sendError` if the kite cannot be
+ * @param options not checked, except for headers
+ * @throws {KiteError} `configError` for an invalid URL or header; `sendError` if the kite cannot be
  * reached or refuses; `timeout` after `handshakeTimeout`; `aborted` if the signal is aborted.
  */
 export async function dialOver(
@@ -108,48 +108,17 @@ export async function dialOver(
   options: DialOptions,
 ): Promise<Session> {
   const base = parseKiteUrl(url);
-  const transport = options.transport ?? "auto";
-  if (!CLIENT_TRANSPORTS.includes(transport)) {
-    throw cannotUse("transport", `must be one of ${CLIENT_TRANSPORTS.join(", ")}`, {
-      value: transport,
-    });
-  }
-  const timeout = milliseconds(
-    "handshakeTimeout",
-    options.handshakeTimeout,
-    DEFAULT_HANDSHAKE_TIMEOUT,
-  );
-  const idleTimeout = milliseconds("idleTimeout", options.idleTimeout, DEFAULT_IDLE_TIMEOUT);
-  const headers = network.headers(base, options);
-
-  const attempt = new AbortController();
-  const shown = displayUrl(base);
-  const timer = new Timer(() => {
-    attempt.abort(
-      new KiteError("timeout", `Cannot reach ${shown}: no session within ${timeout} ms`),
-    );
-  }, timeout);
-  const { signal } = options;
-  const abort = () => {
-    attempt.abort(
-      new KiteError("aborted", `Cannot dial ${shown}: aborted`, { cause: signal?.reason }),
-    );
-  };
-  signal?.addEventListener("abort", abort, { once: true });
-  if (signal?.aborted) abort();
-  try {
-    attempt.signal.throwIfAborted();
+  const headers = network.headers(options);
+  const { handshakeTimeout = DEFAULT_HANDSHAKE_TIMEOUT, signal } = options;
+  return await attempt(displayUrl(base), { handshakeTimeout, signal }, async (signal) => {
+    const { transport, idleTimeout = DEFAULT_IDLE_TIMEOUT, limits } = options;
     const ca = typeof options.ca === "string" ? [options.ca] : options.ca ?? [];
-    const { limits } = options;
-    const dial = { ...network, headers, idleTimeout, ca, limits, signal: attempt.signal };
+    const dial = { ...network, headers, idleTimeout, ca, limits, signal };
     if (options.isSessionUrl) return await dialWebSocket(base, SOCKJS_FRAMING, dial);
     if (transport === "rawWebSocket") return await dialRaw(base, dial);
     if (transport === "XHRPolling") return await dialXhr(base, dial);
-    return await dialSockJs(base, dial, transport === "auto");
-  } finally {
-    timer.clear();
-    signal?.removeEventListener("abort", abort);
-  }
+    return await dialSockJs(base, dial, transport !== "WebSocket");
+  });
 }
 
 async function dialRaw(base: URL, dial: WebSocketDial): Promise<Session> {
@@ -160,9 +129,16 @@ async function dialRaw(base: URL, dial: WebSocketDial): Promise<Session> {
   }
 }
 
+async function dialXhr(base: URL, dial: WebSocketDial & XhrOptions): Promise<Session> {
+  return await dialWebSocket(base, XHR_FRAMING, {
+    ...dial,
+    openSocket: (url, options, handler) => openXhrSocket(url, dial, options, handler),
+  });
+}
+
 async function dialSockJs(
   base: URL,
-  dial: WebSocketDial & XhrDial,
+  dial: WebSocketDial & XhrOptions,
   fallBack: boolean,
 ): Promise<Session> {
   const url = transportUrl(base, newSessionPath(), "websocket");
@@ -174,10 +150,4 @@ async function dialSockJs(
     if (!fallBack) throw error.status === 404 ? noKiteAt(base, error) : error;
     return await dialXhr(base, dial);
   }
-}
-
-function milliseconds(name: string, value: number | undefined, fallback: number): number {
-  if (value === undefined) return fallback;
-  if (value > 0) return value;
-  throw cannotUse(name, "must be a number of milliseconds, at least 1", { value });
 }

@@ -25,11 +25,11 @@ export function dialSession(url: string | URL, options: DialOptions): Promise<Se
   return dialOver(NETWORK, url, options);
 }
 
-function headersOf(base: URL, { headers, origin }: DialOptions): Headers {
+function headersOf({ headers, origin }: DialOptions): Headers {
   let all: Headers;
   try {
     all = new Headers({ ...headers });
-    if (!all.has("origin") || origin !== undefined) all.set("origin", origin ?? base.origin);
+    if (origin !== undefined) all.set("origin", origin);
   } catch {
     // The reason would show the header's value, which may be a secret.
     throw cannotUse("headers or origin", "must be printable text that HTTP allows");

@@ -1,4 +1,5 @@
 import { KiteError } from "../protocol/errors.ts";
+import { randomHex } from "../protocol/random.ts";
 import { cannotUse } from "../protocol/refusal.ts";
 
 const PROTOCOLS: Readonly<Record<string, "http:" | "https:">> = {
@@ -9,8 +10,6 @@ const PROTOCOLS: Readonly<Record<string, "http:" | "https:">> = {
 };
 /** White space, and characters that could control a terminal or a log. */
 const FORBIDDEN = /[\s\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
-const SESSION_CHARACTERS = "abcdefghijklmnopqrstuvwxyz012345"; // 32, so five random bits select one
-const SESSION_LENGTH = 20;
 
 /**
  * Parses the URL of a kite. Removes the fragment, and converts `ws:` and `wss:` to `http:` and
@@ -24,10 +23,10 @@ export function parseKiteUrl(url: string | URL, name = "url"): URL {
   if (typeof url === "string" && FORBIDDEN.test(url)) {
     throw cannotUse(name, "must not contain white space or control characters");
   }
-  if (typeof url === "string" && !URL.canParse(url)) throw bad(withoutSecrets(url));
+  if (typeof url === "string" && !URL.canParse(url)) throw bad(name, withoutSecrets(url));
   const parsed = new URL(url);
   const protocol = PROTOCOLS[parsed.protocol];
-  if (protocol === undefined) throw bad(displayUrl(parsed));
+  if (protocol === undefined) throw bad(name, displayUrl(parsed));
   if (parsed.username !== "" || parsed.password !== "") {
     const rule = "must not contain a user name or password, which SockJS does not support";
     throw cannotUse(name, rule, { value: displayUrl(parsed) });
@@ -66,11 +65,7 @@ export function noKiteAt(url: URL, cause?: unknown): KiteError {
 
 /** Creates the path of a SockJS session: three digits and 20 characters (docs/protocol.md §1). */
 export function newSessionPath(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(SESSION_LENGTH));
-  let session = "";
-  for (const byte of bytes) session += SESSION_CHARACTERS[byte & 31];
-  const [number = 0] = crypto.getRandomValues(new Uint16Array(1));
-  return `${String(number % 1000).padStart(3, "0")}/${session}`;
+  return `${String(Math.floor(Math.random() * 1000)).padStart(3, "0")}/${randomHex(10)}`;
 }
 
 /**
@@ -93,6 +88,13 @@ function withoutSecrets(text: string): string {
   return text.replace(/[?#].*$/s, "").replace(/\/\/.*@/s, "//").slice(0, 100);
 }
 
-function bad(value: string): KiteError {
-  return cannotUse("url", "must be a URL such as http://host:port/kite", { value });
+function bad(name: string, value: string): KiteError {
+  return cannotUse(name, "must be a URL such as http://host:port/kite", { value });
+}
+
+/** Returns the path of a serialized URL with a host, such as that of a `Request`. */
+export function pathnameOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const end = url.slice(start).search(/[?#]/);
+  return end < 0 ? url.slice(start) : url.slice(start, start + end);
 }

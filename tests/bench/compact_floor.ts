@@ -8,7 +8,7 @@
  * @module
  */
 import { openSocket } from "../../src/transport/websocket/open_socket.ts";
-import type { ClientSocket } from "../../src/transport/websocket/socket.ts";
+import type { MessageSocket } from "../../src/transport/websocket/socket.ts";
 import { measureCalls } from "./client.ts";
 import { printLine } from "./output.ts";
 import { boundLifetime, PeerOptions, preparePeer } from "./peer.ts";
@@ -34,7 +34,7 @@ function serve(port: number): void {
 /** Calls of one turn share a frame, as those of the library do. */
 class Caller {
   readonly #pending = new Map<number, (result: unknown) => void>();
-  #socket: ClientSocket | undefined;
+  #socket: MessageSocket | undefined;
   #next = 0;
   #texts: string[] = [];
 

@@ -11,11 +11,10 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { GO_PEER, KITEJS_PEER, lack } from "../../tools/parts.ts";
 import { fromFileUrl } from "../../tools/paths.ts";
 import { prepareParts } from "../../tools/prepare.ts";
-import { runProgram, WrongFlag } from "../support/program.ts";
+import { readFlags, runProgram, UnknownWord, WrongFlag } from "../../tools/command_line.ts";
 import type { Setting } from "./contenders.ts";
 import { makeCredentials } from "./credentials.ts";
 import { allMeasures, type Figures, FULL, type Measure, QUICK } from "./measures.ts";
@@ -39,14 +38,11 @@ interface Choice {
 }
 
 function readArguments(words: string[]): Choice {
-  const { values } = parseArgs({
-    args: words,
-    options: {
-      rounds: { type: "string", default: "3" },
-      only: { type: "string" },
-      quick: { type: "boolean", default: false },
-      strict: { type: "boolean", default: false },
-    },
+  const { values } = readFlags(words, {
+    rounds: { type: "string", default: "3" },
+    only: { type: "string" },
+    quick: { type: "boolean", default: false },
+    strict: { type: "boolean", default: false },
   });
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) {
@@ -126,6 +122,9 @@ async function choose([word, ...words]: string[]): Promise<number> {
   if (word === "proxy") return await (await import("./proxy/main.ts")).benchProxy(words);
   if (word === "runtimes") return await (await import("./runtimes/main.ts")).benchRuntimes(words);
   if (word === "kontrol") return await (await import("./kontrol/main.ts")).benchKontrol(words);
+  if (word !== undefined && !word.startsWith("-")) {
+    throw new UnknownWord("bench", word, ["kontrol", "proxy", "runtimes"]);
+  }
   return await main();
 }
 

@@ -60,6 +60,11 @@ export class MarkerCounter {
     for (let index = 0; index < last; index++) this.#skip[this.#marker[index] ?? 0] = last - index;
   }
 
+  /** The bytes of the marker. */
+  get length(): number {
+    return this.#marker.length;
+  }
+
   /** How often the marker stands in `bytes[start, end)`. */
   count(bytes: Uint8Array, start: number, end: number): number {
     const marker = this.#marker;
@@ -123,6 +128,18 @@ export class LightSocket {
   async read(marker: MarkerCounter): Promise<number> {
     await this.#fill();
     return this.#takeFrames(marker);
+  }
+
+  /**
+   * Waits for bytes and counts a marker in them, without looking at frames, for answers that are
+   * larger than the buffer. Do not mix with {@linkcode LightSocket.read}.
+   */
+  async count(marker: MarkerCounter): Promise<number> {
+    await this.#fill();
+    const found = marker.count(this.#buffer, 0, this.#filled);
+    // A marker may continue in the next bytes.
+    this.#keepFrom(Math.max(0, this.#filled - marker.length + 1));
+    return found;
   }
 
   close(): void {

@@ -99,5 +99,8 @@ Deno.test("binaries: an unknown program is refused by name", async () => {
     stdin: "null",
   }).output();
   assertEquals(success, false);
-  assertStringIncludes(new TextDecoder().decode(stderr), "There is no program unknown");
+  assertStringIncludes(
+    new TextDecoder().decode(stderr),
+    "There is no program unknown; must be one of kitectl, ",
+  );
 });

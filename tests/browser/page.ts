@@ -1,7 +1,7 @@
 /** The script of the test page. Tests reach what it exports through `globalThis.page`. */
-import { contract, Kite, KiteError, method, type } from "../../client.ts";
+import { compactMessages, contract, Kite, KiteError, method, type } from "../../client.ts";
 
-const exported = { Kite, KiteError, contract, method, type };
+const exported = { compactMessages, Kite, KiteError, contract, method, type };
 
 declare global {
   /** What the script of the test page exports. */

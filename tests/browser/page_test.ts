@@ -4,50 +4,16 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startTestKontrol } from "../../src/testing/mod.ts";
 import { ourKite } from "../interop/our_kite.ts";
 import { Peer } from "../interop/peers.ts";
+import { NpmPeer, preparePeer } from "../npm/npm_peer.ts";
+import { findRuntimes, Project } from "../npm/support.ts";
 import { eventually } from "../support/eventually.ts";
 import { skipUnless } from "../support/parts.ts";
-import type { Page } from "./devtools.ts";
 import { TestBrowser } from "./support.ts";
+import { EXPECTED, visit } from "./visit.ts";
 import { openPeer } from "./webrtc_page.ts";
 
-/** What a page did with a kite. */
-interface Visit {
-  readonly transport: string | undefined;
-  readonly squared: unknown;
-  readonly ticks: readonly unknown[];
-  readonly logged: readonly unknown[];
-  readonly alerted: readonly unknown[];
-}
-
-/** The page calls a kite, and the kite calls the page's methods `log` and `alert`. */
-function visit(page: Page, url: string): Promise<Visit> {
-  return page.evaluate(async (url) => {
-    const { Kite } = globalThis.page;
-    await using kite = new Kite("page", "1.0.0");
-    const logged: unknown[] = [];
-    const alerted: unknown[] = [];
-    const ticks: unknown[] = [];
-    kite.handle("log", ({ args }) => void logged.push(args.one().value));
-    kite.handle("alert", ({ args }) => void alerted.push(args.one().value));
-    const remote = kite.newClient(url);
-    await remote.dial();
-    const squared = await remote.tell("square", 4);
-    // kite.js calls functions with an object.
-    await remote.tell(
-      "countdown",
-      3,
-      (n: number | { error: number }) => ticks.push(typeof n === "object" ? n.error : n),
-    );
-    await remote.tell("reverse", "log", "a line");
-    await remote.tell("reverse", "alert", "a warning");
-    return { transport: remote.transport, squared, ticks, logged, alerted };
-  }, url);
-}
-
-const EXPECTED = { squared: 16, ticks: [3, 2, 1], logged: ["a line"], alerted: ["a warning"] };
-
 Deno.test({
-  name: "a page in Chromium is a kite for Deno, Node and Go kites, under a strict policy",
+  name: "a page in Chromium is a kite for Deno, kite.js and Go kites, under a strict policy",
   ...skipUnless("chromium", "go", "node"),
   fn: async (t) => {
     await using browser = await TestBrowser.start();
@@ -56,7 +22,7 @@ Deno.test({
     await using kitejs = await Peer.kitejsServer("-transport", "SockJS", "-prefix", "/kite");
     await using go = await Peer.goServer();
     for (
-      const [name, url] of [["Deno", server.url], ["Node", kitejs.url], ["Go", go.url]] as const
+      const [name, url] of [["Deno", server.url], ["kite.js", kitejs.url], ["Go", go.url]] as const
     ) {
       for (const webSocket of [true, false]) {
         const transport = webSocket ? "WebSocket" : "XHRPolling";
@@ -67,6 +33,73 @@ Deno.test({
         });
       }
     }
+  },
+});
+
+const runtimes = findRuntimes();
+
+Deno.test({
+  name: "a page in Chromium calls kites of the npm package on Node and Bun, and is called back",
+  ...skipUnless("chromium", "node"),
+  fn: async (t) => {
+    await using browser = await TestBrowser.start();
+    await using project = await Project.create();
+    await preparePeer(project);
+    for (const runtime of runtimes) {
+      await using peer = await NpmPeer.serve(project, runtime, { PEER_ORIGIN: browser.origin });
+      for (const webSocket of [true, false]) {
+        const transport = webSocket ? "WebSocket" : "XHRPolling";
+        await t.step(`${runtime.name}, over ${transport}`, async () => {
+          await using page = await browser.open({ webSocket });
+          assertEquals(await visit(page, peer.url), { transport, ...EXPECTED });
+          assertEquals(page.errors, []);
+        });
+      }
+    }
+  },
+});
+
+Deno.test({
+  name: "a page that the browser does not call secure is a kite, too",
+  ...skipUnless("chromium"),
+  fn: async () => {
+    await using browser = await TestBrowser.start();
+    await using server = await ourKite({ origins: ["*"] }).listen();
+    await using page = await browser.open({ secure: false });
+    assertEquals(await page.evaluate(() => Reflect.get(globalThis, "isSecureContext")), false);
+    assertEquals(await visit(page, server.url), { transport: "WebSocket", ...EXPECTED });
+  },
+});
+
+Deno.test({
+  name: "a page sends compact messages if it imports them, and plain ones otherwise",
+  ...skipUnless("chromium"),
+  fn: async () => {
+    await using browser = await TestBrowser.start();
+    await using server = await ourKite({ origins: [browser.origin] }).listen();
+    await using page = await browser.open();
+    const [plain, compact] = await page.evaluate(async (url) => {
+      const sent: string[] = [];
+      const { send } = WebSocket.prototype;
+      WebSocket.prototype.send = function (text) {
+        sent.push(String(text));
+        send.call(this, text);
+      };
+      const { Kite, compactMessages } = globalThis.page;
+      const last: string[] = [];
+      for (const options of [{}, { compact: compactMessages }]) {
+        await using kite = new Kite("page", "1.0.0", options);
+        const remote = kite.newClient(url);
+        await remote.dial();
+        // The first answer brings what the server understands.
+        for (const n of [4, 5]) await remote.tell("square", n);
+        last.push(sent.at(-1) ?? "");
+      }
+      return last;
+    }, server.url);
+    assert(plain!.startsWith('["{'), plain);
+    assert(compact!.startsWith("[["), compact);
+    assert(compact!.length < plain!.length);
   },
 });
 

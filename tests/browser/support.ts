@@ -6,6 +6,9 @@ import { Chromium, type Page } from "./devtools.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
+/** A name of the loopback address that Chromium does not know to be one. */
+const INSECURE_HOST = "page.test";
+
 /** Milliseconds that bundling may take. */
 const BOUND = 120_000;
 
@@ -24,6 +27,12 @@ export async function bundle(path: string): Promise<string> {
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
   return new TextDecoder().decode(stdout);
+}
+
+/** Options of {@linkcode TestBrowser.open}. */
+interface OpenOptions {
+  readonly webSocket?: boolean;
+  readonly secure?: boolean;
 }
 
 /** A browser, and a server of the page that tests open in it. */
@@ -51,10 +60,12 @@ export class TestBrowser implements AsyncDisposable {
   /**
    * Opens the test page in a browser context of its own.
    *
-   * @param options `webSocket: false` for a page whose policy forbids WebSockets
+   * @param options `webSocket: false` for a page whose policy forbids WebSockets; `secure: false` for
+   * a page that the browser does not call secure, as one of another machine without TLS
    */
-  async open({ webSocket = true }: { webSocket?: boolean } = {}): Promise<Page> {
-    const page = await this.#chromium.open(`${this.origin}/${webSocket ? "" : "?webSocket=no"}`);
+  async open({ webSocket = true, secure = true }: OpenOptions = {}): Promise<Page> {
+    const origin = secure ? this.origin : this.origin.replace("127.0.0.1", INSECURE_HOST);
+    const page = await this.#chromium.open(`${origin}/${webSocket ? "" : "?webSocket=no"}`);
     await eventually(() => page.evaluate(() => globalThis.page !== undefined), {
       what: "the script of the page",
       withinMs: 20_000,
@@ -73,6 +84,7 @@ export function startChromium(): Promise<Chromium> {
   return Chromium.start(programOf("chromium") ?? "chromium", [
     "--no-sandbox", // root cannot use the sandbox
     "--allow-loopback-in-peer-connection",
+    `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,
     "--disable-features=WebRtcHideLocalIpsWithMdns",
   ]);
 }

@@ -147,7 +147,11 @@ Deno.test("KITE_VERIFY_TTL: 0 means the default and a negative duration disables
 
 Deno.test("an invalid variable is refused, and the error names it", () => {
   const refused: [string, string, string][] = [
-    ["KITE_USERNAME", "a/b", 'Cannot use KITE_USERNAME "a/b": must be text without "/"'],
+    [
+      "KITE_USERNAME",
+      "a/b",
+      'Cannot use KITE_USERNAME "a/b": must be text of 1 to 256 characters without "/"',
+    ],
     ["KITE_IP", "1.2.3.4/8", 'Cannot use KITE_IP "1.2.3.4/8": must be an address such as 0.0.0.0'],
     ["KITE_PORT", "abc", 'Cannot use KITE_PORT "abc": must be an integer from 0 to 65535'],
     ["KITE_PORT", "65536", 'Cannot use KITE_PORT "65536": must be an integer'],
@@ -167,7 +171,7 @@ Deno.test("an invalid variable is refused, and the error names it", () => {
     ["KITE_TIMEOUT", "0s", 'Cannot use KITE_TIMEOUT "0s": must be a duration of at least 1ms'],
     ["KITE_VERIFY_TTL", "soon", 'Cannot use KITE_VERIFY_TTL "soon": must be a duration'],
     ["KITE_LOG_LEVEL", "LOUD", 'Cannot use KITE_LOG_LEVEL "LOUD": must be one of FATAL,'],
-    ["KITE_PROXY_URL", "ftp://proxy", 'Cannot use KITE_PROXY_URL "ftp://proxy": must be a URL'],
+    ["KITE_PROXY_URL", "ftp://proxy", 'Cannot use KITE_PROXY_URL "ftp://proxy/": must be a URL'],
   ];
   for (const [name, value, message] of refused) {
     const error = assertThrows(
@@ -181,8 +185,8 @@ Deno.test("an invalid variable is refused, and the error names it", () => {
 
 Deno.test("an invalid option is refused, and the error names it", () => {
   const refused: [Record<string, unknown>, string][] = [
-    [{ username: "" }, 'Cannot use username "": must not be empty'],
-    [{ region: 5 }, "Cannot use region 5: must be text"],
+    [{ username: "" }, 'Cannot use username "": must be text of 1 to 256'],
+    [{ region: 5 }, "Cannot use region 5: must be text of 1 to 256"],
     [{ port: "3636" }, 'Cannot use port "3636": must be an integer from 0 to 65535'],
     [{ port: 1.5 }, "Cannot use port 1.5: must be an integer"],
     [{ port: NaN }, "Cannot use port NaN: must be an integer"],

@@ -53,7 +53,7 @@ const KITE: readonly [Options, string][] = [
     { kontrolUrl: "http://u:s3cret@h/kite" },
     'Cannot use kontrolUrl "http://h/kite": must not contain a user name or password',
   ],
-  [{ proxyUrl: "ftp://u:s3cret@h" }, "Cannot use proxyUrl: must be a URL such as"],
+  [{ proxyUrl: "ftp://u:s3cret@h" }, 'Cannot use proxyUrl "ftp://h/": must be a URL such as'],
 ];
 
 for (const [options, message] of KITE) {

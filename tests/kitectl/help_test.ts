@@ -23,7 +23,7 @@ Deno.test("kitectl --help: lists all commands and the exit codes; each command h
   assertEquals([code, stderr], [0, ""]);
   const names = commands()[0]!.commands.map((command) => command.name());
   const asked = ["up", "doctor", "register", "showkey", "key", "user", "invite", "query", "tell"]
-    .concat(["describe", "list", "run", "install", "uninstall", "version", "completions"]);
+    .concat(["describe", "list", "run", "install", "uninstall", "version", "completions", "help"]);
   assertEquals(new Set(names), new Set(asked));
   for (const name of names) assertMatch(stdout, new RegExp(`^  ${name} .*\\w`, "m"));
   for (const exit of Object.values(EXIT)) assertMatch(stdout, new RegExp(`\\b${exit}\\b`));

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { ROOT } from "../../tools/paths.ts";
+import { gzippedBytes } from "../support/gzip.ts";
 import { findRuntimes, Project, run, succeed } from "./support.ts";
 
 /** A program against every entry point; it need not run. */
@@ -37,6 +38,9 @@ const RESOLUTIONS = [
   { module: "esnext", moduleResolution: "bundler" },
 ] as const;
 
+/** Bytes of a page's script after `gzip -9`, as docs/browser.md promises. */
+const MOST_PAGE_BYTES = 30 * 1_024;
+
 const PAGE = `
 import { Kite } from "@kite/kite/client";
 const kite = new Kite("page", "1.0.0");
@@ -47,7 +51,7 @@ Deno.test("npm: the package is what its manifest says, and types and bundlers ac
   await using project = await Project.create(
     "typescript@5",
     "@types/node@22",
-    "vite@7",
+    "vite@8",
     "publint@0.3",
     "@arethetypeswrong/cli@0.18",
   );
@@ -128,6 +132,9 @@ Deno.test("npm: the package is what its manifest says, and types and bundlers ac
     assert(success, stdout + stderr);
     assertStringIncludes(stdout, "dist/index.html");
     assert(!(stdout + stderr).includes("externalized"), "it needs a module of Node");
+    const [script = ""] = [...Deno.readDirSync(`${folder}/dist/assets`)].map(({ name }) => name);
+    const bytes = await gzippedBytes(await Deno.readTextFile(`${folder}/dist/assets/${script}`));
+    assert(bytes <= MOST_PAGE_BYTES, `${bytes} bytes`);
   });
 
   await t.step("publint finds nothing", async () => {

@@ -3,21 +3,27 @@
  * by them, over every transport that both have.
  */
 
+import { assertEquals } from "@std/assert";
 import type { ClientTransport } from "../../mod.ts";
 import { type Caller, OurCaller } from "../interop/caller.ts";
 import { type Callee, checkCalls } from "../interop/checks.ts";
 import { ourKite } from "../interop/our_kite.ts";
 import { Peer } from "../interop/peers.ts";
+import { openKiteBehindGo } from "../interop/proxy/setup.ts";
 import { eventually } from "../support/eventually.ts";
 import { skipUnless } from "../support/parts.ts";
 import { checkGuide } from "./guide.ts";
 import { checkKontrol, checkMissingDriver } from "./kontrol.ts";
+import { checkMounted } from "./mounted.ts";
 import { NpmPeer, preparePeer } from "./npm_peer.ts";
+import { checkProxies } from "./proxies.ts";
 import {
   checkClosing,
   checkConnections,
+  checkForwarding,
   checkLeaving,
   checkLongMessage,
+  checkManyConnections,
   checkSockJs,
   checkTls,
 } from "./serving.ts";
@@ -61,6 +67,13 @@ async function dialGo(project: Project, runtime: Runtime, transport: string): Pr
   await checkBoth(peer, go, { dialler: "ours", dialled: "goServer" });
 }
 
+/** A client that sends an `Origin` would be taken for a page there. */
+async function dialThroughGo(project: Project, runtime: Runtime, transport: string): Promise<void> {
+  await using behind = await openKiteBehindGo();
+  await using peer = await NpmPeer.call(project, runtime, behind.url, transport);
+  assertEquals(await peer.call("square", [5]), 25);
+}
+
 async function dialledByGo(project: Project, runtime: Runtime, transport: string): Promise<void> {
   await using peer = await NpmPeer.serve(project, runtime);
   await using go = await Peer.goClient(peer.url, "-transport", transport);
@@ -88,9 +101,13 @@ const CHECKS: readonly (readonly [
   ["TLS with a private authority works both ways", checkTls],
   ["connections without a request end, and broken ones are refused", checkConnections],
   ["a message beyond the limit ends its connection only", checkLongMessage],
+  ["kites behind the proxies of the library are called, plain and over TLS", checkForwarding],
+  ["connections beyond the limit are refused", checkManyConnections],
   ["closing lets a running call finish", checkClosing],
   ["Kontrol keeps kites in SQLite across a restart", checkKontrol],
+  ["the proxies make kites reachable", checkProxies],
   ["the guide works as it stands", checkGuide],
+  ["a kite is part of another server, and the opposite", checkMounted],
   ["a storage whose driver is missing says what to install", checkMissingDriver],
 ];
 
@@ -102,7 +119,7 @@ Deno.test({
   name: "npm: kites on Node and Bun and those of Deno, Go and kite.js call each other",
   ignore: needs.ignore || runtimes.length === 0,
   fn: async (t) => {
-    await using project = await Project.create();
+    await using project = await Project.create("hono@4", "@hono/node-server@2");
     await preparePeer(project);
     for (const runtime of runtimes) {
       const { name } = runtime;
@@ -121,6 +138,10 @@ Deno.test({
         await t.step(
           `${name} dials Go over ${transport}`,
           () => dialGo(project, runtime, transport),
+        );
+        await t.step(
+          `${name} dials through Go's proxy over ${transport}`,
+          () => dialThroughGo(project, runtime, transport),
         );
         await t.step(
           `Go dials ${name} over ${transport}`,

@@ -12,7 +12,7 @@ import { ourKite } from "../interop/our_kite.ts";
 import { eventually } from "../support/eventually.ts";
 import { fromFileUrl, ROOT } from "../../tools/paths.ts";
 import { NpmPeer } from "./npm_peer.ts";
-import type { Project, Runtime } from "./support.ts";
+import { type Project, run, type Runtime } from "./support.ts";
 
 const TLS = new URL("tests/transport/tls/", ROOT);
 
@@ -87,6 +87,16 @@ export async function checkTls(project: Project, runtime: Runtime): Promise<void
   }
 }
 
+/** Checks calls through both proxies of the library, which this runtime runs. */
+export async function checkForwarding(project: Project, { program }: Runtime): Promise<void> {
+  await project.copy("tests/npm/programs/proxies.ts");
+  const path = (name: string) => fromFileUrl(new URL(`${name}.pem`, TLS));
+  const env = { PEER_CERT: path("cert"), PEER_KEY: path("key"), PEER_CA: path("ca") };
+  const args = ["tests/npm/programs/proxies.ts"];
+  const { stdout, stderr } = await run(project.folder, program, args, env);
+  assertEquals([stdout, stderr.replace(/^.*(Warning|--trace).*\n/gm, "")], ["ok\n", ""]);
+}
+
 /** Checks that connections without a request do not stay, and that requests are read strictly. */
 export async function checkConnections(project: Project, runtime: Runtime): Promise<void> {
   const env = { KITE_HANDSHAKE_TIMEOUT: "1s" };
@@ -123,6 +133,28 @@ export async function checkLongMessage(project: Project, runtime: Runtime): Prom
   socket.send("x".repeat(300_000));
   await closed;
   assertEquals((await fetch(`${peer.url}/info`)).ok, true);
+}
+
+/** Checks that a server with as many connections as it may have refuses a further request. */
+export async function checkManyConnections(project: Project, runtime: Runtime): Promise<void> {
+  const most = 4;
+  await using peer = await NpmPeer.serve(project, runtime, { PEER_CONNECTIONS: String(most) });
+  const info = () =>
+    fetch(`${peer.url}/info`).then(
+      async (response) => {
+        await response.body?.cancel();
+        return response.status;
+      },
+      () => "closed",
+    );
+  const streams: Response[] = [];
+  for (let index = 0; index < most; index++) {
+    const session = `${peer.url}/000/many${index}`;
+    streams.push(await fetch(`${session}/xhr_streaming`, { method: "POST" }));
+  }
+  assertEquals(await info(), runtime.name === "Bun" ? 503 : "closed");
+  for (const stream of streams) await stream.body?.cancel();
+  await eventually(async () => await info() === 200, { what: "an answer" });
 }
 
 /** Checks that closing a kite lets a running call finish, and ends its process' connections. */

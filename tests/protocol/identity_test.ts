@@ -68,11 +68,12 @@ Deno.test("checkIdentity: names the invalid field", () => {
   for (const field of IDENTITY_FIELDS) {
     const refuse = (value: string, message: string) =>
       assertThrows(() => checkIdentity({ ...identity, [field]: value }), KiteError, message);
-    refuse("", `Cannot use ${field} "": must not be empty`);
-    refuse("a/b", `Cannot use ${field} "a/b": must be text without "/"`);
+    const rule = 'must be text of 1 to 256 characters without "/"';
+    refuse("", `Cannot use ${field} "": ${rule}`);
+    refuse("a/b", `Cannot use ${field} "a/b": ${rule}`);
     const long = refuse("x".repeat(257), `Cannot use ${field} "xxxx`);
     assert(long.message.includes("(257 characters)"));
-    assert(long.message.endsWith("at most 256 characters"));
+    assert(long.message.endsWith(rule));
   }
   const missing = { ...identity, region: undefined } as unknown as KiteIdentity;
   assertThrows(
@@ -90,7 +91,7 @@ Deno.test("checkIdentity: names the invalid field", () => {
 
 Deno.test("checkIdentity: uses the given maximum length", () => {
   validateField("name", "12345678", 8);
-  assertThrows(() => validateField("name", "123456789", 8), KiteError, "at most 8 characters");
+  assertThrows(() => validateField("name", "123456789", 8), KiteError, "of 1 to 8 characters");
   assertThrows(() => checkIdentity(identity, 5), KiteError, "username");
 });
 

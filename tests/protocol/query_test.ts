@@ -77,8 +77,8 @@ Deno.test("readQuery: refuses an empty or invalid query", () => {
     [undefined, "Cannot use query of type undefined"],
     [["math"], "Cannot use query of type array"],
     ["math", 'Cannot use query "math"'],
-    [{ name: 5 }, "Cannot use query field name 5: must be text"],
-    [{ name: "a/b" }, `Cannot use query field name "a/b": must be text of at most 256`],
+    [{ name: 5 }, "Cannot use query field name 5: must be text of 1 to 256"],
+    [{ name: "a/b" }, `Cannot use query field name "a/b": must be text of 1 to 256`],
     [{ name: "x".repeat(257) }, "(257 characters)"],
     [{ name: "math", version: "abc" }, 'Malformed constraint: "abc"'],
   ];

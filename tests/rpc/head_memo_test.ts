@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { DEFAULT_LIMITS } from "../../src/protocol/limits.ts";
 import type { Incoming, IncomingRequest } from "../../src/rpc/codec.ts";
 import { DnodeCodec } from "../../src/rpc/dnode_codec.ts";
+import { HeadMemo } from "../../src/rpc/head_memo.ts";
 import { IDENTITY, ofKind } from "./support.ts";
 
 const KITES = [IDENTITY, { ...IDENTITY, name: "other" }, {}, { name: '\u2028"' }, null, "text"];
@@ -39,7 +40,7 @@ function heads(): string[] {
 
 /** A codec that has learnt a head. */
 function warmed(head: string): DnodeCodec {
-  const codec = new DnodeCodec(DEFAULT_LIMITS);
+  const codec = new DnodeCodec(DEFAULT_LIMITS, new HeadMemo());
   decode(codec, `{"method":"warm","arguments":[{${head}"withArgs":[]}],"callbacks":{}}`);
   return codec;
 }
@@ -127,7 +128,7 @@ Deno.test("HeadMemo: a remembered head gives the same objects again", () => {
 
 Deno.test("HeadMemo: functions in a head are not remembered", () => {
   const head = heads()[1]!;
-  const codec = new DnodeCodec(DEFAULT_LIMITS);
+  const codec = new DnodeCodec(DEFAULT_LIMITS, new HeadMemo());
   const usual = `{"method":"m","arguments":[{${head}"withArgs":[]}],"callbacks":{}}`;
   const hostile = usual.replace('"callbacks":{}', '"callbacks":{"9":[0,"kite","extra"]}');
   for (const text of [hostile, usual, hostile, usual]) {
@@ -146,7 +147,7 @@ Deno.test("HeadMemo: the mark never appears in a request", () => {
 });
 
 Deno.test("HeadMemo: is not used for peers whose requests have another form", () => {
-  const codec = new DnodeCodec(DEFAULT_LIMITS);
+  const codec = new DnodeCodec(DEFAULT_LIMITS, new HeadMemo());
   const other = '{"arguments":[{"withArgs":[]}],"method":"m"}';
   for (let i = 0; i < 10; i++) decode(codec, other);
   const text = `{"method":"m","arguments":[{${heads()[1]}"withArgs":[]}],"callbacks":{}}`;

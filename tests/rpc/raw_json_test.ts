@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertFalse } from "@std/assert";
+import { EncodedResult } from "../../src/rpc/encoded_result.ts";
 import { RawJson } from "../../src/rpc/raw_json.ts";
 import { escapeMessage } from "../../src/transport/sockjs/frames.ts";
 import { callingKite, targetKite } from "../security/kites.ts";
@@ -24,7 +25,7 @@ Deno.test("RawJson: an answer arrives as it was encoded, over every transport", 
 
 Deno.test("RawJson: an object that looks like one is not treated as one", () => {
   const made = new RawJson("7");
-  assertEquals(RawJson.escapedOf(made), "7");
+  assert(EncodedResult.is(made));
   const forgeries = [
     "7",
     { escaped: "7" },
@@ -36,5 +37,5 @@ Deno.test("RawJson: an object that looks like one is not treated as one", () => 
     null,
     undefined,
   ];
-  for (const forged of forgeries) assertEquals(RawJson.escapedOf(forged), undefined);
+  for (const forged of forgeries) assertFalse(EncodedResult.is(forged));
 });

@@ -6,6 +6,7 @@ import { Conversation } from "../../src/rpc/conversation.ts";
 import type { ConversationHost } from "../../src/rpc/host.ts";
 import type { Incoming } from "../../src/rpc/codec.ts";
 import { DnodeCodec } from "../../src/rpc/dnode_codec.ts";
+import { newCompactCodec } from "../../src/rpc/compact_codec.ts";
 import { createApi } from "../../src/rpc/api.ts";
 import type { Api, Contract } from "../../src/rpc/contract_types.ts";
 import type { ApiOptions, RemoteKite, TellOptions } from "../../src/rpc/remote.ts";
@@ -86,6 +87,7 @@ export class Side implements RemoteKite {
       timeout: options.timeout ?? 5_000,
       serve: options.serve ?? (() => null),
       compact: options.compact ?? true,
+      newCompactCodec,
       inFlight: { bytes: 0 },
       callLog: {
         isVerbose: false,

@@ -7,7 +7,6 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
 import { fromFileUrl } from "../../tools/paths.ts";
 import { lack } from "../../tools/parts.ts";
 import { residentKibibytes } from "../bench/usage.ts";
@@ -15,7 +14,7 @@ import { findAll, type Found, goKite } from "../interop/kontrol/setup.ts";
 import { Peer } from "../interop/peers.ts";
 import { KontrolProcess } from "../kontrol/faults/kontrol_process.ts";
 import { TestProcess } from "../support/process.ts";
-import { runProgram, WrongFlag } from "../support/program.ts";
+import { readFlags, runProgram, WrongFlag } from "../../tools/command_line.ts";
 import { type Caller, directCallers, seeker } from "./peers.ts";
 import type { Tally } from "./repeat.ts";
 
@@ -54,12 +53,9 @@ interface OurKite {
 }
 
 async function main(): Promise<boolean> {
-  const { values } = parseArgs({
-    args: Deno.args.map((arg) => arg.replace(/^-(?=\w)/, "--").replace(/^---/, "--")),
-    options: {
-      minutes: { type: "string", default: "5" },
-      restart: { type: "string", default: "20" },
-    },
+  const { values } = readFlags(Deno.args, {
+    minutes: { type: "string", default: "5" },
+    restart: { type: "string", default: "20" },
   });
   const minutes = Number(values.minutes);
   for (const [name, value] of Object.entries(values)) {

@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { UnknownWord } from "../../tools/command_line.ts";
 import { partsOf, runsInParallel, selectTests } from "../../tools/test_files.ts";
 
 Deno.test("selectTests: takes files, folders and flags", () => {
@@ -17,8 +18,15 @@ Deno.test("selectTests: without files and folders, selects all tests", () => {
   assertEquals(flags, ["--fail-fast"]);
 });
 
-Deno.test("selectTests: leaves a path that does not exist to deno test", () => {
-  assertEquals(selectTests(["tests/no_such_test.ts"]).flags, ["tests/no_such_test.ts"]);
+Deno.test("selectTests: refuses a path that does not exist, and names the nearest one", () => {
+  assertThrows(
+    () => selectTests(["tests/rpc/arg_test.ts"]),
+    UnknownWord,
+    "There is no file or folder tests/rpc/arg_test.ts; did you mean tests/rpc/args_test.ts?",
+  );
+  assertThrows(() => selectTests(["nowhere"]), UnknownWord, "There is no file or folder nowhere");
+  // The value of a flag is no path.
+  assertEquals(selectTests(["--filter", "nowhere"]).flags, ["--filter", "nowhere"]);
 });
 
 Deno.test("partsOf: names the programs that tests need, and no others", async () => {

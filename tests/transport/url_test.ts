@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertFalse, assertMatch, assertThrows } from "@std/assert";
 import { KiteError } from "../../src/protocol/errors.ts";
-import { displayUrl, newSessionPath, parseKiteUrl, transportUrl } from "../../src/transport/url.ts";
+import {
+  displayUrl,
+  newSessionPath,
+  parseKiteUrl,
+  pathnameOf,
+  transportUrl,
+} from "../../src/transport/url.ts";
 
 Deno.test("transportUrl: inserts the session before the query", () => {
   const cases = {
@@ -77,5 +83,20 @@ Deno.test("parseKiteUrl: refuses white space and control characters without show
       );
       assertFalse(error.message.includes(tail.trim() || "\t"), JSON.stringify(error.message));
     }
+  }
+});
+
+Deno.test("pathnameOf: returns the same as URL", () => {
+  for (
+    const text of [
+      "http://h/",
+      "http://h",
+      "https://h:1/a/b?c=/d#e",
+      "http://[::1]:3/a#?",
+      "http://h?x=/",
+    ]
+  ) {
+    const { href, pathname } = new URL(text);
+    assertEquals(pathnameOf(href), pathname);
   }
 });

@@ -14,7 +14,10 @@ const LONGEST_IDLE_TIMEOUT = 255;
 /** Sessions limit what they send; Bun would drop messages without a word. */
 const BACKPRESSURE_LIMIT = 1_073_741_824;
 
-/** Serves with `Bun.serve`. */
+/**
+ * Serves with `Bun.serve`. It has no events for connections, so the limit `connections` counts running
+ * requests: connections without one do not count.
+ */
 export class BunServer implements RunningServer {
   readonly hostname: string;
   readonly port: number;
@@ -25,7 +28,7 @@ export class BunServer implements RunningServer {
 
   /** @throws {KiteError} `configError`, as {@linkcode serve} does */
   constructor(bun: BunNamespace, handler: ServeHandler, options: ListenOptions) {
-    const { hostname, port, tls, idleTimeout, webSocketBytes, onError } = options;
+    const { hostname, port, tls, idleTimeout, connections, webSocketBytes, onError } = options;
     const fail = (error: unknown): Response => {
       onError(error);
       return new Response("Internal Server Error\n", { status: 500 });
@@ -37,6 +40,7 @@ export class BunServer implements RunningServer {
         ...(tls === undefined ? {} : { tls }),
         idleTimeout: Math.min(LONGEST_IDLE_TIMEOUT, Math.ceil(idleTimeout / 1_000)),
         fetch: async (request, server) => {
+          if (server.pendingRequests > connections) return tooMany();
           // Otherwise an answer that takes long, such as a poll, would be cut off. The timeout then
           // stays with the connection, so it must not be 0.
           server.timeout(request, LONGEST_IDLE_TIMEOUT);
@@ -113,4 +117,12 @@ class BunPeer implements RequestPeer {
     this.#isUpgraded = true;
     return { socket, response: new Response(null) };
   }
+}
+
+function tooMany(): Response {
+  const headers = { connection: "close", "retry-after": "1" };
+  return new Response("too many requests are running (limit: connections)\n", {
+    status: 503,
+    headers,
+  });
 }

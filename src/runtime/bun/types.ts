@@ -31,6 +31,8 @@ export interface BunServeOptions {
 export interface BunHttpServer {
   readonly hostname: string;
   readonly port: number;
+  /** Requests whose responses are not complete, without WebSockets. */
+  readonly pendingRequests: number;
   /** The address of the peer; null once it has gone. */
   requestIP(request: Request): { readonly address: string; readonly port: number } | null;
   /** Sets the idle timeout of a request's connection in seconds; 0 for none. */

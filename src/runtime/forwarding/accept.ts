@@ -1,6 +1,8 @@
+import { Buffer } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import type { Request } from "./head.ts";
 import type { AcceptedSocket, AcceptedSocketHandler } from "./types.ts";
 
 /** The used part of a socket of npm `ws`. */
@@ -19,7 +21,7 @@ interface WsSocket {
 
 const OPEN = 1;
 
-/** Accepts WebSockets on TCP or TLS sockets. */
+/** Accepts WebSockets. */
 export class WebSocketAcceptor {
   readonly #server: {
     handleUpgrade(
@@ -41,14 +43,26 @@ export class WebSocketAcceptor {
     });
   }
 
-  /** Answers the handshake and passes the open socket to `accept`. Answers 400 to a bad handshake. */
+  /**
+   * Answers the handshake and passes the open socket to `accept`. Answers 400 to a bad handshake.
+   *
+   * @returns after the connection has closed
+   */
   accept(
-    request: IncomingMessage,
+    request: Request,
     socket: Duplex,
-    early: Uint8Array,
     accept: (socket: AcceptedSocket) => AcceptedSocketHandler,
-  ): void {
-    this.#server.handleUpgrade(request, socket, early, (accepted) => {
+  ): Promise<void> {
+    const closed = new Promise<void>((resolve) => socket.once("close", resolve));
+    const { method, target: url, rawHeaders } = request;
+    const headers: Record<string, string> = Object.create(null);
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const name = rawHeaders[i]!.toLowerCase();
+      const former = headers[name];
+      headers[name] = former === undefined ? rawHeaders[i + 1]! : `${former}, ${rawHeaders[i + 1]}`;
+    }
+    const handshake = { method, url, headers } as unknown as IncomingMessage;
+    this.#server.handleUpgrade(handshake, socket, Buffer.alloc(0), (accepted) => {
       const handler = accept(new ServerSocket(accepted));
       const decoder = new TextDecoder();
       accepted.on("message", (data) => handler.onText(decoder.decode(data)));
@@ -56,6 +70,7 @@ export class WebSocketAcceptor {
       accepted.on("close", () => handler.onClose());
       accepted.on("error", () => {}); // "close" follows
     });
+    return closed;
   }
 }
 

@@ -1,30 +1,36 @@
-import { type ServerResponse, STATUS_CODES } from "node:http";
-import type { Duplex } from "node:stream";
+import { STATUS_CODES } from "node:http";
+import { encodeHead } from "./head.ts";
+import type { Input } from "./input.ts";
+import type { Stream } from "./stream.ts";
 
-/** Milliseconds for a client to read a refusal. */
-const REFUSAL_TIMEOUT = 2_000;
-
-/** Answers a request with a short text, and ends its connection, since an unread body may follow. */
-export function answer(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, [
-    ...["content-type", "text/plain; charset=UTF-8"],
-    ...["content-length", String(new TextEncoder().encode(text).length)],
-    ...["cache-control", "no-store", "connection", "close"],
-  ]);
-  response.end(text);
+/** Returns the status line of an answer. */
+export function statusLine(status: number, reason?: string): string {
+  return `HTTP/1.1 ${status} ${reason ?? STATUS_CODES[status] ?? "Refused"}`;
 }
 
-/** Writes an HTTP answer to a socket, and ends it. */
-export function answerSocket(socket: Duplex, status: number, text: string): void {
-  const length = new TextEncoder().encode(text).length;
-  socket.on("error", () => socket.destroy());
-  if (!socket.writable) return void socket.destroy();
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Refused"}\r\n` +
-      `Content-Type: text/plain; charset=UTF-8\r\nContent-Length: ${length}\r\n` +
-      `Connection: close\r\n\r\n${text}`,
-  );
-  const timer = setTimeout(() => socket.destroy(), REFUSAL_TIMEOUT);
-  socket.once("close", () => clearTimeout(timer));
-  socket.resume();
+/**
+ * Answers with a short text, and ends our side of the connection. Reads what the client still sends
+ * until it ends, since otherwise the system might discard the answer. The caller limits the time.
+ */
+export async function answerAndEnd(
+  stream: Stream,
+  input: Input,
+  status: number,
+  text: string,
+): Promise<void> {
+  const body = new TextEncoder().encode(text);
+  const head = encodeHead(statusLine(status), [
+    ...["Content-Type", "text/plain; charset=UTF-8", "Content-Length", String(body.length)],
+    ...["Cache-Control", "no-store", "Connection", "close"],
+  ]);
+  const bytes = new Uint8Array(head.length + body.length);
+  bytes.set(head);
+  bytes.set(body, head.length);
+  try {
+    await stream.write(bytes);
+    await stream.end();
+    do input.skip(input.bytes.length); while (await input.more());
+  } catch {
+    // The client has left.
+  }
 }

@@ -1,57 +1,43 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo, Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { KiteError } from "../../protocol/errors.ts";
+import { Timer } from "../timer.ts";
 import { WebSocketAcceptor } from "./accept.ts";
-import { answer, answerSocket } from "./answer.ts";
-import { forward } from "./forward.ts";
-import { splice } from "./splice.ts";
-import type { Decision, ForwardingOptions, RequestHead } from "./types.ts";
+import { ClientConnection, type Hub } from "./connection.ts";
+import { listenForStreams, type StreamListener } from "./listen.ts";
+import type { Stream } from "./stream.ts";
+import type { ForwardingLimits, ForwardingOptions } from "./types.ts";
 import { Upstreams } from "./upstream.ts";
 
-/** Milliseconds until an idle client connection is closed. */
-const KEEP_ALIVE = 5_000;
-/** Maximum interval of checks for slow requests, milliseconds. */
-const LONGEST_CHECK = 5_000;
+/** The longest and the shortest interval between two checks of all time limits, milliseconds. */
+const LONGEST_INTERVAL = 1_000;
+const SHORTEST_INTERVAL = 10;
+
+/** Milliseconds for connections to upstreams to open after the deadline of `close`. */
+const ABORT_AFTER = 1_000;
+
+/** The number of idle connections to close when there are no file descriptors. */
+const SHED = 16;
 
 /**
- * An HTTP server that forwards requests and streams both ways. It parses requests strictly (llhttp),
- * so that all servers interpret them in the same way, and limits the resources of each client.
+ * An HTTP server that forwards requests and streams both ways. It parses requests strictly, so that
+ * all servers interpret them in the same way, and limits the resources of each client.
+ *
+ * All connections share one timer: a timer for each request would cost more than the rest of its work.
  */
-export class ForwardingServer {
-  readonly #server: Server;
-  readonly #options: ForwardingOptions;
-  readonly #upstreams: Upstreams;
-  readonly #acceptor: WebSocketAcceptor;
-  /** Every TCP connection. */
-  readonly #connections = new Set<Socket>();
-  /** The number of running requests per connection. With TLS, these are not the TCP connections. */
-  readonly #running = new Map<Duplex, number>();
+export class ForwardingServer implements Hub {
+  readonly options: ForwardingOptions;
+  readonly upstreams: Upstreams;
+  readonly acceptor: WebSocketAcceptor;
+  readonly #connections = new Set<ClientConnection>();
+  readonly #sweeper: ReturnType<typeof setInterval>;
+  #listener: StreamListener | undefined;
   #isClosing = false;
+  #onEmpty: () => void = () => {};
 
-  private constructor(server: Server, options: ForwardingOptions) {
-    this.#server = server;
-    this.#options = options;
-    this.#upstreams = new Upstreams(options.ca);
-    this.#acceptor = new WebSocketAcceptor(options.limits.webSocketBytes);
-    server.maxConnections = options.limits.connections;
-    server.keepAliveTimeout = KEEP_ALIVE;
-    server.on("connection", (socket: Socket) => {
-      this.#connections.add(socket);
-      socket.once("close", () => this.#connections.delete(socket));
-    });
-    server.on(options.tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
-      this.#running.set(socket, 0);
-      socket.once("close", () => this.#running.delete(socket));
-    });
-    server.on("request", (request, response) => void this.#answer(request, response));
-    server.on("upgrade", (request, socket, early) => void this.#upgrade(request, socket, early));
-    server.on("connect", (_request, socket) => answerSocket(socket, 405, "CONNECT is refused\n"));
-    server.on("checkExpectation", (_request, response) => answer(response, 417, ""));
-    server.on("clientError", (error: Error & { code?: string }, socket) => {
-      answerSocket(socket, statusOf(error.code), "The request is broken or too slow\n");
-    });
+  private constructor(options: ForwardingOptions) {
+    this.options = options;
+    this.upstreams = new Upstreams(options.ca, options.limits.connectTimeout);
+    this.acceptor = new WebSocketAcceptor(options.limits.webSocketBytes);
+    this.#sweeper = setInterval(() => this.#sweep(), intervalFor(options.limits));
   }
 
   /**
@@ -61,43 +47,28 @@ export class ForwardingServer {
    * certificate is no good
    */
   static async listen(options: ForwardingOptions): Promise<ForwardingServer> {
-    const { hostname, port, tls, limits } = options;
-    const settings = {
-      maxHeaderSize: limits.headerBytes,
-      headersTimeout: limits.headersTimeout,
-      requestTimeout: limits.requestTimeout,
-      connectionsCheckingInterval: Math.min(LONGEST_CHECK, limits.headersTimeout / 2),
-      noDelay: true,
-    };
+    const { hostname, port, tls, onError } = options;
+    const server = new ForwardingServer(options);
     try {
-      const server = tls === undefined
-        ? createServer(settings)
-        : createTlsServer({ ...settings, ...tls, handshakeTimeout: limits.headersTimeout });
-      const forwarding = new ForwardingServer(server, options);
-      await new Promise<void>((resolve, reject) => {
-        server.once("error", reject);
-        server.listen(port, hostname, resolve);
+      server.#listener = await listenForStreams({
+        hostname,
+        port,
+        ...(tls === undefined ? {} : { tls }),
+        onStream: (stream) => server.#serve(stream),
+        onFull: () => server.#shed(),
+        onError,
       });
-      server.on("error", options.onError);
-      return forwarding;
+      return server;
     } catch (cause) {
-      const code = (cause as { code?: unknown }).code;
-      const reason = code === "EADDRINUSE"
-        ? "it is in use"
-        : tls === undefined || typeof code === "string" && code.startsWith("E")
-        ? String((cause as Error).message)
-        : "the certificate or its key is not valid";
-      throw new KiteError(
-        "configError",
-        `Cannot listen on port ${port} of ${hostname}: ${reason}`,
-        { cause },
-      );
+      clearInterval(server.#sweeper);
+      const message = `Cannot listen on port ${port} of ${hostname}: ${reasonOf(cause, options)}`;
+      throw new KiteError("configError", message, { cause });
     }
   }
 
   /** The port it listens on. */
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#listener?.port ?? 0;
   }
 
   /** The number of open client connections. */
@@ -105,82 +76,72 @@ export class ForwardingServer {
     return this.#connections.size;
   }
 
+  /** True once `close` was called. */
+  get isClosing(): boolean {
+    return this.#isClosing;
+  }
+
   /** Stops listening and closes all connections, those with a running request after `deadline` ms. */
   async close(deadline: number): Promise<void> {
     this.#isClosing = true;
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const [socket, count] of this.#running) if (count === 0) socket.destroy();
-    const timer = setTimeout(() => {
-      for (const socket of [...this.#running.keys(), ...this.#connections]) socket.destroy();
+    await this.#listener?.close();
+    for (const connection of [...this.#connections]) if (connection.isIdle) connection.close();
+    let aborting: Timer | undefined;
+    const timer = new Timer(() => {
+      for (const connection of [...this.#connections]) connection.close();
+      aborting = new Timer(() => this.upstreams.abort(), ABORT_AFTER);
     }, deadline);
-    await closed;
-    clearTimeout(timer);
-    this.#upstreams.close();
-  }
-
-  /**
-   * Counts an exchange on a connection.
-   *
-   * @returns a function to call when it is over
-   */
-  #begin(socket: Duplex): () => void {
-    this.#running.set(socket, (this.#running.get(socket) ?? 0) + 1);
-    return () => {
-      const count = this.#running.get(socket);
-      if (count === undefined) return;
-      this.#running.set(socket, count - 1);
-      if (this.#isClosing && count === 1) socket.destroy();
-    };
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.once("close", this.#begin(request.socket));
-    const decision = await this.#decide(request, false);
-    if (response.destroyed) return;
-    if (decision.kind === "forward") {
-      return forward(request, response, decision, this.#upstreams, this.#options);
+    if (this.#connections.size > 0) {
+      await new Promise<void>((resolve) => this.#onEmpty = resolve);
     }
-    if (decision.kind === "answer") answer(response, decision.status, decision.text);
-    else answer(response, 426, "This path takes WebSockets only\n");
+    timer.clear();
+    aborting?.clear();
+    clearInterval(this.#sweeper);
+    this.upstreams.close();
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, early: Uint8Array): Promise<void> {
-    this.#begin(socket);
-    socket.on("error", () => socket.destroy());
-    if (request.method !== "GET" || request.headers.upgrade?.toLowerCase() !== "websocket") {
-      return answerSocket(socket, 400, "The only upgrade accepted is to WebSocket\n");
+  #serve(stream: Stream): void {
+    if (this.#isClosing || this.#connections.size >= this.options.limits.connections) {
+      return stream.close();
     }
-    const decision = await this.#decide(request, true);
-    if (socket.destroyed) return;
-    switch (decision.kind) {
-      case "answer":
-        return answerSocket(socket, decision.status, decision.text);
-      case "forward":
-        return splice(socket, early, decision, this.#upstreams, this.#options);
-      case "accept":
-        return this.#acceptor.accept(request, socket, early, decision.accept);
+    const connection = new ClientConnection(stream, this);
+    this.#connections.add(connection);
+    void connection.serve().then(() => {
+      this.#connections.delete(connection);
+      if (this.#connections.size === 0) this.#onEmpty();
+    });
+  }
+
+  /** Closes idle connections, the oldest first, to free file descriptors. */
+  #shed(): void {
+    let left = SHED;
+    for (const connection of [...this.#connections]) {
+      if (!connection.isIdle) continue;
+      connection.close();
+      if (--left === 0) return;
     }
   }
 
-  async #decide(request: IncomingMessage, isWebSocket: boolean): Promise<Decision> {
-    const head: RequestHead = {
-      method: request.method ?? "GET",
-      target: request.url ?? "",
-      rawHeaders: request.rawHeaders,
-      isWebSocket,
-      remoteAddress: request.socket.remoteAddress ?? "",
-      isSecure: this.#options.tls !== undefined,
-    };
-    try {
-      return await this.#options.decide(head);
-    } catch (error) {
-      this.#options.onError(error);
-      return { kind: "answer", status: 500, text: "Internal Server Error\n" };
-    }
+  #sweep(): void {
+    const now = performance.now();
+    this.upstreams.sweep(now);
+    for (const connection of [...this.#connections]) connection.sweep(now);
   }
 }
 
-function statusOf(code: string | undefined): number {
-  if (code === "HPE_HEADER_OVERFLOW") return 431;
-  return code === "ERR_HTTP_REQUEST_TIMEOUT" ? 408 : 400;
+/** The limits are exceeded by at most a quarter, or a second. */
+function intervalFor(limits: ForwardingLimits): number {
+  const { headersTimeout, requestTimeout, idleTimeout, connectTimeout } = limits;
+  const least = Math.min(headersTimeout, requestTimeout, idleTimeout, connectTimeout);
+  return Math.max(SHORTEST_INTERVAL, Math.min(LONGEST_INTERVAL, least / 4));
+}
+
+/** The reason of an error without parts of the certificate or key, which TLS errors may contain. */
+function reasonOf(cause: unknown, { tls }: ForwardingOptions): string {
+  const { code, name, message } = cause as { code?: unknown; name?: string; message?: string };
+  if (code === "EADDRINUSE" || name === "AddrInUse") return "it is in use";
+  const isOfSystem = typeof code === "string" && /^E[A-Z]+$/.test(code);
+  return tls === undefined || isOfSystem
+    ? String(message)
+    : "the certificate or its key is not valid";
 }

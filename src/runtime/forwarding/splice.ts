@@ -1,116 +1,139 @@
-import { type IncomingMessage, STATUS_CODES } from "node:http";
-import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
-import { answerSocket } from "./answer.ts";
-import type { Decision, ForwardingOptions } from "./types.ts";
-import type { Upstreams } from "./upstream.ts";
+import { statusLine } from "./answer.ts";
+import {
+  type Exchange,
+  type ExchangeParts,
+  LONGEST_ANSWER_HEAD,
+  type Refusal,
+} from "./exchange.ts";
+import { encodeHead, parseAnswer } from "./head.ts";
+import type { Input } from "./input.ts";
+import type { Stream } from "./stream.ts";
+import { ConnectTimeout, type Link } from "./upstream.ts";
+
+/** Milliseconds for the other side to end after one side has ended. */
+const LINGER = 2_000;
+
+const TOO_SLOW: Refusal = {
+  status: 504,
+  text: "The kite did not answer the handshake in time\n",
+};
+const LEFT: Refusal = { status: 499, text: "" };
+const UNREACHABLE: Refusal = { status: 502, text: "The kite cannot be reached\n" };
 
 /**
  * Forwards a WebSocket handshake. After the upstream has accepted it, bytes are copied both ways
- * without parsing. If one side reads slowly, the other one is paused.
- *
- * @param early bytes that the client sent after its handshake
+ * without parsing. If one side reads slowly, the other one has to wait.
  */
-export function splice(
-  client: Duplex,
-  early: Uint8Array,
-  decision: Decision & { kind: "forward" },
-  upstreams: Upstreams,
-  { limits, answerHeaders }: ForwardingOptions,
-): void {
-  const leave = decision.enter === undefined ? () => {} : decision.enter();
-  if (leave === undefined) return answerSocket(client, 503, "The proxy is busy\n");
-  let isSettled = false;
-  const refuse = (status: number, text: string): void => {
-    if (isSettled) return;
-    isSettled = true;
-    clearTimeout(timer);
-    leave();
-    answerSocket(client, status, text);
-  };
-  const timer = setTimeout(() => {
-    refuse(504, "The kite did not answer the handshake in time\n");
-    upstream?.destroy();
-  }, limits.connectTimeout);
-  let upstream: ReturnType<Upstreams["open"]> | undefined;
-  try {
-    upstream = upstreams.open(decision, undefined);
-  } catch {
-    return refuse(502, "The kite cannot be reached\n");
+export class Splice implements Exchange {
+  readonly #parts: ExchangeParts;
+  #link: Link | undefined;
+  /** Milliseconds without progress until it is ended. */
+  #patience: number;
+  #active: number = performance.now();
+  #isJoined = false;
+  #isOver = false;
+  #failure: Refusal | undefined;
+
+  constructor(parts: ExchangeParts) {
+    this.#parts = parts;
+    this.#patience = parts.options.limits.connectTimeout;
   }
-  const request = upstream;
-  request.on("error", () => refuse(502, "The kite cannot be reached\n"));
-  client.on("error", () => client.destroy());
-  client.once("close", () => {
-    if (isSettled) return;
-    refuse(499, "");
-    request.destroy();
-  });
-  request.on("response", (incoming) => {
-    const status = incoming.statusCode ?? 0;
-    refuse(status >= 400 ? status : 502, "The kite refused the WebSocket\n");
-    incoming.resume();
-    request.destroy();
-  });
-  request.on("upgrade", (incoming: IncomingMessage, server: Socket, first: Uint8Array) => {
-    if (isSettled) return void server.destroy();
-    isSettled = true;
-    clearTimeout(timer);
-    client.write(switching(incoming, answerHeaders));
-    if (first.length > 0) client.write(first);
-    if (early.length > 0) server.write(early);
-    join(client as Socket, server, limits.idleTimeout, leave);
-  });
-  request.end();
-}
 
-function switching(
-  incoming: IncomingMessage,
-  answerHeaders: ForwardingOptions["answerHeaders"],
-): string {
-  let head = `HTTP/1.1 101 ${STATUS_CODES[101]}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n`;
-  const headers = answerHeaders(incoming.rawHeaders);
-  for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  return head + "\r\n";
-}
-
-/** Copies both ways until one side ends, or both are silent for too long. */
-function join(client: Socket, server: Socket, idleTimeout: number, over: () => void): void {
-  let isOver = false;
-  let last = performance.now();
-  const end = (): void => {
-    if (isOver) return;
-    isOver = true;
-    clearInterval(sweeper);
-    // Pending bytes are still written, unless the peer does not read them.
-    for (const socket of [client, server]) {
-      socket.end();
-      const timer = setTimeout(() => socket.destroy(), LINGER);
-      socket.once("close", () => clearTimeout(timer));
+  /**
+   * Joins the client and the kite until one of them ends.
+   *
+   * @returns false, since the connection cannot be used again; or what to answer, if nothing was yet
+   */
+  async run(): Promise<false | Refusal> {
+    try {
+      const refusal = await this.#open();
+      if (refusal !== undefined) return refusal;
+      await this.#join(this.#link!);
+      return false;
+    } catch (error) {
+      if (this.#isJoined) throw error;
+      if (this.#failure !== undefined) return this.#failure;
+      return error instanceof ConnectTimeout ? TOO_SLOW : UNREACHABLE;
+    } finally {
+      this.#isOver = true;
+      this.#link?.close();
     }
-    over();
-  };
-  // One interval per connection: resetting a timer for every message would cost more than the copy.
-  const sweeper = setInterval(() => {
-    if (performance.now() - last >= idleTimeout) end();
-  }, Math.max(10, idleTimeout / 4));
-  const copy = (from: Socket, to: Socket): void => {
-    from.setNoDelay(true);
-    from.on("data", (bytes: Uint8Array) => {
-      last = performance.now();
-      if (!to.write(bytes)) from.pause();
-    });
-    to.on("drain", () => {
-      last = performance.now();
-      from.resume();
-    });
-    from.once("end", end);
-    from.once("close", end);
-    from.on("error", () => from.destroy());
-  };
-  copy(client, server);
-  copy(server, client);
-}
+  }
 
-/** Milliseconds for a peer to read the last bytes. */
-const LINGER = 2_000;
+  sweep(now: number): void {
+    if (now - this.#active < this.#patience) return;
+    this.#fail(TOO_SLOW);
+  }
+
+  destroy(): void {
+    this.#fail(LEFT);
+  }
+
+  #fail(failure: Refusal): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#failure = failure;
+    this.#link?.close();
+    if (this.#isJoined) this.#parts.stream.close();
+  }
+
+  /** Sends the handshake, and passes on that it was accepted. */
+  async #open(): Promise<Refusal | undefined> {
+    const { stream, input, decision, upstreams, options } = this.#parts;
+    const link = this.#link = await upstreams.open(decision.upstream);
+    if (this.#isOver) throw new Error("the client has left");
+    const left = (): void => {
+      if (!this.#isJoined) this.#fail(LEFT);
+    };
+    if (input.bytes.length === 0) input.more().then((isThere) => isThere || left(), left);
+    await link.stream.write(encodeHead(`GET ${decision.target} HTTP/1.1`, decision.headers));
+    const text = await link.input.readHead(LONGEST_ANSWER_HEAD);
+    if (text === undefined) throw new Error("the kite closed the connection");
+    const { status, rawHeaders } = parseAnswer(text, "GET");
+    if (status !== 101) {
+      return { status: status >= 400 ? status : 502, text: "The kite refused the WebSocket\n" };
+    }
+    if (this.#isOver) throw new Error("the client has left");
+    this.#isJoined = true;
+    this.#patience = options.limits.idleTimeout;
+    this.#active = performance.now();
+    const headers = ["Upgrade", "websocket", "Connection", "Upgrade"];
+    await stream.write(
+      encodeHead(statusLine(101), [...headers, ...options.answerHeaders(rawHeaders)]),
+    );
+    return undefined;
+  }
+
+  /** Copies both ways until both sides have ended, or are silent for too long. */
+  async #join(link: Link): Promise<void> {
+    const { stream, input } = this.#parts;
+    await Promise.all([
+      this.#copy(input, stream, link.stream),
+      this.#copy(link.input, link.stream, stream),
+    ]);
+  }
+
+  async #copy(input: Input, from: Stream, to: Stream): Promise<void> {
+    try {
+      // First what has arrived behind the handshake.
+      while (input.bytes.length > 0 || input.isReading) {
+        if (input.bytes.length === 0 && !await input.more()) return;
+        const { bytes } = input;
+        await to.write(bytes);
+        input.skip(bytes.length);
+      }
+      for (;;) {
+        const bytes = await from.read();
+        if (bytes === null) return;
+        this.#active = performance.now();
+        await to.write(bytes);
+      }
+    } catch {
+      // One side was lost.
+    } finally {
+      this.#patience = LINGER;
+      this.#active = performance.now();
+      await to.end();
+    }
+  }
+}

@@ -1,35 +1,24 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { builtinModule } from "../platform.ts";
+import { requestUrl } from "../request_url.ts";
 
-/** A name or an address, perhaps with a port: the rest of a URL cannot be changed by it. */
-const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
-
-/**
- * The web `Request` of a message. With a `Host` header that is none, the URL has `localhost`; the
- * header itself stays as it came.
- */
+/** Creates the web `Request` of a message; `undefined` if its target cannot be used. */
 export function requestOf(
   message: IncomingMessage,
   isSecure: boolean,
   hasBody: boolean,
-): Request {
+): Request | undefined {
   const headers = new Headers();
   const { rawHeaders, method = "GET" } = message;
   for (let i = 0; i < rawHeaders.length; i += 2) headers.append(rawHeaders[i]!, rawHeaders[i + 1]!);
-  const url = urlOf(message, isSecure);
+  const url = requestUrl(message.url ?? "/", message.headers.host, isSecure);
+  if (url === undefined) return undefined;
   if (!hasBody || method === "GET" || method === "HEAD") {
     return new Request(url, { method, headers });
   }
   const { Readable } = builtinModule("node:stream");
   const body = Readable.toWeb(message) as ReadableStream<Uint8Array<ArrayBuffer>>;
   return new Request(url, { method, headers, body, duplex: "half" } as RequestInit);
-}
-
-function urlOf({ headers, url = "/" }: IncomingMessage, isSecure: boolean): string {
-  const host = headers.host !== undefined && HOST.test(headers.host) ? headers.host : "localhost";
-  const origin = `${isSecure ? "https" : "http"}://${host}`;
-  if (url.startsWith("/") && URL.canParse(origin + url)) return origin + url;
-  return URL.canParse(url) ? url : `http://localhost/`;
 }
 
 /**

@@ -1,33 +1,30 @@
-import { KiteError } from "../../protocol/errors.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { RequestPeer } from "../serving.ts";
-import type { Upgrade } from "../upgrade.ts";
+import { formatAddress } from "../byte_stream.ts";
+import type { RequestPeer, TakenOver } from "../serving.ts";
 
 /** Who sent a request to a `node:http` server. */
 export class NodePeer implements RequestPeer {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
-  readonly #upgrade: (() => Upgrade) | undefined;
-  #isUpgraded = false;
+  readonly #takeOver: (() => TakenOver) | undefined;
+  #isTakenOver = false;
 
-  /** @param upgrade turns the request into a WebSocket; none for one that does not ask for it */
-  constructor(request: IncomingMessage, response: ServerResponse, upgrade?: () => Upgrade) {
+  /** @param takeOver takes over the connection of a request that asks for an upgrade */
+  constructor(request: IncomingMessage, response: ServerResponse, takeOver?: () => TakenOver) {
     this.#request = request;
     this.#response = response;
-    this.#upgrade = upgrade;
+    this.#takeOver = takeOver;
   }
 
-  /** True once the request has become a WebSocket. */
-  get isUpgraded(): boolean {
-    return this.#isUpgraded;
+  /** True if another protocol has taken the connection over. */
+  get isTakenOver(): boolean {
+    return this.#isTakenOver;
   }
 
   // Created only when it is read.
   get remoteAddress(): string {
     const { remoteAddress = "", remotePort = 0 } = this.#request.socket;
-    return remoteAddress.includes(":")
-      ? `[${remoteAddress}]:${remotePort}`
-      : `${remoteAddress}:${remotePort}`;
+    return formatAddress(remoteAddress, remotePort);
   }
 
   onGone(listener: () => void): void {
@@ -36,12 +33,9 @@ export class NodePeer implements RequestPeer {
     });
   }
 
-  upgrade(): Upgrade {
-    if (this.#upgrade === undefined) {
-      throw new KiteError("protocolError", "not a WebSocket handshake");
-    }
-    const upgrade = this.#upgrade();
-    this.#isUpgraded = true;
-    return upgrade;
+  takeOver(): TakenOver | undefined {
+    if (this.#takeOver === undefined || this.#isTakenOver) return undefined;
+    this.#isTakenOver = true;
+    return this.#takeOver();
   }
 }

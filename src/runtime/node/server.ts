@@ -5,9 +5,9 @@ import { cannotListen } from "../cannot_listen.ts";
 import { builtinModule } from "../platform.ts";
 import type { ListenOptions, RunningServer, ServeHandler } from "../serving.ts";
 import { Timer } from "../timer.ts";
+import { SocketStream } from "../socket_stream.ts";
 import { requestOf, writeResponse } from "./messages.ts";
 import { NodePeer } from "./peer.ts";
-import { WebSockets } from "./web_sockets.ts";
 
 const DEFAULT_DEADLINE = 5_000;
 /** How often slow requests are looked for, at most, milliseconds. */
@@ -23,7 +23,6 @@ export class NodeServer implements RunningServer {
   readonly #handler: ServeHandler;
   readonly #options: ListenOptions;
   readonly #server: Server;
-  readonly #webSockets: WebSockets;
   /** Every TCP connection, WebSockets included. */
   readonly #sockets = new Set<Socket>();
   /** The requests that run on each HTTP connection; connections without one are in order of time. */
@@ -35,7 +34,6 @@ export class NodeServer implements RunningServer {
     this.#server = server;
     this.#handler = handler;
     this.#options = options;
-    this.#webSockets = new WebSockets(options.webSocketBytes);
     this.finished = new Promise((resolve) => server.once("close", resolve));
     server.keepAliveTimeout = options.idleTimeout;
     server.on("connection", (socket: Socket) => {
@@ -44,7 +42,9 @@ export class NodeServer implements RunningServer {
     });
     server.on(options.tls === undefined ? "connection" : "secureConnection", this.#connected);
     server.on("request", (request, response) => void this.#answer(request, response));
-    server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket, head));
+    server.on("upgrade", (request, socket, head) => {
+      void this.#upgrade(request, socket as Socket, head as Uint8Array<ArrayBuffer>);
+    });
   }
 
   /**
@@ -143,18 +143,22 @@ export class NodeServer implements RunningServer {
     await writeResponse(await this.#handle(request, peer, true), response);
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): Promise<void> {
+  async #upgrade(
+    request: IncomingMessage,
+    socket: Socket,
+    early: Uint8Array<ArrayBuffer>,
+  ): Promise<void> {
     this.#begin(socket);
     socket.on("error", () => socket.destroy());
     const { ServerResponse } = builtinModule("node:http");
     const response = new ServerResponse(request);
     const peer = new NodePeer(request, response, () => {
-      return this.#webSockets.upgrade(request, socket, head);
+      this.#running.delete(socket);
+      return { stream: new SocketStream(socket, NOBODY), early };
     });
     const answer = await this.#handle(request, peer, false);
-    if (peer.isUpgraded) return void this.#running.delete(socket);
-    if (socket.destroyed || socket.writableEnded) return; // gone, or answered by `ws`
-    response.assignSocket(socket as Socket);
+    if (peer.isTakenOver || socket.destroyed) return;
+    response.assignSocket(socket);
     response.shouldKeepAlive = false;
     response.once("finish", () => endSocket(socket));
     await writeResponse(answer, response);
@@ -163,13 +167,17 @@ export class NodeServer implements RunningServer {
   async #handle(request: IncomingMessage, peer: NodePeer, hasBody: boolean): Promise<Response> {
     try {
       const isSecure = this.#options.tls !== undefined;
-      return await this.#handler(requestOf(request, isSecure, hasBody), peer);
+      const web = requestOf(request, isSecure, hasBody);
+      if (web === undefined) return new Response("unsupported request target\n", { status: 400 });
+      return await this.#handler(web, peer);
     } catch (error) {
       this.#options.onError(error);
       return new Response("Internal Server Error\n", { status: 500 });
     }
   }
 }
+
+const NOBODY = { onData: () => {}, onEnd: () => {} };
 
 /** Ends a connection once everything is written. */
 function endSocket(socket: Duplex): void {

@@ -23,7 +23,7 @@ export const HEARTBEAT_FRAME = "h";
  * list of SockJS: U+0000–001f and lone surrogates. The engine does not scan Latin-1 texts for these.
  */
 const MANGLED = /[\u200c-\u200f\u2028-\u202f\u2060-\u206f\ufff0-\uffff]/;
-const ALL_MANGLED = new RegExp(MANGLED, "g");
+const ALL_MANGLED = /* @__PURE__ */ new RegExp(MANGLED, "g");
 
 /** Encodes `messages` as an `a` frame. */
 export function encodeMessages(messages: readonly string[]): string {

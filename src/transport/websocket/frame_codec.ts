@@ -13,11 +13,17 @@ const HEADER_ROOM = 16;
 const KEY_OFFSET = 12;
 const KEYS_AT_ONCE = 256;
 
-/** Encodes the frames of a WebSocket client: not fragmented and masked. */
+/** Encodes frames, which are not fragmented. Those of a client are masked, those of a server are not. */
 export class FrameEncoder {
+  readonly #isMasked: boolean;
   readonly #encoder = new TextEncoder();
   readonly #keys = new Uint32Array(KEYS_AT_ONCE);
   #nextKey = KEYS_AT_ONCE;
+
+  /** @param isMasked true for a client, which must mask its frames */
+  constructor(isMasked: boolean) {
+    this.#isMasked = isMasked;
+  }
 
   /** Encodes a text message as one frame. */
   text(message: string): Uint8Array<ArrayBuffer> {
@@ -63,16 +69,12 @@ export class FrameEncoder {
     opcode: number,
     length: number,
   ): Uint8Array<ArrayBuffer> {
-    const words = new Uint32Array(frame.buffer);
-    const key = this.#takeKey();
-    words[KEY_OFFSET / 4] = key;
-    const end = (HEADER_ROOM + length + 3) >>> 2;
-    // Masks whole words; key and payload have the same byte order. Bytes past the end are not sent.
-    for (let at = HEADER_ROOM / 4; at < end; at++) words[at]! ^= key;
+    if (this.#isMasked) this.#mask(frame, length);
     const extended = length < 126 ? 0 : length < 0x10000 ? 2 : 8;
-    const start = KEY_OFFSET - 2 - extended;
+    const start = (this.#isMasked ? KEY_OFFSET : HEADER_ROOM) - 2 - extended;
     frame[start] = 0x80 | opcode;
-    frame[start + 1] = 0x80 | (extended === 0 ? length : extended === 2 ? 126 : 127);
+    const lengthByte = extended === 0 ? length : extended === 2 ? 126 : 127;
+    frame[start + 1] = this.#isMasked ? 0x80 | lengthByte : lengthByte;
     if (extended === 2) {
       frame[start + 2] = length >>> 8;
       frame[start + 3] = length & 0xff;
@@ -82,6 +84,15 @@ export class FrameEncoder {
       view.setUint32(start + 6, length >>> 0);
     }
     return frame.subarray(start, HEADER_ROOM + length);
+  }
+
+  #mask(frame: Uint8Array<ArrayBuffer>, length: number): void {
+    const words = new Uint32Array(frame.buffer);
+    const key = this.#takeKey();
+    words[KEY_OFFSET / 4] = key;
+    const end = (HEADER_ROOM + length + 3) >>> 2;
+    // Masks whole words; key and payload have the same byte order. Bytes past the end are not sent.
+    for (let at = HEADER_ROOM / 4; at < end; at++) words[at]! ^= key;
   }
 
   /** RFC 6455 5.3 requires unpredictable keys. They are cheap if many are generated at once. */

@@ -1,4 +1,5 @@
 import { OPCODE } from "./frame_codec.ts";
+import { readKey, Unmasker } from "./unmask.ts";
 
 /** The listener of a {@linkcode FrameReader}. */
 export interface FrameSink {
@@ -13,31 +14,60 @@ export interface FrameSink {
    * @param code the close code to send.
    */
   onViolation(code: number, reason: string): void;
+  /**
+   * The reader needs memory for an incomplete message.
+   *
+   * @returns false if it must not have it, which ends reading
+   */
+  onHold(bytes: number): boolean;
+  /** The reader has freed memory of `onHold`. */
+  onFree(bytes: number): void;
 }
 
-const LONGEST_HEADER = 10;
+/** Options of a {@linkcode FrameReader}. */
+export interface FrameReaderOptions {
+  /** Maximum bytes of a message, fragmented or not; a longer one is a violation (1009). */
+  readonly maxBytes: number;
+  /** True if the peer must mask its frames, which clients do. */
+  readonly isMasked: boolean;
+}
+
+/** Bytes that an incomplete message may have without `onHold`. */
+const UNCOUNTED_BYTES = 4_096;
+/** The first size of the buffer for an incomplete message. */
+const FIRST_BYTES = 1_024;
+const MAX_CONTROL_BYTES = 125;
 const NOTHING = new Uint8Array(0);
 
-/** Parses the frames of a WebSocket server (RFC 6455) from chunks of bytes. */
+/** Parses the frames of a WebSocket (RFC 6455) from chunks of bytes. */
 export class FrameReader {
   readonly #sink: FrameSink;
   readonly #maxBytes: number;
+  readonly #isMasked: boolean;
   /** Without options, since any option makes it ten times slower in Deno. */
   readonly #decoder = new TextDecoder();
+  readonly #unmasker = new Unmasker();
   #stopped = false;
   /** The beginning of an incomplete header. */
-  #header: Uint8Array = NOTHING;
-  /** The current frame: its first byte, and the received part of its payload. */
+  #header: Uint8Array<ArrayBuffer> = NOTHING;
+  /** The first byte of the incomplete frame. */
   #first = 0;
-  #payload: Uint8Array | undefined;
-  #filled = 0;
-  /** The message whose fragments are being collected. */
-  #message: Uint8Array | undefined;
+  /** Bytes that are missing of the incomplete frame; -1 if there is none. */
+  #missing = -1;
+  /** Bytes received of the incomplete frame. */
+  #received = 0;
+  #key = 0;
+  /** The payload of an incomplete control frame. */
+  #control: Uint8Array<ArrayBuffer> = NOTHING;
+  /** The received part of the incomplete message, in a buffer that grows. */
+  #message: Uint8Array<ArrayBuffer> = NOTHING;
   #messageLength = 0;
+  /** True between the fragments of a message. */
+  #isFragmented = false;
 
-  /** @param maxBytes maximum bytes of a message, fragmented or not; a longer one is a violation (1009) */
-  constructor(maxBytes: number, sink: FrameSink) {
+  constructor({ maxBytes, isMasked }: FrameReaderOptions, sink: FrameSink) {
     this.#maxBytes = maxBytes;
+    this.#isMasked = isMasked;
     this.#sink = sink;
   }
 
@@ -45,24 +75,19 @@ export class FrameReader {
   stop(): void {
     this.#stopped = true;
     this.#header = NOTHING;
-    this.#payload = undefined;
-    this.#message = undefined;
+    this.#control = NOTHING;
+    this.#freeMessage();
   }
 
-  /** Reads the next bytes, which the caller may reuse afterwards. */
-  feed(bytes: Uint8Array): void {
+  /** Reads the next bytes, and changes them. The caller may reuse them afterwards. */
+  feed(bytes: Uint8Array<ArrayBuffer>): void {
     let data = bytes;
     let at = 0;
     while (!this.#stopped) {
-      if (this.#payload !== undefined) {
-        const piece = data.subarray(at, at + this.#payload.length - this.#filled);
-        this.#payload.set(piece, this.#filled);
-        this.#filled += piece.length;
-        at += piece.length;
-        if (this.#filled < this.#payload.length) return;
-        const payload = this.#payload;
-        this.#payload = undefined;
-        this.#frame(payload);
+      if (this.#missing >= 0) {
+        const part = data.subarray(at, at + this.#missing);
+        at += part.length;
+        if (!this.#add(part)) return;
         continue;
       }
       if (this.#header.length > 0) {
@@ -74,31 +99,63 @@ export class FrameReader {
         if (at < data.length) this.#header = data.slice(at);
         return;
       }
+      const first = data[at]!;
       const length = payloadLength(data, at);
-      if (!this.#check(data[at]!, data[at + 1]!, length)) return;
-      this.#first = data[at]!;
+      if (!this.#check(first, data[at + 1]!, length)) return;
       at += size;
       if (at + length <= data.length) {
-        this.#frame(data.subarray(at, at += length));
+        if (this.#isMasked) this.#unmasker.unmask(data, at, at + length, readKey(data, at), 0);
+        this.#frame(first, data.subarray(at, at += length));
       } else {
-        this.#payload = new Uint8Array(length);
-        this.#filled = 0;
+        this.#first = first;
+        this.#missing = length;
+        this.#received = 0;
+        if (this.#isMasked) this.#key = readKey(data, at);
       }
     }
+  }
+
+  /**
+   * Adds a part of the incomplete frame.
+   *
+   * @returns true once the frame is complete
+   */
+  #add(part: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#isMasked) this.#unmasker.unmask(part, 0, part.length, this.#key, this.#received);
+    const isControl = (this.#first & 0x0f) >= OPCODE.close;
+    if (isControl) this.#control = joined(this.#control, part);
+    else if (!this.#append(part)) return false;
+    this.#received += part.length;
+    this.#missing -= part.length;
+    if (this.#missing > 0) return false;
+    this.#missing = -1;
+    if (isControl) {
+      const payload = this.#control;
+      this.#control = NOTHING;
+      this.#frame(this.#first, payload);
+    } else {
+      this.#frame(this.#first, NOTHING);
+    }
+    return true;
   }
 
   #check(first: number, second: number, length: number): boolean {
     const opcode = first & 0x0f;
     const final = (first & 0x80) !== 0;
     if ((first & 0x70) !== 0) return this.#violation(1002, "reserved bits set");
-    if ((second & 0x80) !== 0) return this.#violation(1002, "masked frame from a server");
+    if (((second & 0x80) !== 0) !== this.#isMasked) {
+      const reason = this.#isMasked
+        ? "frame from a client without mask"
+        : "masked frame from a server";
+      return this.#violation(1002, reason);
+    }
     if (opcode >= OPCODE.close) {
       if (opcode > OPCODE.pong) return this.#violation(1002, "unknown opcode");
-      if (!final || length > 125) return this.#violation(1002, "bad control frame");
+      if (!final || length > MAX_CONTROL_BYTES) return this.#violation(1002, "bad control frame");
       return true;
     }
     if (opcode > OPCODE.binary) return this.#violation(1002, "unknown opcode");
-    if ((opcode === OPCODE.continuation) !== (this.#message !== undefined)) {
+    if ((opcode === OPCODE.continuation) !== this.#isFragmented) {
       return this.#violation(1002, "fragments out of order");
     }
     if (this.#messageLength + length > this.#maxBytes) {
@@ -107,8 +164,9 @@ export class FrameReader {
     return true;
   }
 
-  #frame(payload: Uint8Array): void {
-    switch (this.#first & 0x0f) {
+  /** Handles a complete frame, or the end of one whose payload is in the buffer already. */
+  #frame(first: number, payload: Uint8Array<ArrayBuffer>): void {
+    switch (first & 0x0f) {
       case OPCODE.ping:
         return this.#sink.onPing(payload);
       case OPCODE.pong:
@@ -116,26 +174,50 @@ export class FrameReader {
       case OPCODE.close:
         return this.#close(payload);
     }
-    const final = (this.#first & 0x80) !== 0;
-    if (this.#message === undefined && final) return this.#text(payload);
-    this.#gather(payload);
+    const final = (first & 0x80) !== 0;
+    if (final && this.#messageLength === 0) {
+      this.#isFragmented = false;
+      return this.#text(payload);
+    }
+    if (!this.#append(payload)) return;
+    this.#isFragmented = !final;
     if (!final) return;
-    const message = this.#message!.subarray(0, this.#messageLength);
-    this.#message = undefined;
-    this.#messageLength = 0;
-    this.#text(message);
+    const text = this.#decoder.decode(this.#message.subarray(0, this.#messageLength));
+    this.#freeMessage();
+    this.#sink.onText(text);
   }
 
-  /** Collects fragments in one growing buffer, since a list of many small fragments needs more memory. */
-  #gather(fragment: Uint8Array): void {
-    const length = this.#messageLength + fragment.length;
-    if (this.#message === undefined || length > this.#message.length) {
-      const grown = new Uint8Array(Math.max(1024, length * 2));
-      if (this.#message !== undefined) grown.set(this.#message);
+  /**
+   * Appends to the incomplete message. The buffer grows with what has arrived, not with what a header
+   * announces, and many small fragments share it.
+   *
+   * @returns false if the memory was refused
+   */
+  #append(part: Uint8Array<ArrayBuffer>): boolean {
+    const length = this.#messageLength + part.length;
+    const before = this.#message.length;
+    if (length > before) {
+      const size = Math.max(FIRST_BYTES, length, Math.min(length * 2, this.#maxBytes));
+      if (size > UNCOUNTED_BYTES) {
+        const counted = before > UNCOUNTED_BYTES ? before : 0;
+        if (!this.#sink.onHold(size - counted)) {
+          return this.#violation(1013, "too many bytes of incomplete messages");
+        }
+      }
+      const grown = new Uint8Array(size);
+      grown.set(this.#message.subarray(0, this.#messageLength));
       this.#message = grown;
     }
-    this.#message.set(fragment, this.#messageLength);
+    this.#message.set(part, this.#messageLength);
     this.#messageLength = length;
+    return true;
+  }
+
+  #freeMessage(): void {
+    const { length } = this.#message;
+    this.#message = NOTHING;
+    this.#messageLength = 0;
+    if (length > UNCOUNTED_BYTES) this.#sink.onFree(length);
   }
 
   /** Reads binary messages as text, too, and invalid UTF-8 as U+FFFD, like the Go kite. */
@@ -161,7 +243,8 @@ function headerSize(data: Uint8Array, at: number): number {
   const second = data[at + 1];
   if (second === undefined) return 0;
   const length = second & 0x7f;
-  return length < 126 ? 2 : length === 126 ? 4 : LONGEST_HEADER;
+  const size = length < 126 ? 2 : length === 126 ? 4 : 10;
+  return (second & 0x80) === 0 ? size : size + 4;
 }
 
 function payloadLength(data: Uint8Array, at: number): number {
@@ -172,7 +255,10 @@ function payloadLength(data: Uint8Array, at: number): number {
   return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4);
 }
 
-function joined(head: Uint8Array, tail: Uint8Array): Uint8Array {
+function joined(
+  head: Uint8Array<ArrayBuffer>,
+  tail: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
   const both = new Uint8Array(head.length + tail.length);
   both.set(head);
   both.set(tail, head.length);

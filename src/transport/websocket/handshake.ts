@@ -1,7 +1,7 @@
 import { displayUrl } from "../url.ts";
 
 /** The suffix that is appended to the key before hashing (RFC 6455 4.1). */
-const ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+export const ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const MAX_HEAD_BYTES = 16_384;
 
 /** The opening handshake of one WebSocket: creates the request and checks the answer. */

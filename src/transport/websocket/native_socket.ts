@@ -1,8 +1,8 @@
 import {
-  type ClientSocket,
-  type ClientSocketHandler,
   CLOSE_TIMEOUT,
   HandshakeRefused,
+  type MessageSocket,
+  type SocketHandler,
   type SocketOptions,
 } from "./socket.ts";
 import { displayUrl } from "../url.ts";
@@ -14,8 +14,8 @@ import { displayUrl } from "../url.ts";
 export function openNativeSocket(
   url: URL,
   options: SocketOptions,
-  handler: ClientSocketHandler,
-): Promise<ClientSocket> {
+  handler: SocketHandler,
+): Promise<MessageSocket> {
   const address = new URL(url);
   address.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return adoptNativeSocket(new WebSocket(address), url, options, handler);
@@ -30,11 +30,11 @@ export function adoptNativeSocket(
   native: WebSocket,
   url: URL,
   options: SocketOptions,
-  handler: ClientSocketHandler,
-): Promise<ClientSocket> {
+  handler: SocketHandler,
+): Promise<MessageSocket> {
   const { signal } = options;
   native.binaryType = "arraybuffer";
-  const { promise, resolve, reject } = Promise.withResolvers<ClientSocket>();
+  const { promise, resolve, reject } = Promise.withResolvers<MessageSocket>();
   let socket: NativeSocket | undefined;
   const abort = () => {
     native.close();
@@ -61,14 +61,14 @@ export function adoptNativeSocket(
   return promise;
 }
 
-class NativeSocket implements ClientSocket {
+class NativeSocket implements MessageSocket {
   readonly remoteAddress = "";
   readonly #native: WebSocket;
-  readonly #handler: ClientSocketHandler;
+  readonly #handler: SocketHandler;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #ended = false;
 
-  constructor(native: WebSocket, { maxBytes }: SocketOptions, handler: ClientSocketHandler) {
+  constructor(native: WebSocket, { maxBytes }: SocketOptions, handler: SocketHandler) {
     this.#native = native;
     this.#handler = handler;
     native.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
@@ -90,8 +90,8 @@ class NativeSocket implements ClientSocket {
     if (this.#native.readyState === WebSocket.OPEN) this.#native.send(text);
   }
 
-  ping(): void {
-    // Native WebSockets have no API for pings.
+  ping(): boolean {
+    return false;
   }
 
   close(code: number, reason: string): void {

@@ -1,7 +1,7 @@
 import { canConnect } from "../../runtime/dial.ts";
 import { openNativeSocket } from "./native_socket.ts";
-import type { ClientSocket, ClientSocketHandler, SocketOptions } from "./socket.ts";
-import { openStreamSocket } from "./stream_socket.ts";
+import type { MessageSocket, SocketHandler, SocketOptions } from "./socket.ts";
+import { openStreamSocket } from "./dial_socket.ts";
 
 /**
  * Opens a WebSocket over a TCP socket if the runtime has them, otherwise the native WebSocket.
@@ -15,8 +15,8 @@ import { openStreamSocket } from "./stream_socket.ts";
 export function openSocket(
   url: URL,
   options: SocketOptions,
-  handler: ClientSocketHandler,
-): Promise<ClientSocket> {
+  handler: SocketHandler,
+): Promise<MessageSocket> {
   return canConnect()
     ? openStreamSocket(url, options, handler)
     : openNativeSocket(url, options, handler);

@@ -7,10 +7,10 @@ import { closeInfo } from "../close_code.ts";
 import { frameBytes, Inbox } from "../inbox.ts";
 import { LifeSigns } from "../life_signs.ts";
 import {
-  type ClientSocket,
-  type ClientSocketHandler,
   HandshakeRefused,
+  type MessageSocket,
   type OpenSocket,
+  type SocketHandler,
 } from "./socket.ts";
 import { displayUrl } from "../url.ts";
 
@@ -74,7 +74,7 @@ export async function dialWebSocket(
   }
 }
 
-class WebSocketClientSession implements Session, ClientSocketHandler {
+class WebSocketClientSession implements Session, SocketHandler {
   readonly #framing: Framing;
   readonly #messageBytes: number;
   readonly #outgoingBytes: number;
@@ -83,7 +83,7 @@ class WebSocketClientSession implements Session, ClientSocketHandler {
   readonly #life: LifeSigns;
   readonly #opened = Promise.withResolvers<CloseInfo | undefined>();
   readonly #write = (text: string): void => this.#socket?.send(text);
-  #socket: ClientSocket | undefined;
+  #socket: MessageSocket | undefined;
   #open = false;
   /** Characters in the outbox. */
   #queued = 0;
@@ -150,7 +150,7 @@ class WebSocketClientSession implements Session, ClientSocketHandler {
     this.#socket?.close(end.code, end.reason);
   }
 
-  onOpen(socket: ClientSocket): void {
+  onOpen(socket: MessageSocket): void {
     this.#socket = socket;
     this.#life.start();
     if (this.#framing.opensAtOnce) this.#begin();

@@ -1,31 +1,45 @@
 import { KiteError } from "../../protocol/errors.ts";
 
-/** A client WebSocket. */
-export interface ClientSocket {
+/** A WebSocket of either side that carries text messages. */
+export interface MessageSocket {
   /** The peer's `host:port`, or `""`. */
   readonly remoteAddress: string;
   /** Bytes passed to `send` that the network has not accepted yet. */
   readonly bufferedAmount: number;
   /** Sends one text message. Never throws; does nothing after the end. */
   send(text: string): void;
-  /** Sends a ping, if the runtime supports it. */
-  ping(): void;
+  /** Sends a ping. Returns false if the runtime has no function for it. */
+  ping(): boolean;
   /** Starts the closing handshake, and closes the connection if that takes longer than two seconds. */
   close(code: number, reason: string): void;
   /** Closes the connection immediately. */
   terminate(): void;
 }
 
-/** The listener of a {@linkcode ClientSocket}. */
-export interface ClientSocketHandler {
+/** The listener of a {@linkcode MessageSocket}. */
+export interface SocketHandler {
   /** Called after the handshake, before any other event and before `openSocket` resolves. */
-  onOpen(socket: ClientSocket): void;
+  onOpen(socket: MessageSocket): void;
   /** Called with the text of each message. */
   onText(text: string): void;
   /** Called when any data arrives from the peer. */
   onAlive(): void;
   /** Called when closing begins; no text follows. Native sockets do not call it. */
   onClosing(): void;
+  /**
+   * Called when the peer has broken the protocol or a limit. The handler must close the socket.
+   *
+   * @default the socket closes itself with this code
+   */
+  onViolation?(code: number, reason: string): void;
+  /**
+   * Called when the socket needs memory for an incomplete message.
+   *
+   * @returns false if it must not have it, which closes the socket
+   */
+  onHold?(bytes: number): boolean;
+  /** Called when the socket has freed memory of `onHold`. */
+  onFree?(bytes: number): void;
   /**
    * The end, once: nothing is left of the socket.
    *
@@ -34,7 +48,7 @@ export interface ClientSocketHandler {
   onClose(code: number, reason: string): void;
 }
 
-/** How to open a {@linkcode ClientSocket}. */
+/** How to open a {@linkcode MessageSocket}. */
 export interface SocketOptions {
   readonly headers: Headers;
   /** Certificates of private authorities, PEM. */
@@ -56,8 +70,8 @@ export interface SocketOptions {
 export type OpenSocket = (
   url: URL,
   options: SocketOptions,
-  handler: ClientSocketHandler,
-) => Promise<ClientSocket>;
+  handler: SocketHandler,
+) => Promise<MessageSocket>;
 
 /** The error of a server that does not accept the WebSocket. Another transport may still work. */
 export class HandshakeRefused extends KiteError {

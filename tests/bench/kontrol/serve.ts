@@ -15,9 +15,6 @@ import { preparePeer } from "../peer.ts";
 import { LONG_LIFE, populate } from "./population.ts";
 import { postgresPlace } from "./postgres_place.ts";
 
-/** Sessions that a measurement opens at most. */
-const SESSIONS = 8_000;
-
 const { options, port } = preparePeer();
 const kites = options.number("kites");
 
@@ -51,12 +48,7 @@ const kontrol = new Kontrol({
   storage,
   kiteKey: file("kontrolkitekey"),
   kontrolUrl: `http://127.0.0.1:${port}/kite`,
-  kite: {
-    ip: "127.0.0.1",
-    port,
-    logLevel: "ERROR",
-    // All kites of a measurement have one address.
-    limits: { sessions: SESSIONS, sessionsPerAddress: SESSIONS },
-  },
+  // All kites of the bench have one address.
+  kite: { ip: "127.0.0.1", port, logLevel: "ERROR", limits: { sessionsPerAddress: 20_000 } },
 });
 await kontrol.listen();

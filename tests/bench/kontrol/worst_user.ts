@@ -6,15 +6,17 @@
  * @module
  */
 import { preparePeer } from "../peer.ts";
+import { LightSocket, MarkerCounter, textFrame } from "../websocket.ts";
 import { callText, identity } from "./messages.ts";
 import { queryFor } from "./population.ts";
-import { AnswerCounter, RawSocket } from "./raw_socket.ts";
 
 /** The conditions that fit in the version of a query. */
 const CONDITIONS = 58;
 
 /** Bytes that every answer contains once. */
 const MARKER = '\\"arguments\\":[{\\"error\\"';
+
+const BUFFER_BYTES = 1_048_576;
 
 const { options, port } = preparePeer();
 const kite = identity(crypto.randomUUID(), "load");
@@ -29,11 +31,10 @@ function call(number: number): string {
   return callText("getKites", { query: { version: version.slice(0, 256) } }, number, kite, kiteKey);
 }
 
-const socket = await RawSocket.open(port, "worst");
-const counter = new AnswerCounter(MARKER);
+const marker = new MarkerCounter(MARKER);
+const socket = await LightSocket.open(port, "/kite/100/worst/websocket", BUFFER_BYTES);
 let sent = 0;
-function send(count: number): void {
-  if (count > 0) socket.send(Array.from({ length: count }, () => call(sent++)));
+for (let free = options.number("inflight");;) {
+  for (; free > 0; free--) await socket.write(textFrame(call(sent++)));
+  free = await socket.count(marker);
 }
-send(options.number("inflight"));
-await socket.read((bytes) => send(counter.count(bytes)));

@@ -1,11 +1,11 @@
 /**
- * `deno task bench proxy [--rounds N] [--seconds N] [--strict]`: measures the delay of a call
+ * `deno task bench proxy [--rounds=N] [--seconds=N] [--strict]`: measures the delay of a call
  * through the reverse proxy and through Go's reverse proxy in the same run, and the proxy's memory
  * for a large body.
  *
  * @module
  */
-import { parseArgs } from "node:util";
+import { readFlags, WrongFlag } from "../../../tools/command_line.ts";
 import { GO_PEER, lack } from "../../../tools/parts.ts";
 import { fromFileUrl } from "../../../tools/paths.ts";
 import { prepareParts } from "../../../tools/prepare.ts";
@@ -38,14 +38,16 @@ const RUNS: readonly Run[] = [
  * @returns the exit code
  */
 export async function benchProxy(words: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: words,
-    options: {
-      rounds: { type: "string", default: "3" },
-      seconds: { type: "string", default: "2" },
-      strict: { type: "boolean", default: false },
-    },
+  const { values } = readFlags(words, {
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "2" },
+    strict: { type: "boolean", default: false },
   });
+  for (const name of ["rounds", "seconds"] as const) {
+    const number = Number(values[name]);
+    if (Number.isInteger(number) && number > 0) continue;
+    throw new WrongFlag(`--${name}`, values[name], "must be an integer of at least 1");
+  }
   await prepareParts(["go"], reportLine);
   const goIsThere = lack("go") === undefined;
   const stack = new AsyncDisposableStack();

@@ -1,11 +1,18 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import type { ClientTransport, Kite } from "../../../mod.ts";
+import { type ClientTransport, Kite } from "../../../mod.ts";
 import type { TestKontrol } from "../../../src/testing/kontrol.ts";
 import { skipUnless } from "../../support/parts.ts";
 import { eventually } from "../../support/eventually.ts";
 import { findAll, goKite, identityOf, ourKontrolledKite } from "../kontrol/setup.ts";
 import type { Peer } from "../peers.ts";
-import { ENVIRONMENT, type Make, ourKiteBehind, type ProxyName, startAtKontrol } from "./setup.ts";
+import {
+  ENVIRONMENT,
+  type Make,
+  openKiteBehindGo,
+  ourKiteBehind,
+  type ProxyName,
+  startAtKontrol,
+} from "./setup.ts";
 
 const needs = skipUnless("go");
 const MAKES: readonly Make[] = ["ours", "go"];
@@ -92,3 +99,17 @@ for (const make of MAKES) {
     });
   }
 }
+
+Deno.test({
+  name: "Go's proxy: a client of ours is not taken for a page by a kite that takes everyone",
+  ...needs,
+  async fn() {
+    await using behind = await openKiteBehindGo();
+    const caller = new Kite("caller", "1.0.0", { kiteKey: "", logLevel: "FATAL" });
+    for (const transport of ["WebSocket", "XHRPolling"] as const) {
+      await using remote = caller.newClient(behind.url, { transport });
+      await remote.dial();
+      assertEquals(await remote.tell("square", 6), 36, transport);
+    }
+  },
+});

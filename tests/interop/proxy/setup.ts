@@ -12,6 +12,7 @@ import {
   startBriskKontrol,
   temporaryFile,
 } from "../kontrol/setup.ts";
+import { ourKite } from "../our_kite.ts";
 import { Peer } from "../peers.ts";
 
 export { ENVIRONMENT };
@@ -95,4 +96,23 @@ export async function ourKiteBehind(
     url = await kite.registerToTunnel();
   }
   return { kite, url, [Symbol.asyncDispose]: () => kite.close() };
+}
+
+/**
+ * A kite of ours that takes everyone, behind Go's reverse proxy, which copies the `Origin` of a client
+ * and replaces the host.
+ */
+export async function openKiteBehindGo(): Promise<{ url: string } & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  const port = freePort();
+  stack.use(await Peer.goReverseProxy("-open", "-port", String(port)));
+  const kite = stack.use(ourKite());
+  const server = await kite.listen();
+  const proxyUrl = `http://127.0.0.1:${port}/kite`;
+  await kite.registerToProxy(server.url, { proxyUrl, kontrol: false });
+  const opened = stack.move();
+  return {
+    url: `http://127.0.0.1:${port}/proxy/${kite.id}`,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
 }

@@ -23,7 +23,15 @@ testContract({
     if (server === undefined) throw new Error("the server does not run");
     const { host, port, username } = server;
     const database = await server.createDatabase();
-    const connection = { host, port, username, database, pollInterval: 200, connections: 4 };
+    const connection = {
+      host,
+      port,
+      username,
+      database,
+      pollInterval: 200,
+      connections: 4,
+      freshness: 0,
+    };
     return {
       open: (options) => Promise.resolve(new PostgresStorage({ ...connection, ...options })),
       [Symbol.asyncDispose]: () => Promise.resolve(),

@@ -1,9 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { SqliteStorage } from "../../../kontrol/storage/sqlite.ts";
-import { selectStatement } from "../../../kontrol/storage/sqlite_schema.ts";
 import { KiteError } from "../../../src/protocol/errors.ts";
-import { IDENTITY_FIELDS } from "../../../src/protocol/identity.ts";
 import { eventually } from "../../support/eventually.ts";
 import { TestProcess } from "../../support/process.ts";
 import { assertFollows, listen } from "./contract_watch.ts";
@@ -40,26 +38,6 @@ Deno.test("sqlite: data survives a restart, and only its owner can read it", asy
       false,
       "another storage object added it",
     );
-  });
-});
-
-Deno.test("sqlite: uses an index for any combination of fields", async () => {
-  await withFile(async (path) => {
-    await using storage = new SqliteStorage({ path });
-    await storage.ready();
-    const database = new DatabaseSync(path);
-    for (let mask = 1; mask < 1 << IDENTITY_FIELDS.length; mask++) {
-      const fields = IDENTITY_FIELDS.filter((_, bit) => (mask & (1 << bit)) !== 0);
-      const plan = database.prepare(`EXPLAIN QUERY PLAN ${selectStatement(fields, false)}`).all()
-        .map(({ detail }) => String(detail)).join("; ");
-      const used = fields.filter((field) => plan.includes(`${field}=?`));
-      assert(plan.startsWith("SEARCH registration USING "), `${fields}: ${plan}`);
-      const whole = fields.filter((field) => ["username", "environment", "name"].includes(field));
-      if (fields.includes("id")) assertEquals(used, ["id"], plan);
-      else if (!fields.includes("hostname") && whole.length > 0) assertEquals(used, whole, plan);
-      else assert(used.length > 0 && !(used.includes("region") && fields.length > 2), plan);
-    }
-    database.close();
   });
 });
 
@@ -148,5 +126,51 @@ Deno.test("sqlite: delivers changes of another process to watches", async () => 
       { withinMs: WITHIN },
     );
     assertEquals(all.events.length, 125, "50 kites registered and moved, and 25 were removed");
+  });
+});
+
+Deno.test("sqlite: answers include what another process refreshes or changes", async () => {
+  await withFile(async (path) => {
+    await using one = new SqliteStorage({ path, timeToLive: 500 });
+    await using two = new SqliteStorage({ path, timeToLive: 500 });
+    await one.keyPairs.add(PAIR);
+    const kite = registration();
+    await one.upsert(kite);
+    assertEquals(ids(await two.get({ name: "math" })), [kite.kite.id]);
+    for (let round = 0; round < 6; round++) {
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      assertEquals(await one.refresh([kite.kite.id]), []);
+      assertEquals(ids(await two.get({ name: "math" })), [kite.kite.id]);
+    }
+    const keyId = crypto.randomUUID();
+    await one.upsert({ ...kite, keyId });
+    assertEquals((await two.get({ name: "math" }))[0]?.keyId, keyId);
+    assertEquals([...await two.count()], [[kite.kite.environment, 1]]);
+
+    // Also what changes the table without this library.
+    const database = new DatabaseSync(path);
+    database.exec("DELETE FROM registration");
+    database.close();
+    assertEquals(await two.get({ name: "math" }), []);
+  });
+});
+
+Deno.test("sqlite: a database of the former version loses its indexes, and works", async () => {
+  await withFile(async (path) => {
+    const kite = registration();
+    {
+      await using storage = new SqliteStorage({ path });
+      await storage.upsert(kite);
+    }
+    const database = new DatabaseSync(path);
+    database.exec("CREATE INDEX registration_name ON registration (name, username)");
+    database.exec("PRAGMA user_version = 3");
+    database.close();
+    await using storage = new SqliteStorage({ path });
+    assertEquals(ids(await storage.get({ name: "math" })), [kite.kite.id]);
+    const again = new DatabaseSync(path);
+    const names = again.prepare("SELECT name FROM sqlite_master WHERE type = 'index'").all();
+    again.close();
+    assertEquals(names.some(({ name }) => name === "registration_name"), false);
   });
 });

@@ -24,11 +24,17 @@ const {
   PEER_KEY: keyFile,
   PEER_CA: ca,
   PEER_MESSAGE_BYTES: messageBytes,
+  PEER_CONNECTIONS: connections,
+  PEER_ORIGIN: origin,
 } = process.env;
 const kite = ourKite({
   ...(certFile !== undefined && keyFile !== undefined && { tls: { certFile, keyFile } }),
   ...(ca !== undefined && { ca }),
-  ...(messageBytes !== undefined && { limits: { messageBytes: Number(messageBytes) } }),
+  ...(origin !== undefined && { origins: [origin] }),
+  limits: {
+    ...(messageBytes !== undefined && { messageBytes: Number(messageBytes) }),
+    ...(connections !== undefined && { connections: Number(connections) }),
+  },
 });
 const [mode, url = "", transport = "auto"] = process.argv.slice(2);
 let remote: RemoteKite | undefined;

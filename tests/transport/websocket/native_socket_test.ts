@@ -1,21 +1,21 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { openNativeSocket } from "../../../src/transport/websocket/native_socket.ts";
 import {
-  type ClientSocket,
-  type ClientSocketHandler,
   HandshakeRefused,
+  type MessageSocket,
+  type SocketHandler,
 } from "../../../src/transport/websocket/socket.ts";
 import { freePort } from "../../support/ports.ts";
 import { frame, RawServer } from "./raw_server.ts";
 import { startServer, within } from "../support.ts";
 
 /** Writes down what a socket brings. */
-class Listener implements ClientSocketHandler {
+class Listener implements SocketHandler {
   readonly texts: string[] = [];
-  readonly opened: ClientSocket[] = [];
+  readonly opened: MessageSocket[] = [];
   readonly #text = Promise.withResolvers<void>();
   readonly #end = Promise.withResolvers<number>();
-  onOpen(socket: ClientSocket): void {
+  onOpen(socket: MessageSocket): void {
     this.opened.push(socket);
   }
   onText(text: string): void {
@@ -35,7 +35,7 @@ class Listener implements ClientSocketHandler {
   }
 }
 
-function open(url: string, handler: ClientSocketHandler, signal?: AbortSignal) {
+function open(url: string, handler: SocketHandler, signal?: AbortSignal) {
   return openNativeSocket(new URL(url), {
     headers: new Headers(),
     ca: [],

@@ -1,6 +1,26 @@
 import { KiteError } from "../../../protocol/errors.ts";
+import type { Limits } from "../../../protocol/limits.ts";
+import type { TakenOver } from "../../../runtime/serving.ts";
+import { sha1Base64 } from "../../../runtime/sha1.ts";
 import { type Upgrade, upgradeWebSocket } from "../../../runtime/upgrade.ts";
+import { AcceptedSocket } from "../../websocket/accepted_socket.ts";
+import { FramedSocket } from "../../websocket/framed_socket.ts";
+import { ACCEPT_SUFFIX } from "../../websocket/handshake.ts";
+import type { MessageSocket, SocketHandler } from "../../websocket/socket.ts";
 import { plain } from "./headers.ts";
+import type { ServerPeer } from "./options.ts";
+import { frameLimit } from "./incoming_bytes.ts";
+
+/** A request that becomes a WebSocket. */
+export interface UpgradedRequest {
+  /** The response to return for the request. */
+  readonly response: Response;
+  /** Creates the socket. Call it once. */
+  open(handler: SocketHandler, limits: Limits): MessageSocket;
+}
+
+/** A key of a client: 16 bytes in Base64. */
+const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /** True if the request is for a WebSocket. */
 export function wantsWebSocket(request: Request): boolean {
@@ -8,7 +28,7 @@ export function wantsWebSocket(request: Request): boolean {
 }
 
 /** Upgrades the request, or returns the answer that refuses it. */
-export function upgrade(request: Request, peer: { upgrade?(): Upgrade }): Upgrade | Response {
+export function upgrade(request: Request, peer: ServerPeer): UpgradedRequest | Response {
   if (!wantsWebSocket(request)) return plain(400, 'Can "Upgrade" only to "WebSocket".\n');
   const connection = request.headers.get("connection")?.toLowerCase().split(/\s*,\s*/) ?? [];
   if (!connection.includes("upgrade")) return plain(400, '"Connection" must be "Upgrade".\n');
@@ -16,12 +36,56 @@ export function upgrade(request: Request, peer: { upgrade?(): Upgrade }): Upgrad
     const headers = new Headers({ "sec-websocket-version": "13" });
     return plain(426, "This server speaks WebSocket version 13 only.\n", headers);
   }
+  if (peer.takeOver === undefined) return upgradeByRuntime(request, peer);
+  const key = request.headers.get("sec-websocket-key");
+  const taken = key !== null && KEY.test(key) ? peer.takeOver() : undefined;
+  return taken === undefined ? invalid() : {
+    response: new Response(null),
+    open: (handler, limits) => openFramed(taken, key!, handler, limits),
+  };
+}
+
+/** Answers the handshake on a connection, and frames its messages. */
+function openFramed(
+  { stream, early }: TakenOver,
+  key: string,
+  handler: SocketHandler,
+  limits: Limits,
+): MessageSocket {
+  const accept = sha1Base64(key + ACCEPT_SUFFIX);
+  stream.write(new TextEncoder().encode(
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+      `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
+  ));
+  const options = {
+    isServer: true,
+    maxBytes: frameLimit(limits),
+    outgoingBytes: limits.outgoingBytes,
+  };
+  const socket = new FramedSocket(stream, options, handler);
+  stream.handler = socket;
+  handler.onOpen(socket);
+  if (early.length > 0) socket.onData(early);
+  return socket;
+}
+
+function upgradeByRuntime(
+  request: Request,
+  peer: { upgrade?(): Upgrade },
+): UpgradedRequest | Response {
   try {
-    return upgradeWebSocket(request, peer);
+    const { socket, response } = upgradeWebSocket(request, peer);
+    return {
+      response,
+      open: (handler, limits) => new AcceptedSocket(socket, frameLimit(limits), handler),
+    };
   } catch (error) {
-    if (error instanceof KiteError && error.type === "protocolError") {
-      return plain(400, "Not a valid WebSocket handshake.\n");
-    }
-    throw error;
+    if (!(error instanceof KiteError)) throw error;
+    // A kite within another server may be unable to upgrade; clients then use XHR polling.
+    return error.type === "configError" ? plain(501, `${error.message}\n`) : invalid();
   }
+}
+
+function invalid(): Response {
+  return plain(400, "Not a valid WebSocket handshake.\n");
 }

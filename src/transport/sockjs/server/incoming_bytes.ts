@@ -1,14 +1,23 @@
 import type { Limits } from "../../../protocol/limits.ts";
 import { addressKey } from "../../address.ts";
-import { frameLimit, type ServerSession } from "./session.ts";
 
-/** Counts the bytes of request bodies that are being received, and enforces their limits. */
+/** Returns the maximum bytes of a frame, or of the body of an upstream request. */
+export function frameLimit(limits: Limits): number {
+  return 2 * limits.messageBytes; // escaping quotes at most doubles a message
+}
+
+/** A session that receives bytes. */
+export interface Receiving {
+  readonly remoteAddress: string;
+}
+
+/** Counts the bytes of incomplete messages and request bodies, and enforces their limits. */
 export class IncomingBytes {
   readonly #server: number;
   readonly #perAddress: number;
   #total = 0;
   readonly #byAddress = new Map<string, number>();
-  readonly #bySession = new Map<ServerSession, number>();
+  readonly #bySession = new Map<Receiving, number>();
 
   /** Limits below the size of a single body are raised to it, so that `messageBytes` applies. */
   constructor(limits: Limits) {
@@ -28,7 +37,7 @@ export class IncomingBytes {
    * @param perSession maximum bytes of all bodies of `session`
    * @returns false if a limit would be exceeded; then nothing is counted
    */
-  take(session: ServerSession, bytes: number, perSession: number): boolean {
+  take(session: Receiving, bytes: number, perSession: number): boolean {
     const key = addressKey(session.remoteAddress);
     const ofSession = (this.#bySession.get(session) ?? 0) + bytes;
     const ofAddress = (this.#byAddress.get(key) ?? 0) + bytes;
@@ -41,7 +50,7 @@ export class IncomingBytes {
   }
 
   /** Subtracts counted bytes after their body has been handled. */
-  release(session: ServerSession, bytes: number): void {
+  release(session: Receiving, bytes: number): void {
     this.#total -= bytes;
     reduce(this.#bySession, session, bytes);
     reduce(this.#byAddress, addressKey(session.remoteAddress), bytes);

@@ -11,11 +11,12 @@ import { cors, noCache, notFound, plain, preflight, sessionCookie } from "./head
 import { HttpSession } from "./http_session.ts";
 import { greeting, IframePage, info } from "./pages.ts";
 import { RawWebSocketServerSession } from "./raw_websocket.ts";
-import { IncomingBytes } from "./incoming_bytes.ts";
-import type { RequestInfo, SockJsCloseOptions, SockJsServerOptions } from "./options.ts";
+import { frameLimit, IncomingBytes } from "./incoming_bytes.ts";
+import type { ServerPeer, SockJsCloseOptions, SockJsServerOptions } from "./options.ts";
 import { METHODS, type Route, routeOf } from "./router.ts";
-import { frameLimit, type ServerSession } from "./session.ts";
+import type { ServerSession } from "./session.ts";
 import { SessionTable } from "./session_table.ts";
+import { pathnameOf } from "../../url.ts";
 import { acceptMessages } from "./upstream.ts";
 import { WebSocketServerSession } from "./websocket.ts";
 
@@ -76,6 +77,7 @@ export class SockJsServer {
     this.#bodyTimeout = options.bodyTimeout ?? 10_000;
     this.#table = new SessionTable({
       limits: options.limits,
+      incoming: this.#incoming,
       heartbeat: checkedNumber("heartbeat", options.heartbeat ?? 10_000, 0),
       disconnectDelay: checkedNumber("disconnectDelay", options.disconnectDelay ?? 10_000, 1),
       responseLimit: checkedNumber("responseLimit", options.responseLimit ?? 131_072, 1),
@@ -88,22 +90,9 @@ export class SockJsServer {
     return this.#table.size;
   }
 
-  /**
-   * True if this server handles requests for the path.
-   *
-   * @param isUpgrade whether the request may be for a WebSocket, which is also accepted at `/`
-   */
-  handles(pathname: string, isUpgrade: boolean = true): boolean {
-    if (pathname === "/" && this.#prefix !== "") return isUpgrade && this.#rawWebSocket;
-    const path = this.#below(pathname);
-    if (path === undefined) return false;
-    return this.#prefix !== "" || routeOf(path) !== undefined;
-  }
-
   /** Answers a request; 404 for unknown paths. */
-  fetch(request: Request, peer: RequestInfo = {}): Response | Promise<Response> {
-    const url = new URL(request.url);
-    const route = this.#route(url.pathname, request);
+  fetch(request: Request, peer: ServerPeer = {}): Response | Promise<Response> {
+    const route = this.#route(pathnameOf(request.url), request);
     if (route === undefined) return notFound();
     const methods = METHODS[route.name];
     if (!methods.includes(request.method)) {
@@ -124,7 +113,7 @@ export class SockJsServer {
       case "jsonp_send":
         return this.#accept(request, route.name, route.session);
       default:
-        return this.#receive(request, url, route.name, route.session, peer);
+        return this.#receive(request, route.name, route.session, peer);
     }
   }
 
@@ -172,7 +161,7 @@ export class SockJsServer {
   #upgrade(
     request: Request,
     transport: "websocket" | "rawWebSocket",
-    peer: RequestInfo,
+    peer: ServerPeer,
   ): Response {
     const remoteAddress = peer.remoteAddress ?? "";
     if (!this.#admits(remoteAddress)) return tooMany();
@@ -182,22 +171,24 @@ export class SockJsServer {
     const Transport = transport === "websocket"
       ? WebSocketServerSession
       : RawWebSocketServerSession;
-    const session = this.#table.add((host) => new Transport(host, remoteAddress, upgraded.socket));
+    const session = this.#table.add((host) => new Transport(host, remoteAddress));
     this.#introduce(session, request, foreignOrigin);
+    session.use((handler) => upgraded.open(handler, this.#table.limits));
     return upgraded.response;
   }
 
   #receive(
     request: Request,
-    url: URL,
     transport: DownstreamName,
     id: string,
-    peer: RequestInfo,
+    peer: ServerPeer,
   ): Response {
     const remoteAddress = peer.remoteAddress ?? "";
     const downstream = DOWNSTREAM[transport];
     const headers = downstreamHeaders(request, downstream);
-    const callback = downstream.hasCallback ? callbackOf(url.searchParams, headers) : "";
+    const callback = downstream.hasCallback
+      ? callbackOf(new URL(request.url).searchParams, headers)
+      : "";
     if (callback instanceof Response) return callback;
     let session = this.#table.find(id);
     if (session === undefined) {

@@ -1,4 +1,5 @@
 import type { Limits } from "../../../protocol/limits.ts";
+import type { TakenOver } from "../../../runtime/serving.ts";
 import type { Upgrade } from "../../../runtime/upgrade.ts";
 import type { Session } from "../../session.ts";
 
@@ -98,6 +99,12 @@ export interface RequestInfo {
   onGone?(listener: () => void): void;
   /** Upgrades the request to a WebSocket, on runtimes whose `Request` cannot be upgraded. */
   upgrade?(): Upgrade;
+}
+
+/** The sender of a request to a server of this library. */
+export interface ServerPeer extends RequestInfo {
+  /** Takes over the connection of the request. */
+  takeOver?(): TakenOver | undefined;
 }
 
 /** The options of {@linkcode SockJsServer.close}. */

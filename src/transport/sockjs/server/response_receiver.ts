@@ -80,6 +80,8 @@ export class ResponseReceiver implements Receiver {
     const text = this.#text;
     this.#text = "";
     if (this.#isPolling && !this.#open) return new Response(text, { headers });
+    // Proxies such as nginx would otherwise hold frames back.
+    if (!this.#isPolling) headers.set("x-accel-buffering", "no");
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
       start: (controller) => {
         if (text !== "") controller.enqueue(this.#encoder.encode(text));

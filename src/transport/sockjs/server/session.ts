@@ -4,6 +4,7 @@ import { closeInfo } from "../../close_code.ts";
 import { hasLongMessage, type Message, sizeOf } from "../../message.ts";
 import { Outbox } from "../../outbox.ts";
 import type { CloseInfo, Session, SessionHandler, TransportName } from "../../session.ts";
+import { frameLimit, type IncomingBytes } from "./incoming_bytes.ts";
 
 /** The default reason of a server to end a session (SockJS 0.3.3). */
 export const GO_AWAY: CloseInfo = Object.freeze({ code: 3000, reason: "Go away!" });
@@ -19,6 +20,8 @@ const EARLY_MESSAGE_COST = 16;
 /** The parts of a server that its sessions use. */
 export interface SessionHost {
   readonly limits: Limits;
+  /** Counts the bytes of incomplete messages. */
+  readonly incoming: IncomingBytes;
   /** Milliseconds without traffic after which a heartbeat is sent; 0 for none. */
   readonly heartbeat: number;
   /** Milliseconds until an HTTP session without a receiver ends. */
@@ -35,11 +38,6 @@ export interface SessionHost {
   over(session: ServerSession): void;
   /** Called when a handler of the user throws. */
   failed(error: unknown, session: Session): void;
-}
-
-/** Returns the maximum bytes of a frame, or of the body of an upstream request. */
-export function frameLimit(limits: Limits): number {
-  return 2 * limits.messageBytes; // escaping quotes at most doubles a message
 }
 
 /** The base of all server sessions. It implements the contract of {@linkcode Session}. */

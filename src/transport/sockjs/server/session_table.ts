@@ -2,6 +2,7 @@ import type { Limits } from "../../../protocol/limits.ts";
 import { addressKey } from "../../address.ts";
 import type { Session } from "../../session.ts";
 import { HttpSession } from "./http_session.ts";
+import type { IncomingBytes } from "./incoming_bytes.ts";
 import { GO_AWAY, type ServerSession, type SessionHost } from "./session.ts";
 import { SOCKET_GRACE } from "./socket_session.ts";
 
@@ -12,6 +13,7 @@ const SHORTEST_SWEEP = 5;
 /** The options of a server that its sessions use. */
 export interface SessionTableOptions {
   readonly limits: Limits;
+  readonly incoming: IncomingBytes;
   readonly heartbeat: number;
   readonly disconnectDelay: number;
   readonly responseLimit: number;
@@ -31,6 +33,7 @@ interface AddressSessions {
  */
 export class SessionTable implements SessionHost {
   readonly limits: Limits;
+  readonly incoming: IncomingBytes;
   readonly heartbeat: number;
   readonly disconnectDelay: number;
   readonly responseLimit: number;
@@ -51,6 +54,7 @@ export class SessionTable implements SessionHost {
 
   constructor(options: SessionTableOptions) {
     this.limits = options.limits;
+    this.incoming = options.incoming;
     this.heartbeat = options.heartbeat;
     this.disconnectDelay = options.disconnectDelay;
     this.responseLimit = options.responseLimit;

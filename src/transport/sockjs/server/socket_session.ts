@@ -1,74 +1,103 @@
-import { type ServerSocket, stopIdleTimer, terminate } from "../../../runtime/upgrade.ts";
+import type { MessageSocket, SocketHandler } from "../../websocket/socket.ts";
 import type { CloseInfo } from "../../session.ts";
-import { frameLimit, ServerSession, type SessionHost } from "./session.ts";
+import { frameLimit } from "./incoming_bytes.ts";
+import { ServerSession, type SessionHost } from "./session.ts";
 
 /** Milliseconds within which a WebSocket must open, and within which a peer must answer a close. */
 export const SOCKET_GRACE = 5_000;
 
-/** Maximum bytes (UTF-8) of the reason in a WebSocket close frame (RFC 6455, 5.5). */
-const CLOSE_REASON_BYTES = 123;
-
-const EVENTS = ["open", "message", "close", "error"] as const;
+/** Milliseconds of silence after which a peer is pinged, and disconnected if it does not answer. */
+const IDLE_TIMEOUT = 30_000;
 
 const LOST: CloseInfo = Object.freeze({ code: 1006, reason: "Connection lost" });
 
-/**
- * A session over one WebSocket. To save memory, it is itself the event listener of the socket, and it
- * does not keep the upgrade request.
- */
-export abstract class SocketSession extends ServerSession implements EventListenerObject {
-  readonly #socket: ServerSocket;
+/** A session over one WebSocket. */
+export abstract class SocketSession extends ServerSession implements SocketHandler {
+  #socket: MessageSocket | undefined;
   /** The deadline for the socket to open or close; 0 if there is none. */
   #deadline: number;
+  /** When the peer was last heard. */
+  #heardAt: number;
+  /** When the peer was pinged; 0 if it has been heard since. */
+  #pingedAt = 0;
   /** Texts written before the socket opened. */
   #waiting: string[] | undefined = [];
 
-  constructor(host: SessionHost, remoteAddress: string, socket: ServerSocket) {
+  constructor(host: SessionHost, remoteAddress: string) {
     super(host, remoteAddress);
-    this.#socket = socket;
+    this.#heardAt = host.now;
     this.#deadline = host.now + SOCKET_GRACE;
-    socket.binaryType = "arraybuffer";
-    for (const type of EVENTS) socket.addEventListener(type, this);
   }
 
-  /** Handles the events of the socket. Not for callers. */
-  handleEvent(event: Event): void {
-    switch (event.type) {
-      case "message":
-        this.#received((event as MessageEvent<string | ArrayBuffer>).data);
-        break;
-      case "open":
-        this.#opened();
-        break;
-      case "close": // may be emitted twice; finish ignores the second one
-        stopIdleTimer(this.#socket);
-        this.finish((event as CloseEvent).wasClean ? closeInfoOf(event as CloseEvent) : LOST);
-        break;
-      default: // "close" should follow an error
-        this.#deadline ||= this.host.now + SOCKET_GRACE;
-    }
+  /**
+   * Sets the socket, once.
+   *
+   * @param open creates the socket, whose events this session handles
+   */
+  use(open: (handler: SocketHandler) => MessageSocket): void {
+    this.#socket = open(this);
   }
 
   sweep(now: number): void {
     if (this.#deadline !== 0) {
       if (now >= this.#deadline) this.abandon();
-    } else if (this.host.heartbeat > 0 && now - this.lastSent >= this.host.heartbeat) {
+      return;
+    }
+    this.#checkSilence(now);
+    if (this.host.heartbeat > 0 && now - this.lastSent >= this.host.heartbeat) {
       this.lastSent = now;
       this.beat();
     }
   }
 
   abandon(): void {
-    // The runtime may keep the socket of a silent peer for a long time, but it must not keep the session.
-    for (const type of EVENTS) this.#socket.removeEventListener(type, this);
-    if (this.#socket.readyState !== WebSocket.CLOSED) this.#socket.close();
-    stopIdleTimer(this.#socket);
-    terminate(this.#socket);
+    this.#socket?.terminate();
     this.finish(LOST);
   }
 
+  onOpen(socket: MessageSocket): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    this.#socket = socket;
+    this.#waiting = undefined;
+    this.#deadline = 0;
+    this.greet();
+    for (const text of waiting) this.transmit(text);
+    if (this.ending !== undefined) this.shut(this.ending);
+  }
+
+  onText(text: string): void {
+    if (this.isOpen) this.read(text);
+  }
+
+  onAlive(): void {
+    this.#heardAt = this.host.now;
+    this.#pingedAt = 0;
+  }
+
+  onClosing(): void {
+    this.#deadline ||= this.host.now + SOCKET_GRACE;
+  }
+
+  onViolation(code: number, reason: string): void {
+    if (code === 1009) this.refuse();
+    else this.stop({ code, reason });
+  }
+
+  onHold(bytes: number): boolean {
+    return this.host.incoming.take(this, bytes, frameLimit(this.host.limits));
+  }
+
+  onFree(bytes: number): void {
+    this.host.incoming.release(this, bytes);
+  }
+
+  onClose(code: number, reason: string): void {
+    this.finish(code === LOST.code ? LOST : { code, reason });
+  }
+
   protected get unsent(): number {
-    let unsent = this.#socket.bufferedAmount;
+    let unsent = this.#socket?.bufferedAmount ?? 0;
     if (this.#waiting !== undefined) {
       for (const text of this.#waiting) unsent += text.length;
     }
@@ -79,7 +108,7 @@ export abstract class SocketSession extends ServerSession implements EventListen
     this.#deadline = this.host.now + SOCKET_GRACE;
     if (this.#waiting !== undefined) return; // closed after the open event
     this.farewell(info);
-    this.#socket.close(info.code, shortened(info.reason));
+    this.#socket?.close(info.code, info.reason);
   }
 
   protected discard(): void {
@@ -88,11 +117,8 @@ export abstract class SocketSession extends ServerSession implements EventListen
 
   /** Sends a text as soon as the socket is open. */
   protected transmit(text: string): void {
-    if (this.#waiting !== undefined) {
-      this.#waiting.push(text);
-    } else if (this.#socket.readyState === WebSocket.OPEN) {
-      this.#socket.send(text);
-    }
+    if (this.#waiting !== undefined) this.#waiting.push(text);
+    else this.#socket?.send(text);
   }
 
   /** Handles a text from the peer. */
@@ -107,33 +133,12 @@ export abstract class SocketSession extends ServerSession implements EventListen
   /** Sends the protocol's own close frame, if it has one. */
   protected abstract farewell(info: CloseInfo): void;
 
-  #opened(): void {
-    const waiting = this.#waiting;
-    if (waiting === undefined) return;
-    this.#waiting = undefined;
-    this.#deadline = 0;
-    this.greet();
-    for (const text of waiting) this.transmit(text);
-    if (this.ending !== undefined) this.shut(this.ending);
-  }
-
-  #received(data: string | ArrayBuffer): void {
-    if (!this.isOpen) return;
-    const size = typeof data === "string" ? data.length : data.byteLength;
-    if (size > frameLimit(this.host.limits)) {
-      this.refuse();
-    } else {
-      this.read(typeof data === "string" ? data : new TextDecoder().decode(data));
+  #checkSilence(now: number): void {
+    if (this.#pingedAt === 0) {
+      if (now - this.#heardAt < IDLE_TIMEOUT || this.#socket?.ping() !== true) return;
+      this.#pingedAt = now;
+    } else if (now - this.#pingedAt >= IDLE_TIMEOUT) {
+      this.abandon();
     }
   }
-}
-
-/** Copies the data of the event, which would keep its socket in memory. */
-function closeInfoOf({ code, reason }: CloseEvent): CloseInfo {
-  return { code, reason };
-}
-
-function shortened(reason: string): string {
-  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(CLOSE_REASON_BYTES));
-  return reason.slice(0, read);
 }

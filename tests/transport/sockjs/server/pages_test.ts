@@ -40,21 +40,7 @@ Deno.test("prefix: with an empty prefix, handles only its own routes", async () 
   assertAnswer(await get(`${server.url}/`), 200, "Welcome to SockJS!\n");
   assertEquals((await get(`${server.url}/info`)).status, 200);
   assertAnswer(await ask("POST", `${server.session()}/xhr`), 200, "o\n");
-  assertEquals(server.sockjs.handles("/info"), true);
-  assertEquals(server.sockjs.handles("/0/a/xhr"), true);
-  assertEquals(server.sockjs.handles("/metrics"), false);
-});
-
-Deno.test("handles: true for the paths of the server", async () => {
-  await using server = new TestServer({ prefix: "/a/b" });
-  for (const path of ["/a/b", "/a/b/", "/a/b/info", "/a/b/c"]) {
-    assertEquals(server.sockjs.handles(path), true, path);
-  }
-  for (const path of ["/a", "/a/bc", "/info"]) {
-    assertEquals(server.sockjs.handles(path), false, path);
-  }
-  assertEquals(server.sockjs.handles("/"), true, "a raw WebSocket may come there");
-  assertEquals(server.sockjs.handles("/", false), false);
+  assertEquals((await get(`${server.url}/metrics`)).status, 404);
 });
 
 Deno.test("iframe: answers with the page, for any version and query", async () => {

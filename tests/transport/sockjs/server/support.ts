@@ -5,6 +5,7 @@ import {
   SockJsServer,
   type SockJsServerOptions,
 } from "../../../../src/transport/sockjs/server/mod.ts";
+import { DenoServer } from "../../../../src/runtime/deno/server.ts";
 import type { CloseInfo, Session, SessionHandler } from "../../../../src/transport/session.ts";
 import { eventually } from "../../../support/eventually.ts";
 
@@ -14,6 +15,8 @@ const WAIT_MS = 5_000;
 export type TestOptions = Partial<Omit<SockJsServerOptions, "limits" | "onSession">> & {
   readonly limits?: Partial<Limits>;
   readonly onSession?: (session: Session) => void;
+  /** Mounts the SockJS server in a server of Deno, which upgrades requests to WebSockets itself. */
+  readonly isMounted?: boolean;
 };
 
 /** A SockJS server on a real port, echoing unless told otherwise. */
@@ -23,9 +26,9 @@ export class TestServer implements AsyncDisposable {
   readonly errors: unknown[] = [];
   readonly port: number;
   readonly url: string;
-  readonly #http: Deno.HttpServer<Deno.NetAddr>;
+  readonly #closeHttp: () => Promise<void>;
 
-  constructor({ limits, onSession = echo, ...options }: TestOptions = {}) {
+  constructor({ limits, onSession = echo, isMounted = false, ...options }: TestOptions = {}) {
     this.sockjs = new SockJsServer({
       prefix: "/echo",
       onError: (error) => void this.errors.push(error),
@@ -36,12 +39,26 @@ export class TestServer implements AsyncDisposable {
         onSession(session);
       },
     });
-    this.#http = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-      (request, { remoteAddr }) =>
-        this.sockjs.fetch(request, { remoteAddress: `${remoteAddr.hostname}:${remoteAddr.port}` }),
-    );
-    this.port = this.#http.addr.port;
+    const address = { hostname: "127.0.0.1", port: 0 };
+    if (isMounted) {
+      const server = Deno.serve(
+        { ...address, onListen: () => {} },
+        (request, { remoteAddr: { hostname, port } }) =>
+          this.sockjs.fetch(request, { remoteAddress: `${hostname}:${port}` }),
+      );
+      this.port = server.addr.port;
+      this.#closeHttp = () => server.shutdown();
+    } else {
+      const server = new DenoServer(Deno, (request, peer) => this.sockjs.fetch(request, peer), {
+        ...address,
+        idleTimeout: WAIT_MS,
+        connections: 1_000,
+        webSocketBytes: 0,
+        onError: (error) => void this.errors.push(error),
+      });
+      this.port = server.port;
+      this.#closeHttp = () => server.close();
+    }
     this.url = `http://127.0.0.1:${this.port}${options.prefix ?? "/echo"}`;
   }
 
@@ -52,7 +69,7 @@ export class TestServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.sockjs.close({ timeout: 1_000 });
-    await this.#http.shutdown();
+    await this.#closeHttp();
   }
 }
 
@@ -253,8 +270,8 @@ export class RawConnection implements Disposable {
     return new RawConnection(await Deno.connect({ hostname: "127.0.0.1", port }));
   }
 
-  async write(text: string): Promise<void> {
-    const bytes = new TextEncoder().encode(text);
+  async write(data: string | Uint8Array<ArrayBuffer>): Promise<void> {
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
     for (let at = 0; at < bytes.length;) at += await this.#conn.write(bytes.subarray(at));
   }
 

@@ -21,8 +21,14 @@ async function answerTo(
   return await performHandshake(connection, path, changes);
 }
 
-Deno.test("websocket: a plain request is 400, another method 405", async () => {
-  await using server = new TestServer();
+/** Tests both our own frames and the WebSockets of a server that the kite is mounted in. */
+function testBoth(name: string, test: (isMounted: boolean) => Promise<void>): void {
+  Deno.test(name, () => test(false));
+  Deno.test(`${name} (mounted)`, () => test(true));
+}
+
+testBoth("websocket: a plain request is 400, another method 405", async (isMounted) => {
+  await using server = new TestServer({ isMounted });
   const url = server.url + "/0/0/websocket";
   assertAnswer(await get(url), 400, 'Can "Upgrade" only to "WebSocket".\n');
   const answer = await ask("POST", url);
@@ -30,8 +36,8 @@ Deno.test("websocket: a plain request is 400, another method 405", async () => {
   assertEquals(answer.headers.get("allow"), "GET");
 });
 
-Deno.test("websocket: answers the handshake with the right headers", async () => {
-  await using server = new TestServer();
+testBoth("websocket: answers the handshake with the right headers", async (isMounted) => {
+  await using server = new TestServer({ isMounted });
   for (const path of ["/echo/000/a/websocket", "/echo/websocket", "/echo", "/echo/", "/"]) {
     const head = (await answerTo(server, path)).toLowerCase();
     assertMatch(head, /^http\/1.1 101 /, path);
@@ -44,8 +50,8 @@ Deno.test("websocket: answers the handshake with the right headers", async () =>
   await eventually(() => server.sockjs.sessionCount === 0, { what: "the end of the sessions" });
 });
 
-Deno.test("websocket: a malformed handshake is refused", async () => {
-  await using server = new TestServer();
+testBoth("websocket: a malformed handshake is refused", async (isMounted) => {
+  await using server = new TestServer({ isMounted });
   const path = "/echo/000/a/websocket";
   assertMatch(await answerTo(server, path, { Connection: "close" }), /^HTTP\/1.1 400 /);
   assertMatch(await answerTo(server, path, { Upgrade: "h2c" }), /^HTTP\/1.1 400 /);
@@ -59,8 +65,8 @@ Deno.test("websocket: a malformed handshake is refused", async () => {
   assertEquals(server.sessions.length, 0);
 });
 
-Deno.test("websocket: sends o, then messages in both directions", async () => {
-  await using server = new TestServer();
+testBoth("websocket: sends o, then messages in both directions", async (isMounted) => {
+  await using server = new TestServer({ isMounted });
   const socket = await TestSocket.open(server.session() + "/websocket");
   assertEquals(await socket.next(), "o");
   socket.send('["a"]');
@@ -68,8 +74,8 @@ Deno.test("websocket: sends o, then messages in both directions", async () => {
   await socket.close();
 });
 
-Deno.test("websocket: the messages of one turn share a frame", async () => {
-  await using server = new TestServer();
+testBoth("websocket: the messages of one turn share a frame", async (isMounted) => {
+  await using server = new TestServer({ isMounted });
   const socket = await TestSocket.open(server.session() + "/websocket");
   socket.send('["a","b","c"]');
   assertEquals(await socket.next(), "o");
@@ -77,39 +83,45 @@ Deno.test("websocket: the messages of one turn share a frame", async () => {
   await socket.close();
 });
 
-Deno.test("websocket: empty frames are ignored, a bare string and a binary frame are read", async () => {
-  await using server = new TestServer();
-  const socket = await TestSocket.open(server.session() + "/websocket");
-  assertEquals(await socket.next(), "o");
-  socket.send("");
-  socket.send("[]");
-  socket.send('"bare"');
-  assertEquals(await socket.next(), 'a["bare"]');
-  socket.send(new TextEncoder().encode('["bïnary"]'));
-  assertEquals(await socket.next(), 'a["bïnary"]');
-  await socket.close();
-});
-
-Deno.test("websocket: a malformed frame ends the connection without a SockJS frame", async () => {
-  await using server = new TestServer();
-  for (const broken of ['["a', "null", "[1]", "{}"]) {
+testBoth(
+  "websocket: empty frames are ignored, a bare string and a binary frame are read",
+  async (isMounted) => {
+    await using server = new TestServer({ isMounted });
     const socket = await TestSocket.open(server.session() + "/websocket");
-    socket.send('["before"]');
-    socket.send(broken);
-    assertEquals(await socket.ended(), { code: 1002, reason: "Broken framing" }, broken);
-    assertEquals(socket.received, ["o", 'a["before"]']);
-  }
-});
+    assertEquals(await socket.next(), "o");
+    socket.send("");
+    socket.send("[]");
+    socket.send('"bare"');
+    assertEquals(await socket.next(), 'a["bare"]');
+    socket.send(new TextEncoder().encode('["bïnary"]'));
+    assertEquals(await socket.next(), 'a["bïnary"]');
+    await socket.close();
+  },
+);
 
-Deno.test("websocket: close sends a close frame, then closes the WebSocket", async () => {
-  await using server = new TestServer({ onSession: closeAtOnce });
+testBoth(
+  "websocket: a malformed frame ends the connection without a SockJS frame",
+  async (isMounted) => {
+    await using server = new TestServer({ isMounted });
+    for (const broken of ['["a', "null", "[1]", "{}"]) {
+      const socket = await TestSocket.open(server.session() + "/websocket");
+      socket.send('["before"]');
+      socket.send(broken);
+      assertEquals(await socket.ended(), { code: 1002, reason: "Broken framing" }, broken);
+      assertEquals(socket.received, ["o", 'a["before"]']);
+    }
+  },
+);
+
+testBoth("websocket: close sends a close frame, then closes the WebSocket", async (isMounted) => {
+  await using server = new TestServer({ isMounted, onSession: closeAtOnce });
   const socket = await TestSocket.open(server.session() + "/websocket");
   assertEquals(await socket.ended(), { code: 3000, reason: "Go away!" });
   assertEquals(socket.received, ["o", 'c[3000,"Go away!"]']);
 });
 
-Deno.test("websocket: two on one session are independent", async () => {
-  await using server = new TestServer();
+testBoth("websocket: two on one session are independent", async (isMounted) => {
+  await using server = new TestServer({ isMounted });
   const url = server.session() + "/websocket";
   const first = await TestSocket.open(url);
   const second = await TestSocket.open(url);
@@ -126,23 +138,27 @@ Deno.test("websocket: two on one session are independent", async () => {
   await third.close();
 });
 
-Deno.test("websocket: messages sent before the socket opens arrive after o, in order", async () => {
-  await using server = new TestServer({
-    onSession: (session) => {
-      session.send("1");
-      queueMicrotask(() => session.send("2"));
-    },
-  });
-  const socket = await TestSocket.open(server.session() + "/websocket");
-  assertEquals(await socket.next(), "o");
-  const messages: string[] = [];
-  while (messages.length < 2) messages.push(...JSON.parse((await socket.next()).slice(1)));
-  assertEquals(messages, ["1", "2"]);
-  await socket.close();
-});
+testBoth(
+  "websocket: messages sent before the socket opens arrive after o, in order",
+  async (isMounted) => {
+    await using server = new TestServer({
+      isMounted,
+      onSession: (session) => {
+        session.send("1");
+        queueMicrotask(() => session.send("2"));
+      },
+    });
+    const socket = await TestSocket.open(server.session() + "/websocket");
+    assertEquals(await socket.next(), "o");
+    const messages: string[] = [];
+    while (messages.length < 2) messages.push(...JSON.parse((await socket.next()).slice(1)));
+    assertEquals(messages, ["1", "2"]);
+    await socket.close();
+  },
+);
 
-Deno.test("websocket: heartbeats when idle, none while there is traffic", async () => {
-  await using server = new TestServer({ heartbeat: 100 });
+testBoth("websocket: heartbeats when idle, none while there is traffic", async (isMounted) => {
+  await using server = new TestServer({ isMounted, heartbeat: 100 });
   const socket = await TestSocket.open(server.session() + "/websocket");
   const raw = await TestSocket.open(server.url + "/websocket");
   assertEquals(await socket.next(), "o");
@@ -152,22 +168,26 @@ Deno.test("websocket: heartbeats when idle, none while there is traffic", async 
   await raw.close();
 });
 
-Deno.test("raw websocket: accepted at its path, and for upgrade requests at the prefix and the root", async () => {
-  await using server = new TestServer();
-  const root = `http://127.0.0.1:${server.port}/`;
-  for (const url of [server.url + "/websocket", server.url, server.url + "/", root]) {
-    const socket = await TestSocket.open(url);
-    socket.send("Hello world!\uffff");
-    assertEquals(await socket.next(), "Hello world!\uffff");
-    socket.send("second");
-    assertEquals(await socket.next(), "second");
-    assertEquals(server.sessions.at(-1)?.transport, "rawWebSocket");
-    await socket.close();
-  }
-});
+testBoth(
+  "raw websocket: accepted at its path, and for upgrade requests at the prefix and the root",
+  async (isMounted) => {
+    await using server = new TestServer({ isMounted });
+    const root = `http://127.0.0.1:${server.port}/`;
+    for (const url of [server.url + "/websocket", server.url, server.url + "/", root]) {
+      const socket = await TestSocket.open(url);
+      socket.send("Hello world!\uffff");
+      assertEquals(await socket.next(), "Hello world!\uffff");
+      socket.send("second");
+      assertEquals(await socket.next(), "second");
+      assertEquals(server.sessions.at(-1)?.transport, "rawWebSocket");
+      await socket.close();
+    }
+  },
+);
 
-Deno.test("raw websocket: one text message each, even within a turn", async () => {
+testBoth("raw websocket: one text message each, even within a turn", async (isMounted) => {
   await using server = new TestServer({
+    isMounted,
     onSession: (session) => {
       session.attach({ onMessage: () => {}, onClose: () => {} });
       for (const message of ["a", "", "{b}"]) session.send(message);
@@ -178,17 +198,21 @@ Deno.test("raw websocket: one text message each, even within a turn", async () =
   await socket.close();
 });
 
-Deno.test("raw websocket: close sends its reason, truncated to the size of a close frame", async () => {
-  await using server = new TestServer({
-    onSession: (session) => session.close(4000, "é".repeat(100)),
-  });
-  const socket = await TestSocket.open(server.url + "/websocket");
-  assertEquals(await socket.ended(), { code: 4000, reason: "é".repeat(61) });
-  assertEquals(socket.received, []);
-});
+testBoth(
+  "raw websocket: close sends its reason, truncated to the size of a close frame",
+  async (isMounted) => {
+    await using server = new TestServer({
+      isMounted,
+      onSession: (session) => session.close(4000, "é".repeat(100)),
+    });
+    const socket = await TestSocket.open(server.url + "/websocket");
+    assertEquals(await socket.ended(), { code: 4000, reason: "é".repeat(61) });
+    assertEquals(socket.received, []);
+  },
+);
 
-Deno.test("raw websocket: can be disabled by an option", async () => {
-  await using server = new TestServer({ rawWebSocket: false });
+testBoth("raw websocket: can be disabled by an option", async (isMounted) => {
+  await using server = new TestServer({ isMounted, rawWebSocket: false });
   assertMatch(await answerTo(server, "/echo/websocket"), /^HTTP\/1.1 404 /);
   assertMatch(await answerTo(server, "/"), /^HTTP\/1.1 404 /);
   assertMatch(await answerTo(server, "/echo"), /^HTTP\/1.1 200 /);

@@ -1,7 +1,9 @@
-import { KiteError, messageOf } from "../protocol/errors.ts";
-import { GuardedConnection, type GuardOptions } from "./guarded_connection.ts";
-import type { RunningServer } from "./serving.ts";
-import { Timer } from "./timer.ts";
+import { KiteError, messageOf } from "../../protocol/errors.ts";
+import { cannotListen } from "../cannot_listen.ts";
+import type { HttpOptions } from "../http1/connection.ts";
+import type { ListenOptions, RunningServer, ServeHandler } from "../serving.ts";
+import { Timer } from "../timer.ts";
+import { AcceptedConnection } from "./accepted.ts";
 
 /** Milliseconds until `accept` is retried after a failure, or when the server is full. */
 const ACCEPT_RETRY = 100;
@@ -17,19 +19,23 @@ const FLUSH_TIME = 100;
 
 const DEFAULT_DEADLINE = 5_000;
 
+type Listener = Deno.TcpListener | Deno.TlsListener;
+
 /**
  * Accepts connections and closes idle ones, so that clients cannot block connections, or stop the
- * server by using up the file descriptors.
+ * server by using up the file descriptors. `Deno.serve` does neither, and does not limit the memory of
+ * WebSocket messages that arrive in fragments.
  */
-export class GuardedServer implements RunningServer {
+export class DenoServer implements RunningServer {
   readonly hostname: string;
   readonly port: number;
   readonly finished: Promise<void>;
-  readonly #listener: Deno.Listener<Deno.Conn, Deno.NetAddr>;
-  readonly #options: GuardOptions;
-  readonly #connections = new Set<GuardedConnection>();
+  readonly #listener: Listener;
+  readonly #options: ListenOptions;
+  readonly #http: HttpOptions;
+  readonly #connections = new Set<AcceptedConnection>();
   /** The connections without a request, least recently used first. */
-  readonly #idle = new Set<GuardedConnection>();
+  readonly #idle = new Set<AcceptedConnection>();
   readonly #ended = Promise.withResolvers<void>();
   #closing: Promise<void> | undefined;
   #isClosing = false;
@@ -41,7 +47,15 @@ export class GuardedServer implements RunningServer {
   #sweeper: Timer | undefined;
   #endPause: (() => void) | undefined;
 
-  constructor(listener: Deno.Listener<Deno.Conn, Deno.NetAddr>, options: GuardOptions) {
+  /**
+   * Listens.
+   *
+   * @throws {KiteError} `configError`, as `serve` does
+   */
+  constructor(deno: typeof Deno, handler: ServeHandler, options: ListenOptions) {
+    const { onError, tls } = options;
+    const listener = openListener(deno, options);
+    this.#http = { handler, onError, isSecure: tls !== undefined };
     this.hostname = listener.addr.hostname;
     this.port = listener.addr.port;
     this.#listener = listener;
@@ -104,7 +118,7 @@ export class GuardedServer implements RunningServer {
         await this.#pause();
         continue;
       }
-      let connection: Deno.Conn;
+      let connection: Deno.TcpConn | Deno.TlsConn;
       try {
         connection = await this.#listener.accept();
       } catch (cause) {
@@ -118,9 +132,9 @@ export class GuardedServer implements RunningServer {
     }
   }
 
-  #serve(accepted: Deno.Conn): void {
+  #serve(accepted: Deno.TcpConn | Deno.TlsConn): void {
     if (this.#isFull) this.#shed(1);
-    const connection = new GuardedConnection(accepted, this.#options, {
+    const connection = new AcceptedConnection(accepted, this.#http, {
       idle: () => this.#isIdle(connection),
       busy: () => void this.#idle.delete(connection),
       ended: () => this.#hasEnded(connection),
@@ -133,12 +147,12 @@ export class GuardedServer implements RunningServer {
     return this.#connections.size >= this.#options.connections;
   }
 
-  #isIdle(connection: GuardedConnection): void {
+  #isIdle(connection: AcceptedConnection): void {
     this.#idle.add(connection);
     if (this.#sweeper === undefined) this.#armSweeper(this.#idleTimeout);
   }
 
-  #hasEnded(connection: GuardedConnection): void {
+  #hasEnded(connection: AcceptedConnection): void {
     this.#connections.delete(connection);
     this.#idle.delete(connection);
     this.#settle();
@@ -187,5 +201,31 @@ export class GuardedServer implements RunningServer {
     this.#endPause = resolve;
     await promise;
     timer.clear();
+  }
+}
+
+function openListener(deno: typeof Deno, options: ListenOptions): Listener {
+  const { hostname, port, tls } = options;
+  try {
+    if (tls === undefined) return deno.listen({ hostname, port });
+    const { cert, key } = tls;
+    return deno.listenTls({ hostname, port, cert, key, alpnProtocols: ["http/1.1"] });
+  } catch (cause) {
+    throw cannotListen(codeOf(cause), cause, options);
+  }
+}
+
+/** Translates the names of Deno's errors to the codes of the system. */
+function codeOf(cause: unknown): string {
+  const name = cause instanceof Error ? cause.name : "";
+  switch (name) {
+    case "AddrInUse":
+      return "EADDRINUSE";
+    case "AddrNotAvailable":
+      return "EADDRNOTAVAIL";
+    case "PermissionDenied":
+      return "EACCES";
+    default:
+      return name;
   }
 }

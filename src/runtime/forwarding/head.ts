@@ -1,0 +1,236 @@
+import { Buffer } from "node:buffer";
+import { BadMessage } from "./input.ts";
+
+const REQUEST_LINE =
+  /^(GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH) ([\x21-\x7e]+) HTTP\/1\.([01])$/;
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: (.*))?$/;
+const NAME = /^[\w!#$%&'*+\-.^`|~]+$/;
+/** A control character, or a CR outside of a line end. */
+const FORBIDDEN = /\r(?!\n)|[^\t\r\n\x20-\x7e\x80-\xff]/;
+const LENGTH = /^\d{1,15}$/;
+
+const ENCODER = new TextEncoder();
+
+/** How the end of a body is recognized. */
+export type Framing =
+  | { readonly kind: "none" }
+  | { readonly kind: "length"; readonly length: number }
+  | { readonly kind: "chunked" }
+  | { readonly kind: "close" };
+
+const NONE: Framing = Object.freeze({ kind: "none" });
+const CHUNKED: Framing = Object.freeze({ kind: "chunked" });
+const UNTIL_CLOSE: Framing = Object.freeze({ kind: "close" });
+
+/** The part of a head that requests and answers have in common. */
+interface MessageHead {
+  /** Names and values in turn. */
+  readonly rawHeaders: readonly string[];
+  readonly framing: Framing;
+  /** True if the connection can be used for another message. */
+  readonly keepsAlive: boolean;
+}
+
+/** The head of a request. */
+export interface Request extends MessageHead {
+  readonly method: string;
+  readonly target: string;
+  /** True for HTTP/1.0, whose clients know no chunks. */
+  readonly isOld: boolean;
+  /** The protocol to upgrade to, in lower case. */
+  readonly upgrade: string | undefined;
+  /** The value of `Expect`, in lower case. */
+  readonly expect: string | undefined;
+}
+
+/** The head of an answer. */
+export interface Answer extends MessageHead {
+  readonly status: number;
+  readonly reason: string;
+}
+
+/**
+ * Parses the head of a request. It accepts less than RFC 9112 allows: what two servers might
+ * understand differently is refused.
+ *
+ * @throws {BadMessage}
+ */
+export function parseRequest(text: string): Request {
+  const { line, rawHeaders, fields } = parseHead(text);
+  const match = REQUEST_LINE.exec(line);
+  if (match === null) throw new BadMessage(400);
+  const [, method = "", target = "", minor] = match;
+  const isOld = minor === "0";
+  const connection = tokensOf(fields.connection);
+  const upgrade = connection.includes("upgrade") ? fields.upgrade?.toLowerCase() : undefined;
+  const framing = framingOf(fields, NONE);
+  if (framing === CHUNKED && isOld) throw new BadMessage(400);
+  if (upgrade !== undefined && framing.kind !== "none") throw new BadMessage(400);
+  return {
+    method,
+    target,
+    rawHeaders,
+    framing,
+    isOld,
+    upgrade,
+    expect: fields.expect?.toLowerCase(),
+    keepsAlive: !isOld && !connection.includes("close"),
+  };
+}
+
+/** Parses the requests of one connection, whose headers mostly are those of the last one. */
+export class RequestParser {
+  #last: { readonly block: string; readonly request: Request } | undefined;
+
+  /** Does what {@linkcode parseRequest} does; the same headers give the same `rawHeaders`. */
+  parse(text: string): Request {
+    const end = text.indexOf("\r\n");
+    const last = this.#last;
+    if (last === undefined || end < 0 || text.slice(end) !== last.block) {
+      const request = parseRequest(text);
+      if (end >= 0) this.#last = { block: text.slice(end), request };
+      return request;
+    }
+    const match = REQUEST_LINE.exec(text.slice(0, end));
+    // The version decides about the rest.
+    if (match === null || (match[3] === "0") !== last.request.isOld) return parseRequest(text);
+    return { ...last.request, method: match[1]!, target: match[2]! };
+  }
+}
+
+/**
+ * Parses the head of an answer.
+ *
+ * @param method that of the request
+ * @throws {BadMessage}
+ */
+export function parseAnswer(text: string, method: string): Answer {
+  const { line, rawHeaders, fields } = parseHead(text);
+  const match = STATUS_LINE.exec(line);
+  if (match === null) throw new BadMessage(502);
+  const status = Number(match[2]);
+  const framing = framingOf(fields, UNTIL_CLOSE);
+  const hasNoBody = method === "HEAD" || status < 200 || status === 204 || status === 304;
+  return {
+    status,
+    reason: match[3] ?? "",
+    rawHeaders,
+    framing: hasNoBody ? NONE : framing,
+    keepsAlive: match[1] === "1" && !tokensOf(fields.connection).includes("close"),
+  };
+}
+
+/** Encodes a head. The names and values must come from a parsed head. */
+export function encodeHead(line: string, headers: readonly string[]): Uint8Array {
+  return encodeText(line + formatHeaders(headers));
+}
+
+/** Encodes the heads of one connection, whose headers mostly are those of the last one. */
+export class HeadEncoder {
+  #headers: readonly string[] | undefined;
+  #block = "";
+
+  /** Does what {@linkcode encodeHead} does. Do not change the headers afterwards. */
+  encode(line: string, headers: readonly string[]): Uint8Array {
+    if (headers !== this.#headers) this.#block = formatHeaders(headers);
+    this.#headers = headers;
+    return encodeText(line + this.#block);
+  }
+}
+
+function formatHeaders(headers: readonly string[]): string {
+  let text = "\r\n";
+  for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
+  return `${text}\r\n`;
+}
+
+function encodeText(text: string): Uint8Array {
+  const bytes = ENCODER.encode(text);
+  // Only other characters than those of ASCII have several bytes. `Buffer` takes twice as long.
+  return bytes.length === text.length ? bytes : Buffer.from(text, "latin1");
+}
+
+/** The fields of a head on which the connection depends. Several of one name are joined. */
+interface Fields {
+  connection?: string;
+  upgrade?: string;
+  expect?: string;
+  "content-length"?: string;
+  "transfer-encoding"?: string;
+}
+
+const FIELDS: ReadonlySet<string> = new Set<keyof Fields>([
+  "connection",
+  "upgrade",
+  "expect",
+  "content-length",
+  "transfer-encoding",
+]);
+
+function parseHead(text: string): { line: string; rawHeaders: string[]; fields: Fields } {
+  if (FORBIDDEN.test(text)) throw new BadMessage(400);
+  const [line = "", ...lines] = text.split("\r\n");
+  const rawHeaders: string[] = [];
+  const fields: Fields = {};
+  for (const each of lines) {
+    const name = nameOf(each);
+    const value = trimmed(each.slice(name.length + 1));
+    rawHeaders.push(name, value);
+    const key = name.toLowerCase();
+    if (!FIELDS.has(key)) continue;
+    // Some servers do not take a tab for space around these.
+    if (each.includes("\t")) throw new BadMessage(400);
+    const former = fields[key as keyof Fields];
+    fields[key as keyof Fields] = former === undefined ? value : `${former}, ${value}`;
+  }
+  return { line, rawHeaders, fields };
+}
+
+/**
+ * Returns the name in a line with a header.
+ *
+ * @throws {BadMessage} for a malformed line, such as a folded one or one with space before the colon
+ */
+function nameOf(line: string): string {
+  const name = line.slice(0, Math.max(line.indexOf(":"), 0));
+  if (!NAME.test(name)) throw new BadMessage(400);
+  return name;
+}
+
+/**
+ * Checks a line after a chunked body.
+ *
+ * @throws {BadMessage}
+ */
+export function checkTrailer(line: string): void {
+  // A field on which the connection depends must not come that late (RFC 9110 6.5.1).
+  if (FORBIDDEN.test(line) || FIELDS.has(nameOf(line).toLowerCase())) throw new BadMessage(400);
+}
+
+/** Removes spaces and tabs around a value; `trim` would remove other characters as well. */
+function trimmed(value: string): string {
+  let from = 0;
+  let to = value.length;
+  while (from < to && isBlank(value.charCodeAt(from))) from++;
+  while (from < to && isBlank(value.charCodeAt(to - 1))) to--;
+  return value.slice(from, to);
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9;
+}
+
+function framingOf(fields: Fields, otherwise: Framing): Framing {
+  const { "content-length": length, "transfer-encoding": coding } = fields;
+  if (coding !== undefined) {
+    if (length !== undefined || coding.toLowerCase() !== "chunked") throw new BadMessage(400);
+    return CHUNKED;
+  }
+  if (length === undefined) return otherwise;
+  if (!LENGTH.test(length)) throw new BadMessage(400);
+  return length === "0" ? NONE : { kind: "length", length: Number(length) };
+}
+
+function tokensOf(value: string | undefined): string[] {
+  return value === undefined ? [] : value.toLowerCase().split(",").map(trimmed);
+}
