@@ -8,7 +8,7 @@ import {
   type Refusal,
 } from "./exchange.ts";
 import { type Answer, encodeHead, type Framing } from "./head.ts";
-import { ConnectTimeout, type Link } from "./upstream.ts";
+import { ConnectTimeout, type KnownAnswer, type Link } from "./upstream.ts";
 
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 const TOO_SLOW: Refusal = { status: 504, text: "The kite did not accept the connection in time\n" };
@@ -135,11 +135,12 @@ export class Forwarding implements Exchange {
   async #download(link: Link): Promise<Answer> {
     const { request, stream } = this.#parts;
     const { input } = link;
-    const answer = await this.#readAnswer(link);
+    const known = await this.#readAnswer(link);
+    const { answer } = known;
     const { framing } = answer;
     const body = new BodyReader(input, framing);
     const isChunked = !request.isOld && isOpenEnded(framing);
-    const writer = new MessageWriter(stream, this.#headFor(link, answer), isChunked);
+    const writer = new MessageWriter(stream, this.#headFor(known), isChunked);
     if (this.#isOver) throw new Error("the exchange is over");
     this.#hasAnswer = true;
     if (mustFlush(input, framing)) await writer.flush();
@@ -152,28 +153,29 @@ export class Forwarding implements Exchange {
   }
 
   /** Returns the head of the answer for the client. */
-  #headFor(link: Link, answer: Answer): Uint8Array {
+  #headFor(known: KnownAnswer): Uint8Array {
     const { request, options } = this.#parts;
-    const { status, reason, rawHeaders, framing } = answer;
+    const { status, reason, rawHeaders, framing } = known.answer;
     const isUsual = request.keepsAlive && !request.isOld;
-    if (isUsual && link.lastAnswer === answer && link.lastHead !== undefined) return link.lastHead;
+    if (isUsual && known.encoded !== undefined) return known.encoded;
     const headers = options.answerHeaders(rawHeaders);
     if (isOpenEnded(framing) && !request.isOld) headers.push("Transfer-Encoding", "chunked");
     if (!request.keepsAlive) headers.push("Connection", "close");
     const head = encodeHead(statusLine(status, reason), headers);
-    if (isUsual && link.lastAnswer === answer) link.lastHead = head;
+    if (isUsual) known.encoded = head;
     return head;
   }
 
-  async #readAnswer(link: Link): Promise<Answer> {
+  async #readAnswer(link: Link): Promise<KnownAnswer> {
     const { method } = this.#parts.request;
     for (;;) {
       const text = await link.input.readHead(LONGEST_ANSWER_HEAD);
       if (text === undefined) throw new Error("the kite closed the connection");
-      const answer = link.parseAnswer(text, method);
+      const known = link.parseAnswer(text, method);
       this.#active = performance.now();
-      if (answer.status === 101) throw new Error("the kite changes the protocol");
-      if (answer.status >= 200) return answer;
+      const { status } = known.answer;
+      if (status === 101) throw new Error("the kite changes the protocol");
+      if (status >= 200) return known;
     }
   }
 }

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { BadMessage } from "./input.ts";
+import { Recent } from "./recent.ts";
 
 const REQUEST_LINE =
   /^(GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH) ([\x21-\x7e]+) HTTP\/1\.([01])$/;
@@ -78,23 +79,25 @@ export function parseRequest(text: string): Request {
   };
 }
 
-/** Parses the requests of one connection, whose headers mostly are those of the last one. */
+/** Parses the requests of one connection, whose headers mostly are those of one of the last ones. */
 export class RequestParser {
-  #last: { readonly block: string; readonly request: Request } | undefined;
+  readonly #requests = new Recent<string, Request>();
 
   /** Does what {@linkcode parseRequest} does; the same headers give the same `rawHeaders`. */
   parse(text: string): Request {
     const end = text.indexOf("\r\n");
-    const last = this.#last;
-    if (last === undefined || end < 0 || text.slice(end) !== last.block) {
+    if (end < 0) return parseRequest(text);
+    const block = text.slice(end);
+    const former = this.#requests.get(block);
+    if (former === undefined) {
       const request = parseRequest(text);
-      if (end >= 0) this.#last = { block: text.slice(end), request };
+      this.#requests.set(block, request);
       return request;
     }
     const match = REQUEST_LINE.exec(text.slice(0, end));
     // The version decides about the rest.
-    if (match === null || (match[3] === "0") !== last.request.isOld) return parseRequest(text);
-    return { ...last.request, method: match[1]!, target: match[2]! };
+    if (match === null || (match[3] === "0") !== former.isOld) return parseRequest(text);
+    return { ...former, method: match[1]!, target: match[2]! };
   }
 }
 
@@ -125,16 +128,18 @@ export function encodeHead(line: string, headers: readonly string[]): Uint8Array
   return encodeText(line + formatHeaders(headers));
 }
 
-/** Encodes the heads of one connection, whose headers mostly are those of the last one. */
+/** Encodes the heads of one connection, whose headers mostly are those of one of the last ones. */
 export class HeadEncoder {
-  #headers: readonly string[] | undefined;
-  #block = "";
+  readonly #blocks = new Recent<readonly string[], string>();
 
   /** Does what {@linkcode encodeHead} does. Do not change the headers afterwards. */
   encode(line: string, headers: readonly string[]): Uint8Array {
-    if (headers !== this.#headers) this.#block = formatHeaders(headers);
-    this.#headers = headers;
-    return encodeText(line + this.#block);
+    let block = this.#blocks.get(headers);
+    if (block === undefined) {
+      block = formatHeaders(headers);
+      this.#blocks.set(headers, block);
+    }
+    return encodeText(line + block);
   }
 }
 

@@ -1,6 +1,7 @@
 import { connectTo } from "./connect.ts";
 import { type Answer, parseAnswer } from "./head.ts";
 import { Input } from "./input.ts";
+import { Recent } from "./recent.ts";
 import type { Stream } from "./stream.ts";
 import type { Upstream } from "./types.ts";
 
@@ -13,18 +14,20 @@ const MOST_KEPT = 1_024;
 /** An upstream did not accept a connection in time. */
 export class ConnectTimeout extends Error {}
 
+/** An answer of an upstream. */
+export interface KnownAnswer {
+  readonly answer: Answer;
+  /** Its head as clients get it that know chunks and keep their connections. */
+  encoded?: Uint8Array;
+}
+
 /** A connection to an upstream. */
 export class Link {
   readonly stream: Stream;
   readonly input: Input;
   /** `performance.now()` when it became idle. */
   idleSince = 0;
-  /** The last answer, since the next one mostly has the same head. */
-  lastAnswer: Answer | undefined;
-  /** What clients that know chunks and keep their connections got as its head. */
-  lastHead: Uint8Array | undefined;
-  #lastText = "";
-  #lastMethod = "";
+  readonly #answers = new Recent<string, KnownAnswer>();
 
   constructor(stream: Stream) {
     this.stream = stream;
@@ -32,19 +35,20 @@ export class Link {
   }
 
   /**
-   * Parses the head of an answer. Returns the same object as before for the same head.
+   * Parses the head of an answer, unless it is that of one of the last answers.
    *
+   * @param method that of the request
    * @throws {BadMessage}
    */
-  parseAnswer(text: string, method: string): Answer {
-    if (this.lastAnswer !== undefined && text === this.#lastText && method === this.#lastMethod) {
-      return this.lastAnswer;
+  parseAnswer(text: string, method: string): KnownAnswer {
+    // An answer to HEAD has no body.
+    if (method === "HEAD") return { answer: parseAnswer(text, method) };
+    let known = this.#answers.get(text);
+    if (known === undefined) {
+      known = { answer: parseAnswer(text, method) };
+      this.#answers.set(text, known);
     }
-    this.lastAnswer = parseAnswer(text, method);
-    this.lastHead = undefined;
-    this.#lastText = text;
-    this.#lastMethod = method;
-    return this.lastAnswer;
+    return known;
   }
 
   close(): void {
