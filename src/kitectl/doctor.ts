@@ -72,7 +72,7 @@ async function examine(context: Context, options: DoctorOptions): Promise<boolea
         );
       }
     }
-    const port = Number(env("KONTROL_PORT") ?? "") || DEFAULT_PORT;
+    const port = Number(env("KONTROL_PORT") ?? "") || localPort(url) || DEFAULT_PORT;
     show(`port ${port}`, await checkPort(context, port));
     const own = kite.config.port;
     if (own !== 0 && own !== port) show(`port ${own}`, await checkPort(context, own));
@@ -80,6 +80,12 @@ async function examine(context: Context, options: DoctorOptions): Promise<boolea
     await kite.close({ deadline: 0 });
   }
   return isWell;
+}
+
+/** The port in a URL of this machine; 0 for another machine. */
+function localPort(url: string): number {
+  const { hostname, port } = new URL(url);
+  return ["localhost", "127.0.0.1", "[::1]"].includes(hostname) ? Number(port) : 0;
 }
 
 function print(

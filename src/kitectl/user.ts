@@ -54,6 +54,9 @@ async function addOne(
     });
   }
   context.screen.print(`kite.key of ${username}  written to ${path}`);
+  context.screen.note(
+    "note: its owner keeps it as kite.key in ~/.kite, or in the folder that KITE_HOME names",
+  );
 }
 
 async function signKey(

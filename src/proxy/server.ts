@@ -66,6 +66,11 @@ export interface ProxyKind {
   decide(head: RequestHead, target: Target): Decision | undefined | Promise<Decision | undefined>;
 }
 
+interface ForwardedHeaders {
+  readonly host: string;
+  readonly headers: readonly string[];
+}
+
 const DEFAULT_PORT = 3999;
 const DEFAULT_DEADLINE = 5_000;
 
@@ -79,6 +84,8 @@ export class ProxyServer {
   readonly #kind: ProxyKind;
   readonly #options: ProxyOptions;
   readonly #tls: TlsPair | undefined;
+  /** The headers that were forwarded for those of a request. */
+  readonly #forwarded = new WeakMap<readonly string[], ForwardedHeaders>();
   #server: ForwardingServer | undefined;
   #inner: RunningServer | undefined;
   #own: Upstream | undefined;
@@ -189,11 +196,17 @@ export class ProxyServer {
   ): Decision {
     const { hostname, port } = upstream;
     const host = `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+    // A client mostly sends the same headers again, which are then the same array.
+    let former = this.#forwarded.get(head.rawHeaders);
+    if (former?.host !== host) {
+      former = { host, headers: requestHeaders(head, host, this.kite.id) };
+      this.#forwarded.set(head.rawHeaders, former);
+    }
     return {
       kind: "forward",
       upstream,
       target,
-      headers: requestHeaders(head, host, this.kite.id),
+      headers: former.headers,
       ...(enter === undefined ? {} : { enter }),
     };
   }

@@ -49,6 +49,8 @@ Deno.test("kitectl doctor: all is well", async () => {
   assertEquals(code, 0);
   const text = await machine.run(["doctor"]);
   assertMatch(text.stdout, /^ok {7}key {9}\S+kite\.key, of ada, issued by testuser/m);
+  const { port } = new URL(kontrol.url);
+  assertMatch(text.stdout, new RegExp(`^ok {7}port ${port} +Kontrol listens on it$`, "m"));
 });
 
 Deno.test("kitectl doctor: no key and no Kontrol, and the commands that fix it", async () => {

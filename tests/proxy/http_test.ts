@@ -162,3 +162,27 @@ Deno.test("ReverseProxy: a client that leaves before the answer ends the request
   await eventually(() => proxy.load.exchanges === 0);
   await eventually(() => proxy.load.connections === 1, { what: "the kite's connection alone" });
 });
+
+Deno.test("ReverseProxy: a silent kite is a 504, for a request and for a handshake, and a silent WebSocket ends", async () => {
+  // The kite is registered over a WebSocket that is silent too, so the requests must come before.
+  const limits = { idleTimeout: 1_500, connectTimeout: 1_500 };
+  await using proxy = await startReverseProxy({ limits });
+  const accepted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n" +
+    "Connection: Upgrade\r\nContent-Length: 0\r\n\r\n";
+  await using it = await behind(proxy, (received) => {
+    return lastOf(received) === "joined" ? accepted : undefined;
+  });
+  const handshake = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"];
+  const ask = (name: string, ...lines: string[]) =>
+    exchange(proxy.port, head("GET", `${it.path}/${name}`, ...lines));
+  const [plain, refused, joined] = await Promise.all([
+    ask("wait"),
+    ask("wait", ...handshake),
+    ask("joined", ...handshake),
+  ]);
+  assertMatch(plain, /^HTTP\/1\.1 504 [^]*The kite did not answer in time/);
+  assertMatch(refused, /^HTTP\/1\.1 504 [^]*The kite did not answer the handshake in time/);
+  // Ended without a further word.
+  assertMatch(joined, /^HTTP\/1\.1 101 [^]*\r\n\r\n$/);
+  await eventually(() => proxy.load.exchanges === 0);
+});

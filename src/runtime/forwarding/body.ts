@@ -9,6 +9,8 @@ const CHUNK_LINE = /^[\da-f]{1,8}$/i;
 const LONGEST_TRAILERS = 8_192;
 /** Bytes up to which a head or the frame of a chunk is sent together with its body. */
 const MOST_JOINED = 65_536;
+/** The end of a chunk and of its body, without trailers. */
+const BODY_END = Buffer.from("\r\n0\r\n\r\n");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 const LINE_END = Buffer.from("\r\n");
 
@@ -51,8 +53,17 @@ export class BodyReader {
     const taken = this.#kind === "close" ? bytes : bytes.subarray(0, this.#left);
     this.#input.skip(taken.length);
     this.#left -= taken.length;
-    if (this.#kind === "length" && this.#left === 0) this.#isOver = true;
+    if (this.#left === 0) this.#isOver = this.#kind === "length" || this.#skipsLastChunk();
     return taken;
+  }
+
+  /** Skips the end of a chunked body, if it has come with the last bytes. */
+  #skipsLastChunk(): boolean {
+    const { bytes } = this.#input;
+    if (this.#kind !== "chunked" || bytes.length < BODY_END.length) return false;
+    if (BODY_END.some((byte, index) => bytes[index] !== byte)) return false;
+    this.#input.skip(BODY_END.length);
+    return true;
   }
 
   /** Reads the line before a chunk; false if it is the last one. */
@@ -90,6 +101,7 @@ export class MessageWriter {
   readonly #stream: Stream;
   readonly #isChunked: boolean;
   #head: Uint8Array | undefined;
+  #hasEnded = false;
   #scratch = new Uint8Array();
 
   constructor(stream: Stream, head: Uint8Array, isChunked: boolean) {
@@ -98,11 +110,17 @@ export class MessageWriter {
     this.#isChunked = isChunked;
   }
 
-  /** Writes a part of the body, in one write if possible. */
-  async write(bytes: Uint8Array): Promise<void> {
+  /**
+   * Writes a part of the body, in one write if possible.
+   *
+   * @param isLast true if `end` would be called next
+   */
+  async write(bytes: Uint8Array, isLast: boolean): Promise<void> {
     const parts = this.#takeHead();
     if (this.#isChunked) {
       parts.push(Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, LINE_END);
+      if (isLast) parts.push(LAST_CHUNK);
+      this.#hasEnded = isLast;
     } else {
       parts.push(bytes);
     }
@@ -118,7 +136,7 @@ export class MessageWriter {
   /** Ends the message. */
   async end(): Promise<void> {
     const parts = this.#takeHead();
-    if (this.#isChunked) parts.push(LAST_CHUNK);
+    if (this.#isChunked && !this.#hasEnded) parts.push(LAST_CHUNK);
     if (parts.length > 0) await this.#writeAll(parts);
   }
 

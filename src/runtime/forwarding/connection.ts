@@ -1,7 +1,7 @@
 import { answerAndEnd } from "./answer.ts";
 import type { Exchange } from "./exchange.ts";
 import { Forwarding } from "./forward.ts";
-import { parseRequest, type Request } from "./head.ts";
+import { HeadEncoder, type Request, RequestParser } from "./head.ts";
 import { BadMessage, Input } from "./input.ts";
 import { StreamDuplex } from "./node_stream.ts";
 import { Splice } from "./splice.ts";
@@ -29,6 +29,8 @@ export class ClientConnection {
   readonly #stream: Stream;
   readonly #input: Input;
   readonly #hub: Hub;
+  readonly #parser = new RequestParser();
+  readonly #encoder = new HeadEncoder();
   /** When to end it unless something happens before; `performance.now()`. */
   #deadline: number;
   /** True while a part of a head has arrived. */
@@ -96,7 +98,7 @@ export class ClientConnection {
     this.#hasHead = false;
     this.#isBusy = true;
     this.#deadline = Infinity;
-    const isKept = await this.#answer(parseRequest(text), began);
+    const isKept = await this.#answer(this.#parser.parse(text), began);
     if (!isKept || this.#hub.isClosing) return false;
     this.#isBusy = false;
     this.#deadline = performance.now() + KEEP_ALIVE;
@@ -128,6 +130,7 @@ export class ClientConnection {
       input: this.#input,
       request,
       decision,
+      encoder: this.#encoder,
       upstreams,
       options,
     };

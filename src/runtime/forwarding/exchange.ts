@@ -1,4 +1,4 @@
-import type { Request } from "./head.ts";
+import type { HeadEncoder, Request } from "./head.ts";
 import type { Input } from "./input.ts";
 import type { Stream } from "./stream.ts";
 import type { Decision, ForwardingOptions } from "./types.ts";
@@ -20,6 +20,8 @@ export interface ExchangeParts {
   readonly stream: Stream;
   readonly input: Input;
   readonly request: Request;
+  /** Encodes the heads of forwarded requests. */
+  readonly encoder: HeadEncoder;
   readonly decision: Decision & { kind: "forward" };
   readonly upstreams: Upstreams;
   readonly options: ForwardingOptions;

@@ -7,9 +7,8 @@ import {
   LONGEST_ANSWER_HEAD,
   type Refusal,
 } from "./exchange.ts";
-import { type Answer, encodeHead, parseAnswer } from "./head.ts";
-import type { Input } from "./input.ts";
-import { ConnectTimeout, type Link } from "./upstream.ts";
+import { type Answer, encodeHead, type Framing } from "./head.ts";
+import { ConnectTimeout, type KnownAnswer, type Link } from "./upstream.ts";
 
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 const TOO_SLOW: Refusal = { status: 504, text: "The kite did not accept the connection in time\n" };
@@ -99,8 +98,8 @@ export class Forwarding implements Exchange {
 
   /** Sends the request. Never throws. */
   async #upload({ stream }: Link): Promise<void> {
-    const { request, decision, input } = this.#parts;
-    const head = encodeHead(`${request.method} ${decision.target} HTTP/1.1`, decision.headers);
+    const { request, decision, input, encoder } = this.#parts;
+    const head = encoder.encode(`${request.method} ${decision.target} HTTP/1.1`, decision.headers);
     const writer = new MessageWriter(stream, head, request.framing.kind === "chunked");
     const body = new BodyReader(input, request.framing);
     try {
@@ -110,7 +109,7 @@ export class Forwarding implements Exchange {
         const bytes = await this.#next(body);
         if (bytes === null) break;
         this.#active = performance.now();
-        await writer.write(bytes);
+        await writer.write(bytes, body.isOver);
       }
       await writer.end();
       this.#isUploading = false;
@@ -133,36 +132,55 @@ export class Forwarding implements Exchange {
     }
   }
 
-  async #download({ input }: Link): Promise<Answer> {
-    const { request, options, stream } = this.#parts;
-    const answer = await this.#readAnswer(input);
-    const { status, reason, framing } = answer;
-    const headers = options.answerHeaders(answer.rawHeaders);
-    const isOpenEnded = framing.kind === "chunked" || framing.kind === "close";
-    if (isOpenEnded && !request.isOld) headers.push("Transfer-Encoding", "chunked");
-    if (!request.keepsAlive) headers.push("Connection", "close");
+  async #download(link: Link): Promise<Answer> {
+    const { request, stream } = this.#parts;
+    const { input } = link;
+    const known = await this.#readAnswer(link);
+    const { answer } = known;
+    const { framing } = answer;
     const body = new BodyReader(input, framing);
-    const head = encodeHead(statusLine(status, reason), headers);
-    const writer = new MessageWriter(stream, head, isOpenEnded && !request.isOld);
+    const isChunked = !request.isOld && isOpenEnded(framing);
+    const writer = new MessageWriter(stream, this.#headFor(known), isChunked);
     if (this.#isOver) throw new Error("the exchange is over");
     this.#hasAnswer = true;
     if (mustFlush(input, framing)) await writer.flush();
     for (let bytes = await body.next(); bytes !== null; bytes = await body.next()) {
       this.#active = performance.now();
-      await writer.write(bytes);
+      await writer.write(bytes, body.isOver);
     }
     await writer.end();
     return framing.kind === "close" ? { ...answer, keepsAlive: false } : answer;
   }
 
-  async #readAnswer(input: Input): Promise<Answer> {
+  /** Returns the head of the answer for the client. */
+  #headFor(known: KnownAnswer): Uint8Array {
+    const { request, options } = this.#parts;
+    const { status, reason, rawHeaders, framing } = known.answer;
+    const isUsual = request.keepsAlive && !request.isOld;
+    if (isUsual && known.encoded !== undefined) return known.encoded;
+    const headers = options.answerHeaders(rawHeaders);
+    if (isOpenEnded(framing) && !request.isOld) headers.push("Transfer-Encoding", "chunked");
+    if (!request.keepsAlive) headers.push("Connection", "close");
+    const head = encodeHead(statusLine(status, reason), headers);
+    if (isUsual) known.encoded = head;
+    return head;
+  }
+
+  async #readAnswer(link: Link): Promise<KnownAnswer> {
+    const { method } = this.#parts.request;
     for (;;) {
-      const text = await input.readHead(LONGEST_ANSWER_HEAD);
+      const text = await link.input.readHead(LONGEST_ANSWER_HEAD);
       if (text === undefined) throw new Error("the kite closed the connection");
-      const answer = parseAnswer(text, this.#parts.request.method);
+      const known = link.parseAnswer(text, method);
       this.#active = performance.now();
-      if (answer.status === 101) throw new Error("the kite changes the protocol");
-      if (answer.status >= 200) return answer;
+      const { status } = known.answer;
+      if (status === 101) throw new Error("the kite changes the protocol");
+      if (status >= 200) return known;
     }
   }
+}
+
+/** True if only the end of the connection, or of the last chunk, tells the end of a body. */
+function isOpenEnded({ kind }: Framing): boolean {
+  return kind === "chunked" || kind === "close";
 }

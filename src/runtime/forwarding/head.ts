@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { BadMessage } from "./input.ts";
+import { Recent } from "./recent.ts";
 
 const REQUEST_LINE =
   /^(GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH) ([\x21-\x7e]+) HTTP\/1\.([01])$/;
@@ -78,6 +79,28 @@ export function parseRequest(text: string): Request {
   };
 }
 
+/** Parses the requests of one connection, whose headers mostly are those of one of the last ones. */
+export class RequestParser {
+  readonly #requests = new Recent<string, Request>();
+
+  /** Does what {@linkcode parseRequest} does; the same headers give the same `rawHeaders`. */
+  parse(text: string): Request {
+    const end = text.indexOf("\r\n");
+    if (end < 0) return parseRequest(text);
+    const block = text.slice(end);
+    const former = this.#requests.get(block);
+    if (former === undefined) {
+      const request = parseRequest(text);
+      this.#requests.set(block, request);
+      return request;
+    }
+    const match = REQUEST_LINE.exec(text.slice(0, end));
+    // The version decides about the rest.
+    if (match === null || (match[3] === "0") !== former.isOld) return parseRequest(text);
+    return { ...former, method: match[1]!, target: match[2]! };
+  }
+}
+
 /**
  * Parses the head of an answer.
  *
@@ -102,9 +125,31 @@ export function parseAnswer(text: string, method: string): Answer {
 
 /** Encodes a head. The names and values must come from a parsed head. */
 export function encodeHead(line: string, headers: readonly string[]): Uint8Array {
-  let text = `${line}\r\n`;
+  return encodeText(line + formatHeaders(headers));
+}
+
+/** Encodes the heads of one connection, whose headers mostly are those of one of the last ones. */
+export class HeadEncoder {
+  readonly #blocks = new Recent<readonly string[], string>();
+
+  /** Does what {@linkcode encodeHead} does. Do not change the headers afterwards. */
+  encode(line: string, headers: readonly string[]): Uint8Array {
+    let block = this.#blocks.get(headers);
+    if (block === undefined) {
+      block = formatHeaders(headers);
+      this.#blocks.set(headers, block);
+    }
+    return encodeText(line + block);
+  }
+}
+
+function formatHeaders(headers: readonly string[]): string {
+  let text = "\r\n";
   for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  text += "\r\n";
+  return `${text}\r\n`;
+}
+
+function encodeText(text: string): Uint8Array {
   const bytes = ENCODER.encode(text);
   // Only other characters than those of ASCII have several bytes. `Buffer` takes twice as long.
   return bytes.length === text.length ? bytes : Buffer.from(text, "latin1");

@@ -1,5 +1,8 @@
-/** The size of a read buffer at first, and the size up to which it grows. */
-const FIRST_BUFFER = 8_192;
+/**
+ * The size of a read buffer at first, and the size up to which it grows. Every idle connection has a
+ * buffer.
+ */
+const FIRST_BUFFER = 2_048;
 const LARGEST_BUFFER = 65_536;
 
 /** A TCP or TLS connection, with `TCP_NODELAY`. */
@@ -46,7 +49,7 @@ export class DenoStream implements Stream {
     if (length === null) return null;
     const bytes = this.#buffer.subarray(0, length);
     if (length === this.#buffer.length && length < LARGEST_BUFFER) {
-      this.#buffer = new Uint8Array(LARGEST_BUFFER);
+      this.#buffer = new Uint8Array(Math.min(4 * length, LARGEST_BUFFER));
     }
     return bytes;
   }

@@ -3,7 +3,7 @@ export interface RequestHead {
   readonly method: string;
   /** The request target, such as `/proxy/id/info?t=1`. */
   readonly target: string;
-  /** Names and values in turn. */
+  /** Names and values in turn. The same array may come with several requests of a client. */
   readonly rawHeaders: readonly string[];
   /** True for a WebSocket handshake. */
   readonly isWebSocket: boolean;

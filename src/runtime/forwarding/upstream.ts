@@ -1,5 +1,7 @@
 import { connectTo } from "./connect.ts";
+import { type Answer, parseAnswer } from "./head.ts";
 import { Input } from "./input.ts";
+import { Recent } from "./recent.ts";
 import type { Stream } from "./stream.ts";
 import type { Upstream } from "./types.ts";
 
@@ -12,16 +14,41 @@ const MOST_KEPT = 1_024;
 /** An upstream did not accept a connection in time. */
 export class ConnectTimeout extends Error {}
 
+/** An answer of an upstream. */
+export interface KnownAnswer {
+  readonly answer: Answer;
+  /** Its head as clients get it that know chunks and keep their connections. */
+  encoded?: Uint8Array;
+}
+
 /** A connection to an upstream. */
 export class Link {
   readonly stream: Stream;
   readonly input: Input;
   /** `performance.now()` when it became idle. */
   idleSince = 0;
+  readonly #answers = new Recent<string, KnownAnswer>();
 
   constructor(stream: Stream) {
     this.stream = stream;
     this.input = new Input(stream);
+  }
+
+  /**
+   * Parses the head of an answer, unless it is that of one of the last answers.
+   *
+   * @param method that of the request
+   * @throws {BadMessage}
+   */
+  parseAnswer(text: string, method: string): KnownAnswer {
+    // An answer to HEAD has no body.
+    if (method === "HEAD") return { answer: parseAnswer(text, method) };
+    let known = this.#answers.get(text);
+    if (known === undefined) {
+      known = { answer: parseAnswer(text, method) };
+      this.#answers.set(text, known);
+    }
+    return known;
   }
 
   close(): void {

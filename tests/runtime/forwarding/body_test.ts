@@ -38,6 +38,24 @@ Deno.test("BodyReader: returns the body of each framing, and leaves what follows
   }
 });
 
+Deno.test("BodyReader: knows the end of a chunked body that has come with its last chunk", async () => {
+  const ends: [text: string, isOver: boolean][] = [
+    ["5\r\nhello\r\n0\r\n\r\nnext", true],
+    ["5\r\nhello\r\n0\r\n", false],
+    ["5\r\nhello\r\n0\r\nX: 1\r\n\r\n", false],
+    ["5\r\nhello\r\n5\r\nhello\r\n", false],
+  ];
+  for (const [text, isOver] of ends) {
+    const input = new Input(new FakeStream(text));
+    const body = new BodyReader(input, CHUNKED);
+    assertEquals(new TextDecoder().decode(await body.next() ?? undefined), "hello");
+    assertEquals(body.isOver, isOver, text);
+    if (!isOver) continue;
+    assertEquals(await body.next(), null);
+    assertEquals(new TextDecoder().decode(input.bytes), "next");
+  }
+});
+
 Deno.test("BodyReader: refuses cut bodies and malformed chunks", async () => {
   const wrong: [text: string, framing: Framing][] = [
     ["hell", { kind: "length", length: 5 }],
@@ -73,21 +91,27 @@ Deno.test("MessageWriter: sends the head with the beginning of the body, and fra
   const piece = new TextEncoder().encode("hello");
   const plain = new FakeStream();
   const writer = new MessageWriter(plain, head, false);
-  await writer.write(piece);
+  await writer.write(piece, false);
   assertEquals([plain.written, plain.writes], ["HEAD|hello", 1]);
-  await writer.write(piece);
+  await writer.write(piece, false);
   await writer.end();
   assertEquals([plain.written, plain.writes], ["HEAD|hello" + "hello", 2]);
 
   const chunked = new FakeStream();
   const framed = new MessageWriter(chunked, head, true);
-  await framed.write(piece);
-  await framed.write(new Uint8Array(70_000).fill(97));
+  await framed.write(piece, false);
+  await framed.write(new Uint8Array(70_000).fill(97), false);
   await framed.end();
   assertEquals(
     chunked.written,
     `HEAD|5\r\nhello\r\n11170\r\n${"a".repeat(70_000)}\r\n0\r\n\r\n`,
   );
+
+  const short = new FakeStream();
+  const joined = new MessageWriter(short, head, true);
+  await joined.write(piece, true);
+  await joined.end();
+  assertEquals([short.written, short.writes], ["HEAD|5\r\nhello\r\n0\r\n\r\n", 1]);
 
   const empty = new FakeStream();
   await new MessageWriter(empty, head, false).end();

@@ -1,5 +1,11 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { encodeHead, parseAnswer, parseRequest } from "../../../src/runtime/forwarding/head.ts";
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  encodeHead,
+  HeadEncoder,
+  parseAnswer,
+  parseRequest,
+  RequestParser,
+} from "../../../src/runtime/forwarding/head.ts";
 import { BadMessage, Input } from "../../../src/runtime/forwarding/input.ts";
 import { cut, FakeStream } from "./fake_stream.ts";
 
@@ -118,6 +124,38 @@ Deno.test("parseRequest: refuses what servers understand differently", () => {
     `${line}\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 5`,
   ];
   for (const text of wrong) assertEquals(statusOf(() => parseRequest(text)), 400, text);
+});
+
+Deno.test("RequestParser: reads each request like parseRequest, and repeats the array of equal headers", () => {
+  const parser = new RequestParser();
+  const block = "\r\nHost: a\r\nContent-Length: 5";
+  const texts = [
+    `POST /a HTTP/1.1${block}`,
+    `PUT /b HTTP/1.1${block}`,
+    `PUT /b HTTP/1.1${block}0`,
+    `POST /a HTTP/1.0${block}0`,
+    `POST /a HTTP/1.0\r\nHost: a`,
+    `GET /a HTTP/1.1\r\nHost: a`,
+    `GET /a HTTP/1.1`,
+    `GET /b HTTP/1.1`,
+  ];
+  const found = texts.map((text) => parser.parse(text));
+  assertEquals(found, texts.map(parseRequest));
+  assertStrictEquals(found[0]!.rawHeaders, found[1]!.rawHeaders);
+  for (const text of [`POST  /a HTTP/1.1${block}`, `${block}`, "GET /b HTTP/1.1\r\n"]) {
+    assertThrows(() => parser.parse(text), BadMessage, "", text);
+  }
+});
+
+Deno.test("HeadEncoder: encodes like encodeHead", () => {
+  const encoder = new HeadEncoder();
+  const [one, other] = [["A", "1"], ["B", "2", "C", "3"]];
+  for (const headers of [one, one, other, one]) {
+    assertEquals(
+      encoder.encode("GET / HTTP/1.1", headers!),
+      encodeHead("GET / HTTP/1.1", headers!),
+    );
+  }
 });
 
 Deno.test("parseAnswer: returns the framing of the body", () => {
