@@ -2,12 +2,16 @@ import { IncomingConnection } from "../src/connection.ts";
 import { RawJson } from "../src/rpc/raw_json.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
 import { afterTurn } from "../src/runtime/turn.ts";
+import type { FairScheduler } from "./fair_scheduler.ts";
 
 /** Answers with at least this many characters are throttled. */
 const LARGE = 65_536;
 
 /** Maximum number of unsent bytes at which another large answer is sent. */
 const MAX_UNSENT = 4_194_304;
+
+/** Characters that are encoded and written in a millisecond. */
+const PER_MILLISECOND = 1_000_000;
 
 /** Milliseconds between two checks of the unsent bytes. */
 const INTERVAL = 5;
@@ -18,19 +22,28 @@ const MAX_WAIT = 10_000;
 /**
  * Sends large answers on a connection one by one, as fast as the network accepts them. Otherwise a
  * caller with many concurrent queries would exceed the limit of unsent bytes, which ends the session.
+ * Sending them counts as work of the user, since it takes longer than most steps.
  */
 export class AnswerThrottle {
+  readonly #scheduler: FairScheduler;
   readonly #last = new WeakMap<RemoteKite, Promise<void>>();
+
+  constructor(scheduler: FairScheduler) {
+    this.#scheduler = scheduler;
+  }
 
   /**
    * Waits until an answer may be sent.
    *
+   * @param username the user who asked
    * @param escaped the answer, see {@linkcode RawJson}
    */
-  async admit(remote: RemoteKite, escaped: string): Promise<RawJson> {
+  async admit(remote: RemoteKite, username: string, escaped: string): Promise<RawJson> {
     if (escaped.length >= LARGE && remote instanceof IncomingConnection) {
       const previous = this.#last.get(remote) ?? Promise.resolve();
-      const admitted = previous.then(() => waitUntilSent(remote));
+      const sending = escaped.length / PER_MILLISECOND;
+      const admitted = previous.then(() => waitUntilSent(remote))
+        .then(() => this.#scheduler.run(username, () => {}, sending));
       // The next answer waits until this one was handed to the connection.
       this.#last.set(remote, admitted.then(() => new Promise(afterTurn)));
       await admitted;

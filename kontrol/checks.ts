@@ -9,6 +9,9 @@ const SCHEMES: readonly string[] = ["http:", "https:", "ws:", "wss:"];
 /** White space, control and formatting characters, and lone surrogates. */
 const UNPRINTABLE = /[\p{C}\p{Z}]/u;
 
+/** Control characters, line separators, and characters that change the direction of text. */
+const DISGUISING = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/u;
+
 /**
  * Checks and normalizes the URL of a registration.
  *
@@ -37,8 +40,20 @@ export function checkUrl(url: string): string {
 export function checkComplete(kite: KiteIdentity): KiteIdentity {
   for (const field of IDENTITY_FIELDS) {
     if (kite[field] === "") throw new KiteError("argumentError", `Empty Kite field: ${field}`);
+    checkVisible(field, kite[field]);
   }
   return checkIdentity(kite);
+}
+
+/**
+ * Checks that a field of an identity looks like what it is wherever it is printed.
+ *
+ * @throws {KiteError} `argumentError`
+ */
+export function checkVisible(field: string, text: string): void {
+  if (!DISGUISING.test(text)) return;
+  const reason = `${field} must not contain control characters or change the direction of text`;
+  throw new KiteError("argumentError", `Cannot register a kite: ${reason}`);
 }
 
 function badUrl(reason: string): KiteError {

@@ -2,10 +2,16 @@ import { afterTurn } from "../src/runtime/turn.ts";
 import { RoundRobin } from "./round_robin.ts";
 
 /** Milliseconds of steps per turn of the event loop while steps are waiting. */
-const SLICE = 5;
+const SLICE = 2;
 
 /** Milliseconds of steps per turn after which light users must wait, too. */
-const MAX_SLICE = 15;
+const MAX_SLICE = 10;
+
+/**
+ * Maximum number of milliseconds between two looks at the network. While immediates are due, Deno asks
+ * the system for events only in about every 60th turn; it always does when it waits for a timer.
+ */
+const POLL_INTERVAL = 5;
 
 /** A user is light if its steps took less than this many milliseconds in the current turn. */
 const LIGHT = 1;
@@ -13,7 +19,7 @@ const LIGHT = 1;
 /**
  * Shares Kontrol's single thread fairly between its users. Work is split into short synchronous
  * steps. If several users have waiting steps, each runs one in turn; light users do not wait behind
- * heavy ones. After 5 ms of steps the event loop gets a turn, so that connections and timers are
+ * heavy ones. After 2 ms of steps the event loop gets a turn, so that connections and timers are
  * served under any load.
  */
 export class FairScheduler {
@@ -23,6 +29,8 @@ export class FairScheduler {
   /** The same by user, recorded while steps are waiting. */
   readonly #usedBy = new Map<string, number>();
   #isScheduled = false;
+  /** When the last turn began that followed a look at the network. */
+  #polledAt = -Infinity;
   readonly #now: () => number;
 
   /** @param now a monotonic clock in milliseconds */
@@ -39,9 +47,14 @@ export class FairScheduler {
    * Runs a step: immediately if there is time left in this turn and nothing is waiting, otherwise in
    * turn. A step should take at most a few milliseconds.
    *
+   * @param following milliseconds of work that the step causes right after it
    * @returns the result of the step; rejects with what it throws
    */
-  run<Result>(user: string, step: () => Result | Promise<Result>): Promise<Result> {
+  run<Result>(
+    user: string,
+    step: () => Result | Promise<Result>,
+    following = 0,
+  ): Promise<Result> {
     return new Promise((resolve, reject) => {
       const perform = (): void => {
         const start = this.#now();
@@ -50,7 +63,7 @@ export class FairScheduler {
         } catch (error) {
           reject(error);
         }
-        const time = this.#now() - start;
+        const time = this.#now() - start + following;
         this.#used += time;
         if (this.#waiting.size > 0) this.#usedBy.set(user, (this.#usedBy.get(user) ?? 0) + time);
       };
@@ -69,18 +82,29 @@ export class FairScheduler {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    afterTurn(this.#next);
+    if (this.#waiting.size === 0 || !this.#mustPoll) return afterTurn(this.#next);
+    setTimeout(() => {
+      this.#polledAt = this.#now();
+      this.#next();
+    }, 0);
+  }
+
+  /** True if the next turn must follow a look at the network. */
+  get #mustPoll(): boolean {
+    return this.#now() - this.#polledAt >= POLL_INTERVAL;
   }
 
   readonly #next = (): void => {
     this.#isScheduled = false;
+    if (this.#mustPoll) {
+      if (this.#waiting.size > 0) return this.#schedule();
+      // The time stays used up, so that the next step waits for the network.
+      if (this.#used >= SLICE) return;
+    }
     this.#used = 0;
     this.#usedBy.clear();
-    while (this.#used < SLICE) {
-      const perform = this.#waiting.take();
-      if (perform === undefined) return;
-      perform();
-    }
-    this.#schedule();
+    let perform: (() => void) | undefined;
+    while (this.#used < SLICE && (perform = this.#waiting.take()) !== undefined) perform();
+    if (this.#used > 0) this.#schedule();
   };
 }

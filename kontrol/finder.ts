@@ -128,16 +128,28 @@ export class Finder {
         }
       });
     }
-    const tokens = await this.#tokens(caller, entries);
-    let [escaped, count] = ["[", 0];
-    bytes = 1;
-    for (const entry of entries) {
-      const token = tokens.get(entry.tokenName)!;
-      bytes += entry.bytes + token.length + TOKEN_END.length + 1;
-      if (bytes > limit) break;
-      escaped += (count++ === 0 ? "" : ",") + entry.escaped + token + TOKEN_END;
+    const tails = new Map<string, string>();
+    for (const [name, token] of await this.#tokens(caller, entries)) {
+      tails.set(name, token + TOKEN_END);
     }
-    return { escaped: escaped + "]", count };
+    // Joined at once: a string that grows by `+=` is copied piece by piece for each message it is in.
+    const parts: string[] = [];
+    let [count, isFull] = [0, false];
+    bytes = 1;
+    for (let start = 0; start < entries.length && !isFull; start += STEP) {
+      await scheduler.run(caller.username, () => {
+        const pieces: string[] = [];
+        for (const { escaped, tokenName, bytes: size } of entries.slice(start, start + STEP)) {
+          const tail = tails.get(tokenName)!;
+          bytes += size + tail.length + 1;
+          isFull = bytes > limit;
+          if (isFull) break;
+          pieces.push(count++ === 0 ? "" : ",", escaped, tail);
+        }
+        parts.push(pieces.join(""));
+      });
+    }
+    return { escaped: `[${parts.join("")}]`, count };
   }
 
   /**

@@ -170,7 +170,8 @@ export class Kontrol implements AsyncDisposable {
       onError: (error) => report("Cannot deliver a change to a watch", error),
     });
     const machines = admit(options, () => storage.invites, username);
-    addMethods(this.kite, { ...machines, service, registry, metrics, watches });
+    const { scheduler } = budgets;
+    addMethods(this.kite, { ...machines, service, registry, metrics, watches, scheduler });
     const heartbeats = new HeartbeatTokens({ registry, storage, keys });
     const http = createHttp({
       service,

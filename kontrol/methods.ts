@@ -6,6 +6,8 @@ import type { Callback } from "../src/dnode/scrub.ts";
 import type { KiteRequest } from "../src/rpc/request.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
 import { AnswerThrottle } from "./answer_throttle.ts";
+import { checkVisible } from "./checks.ts";
+import type { FairScheduler } from "./fair_scheduler.ts";
 import type { Caller } from "./policy.ts";
 import type { Metrics } from "./metrics.ts";
 import type { LastHeartbeat, Registry } from "./registry.ts";
@@ -121,12 +123,13 @@ export interface MethodsOptions extends MachineOptions {
   readonly registry: Registry;
   readonly metrics: Metrics;
   readonly watches: CallerWatches;
+  readonly scheduler: FairScheduler;
 }
 
 /** Adds Kontrol's methods to its kite (docs/kontrol-protocol.md §2). */
 export function addMethods(kite: Kite, options: MethodsOptions): void {
-  const { service, registry, metrics, watches } = options;
-  const throttle = new AnswerThrottle();
+  const { service, registry, metrics, watches, scheduler } = options;
+  const throttle = new AnswerThrottle(scheduler);
   const connections = new ConnectionKites(registry, () => metrics.count("heartbeats"));
   kite.handle("register", (request) => register(kite, service, connections, request));
   kite.handle("registerMachine", async (request) => {
@@ -144,10 +147,11 @@ export function addMethods(kite: Kite, options: MethodsOptions): void {
     const text = callback === undefined
       ? await service.find(caller, query)
       : await watches.add(request.client, caller, query, callback, isPaged);
-    return await throttle.admit(request.client, text);
+    return await throttle.admit(request.client, caller.username, text);
   });
-  kite.handle("moreKites", async ({ args, client }) => {
-    return await throttle.admit(client, await watches.more(client, args.one().string()));
+  kite.handle("moreKites", async ({ args, client, username }) => {
+    const text = await watches.more(client, args.one().string());
+    return await throttle.admit(client, username, text);
   });
   kite.handle("getToken", (request) => {
     const query = request.args.one().object();
@@ -210,6 +214,7 @@ async function registerMachine(
   const isName = typeof argument.value === "string";
   const username = isName && argument.value !== "" ? argument.string() : request.kite.username;
   validateField("username", username);
+  checkVisible("username", username);
   if (machineAuthenticate === undefined) {
     throw new KiteError("authenticationError", "no valid authentication key found");
   }

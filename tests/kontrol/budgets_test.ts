@@ -32,7 +32,7 @@ Deno.test("FairScheduler: users take turns, and the steps of one user stay in or
   const done: string[] = [];
   const step = (user: string, number: number) =>
     scheduler.run(user, () => {
-      spin(5);
+      spin(3);
       done.push(`${user}${number}`);
     });
   const all = [1, 2, 3, 4, 5].map((number) => step("a", number));
@@ -45,7 +45,7 @@ Deno.test("FairScheduler: users take turns, and the steps of one user stay in or
 Deno.test("FairScheduler: a light user does not wait behind a heavy one", async () => {
   const { scheduler, spin } = createScheduler();
   const work = Array.from({ length: 20 }, () => scheduler.run("much", () => spin(2)));
-  assertEquals(scheduler.waiting, 17, "three steps of 2 ms use up a slice of 5 ms");
+  assertEquals(scheduler.waiting, 19, "one step of 2 ms uses up the slice");
   let done = 0;
   const step = (milliseconds: number) =>
     scheduler.run("little", () => {
@@ -53,14 +53,23 @@ Deno.test("FairScheduler: a light user does not wait behind a heavy one", async 
       done++;
     });
   const little = [step(0), step(1)];
-  assertEquals([done, scheduler.waiting], [2, 17]);
+  assertEquals([done, scheduler.waiting], [2, 19]);
   little.push(step(0));
-  assertEquals([done, scheduler.waiting], [2, 18], "after a millisecond it waits like others");
+  assertEquals([done, scheduler.waiting], [2, 20], "after a millisecond it waits like others");
   // The turn ends however many light users there are.
   const others = Array.from({ length: 10 }, (_, user) => scheduler.run(`${user}`, () => spin(4)));
-  assertEquals(scheduler.waiting, 18 + 8);
+  assertEquals(scheduler.waiting, 20 + 8);
   await Promise.all([...little, ...others, ...work]);
   assertEquals([done, scheduler.waiting], [3, 0]);
+});
+
+Deno.test("FairScheduler: the work that follows a step counts towards the turn", async () => {
+  const { scheduler } = createScheduler();
+  const work = Array.from({ length: 3 }, () => scheduler.run("a", () => {}, 2));
+  assertEquals(scheduler.waiting, 2);
+  await work[1];
+  assertEquals(scheduler.waiting, 1);
+  await Promise.all(work);
 });
 
 Deno.test("FairScheduler: the event loop keeps running however many steps are waiting", async () => {
@@ -72,6 +81,17 @@ Deno.test("FairScheduler: the event loop keeps running however many steps are wa
     assert(left - scheduler.waiting <= 10, `${left - scheduler.waiting} steps of 1 ms in one turn`);
     left = scheduler.waiting;
   }
+  await Promise.all(work);
+});
+
+Deno.test("FairScheduler: connections are served while steps are waiting", async () => {
+  const { scheduler, spin } = createScheduler();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const work = Array.from({ length: 40 }, () => scheduler.run("a", () => spin(2)));
+  const accepted = listener.accept();
+  using _client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  using _server = await accepted;
+  assert(scheduler.waiting > 0, "the connection was accepted only after all steps");
   await Promise.all(work);
 });
 

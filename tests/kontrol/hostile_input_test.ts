@@ -183,6 +183,29 @@ Deno.test("hostile input: slashes, NUL, lone surrogates and long fields are refu
   assertEquals(await find(client, { environment: "test" }), []);
 });
 
+Deno.test("hostile input: a kite whose fields would disguise what is printed is refused", async () => {
+  await using kontrol = await startKontrol();
+  const right = await httpRegistration(kontrol);
+  const characters = [0x01, 0x1b, 0x7f, 0x85, 0x9b, 0x2028, 0x2029, 0x202a, 0x202e, 0x2066, 0x2069];
+  const fields = ["environment", "name", "region", "hostname", "version", "id"] as const;
+  for (const [index, code] of characters.entries()) {
+    const field = fields[index % fields.length]!;
+    const text = `${right.kite[field]}${String.fromCodePoint(code)}`;
+    const body = { ...right, kite: { ...right.kite, [field]: text } };
+    const { status, text: answer } = await post(`${baseOf(kontrol)}/register`, body);
+    const reason = `${field} must not contain control characters or change the direction of text`;
+    assertEquals([status, JSON.parse(answer).err], [400, `Cannot register a kite: ${reason}`]);
+  }
+  const { client } = await connectTo(kontrol, "math\u202e");
+  const reason = "name must not contain control characters or change the direction of text";
+  const message = `Cannot register a kite: ${reason}`;
+  await refused(() => client.tell("register", KITE_URL), "argumentError", message);
+  assertEquals(await find(client, { username: "testuser", name: "math\u202e" }), []);
+  // Text of any language is accepted.
+  const named = { ...right, kite: { ...right.kite, hostname: "café-1 \u05d0\u200d\u{1f600}" } };
+  assertEquals((await post(`${baseOf(kontrol)}/register`, named)).status, 200);
+});
+
 Deno.test("hostile input: huge and malformed bodies are refused", async () => {
   await using kontrol = await startKontrol();
   const register = `${baseOf(kontrol)}/register`;

@@ -72,7 +72,7 @@ Deno.test("registerMachine: returns the error of machineAuthenticate; invalid ar
   const error = await assertRejects(() => client.tell("registerMachine", "alice"), KiteError);
   assertEquals([error.type, error.message, error.code], ["quotaError", "quota exceeded", "E42"]);
   assertEquals(calls, 1);
-  for (const argument of ["a/b", "/", 5, [1], "x".repeat(10_000)]) {
+  for (const argument of ["a/b", "/", 5, [1], "x".repeat(10_000), "eve\u202e"]) {
     const type = await client.tell("registerMachine", argument).catch(({ type }) => type);
     assertEquals(type, "argumentError", JSON.stringify(argument).slice(0, 20));
   }

@@ -5,9 +5,8 @@
  *
  * @module
  */
-import WebSocket from "ws";
 import { preparePeer } from "../peer.ts";
-import { socketUrl } from "./light.ts";
+import { LightSocket, MarkerCounter, textFrame } from "../websocket.ts";
 import { callText, identity } from "./messages.ts";
 import { queryFor } from "./population.ts";
 
@@ -16,6 +15,8 @@ const CONDITIONS = 58;
 
 /** Bytes that every answer contains once. */
 const MARKER = '\\"arguments\\":[{\\"error\\"';
+
+const BUFFER_BYTES = 1_048_576;
 
 const { options, port } = preparePeer();
 const kite = identity(crypto.randomUUID(), "load");
@@ -30,19 +31,10 @@ function call(number: number): string {
   return callText("getKites", { query: { version: version.slice(0, 256) } }, number, kite, kiteKey);
 }
 
-const socket = new WebSocket(socketUrl(port, "worst"), {
-  perMessageDeflate: false,
-  skipUTF8Validation: true,
-  maxPayload: 64 << 20,
-});
+const marker = new MarkerCounter(MARKER);
+const socket = await LightSocket.open(port, "/kite/100/worst/websocket", BUFFER_BYTES);
 let sent = 0;
-socket.on("message", (data: Uint8Array) => {
-  const bytes = data as Uint8Array & { indexOf(text: string, from: number): number };
-  let count = data[0] === 0x6f ? options.number("inflight") : 0;
-  for (let at = 0; (at = bytes.indexOf(MARKER, at)) !== -1; at += MARKER.length) count++;
-  for (let index = 0; index < count; index++) socket.send(call(sent++));
-});
-socket.on("error", (error: Error) => {
-  throw error;
-});
-socket.on("close", () => Deno.exit(0));
+for (let free = options.number("inflight");;) {
+  for (; free > 0; free--) await socket.write(textFrame(call(sent++)));
+  free = await socket.count(marker);
+}
