@@ -56,7 +56,7 @@ export async function serve(handler: ServeHandler, options: ServeOptions): Promi
   const deno = denoNamespace();
   if (deno !== undefined) {
     const { DenoServer } = await import("./deno/server.ts");
-    return new DenoServer(deno, handler, listen);
+    return await DenoServer.listen(deno, handler, listen);
   }
   const bun = bunNamespace();
   if (bun !== undefined) {

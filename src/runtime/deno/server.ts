@@ -1,9 +1,11 @@
 import { KiteError, messageOf } from "../../protocol/errors.ts";
 import { cannotListen } from "../cannot_listen.ts";
-import type { HttpOptions } from "../http1/connection.ts";
+import type { HttpOptions, ServerStream } from "../http1/connection.ts";
 import type { ListenOptions, RunningServer, ServeHandler } from "../serving.ts";
 import { Timer } from "../timer.ts";
 import { AcceptedConnection } from "./accepted.ts";
+import { ConnStream } from "./conn_stream.ts";
+import { securing } from "./secure.ts";
 
 /** Milliseconds until `accept` is retried after a failure, or when the server is full. */
 const ACCEPT_RETRY = 100;
@@ -19,8 +21,6 @@ const FLUSH_TIME = 100;
 
 const DEFAULT_DEADLINE = 5_000;
 
-type Listener = Deno.TcpListener | Deno.TlsListener;
-
 /**
  * Accepts connections and closes idle ones, so that clients cannot block connections, or stop the
  * server by using up the file descriptors. `Deno.serve` does neither, and does not limit the memory of
@@ -30,9 +30,10 @@ export class DenoServer implements RunningServer {
   readonly hostname: string;
   readonly port: number;
   readonly finished: Promise<void>;
-  readonly #listener: Listener;
+  readonly #listener: Deno.TcpListener;
   readonly #options: ListenOptions;
   readonly #http: HttpOptions;
+  readonly #secure: ((connection: Deno.TcpConn) => ServerStream) | undefined;
   readonly #connections = new Set<AcceptedConnection>();
   /** The connections without a request, least recently used first. */
   readonly #idle = new Set<AcceptedConnection>();
@@ -48,13 +49,18 @@ export class DenoServer implements RunningServer {
   #endPause: (() => void) | undefined;
 
   /**
-   * Listens.
+   * Serves on a listener.
    *
-   * @throws {KiteError} `configError`, as `serve` does
+   * @param secure puts TLS over a connection; `undefined` for plain HTTP
    */
-  constructor(deno: typeof Deno, handler: ServeHandler, options: ListenOptions) {
+  constructor(
+    listener: Deno.TcpListener,
+    secure: ((connection: Deno.TcpConn) => ServerStream) | undefined,
+    handler: ServeHandler,
+    options: ListenOptions,
+  ) {
     const { onError, tls } = options;
-    const listener = openListener(deno, options);
+    this.#secure = secure;
     this.#http = { handler, onError, isSecure: tls !== undefined };
     this.hostname = listener.addr.hostname;
     this.port = listener.addr.port;
@@ -66,6 +72,25 @@ export class DenoServer implements RunningServer {
       this.#isAccepting = false;
       this.#settle();
     });
+  }
+
+  /**
+   * Listens.
+   *
+   * @throws {KiteError} `configError`, as `serve` does
+   */
+  static async listen(
+    deno: typeof Deno,
+    handler: ServeHandler,
+    options: ListenOptions,
+  ): Promise<DenoServer> {
+    const { hostname, port, tls } = options;
+    try {
+      const secure = tls === undefined ? undefined : await securing(tls);
+      return new DenoServer(deno.listen({ hostname, port }), secure, handler, options);
+    } catch (cause) {
+      throw cannotListen(codeOf(cause), cause, options);
+    }
   }
 
   close(deadline: number = DEFAULT_DEADLINE): Promise<void> {
@@ -118,7 +143,7 @@ export class DenoServer implements RunningServer {
         await this.#pause();
         continue;
       }
-      let connection: Deno.TcpConn | Deno.TlsConn;
+      let connection: Deno.TcpConn;
       try {
         connection = await this.#listener.accept();
       } catch (cause) {
@@ -132,15 +157,18 @@ export class DenoServer implements RunningServer {
     }
   }
 
-  #serve(accepted: Deno.TcpConn | Deno.TlsConn): void {
+  #serve(accepted: Deno.TcpConn): void {
     if (this.#isFull) this.#shed(1);
-    const connection = new AcceptedConnection(accepted, this.#http, {
+    const plain = new ConnStream(accepted, this.#options.onError);
+    const stream = this.#secure?.(accepted) ?? plain;
+    const connection: AcceptedConnection = new AcceptedConnection(stream, this.#http, {
       idle: () => this.#isIdle(connection),
       busy: () => void this.#idle.delete(connection),
       ended: () => this.#hasEnded(connection),
     });
     this.#connections.add(connection);
-    connection.start();
+    this.#isIdle(connection);
+    if (stream === plain) plain.start();
   }
 
   get #isFull(): boolean {
@@ -201,17 +229,6 @@ export class DenoServer implements RunningServer {
     this.#endPause = resolve;
     await promise;
     timer.clear();
-  }
-}
-
-function openListener(deno: typeof Deno, options: ListenOptions): Listener {
-  const { hostname, port, tls } = options;
-  try {
-    if (tls === undefined) return deno.listen({ hostname, port });
-    const { cert, key } = tls;
-    return deno.listenTls({ hostname, port, cert, key, alpnProtocols: ["http/1.1"] });
-  } catch (cause) {
-    throw cannotListen(codeOf(cause), cause, options);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type SockJsServerOptions,
 } from "../../../../src/transport/sockjs/server/mod.ts";
 import { DenoServer } from "../../../../src/runtime/deno/server.ts";
+import type { ServeHandler } from "../../../../src/runtime/serving.ts";
 import type { CloseInfo, Session, SessionHandler } from "../../../../src/transport/session.ts";
 import { eventually } from "../../../support/eventually.ts";
 
@@ -49,7 +50,8 @@ export class TestServer implements AsyncDisposable {
       this.port = server.addr.port;
       this.#closeHttp = () => server.shutdown();
     } else {
-      const server = new DenoServer(Deno, (request, peer) => this.sockjs.fetch(request, peer), {
+      const handler: ServeHandler = (request, peer) => this.sockjs.fetch(request, peer);
+      const server = new DenoServer(Deno.listen(address), undefined, handler, {
         ...address,
         idleTimeout: WAIT_MS,
         connections: 1_000,
