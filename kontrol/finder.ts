@@ -132,24 +132,23 @@ export class Finder {
     for (const [name, token] of await this.#tokens(caller, entries)) {
       tails.set(name, token + TOKEN_END);
     }
-    // Joined at once: a string that grows by `+=` is copied piece by piece for each message it is in.
-    const parts: string[] = [];
-    let [count, isFull] = [0, false];
+    const pieces: string[] = [];
+    let isFull = false;
     bytes = 1;
     for (let start = 0; start < entries.length && !isFull; start += STEP) {
       await scheduler.run(caller.username, () => {
-        const pieces: string[] = [];
         for (const { escaped, tokenName, bytes: size } of entries.slice(start, start + STEP)) {
           const tail = tails.get(tokenName)!;
           bytes += size + tail.length + 1;
           isFull = bytes > limit;
           if (isFull) break;
-          pieces.push(count++ === 0 ? "" : ",", escaped, tail);
+          pieces.push(escaped + tail);
         }
-        parts.push(pieces.join(""));
       });
     }
-    return { escaped: `[${parts.join("")}]`, count };
+    // Joined at once: a string that grows by `+=` is copied piece by piece for each message it is in.
+    const text = await scheduler.run(caller.username, () => pieces.join(","));
+    return { escaped: `[${text}]`, count: pieces.length };
   }
 
   /**
