@@ -1,5 +1,6 @@
 import { KiteError } from "../src/protocol/errors.ts";
 import { type KontrolQuery, readQuery } from "../src/protocol/query.ts";
+import { afterTurn } from "../src/runtime/turn.ts";
 import type { Budgets } from "./budgets.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Caller, inScope, type Policy } from "./policy.ts";
@@ -49,7 +50,7 @@ export class Finder {
   readonly #options: FinderOptions;
   readonly #texts = new RegistrationTexts();
   readonly #reads = new SharedReads<readonly Registration[]>();
-  readonly #answers = new SharedReads<string>();
+  readonly #answers = new SharedReads<string>(afterTurn);
 
   constructor(options: FinderOptions) {
     this.#options = options;
