@@ -1,6 +1,7 @@
 import type { Client } from "./client.ts";
 import { Dialler } from "./dialler.ts";
 import type { Callback } from "./dnode/scrub.ts";
+import { containsStream } from "./dnode/stream.ts";
 import {
   checkDialOptions,
   type ClientDefaults,
@@ -261,7 +262,8 @@ export class DiallingClient implements Client {
       } catch (error) {
         const mayRepeat = error instanceof KiteError && error.type === "disconnect" &&
           this.#state === "redialling" && this.#options.whileDown !== "fail";
-        if (!mayRepeat) throw error;
+        // The items of a stream that have been sent are gone.
+        if (!mayRepeat || containsStream(args)) throw error;
       }
     }
   }

@@ -14,3 +14,9 @@ export function isStreamSource(value: object): value is StreamSource {
   return typeof (value as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === "function" ||
     (typeof getReader === "function" && "locked" in value);
 }
+
+/** True if a value that was sent contains a stream, at any depth. */
+export function containsStream(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return isStreamSource(value) || Object.values(value).some(containsStream);
+}

@@ -61,7 +61,8 @@ export interface TellOptions {
   /**
    * True if calling the method twice has the same effect as calling it once. If the connection is
    * lost before the answer arrives, a client that reconnects repeats the call within the same timeout.
-   * Other calls fail with `disconnect` and are never repeated.
+   * Other calls, and those with a stream in their arguments, fail with `disconnect` and are never
+   * repeated.
    *
    * @default false
    */

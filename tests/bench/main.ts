@@ -7,7 +7,7 @@
  * its target.
  * `deno task bench kontrol` measures Kontrol instead, see kontrol/main.ts; `deno task bench proxy`
  * the reverse proxy, see proxy/main.ts; `deno task bench runtimes` the npm package on Node and Bun,
- * see runtimes/main.ts.
+ * see runtimes/main.ts; `deno task bench peers` other RPC libraries, see peers/main.ts.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { median } from "./statistics.ts";
 import { makeTable, type Source } from "./table.ts";
 
 const USAGE = `Usage: deno task bench [--rounds=3] [--only=NAME] [--quick] [--strict]
-       deno task bench kontrol|proxy|runtimes [flags]
+       deno task bench kontrol|proxy|runtimes|peers [flags]
 
   --rounds  how often each measurement runs; the table shows medians
   --only    runs only the measurement of this name
@@ -121,9 +121,10 @@ async function main(): Promise<number> {
 async function choose([word, ...words]: string[]): Promise<number> {
   if (word === "proxy") return await (await import("./proxy/main.ts")).benchProxy(words);
   if (word === "runtimes") return await (await import("./runtimes/main.ts")).benchRuntimes(words);
+  if (word === "peers") return await (await import("./peers/main.ts")).benchPeers(words);
   if (word === "kontrol") return await (await import("./kontrol/main.ts")).benchKontrol(words);
   if (word !== undefined && !word.startsWith("-")) {
-    throw new UnknownWord("bench", word, ["kontrol", "proxy", "runtimes"]);
+    throw new UnknownWord("bench", word, ["kontrol", "proxy", "runtimes", "peers"]);
   }
   return await main();
 }

@@ -246,3 +246,37 @@ Deno.test("tellWith({ idempotent }) repeats a call whose connection was lost, an
   const error = await assertRejects(() => remote.tell("work"), KiteError);
   assertEquals([error.type, calls], ["disconnect", 3]);
 });
+
+const STREAMS: Record<string, () => unknown> = {
+  "a generator": () =>
+    async function* () {
+      yield 1;
+    }(),
+  "a ReadableStream": () => ReadableStream.from([1]),
+  "a generator deep inside": () => ({
+    a: [{
+      b: async function* () {
+        yield 1;
+      }(),
+    }],
+  }),
+};
+
+for (const [name, stream] of Object.entries(STREAMS)) {
+  Deno.test(`tellWith({ idempotent }) never repeats a call with ${name}`, async () => {
+    await using kite = new Kite("flaky", "1.0.0", { ...OPTIONS, disableAuthentication: true });
+    let calls = 0;
+    kite.handle("work", ({ client }) => {
+      calls++;
+      client.close();
+      return new Promise(() => {});
+    });
+    const server = await kite.listen();
+    await using caller = new Kite("caller", "1.0.0", OPTIONS);
+    const remote = caller.newClient(server.url, { reconnect: { initialDelay: 1, jitter: 0 } });
+    await remote.dial();
+    const call = remote.tellWith({ idempotent: true }, "work", stream());
+    const error = await assertRejects(() => call, KiteError);
+    assertEquals([error.type, calls], ["disconnect", 1]);
+  });
+}

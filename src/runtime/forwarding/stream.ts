@@ -36,7 +36,11 @@ export class DenoStream implements Stream {
 
   constructor(connection: Deno.Conn) {
     this.#connection = connection;
-    if ("setNoDelay" in connection) (connection as Deno.TcpConn).setNoDelay(true);
+    try {
+      if ("setNoDelay" in connection) (connection as Deno.TcpConn).setNoDelay(true);
+    } catch {
+      // The peer has left already, which the first read reports.
+    }
   }
 
   get remoteAddress(): string {
