@@ -2,6 +2,7 @@ import { IncomingConnection } from "../src/connection.ts";
 import { RawJson } from "../src/rpc/raw_json.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
 import { afterTurn } from "../src/runtime/turn.ts";
+import type { AnswerText } from "./answer_text.ts";
 import type { FairScheduler } from "./fair_scheduler.ts";
 
 /** Answers with at least this many characters are throttled. */
@@ -33,22 +34,26 @@ export class AnswerThrottle {
   }
 
   /**
-   * Waits until an answer may be sent.
+   * Waits until an answer may be sent, and only then puts its text together.
    *
    * @param username the user who asked
-   * @param escaped the answer, see {@linkcode RawJson}
+   * @param answer its text as in {@linkcode RawJson}
    */
-  async admit(remote: RemoteKite, username: string, escaped: string): Promise<RawJson> {
-    if (escaped.length >= LARGE && remote instanceof IncomingConnection) {
+  async admit(
+    remote: RemoteKite,
+    username: string,
+    answer: AnswerText | string,
+  ): Promise<RawJson> {
+    if (answer.length >= LARGE && remote instanceof IncomingConnection) {
       const previous = this.#last.get(remote) ?? Promise.resolve();
-      const sending = escaped.length / PER_MILLISECOND;
+      const sending = answer.length / PER_MILLISECOND;
       const admitted = previous.then(() => waitUntilSent(remote))
-        .then(() => this.#scheduler.run(username, () => {}, sending));
+        .then(() => this.#scheduler.run(username, () => void answer.toString(), sending));
       // The next answer waits until this one was handed to the connection.
       this.#last.set(remote, admitted.then(() => new Promise(afterTurn)));
       await admitted;
     }
-    return new RawJson(escaped);
+    return new RawJson(answer.toString());
   }
 }
 

@@ -166,7 +166,7 @@ export class CallerWatch {
       this.#waiting = [];
       for (const event of waiting) this.#receive(event);
     }
-    return { escaped, hasMore: this.#unlisted.size > 0 };
+    return { escaped: escaped.toString(), hasMore: this.#unlisted.size > 0 };
   }
 
   /**

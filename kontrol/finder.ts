@@ -1,5 +1,7 @@
 import { KiteError } from "../src/protocol/errors.ts";
 import { type KontrolQuery, readQuery } from "../src/protocol/query.ts";
+import { afterTurn } from "../src/runtime/turn.ts";
+import { AnswerText } from "./answer_text.ts";
 import type { Budgets } from "./budgets.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Caller, inScope, type Policy } from "./policy.ts";
@@ -36,7 +38,7 @@ const TOKEN_END = '\\"}';
 /** Kites with tokens, as JSON. */
 export interface KitesText {
   /** A JSON array, escaped for use inside a JSON string. */
-  readonly escaped: string;
+  readonly escaped: AnswerText;
   /** The number of kites in the array; the others did not fit in one message. */
   readonly count: number;
 }
@@ -49,7 +51,7 @@ export class Finder {
   readonly #options: FinderOptions;
   readonly #texts = new RegistrationTexts();
   readonly #reads = new SharedReads<readonly Registration[]>();
-  readonly #answers = new SharedReads<string>();
+  readonly #answers = new SharedReads<AnswerText>(afterTurn);
 
   constructor(options: FinderOptions) {
     this.#options = options;
@@ -60,21 +62,21 @@ export class Finder {
    *
    * @returns the JSON `{"kites":[…]}` with a token for each kite, escaped for use inside a JSON string
    */
-  async find(caller: Caller, query: unknown): Promise<string> {
+  async find(caller: Caller, query: unknown): Promise<AnswerText> {
     const { budgets, metrics, policy } = this.#options;
     const { username } = caller;
     metrics.count("queries");
     const read = await budgets.scheduler.run(username, () => readQuery(query));
-    const answer = (): Promise<string> => this.#find(caller, read);
+    const answer = (): Promise<AnswerText> => this.#find(caller, read);
     // Custom policies may depend on more than the username, so their answers are not shared.
     if (policy.mayCall !== undefined || policy.scope !== undefined) return await answer();
     return await this.#answers.get(JSON.stringify([username, caller.expires, read]), answer);
   }
 
-  async #find(caller: Caller, query: KontrolQuery): Promise<string> {
+  async #find(caller: Caller, query: KontrolQuery): Promise<AnswerText> {
     const found = await this.matching(caller, query, this.#options.maxResults);
     const { escaped } = await this.describe(caller, found);
-    return `{\\"kites\\":${escaped}}`;
+    return escaped.within('{\\"kites\\":', "}");
   }
 
   /** At most `limit` matching registrations that the caller may call, in random order. */
@@ -132,24 +134,21 @@ export class Finder {
     for (const [name, token] of await this.#tokens(caller, entries)) {
       tails.set(name, token + TOKEN_END);
     }
-    // Joined at once: a string that grows by `+=` is copied piece by piece for each message it is in.
-    const parts: string[] = [];
-    let [count, isFull] = [0, false];
+    const pieces: string[] = [];
+    let isFull = false;
     bytes = 1;
     for (let start = 0; start < entries.length && !isFull; start += STEP) {
       await scheduler.run(caller.username, () => {
-        const pieces: string[] = [];
         for (const { escaped, tokenName, bytes: size } of entries.slice(start, start + STEP)) {
           const tail = tails.get(tokenName)!;
           bytes += size + tail.length + 1;
           isFull = bytes > limit;
           if (isFull) break;
-          pieces.push(count++ === 0 ? "" : ",", escaped, tail);
+          pieces.push(escaped + tail);
         }
-        parts.push(pieces.join(""));
       });
     }
-    return { escaped: `[${parts.join("")}]`, count };
+    return { escaped: new AnswerText("[", pieces, "]"), count: pieces.length };
   }
 
   /**

@@ -1,5 +1,6 @@
 interface Read<Result> {
   readonly running: Promise<Result>;
+  hasStarted: boolean;
   /** The read that starts after `running`, shared by all calls made meanwhile. */
   next: Promise<Result> | undefined;
 }
@@ -10,6 +11,12 @@ interface Read<Result> {
  */
 export class SharedReads<Result> {
   readonly #reads = new Map<string, Read<Result>>();
+  readonly #delay: ((start: () => void) => void) | undefined;
+
+  /** @param delay calls `start` later; the calls made until then share one read */
+  constructor(delay?: (start: () => void) => void) {
+    this.#delay = delay;
+  }
 
   /**
    * Returns the result of a `read` that starts after this call. Do not modify the result, since it is
@@ -18,13 +25,18 @@ export class SharedReads<Result> {
   get(name: string, read: () => Promise<Result>): Promise<Result> {
     const known = this.#reads.get(name);
     if (known === undefined) return this.#begin(name, read);
+    if (!known.hasStarted) return known.running;
     const begin = (): Promise<Result> => this.#begin(name, read);
     return known.next ??= known.running.then(begin, begin);
   }
 
   #begin(name: string, start: () => Promise<Result>): Promise<Result> {
-    const running = start();
-    const read: Read<Result> = { running, next: undefined };
+    const delay = this.#delay;
+    const running = delay === undefined ? start() : new Promise<void>(delay).then(() => {
+      read.hasStarted = true;
+      return start();
+    });
+    const read: Read<Result> = { running, hasStarted: delay === undefined, next: undefined };
     this.#reads.set(name, read);
     const end = (): void => {
       if (this.#reads.get(name) === read) this.#reads.delete(name);

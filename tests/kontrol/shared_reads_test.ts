@@ -52,6 +52,21 @@ function registration(name: string): Registration {
   };
 }
 
+Deno.test("SharedReads: calls that are made before a delayed read starts share it", async () => {
+  let start = (): void => {};
+  const reads = new SharedReads<number>((begin) => start = begin);
+  let count = 0;
+  const read = (): Promise<number> => Promise.resolve(++count);
+  const first = [reads.get("a", read), reads.get("a", read), reads.get("a", read)];
+  assertEquals(count, 0);
+  start();
+  await Promise.resolve();
+  const later = reads.get("a", read);
+  assertEquals(await Promise.all(first), [1, 1, 1]);
+  start();
+  assertEquals(await later, 2, "a call during the read waits for the next one");
+});
+
 Deno.test("SharedReads: equal reads share the next one, and no result is older than its call", async () => {
   await using storage = new GatedStorage();
   const reads = sharedReads(storage);
