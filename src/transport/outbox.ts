@@ -1,7 +1,13 @@
 import { afterTurn } from "../runtime/turn.ts";
 
 /**
- * Collects the messages of one turn of the event loop, so that they are sent as one frame.
+ * The number of messages that are sent before the end of the turn, so that the peer can begin to
+ * handle them. With 512 calls in flight, this makes half as many calls again possible.
+ */
+const MOST_MESSAGES = 128;
+
+/**
+ * Collects the messages of one turn of the event loop, so that they are sent as few frames.
  *
  * The first message of a turn schedules a flush at its end: after all microtasks and pending events,
  * before the event loop waits for new ones.
@@ -15,7 +21,7 @@ export class Outbox {
     this.flush();
   };
 
-  /** @param write sends the messages of one turn, at least one; called once per turn. */
+  /** @param write sends messages of one turn, at least one. */
   constructor(write: (messages: string[]) => void) {
     this.#write = write;
   }
@@ -25,9 +31,10 @@ export class Outbox {
     return this.#messages.length;
   }
 
-  /** Adds a message, to be sent at the end of this turn. */
+  /** Adds a message, to be sent at the end of this turn at the latest. */
   push(message: string): void {
     this.#messages.push(message);
+    if (this.#messages.length >= MOST_MESSAGES) this.flush();
     if (this.#scheduled) return;
     this.#scheduled = true;
     afterTurn(this.#flush);
