@@ -39,7 +39,7 @@ class MemorySession implements Session {
   readonly #outbox = new Outbox((messages) => {
     this.#unsent = 0;
     for (const message of messages) this.#peer?.receive(message);
-  });
+  }, Infinity); // messages must not arrive inside of `send`
   #peer: MemorySession | undefined;
   #unsent = 0;
   #isOpen = true;

@@ -16,14 +16,19 @@ export class Outbox {
   #messages: string[] = [];
   #scheduled = false;
   readonly #write: (messages: string[]) => void;
+  readonly #mostMessages: number;
   readonly #flush = (): void => {
     this.#scheduled = false;
     this.flush();
   };
 
-  /** @param write sends messages of one turn, at least one. */
-  constructor(write: (messages: string[]) => void) {
+  /**
+   * @param write sends messages of one turn, at least one
+   * @param mostMessages the number of messages that are sent before the end of the turn
+   */
+  constructor(write: (messages: string[]) => void, mostMessages: number = MOST_MESSAGES) {
     this.#write = write;
+    this.#mostMessages = mostMessages;
   }
 
   /** The number of messages not flushed yet. */
@@ -34,7 +39,7 @@ export class Outbox {
   /** Adds a message, to be sent at the end of this turn at the latest. */
   push(message: string): void {
     this.#messages.push(message);
-    if (this.#messages.length >= MOST_MESSAGES) this.flush();
+    if (this.#messages.length >= this.#mostMessages) this.flush();
     if (this.#scheduled) return;
     this.#scheduled = true;
     afterTurn(this.#flush);
