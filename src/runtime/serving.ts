@@ -48,6 +48,21 @@ export function forwardedPeer(peer: RequestPeer, remoteAddress: string): Request
   };
 }
 
+/**
+ * Returns a response that can be sent.
+ *
+ * @throws {TypeError} for anything else, such as a response that was sent before
+ */
+export function checkResponse(response: Response): Response {
+  if (response.bodyUsed || response.body?.locked) {
+    throw new TypeError("Cannot send the response: its body was read already");
+  }
+  if (response.status < 200) {
+    throw new TypeError(`Cannot send the response: its status is ${response.status}`);
+  }
+  return response;
+}
+
 /** A listening server. */
 export interface RunningServer {
   /** The address it listens on. */

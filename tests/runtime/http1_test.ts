@@ -316,3 +316,23 @@ Deno.test("HttpConnection: survives any bytes, and keeps serving", async () => {
   assertMatch(await exchange(server.port, `GET / HTTP/1.1\r\n${CLOSE}\r\n`), /hello$/);
   await server.close();
 });
+
+Deno.test("HttpConnection: answers 500 to a response that cannot be sent, and reports it", async () => {
+  const errors: unknown[] = [];
+  const same = new Response("once");
+  const responses: Record<string, () => Response> = {
+    "/same": () => same,
+    "/error": () => Response.error(),
+    "/nothing": () => undefined as unknown as Response,
+  };
+  const server = await start(({ url }) => responses[new URL(url).pathname]!(), {
+    onError: (error) => void errors.push(error),
+  });
+  const ask = (path: string) => exchange(server.port, `GET ${path} HTTP/1.1\r\n${CLOSE}\r\n`);
+  assertMatch(await ask("/same"), /^HTTP\/1.1 200 [^]*once$/);
+  for (const path of ["/same", "/error", "/nothing"]) {
+    assertMatch(await ask(path), /^HTTP\/1.1 500 /, path);
+  }
+  assertEquals(errors.map((error) => error instanceof TypeError), [true, true, true]);
+  await server.close();
+});

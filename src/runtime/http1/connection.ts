@@ -1,6 +1,6 @@
 import type { ByteStream, ByteStreamHandler } from "../byte_stream.ts";
 import { requestUrl } from "../request_url.ts";
-import type { RequestPeer, ServeHandler, TakenOver } from "../serving.ts";
+import { checkResponse, type RequestPeer, type ServeHandler, type TakenOver } from "../serving.ts";
 import { Timer } from "../timer.ts";
 import { BodyDecoder } from "./body.ts";
 import {
@@ -167,7 +167,7 @@ export class HttpConnection implements ByteStreamHandler {
 
   async #handle(request: Request, peer: HttpPeer): Promise<Response> {
     try {
-      return await this.#options.handler(request, peer);
+      return checkResponse(await this.#options.handler(request, peer));
     } catch (error) {
       this.#options.onError(error);
       return new Response("Internal Server Error\n", { status: 500 });

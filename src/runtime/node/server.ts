@@ -3,7 +3,12 @@ import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { cannotListen } from "../cannot_listen.ts";
 import { builtinModule } from "../platform.ts";
-import type { ListenOptions, RunningServer, ServeHandler } from "../serving.ts";
+import {
+  checkResponse,
+  type ListenOptions,
+  type RunningServer,
+  type ServeHandler,
+} from "../serving.ts";
 import { Timer } from "../timer.ts";
 import { SocketStream } from "../socket_stream.ts";
 import { requestOf, writeResponse } from "./messages.ts";
@@ -169,7 +174,7 @@ export class NodeServer implements RunningServer {
       const isSecure = this.#options.tls !== undefined;
       const web = requestOf(request, isSecure, hasBody);
       if (web === undefined) return new Response("unsupported request target\n", { status: 400 });
-      return await this.#handler(web, peer);
+      return checkResponse(await this.#handler(web, peer));
     } catch (error) {
       this.#options.onError(error);
       return new Response("Internal Server Error\n", { status: 500 });
