@@ -7,7 +7,7 @@
 
 import { deno } from "./commands.ts";
 import { findCycle, type Graph, moduleOf } from "./layers.ts";
-import { ROOT } from "./paths.ts";
+import { ROOT, TEST_LOCK } from "./paths.ts";
 
 /** Longer files usually hold two ideas. */
 const MAX_FILE_LINES = 350;
@@ -48,6 +48,7 @@ export async function graphOf(files: readonly string[]): Promise<Graph> {
   const all = files.map((file) => `import ${JSON.stringify(new URL(file, ROOT).href)};`).join("");
   const { success, stdout, stderr } = await deno([
     "info",
+    TEST_LOCK,
     "--json",
     `data:application/typescript,${encodeURIComponent(all)}`,
   ]);

@@ -7,7 +7,7 @@
 
 import { readFlags, runProgram } from "./command_line.ts";
 import { deno } from "./commands.ts";
-import { ROOT } from "./paths.ts";
+import { ROOT, TEST_LOCK } from "./paths.ts";
 
 /** A check. */
 export interface Check {
@@ -86,7 +86,7 @@ async function main(): Promise<boolean> {
   const checks: Check[] = [
     { name: "fmt", args: ["fmt", "--quiet", "--check"] },
     { name: "lint", args: ["lint", "--quiet"] },
-    { name: "check", args: ["check", "--quiet"] },
+    { name: "check", args: ["check", "--quiet", TEST_LOCK] },
     tool("imports"),
     tool("platform"),
     // Finds what `platform` cannot, since npm packages include Node's types.

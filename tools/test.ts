@@ -8,7 +8,7 @@
 import { runProgram } from "./command_line.ts";
 import { count, type Counts, summary } from "./junit.ts";
 import { isStrict, lack, type Part } from "./parts.ts";
-import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
+import { CACHE, fromFileUrl, ROOT, TEST_LOCK } from "./paths.ts";
 import { prepareParts } from "./prepare.ts";
 import { partsOf, runsInParallel, selectTests } from "./test_files.ts";
 import { checkTestFlags } from "./test_flags.ts";
@@ -30,6 +30,7 @@ async function run(files: readonly string[], flags: readonly string[]): Promise<
     const { success } = await new Deno.Command(Deno.execPath(), {
       args: [
         "test",
+        TEST_LOCK,
         "--permission-set=test",
         "--trace-leaks",
         `--junit-path=${report}`,

@@ -7,7 +7,7 @@ import { fromFileUrl, ROOT } from "../../tools/paths.ts";
  */
 Deno.test("doc comments: every example passes the type check, and runs", async () => {
   const config = await Deno.readTextFile(new URL("deno.json", ROOT));
-  const { compilerOptions, imports, name, exports, nodeModulesDir } = JSON.parse(config);
+  const { compilerOptions, imports, scopes, name, exports, nodeModulesDir } = JSON.parse(config);
   const own = Object.entries(exports as Record<string, string>)
     .map(([path, file]) => [name + path.slice(1), new URL(file, ROOT).href]);
   const path = `${fromFileUrl(ROOT)}.cache/docs-${crypto.randomUUID()}.json`;
@@ -16,7 +16,7 @@ Deno.test("doc comments: every example passes the type check, and runs", async (
     path,
     JSON.stringify({
       compilerOptions: { ...compilerOptions, noUnusedLocals: false },
-      imports: { ...imports, ...Object.fromEntries(own) },
+      imports: { ...imports, ...scopes["./tests/"], ...Object.fromEntries(own) },
       nodeModulesDir,
       lock: false,
     }),

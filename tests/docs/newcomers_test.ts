@@ -1,10 +1,11 @@
 /** The first steps of someone who has Node only, by the commands of the README and docs/node.md. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, ROOT } from "../../tools/paths.ts";
 import { findRuntimes } from "../npm/support.ts";
 import { freePort } from "../support/ports.ts";
 import { TestProcess } from "../support/process.ts";
+import { copyClone, output } from "./clone.ts";
 import { blocks, page } from "./pages.ts";
 
 /** What a machine with Node has, besides Node itself. */
@@ -118,23 +119,4 @@ for (const { name, program } of runtimes) {
     await using _math = await machine.keep(folder, math!.replace(/\s+#.*$/, ""));
     assertEquals(await machine.type(folder, exp2!), "16\n");
   });
-}
-
-/** Copies what a clone has. */
-async function copyClone(folder: string): Promise<void> {
-  const root = fromFileUrl(ROOT);
-  const list = await output("git", "-C", root, "ls-files", "-co", "--exclude-standard");
-  const files = list.trim().split("\n");
-  assert(files.includes("deno.json"));
-  for (const file of files) {
-    await Deno.mkdir(`${folder}/${file}`.replace(/\/[^/]*$/, ""), { recursive: true });
-    await Deno.copyFile(`${root}${file}`, `${folder}/${file}`);
-  }
-}
-
-async function output(program: string, ...args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(program, { args, stdin: "null" })
-    .output();
-  if (!success) throw new Error(new TextDecoder().decode(stderr));
-  return new TextDecoder().decode(stdout);
 }

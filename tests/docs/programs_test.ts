@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import { fromFileUrl, ROOT } from "../../tools/paths.ts";
+import { fromFileUrl, ROOT, TEST_LOCK } from "../../tools/paths.ts";
 import { freePort } from "../support/ports.ts";
 import { TestProcess } from "../support/process.ts";
+import { copyClone } from "./clone.ts";
 import { type Block, blocks, PAGES, promised } from "./pages.ts";
 
 const BLOCKS = PAGES.flatMap(blocks);
@@ -13,11 +14,13 @@ const TIMEOUT = 60_000;
 class Reader implements AsyncDisposable {
   readonly env: Record<string, string>;
   readonly #home: string;
+  readonly #folder: string;
   readonly #ports: readonly [string, string][];
   readonly #running: TestProcess[] = [];
 
-  private constructor(home: string, denoDir: string) {
+  private constructor(home: string, folder: string, denoDir: string) {
     this.#home = home;
+    this.#folder = folder;
     this.#ports = ["4000", "3636"].map((port) => [port, String(freePort())]);
     const [[, kontrol], [, math]] = this.#ports as [[string, string], [string, string]];
     const deno = Deno.execPath();
@@ -33,10 +36,13 @@ class Reader implements AsyncDisposable {
     };
   }
 
-  static async make(): Promise<Reader> {
+  /** @param folder gets what a clone has, in the reader's home, unless it is given */
+  static async make(folder?: string): Promise<Reader> {
     const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
     const { denoDir } = JSON.parse(new TextDecoder().decode(info.stdout));
-    return new Reader(await Deno.makeTempDir({ prefix: "kite_docs_" }), denoDir);
+    const home = await Deno.makeTempDir({ prefix: "kite_docs_" });
+    if (folder === undefined) await copyClone(`${home}/kite`);
+    return new Reader(home, folder ?? `${home}/kite`, denoDir);
   }
 
   /** Replaces the default ports in a text. */
@@ -61,7 +67,7 @@ class Reader implements AsyncDisposable {
           program: "/bin/sh",
           args: ["-c", `exec ${command}`],
           env,
-          cwd: ROOT,
+          cwd: this.#folder,
           ready: (said) => ready.test(said),
         }),
       );
@@ -80,7 +86,7 @@ class Reader implements AsyncDisposable {
     const { code, stdout, stderr } = await new Deno.Command(program, {
       args,
       env,
-      cwd: fromFileUrl(ROOT),
+      cwd: this.#folder,
       stdin: "null",
       signal: AbortSignal.timeout(TIMEOUT),
     }).output();
@@ -112,19 +118,19 @@ Deno.test("docs: every command runs unchanged", async (t) => {
 
 Deno.test("docs: every program runs unchanged, and prints what its comments say", async (t) => {
   assert(PROGRAMS.length >= 10);
-  await using reader = await Reader.make();
+  await using reader = await Reader.make(fromFileUrl(ROOT));
   await reader.type("deno run -A kontrol/main.ts # keeps running");
-  const folder = `${fromFileUrl(ROOT)}.cache/docs-${crypto.randomUUID()}`;
-  await Deno.mkdir(folder, { recursive: true });
+  // In this folder, since deno.json maps the packages that only tests import for `tests` alone.
+  const folder = await Deno.makeTempDir({ dir: import.meta.dirname!, prefix: ".programs-" });
   try {
     const files = await Promise.all(PROGRAMS.map((block) => write(folder, block, reader)));
-    const check = await reader.run(Deno.execPath(), ["check", ...files]);
+    const check = await reader.run(Deno.execPath(), ["check", TEST_LOCK, ...files]);
     assertEquals(check.code, 0, check.stderr);
     for (const [i, { path, text, line }] of PROGRAMS.entries()) {
       await t.step(`${path}:${line}`, async () => {
         const { code, stdout, stderr } = await reader.run(
           Deno.execPath(),
-          ["run", "-A", files[i]!],
+          ["run", "-A", TEST_LOCK, files[i]!],
         );
         assertEquals(code, 0, stderr);
         assertEquals(stdout.split("\n").filter((line) => line !== ""), promised(text));

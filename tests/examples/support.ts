@@ -1,4 +1,4 @@
-import { fromFileUrl, ROOT } from "../../tools/paths.ts";
+import { fromFileUrl, ROOT, TEST_LOCK } from "../../tools/paths.ts";
 import { TestProcess } from "../support/process.ts";
 
 /** What a program that ran to its end came to. */
@@ -37,7 +37,7 @@ export async function run(
 
 /** Runs an example to its end. */
 export function runExample(name: string, args: readonly string[], env: Env): Promise<Run> {
-  return run(Deno.execPath(), ["run", "-A", `examples/${name}`, ...args], env);
+  return run(Deno.execPath(), ["run", "-A", TEST_LOCK, `examples/${name}`, ...args], env);
 }
 
 /** A program that goes on, and what it said when it was ready. */
@@ -58,7 +58,7 @@ export async function start(
   let caught = "";
   const process = await TestProcess.start({
     program: Deno.execPath(),
-    args: ["run", "-A", ...args],
+    args: ["run", "-A", TEST_LOCK, ...args],
     env,
     cwd: ROOT,
     ready: (line) => {

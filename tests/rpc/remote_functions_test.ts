@@ -1,4 +1,5 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { TEST_LOCK } from "../../tools/paths.ts";
 import { KiteError } from "../../src/protocol/errors.ts";
 import type { RemoteFunction } from "../../src/rpc/remote_functions.ts";
 import { converse, PipeSession, Side, type SideOptions, turn } from "./support.ts";
@@ -124,10 +125,12 @@ Deno.test("RemoteFunction: garbage collection removes it from its owner's table"
         "--v8-flags=--expose-gc",
         "--permission-set=test",
         "--no-check",
-        "--filter=garbage collector",
+        "--filter=garbage collection",
+        TEST_LOCK,
         import.meta.url,
       ],
     }).output();
+    assertStringIncludes(new TextDecoder().decode(stdout), "1 passed");
     assert(success, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
     return;
   }

@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { fromFileUrl, ROOT } from "../../tools/paths.ts";
+import { fromFileUrl, ROOT, TEST_LOCK } from "../../tools/paths.ts";
 
 async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--allow-all", ...args],
+    args: ["run", "--quiet", "--allow-all", TEST_LOCK, ...args],
     cwd: fromFileUrl(ROOT),
     env: { NO_COLOR: "1" },
   }).output();
