@@ -2,17 +2,17 @@ import { IncomingConnection } from "../src/connection.ts";
 import { RawJson } from "../src/rpc/raw_json.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
 import { afterTurn } from "../src/runtime/turn.ts";
-import type { AnswerText } from "./answer_text.ts";
+import type { EncodedText } from "../src/transport/encoded_text.ts";
 import type { FairScheduler } from "./fair_scheduler.ts";
 
-/** Answers with at least this many characters are throttled. */
+/** Answers with at least this many bytes are throttled. */
 const LARGE = 65_536;
 
 /** Maximum number of unsent bytes at which another large answer is sent. */
 const MAX_UNSENT = 4_194_304;
 
-/** Characters that are encoded and written in a millisecond. */
-const PER_MILLISECOND = 1_000_000;
+/** Bytes that are copied and written in a millisecond. */
+const PER_MILLISECOND = 2_000_000;
 
 /** Milliseconds between two checks of the unsent bytes. */
 const INTERVAL = 5;
@@ -34,7 +34,7 @@ export class AnswerThrottle {
   }
 
   /**
-   * Waits until an answer may be sent, and only then puts its text together.
+   * Waits until an answer may be sent.
    *
    * @param username the user who asked
    * @param answer its text as in {@linkcode RawJson}
@@ -42,18 +42,18 @@ export class AnswerThrottle {
   async admit(
     remote: RemoteKite,
     username: string,
-    answer: AnswerText | string,
+    answer: EncodedText,
   ): Promise<RawJson> {
-    if (answer.length >= LARGE && remote instanceof IncomingConnection) {
+    if (answer.byteLength >= LARGE && remote instanceof IncomingConnection) {
       const previous = this.#last.get(remote) ?? Promise.resolve();
-      const sending = answer.length / PER_MILLISECOND;
+      const sending = answer.byteLength / PER_MILLISECOND;
       const admitted = previous.then(() => waitUntilSent(remote))
-        .then(() => this.#scheduler.run(username, () => void answer.toString(), sending));
+        .then(() => this.#scheduler.run(username, () => {}, sending));
       // The next answer waits until this one was handed to the connection.
       this.#last.set(remote, admitted.then(() => new Promise(afterTurn)));
       await admitted;
     }
-    return new RawJson(answer.toString());
+    return new RawJson(answer);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Callback } from "../src/dnode/scrub.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import { readQuery } from "../src/protocol/query.ts";
+import type { EncodedText } from "../src/transport/encoded_text.ts";
 import type { Budgets } from "./budgets.ts";
 import type { Finder } from "./finder.ts";
 import { type Caller, inScope, type Policy } from "./policy.ts";
@@ -36,7 +37,7 @@ export interface CallerWatchEvents {
 /** A page of a watch's list. */
 export interface Page {
   /** A JSON array of kites with tokens, escaped for use inside a JSON string. */
-  readonly escaped: string;
+  readonly escaped: EncodedText;
   readonly hasMore: boolean;
 }
 
@@ -166,7 +167,7 @@ export class CallerWatch {
       this.#waiting = [];
       for (const event of waiting) this.#receive(event);
     }
-    return { escaped: escaped.toString(), hasMore: this.#unlisted.size > 0 };
+    return { escaped, hasMore: this.#unlisted.size > 0 };
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Callback } from "../src/dnode/scrub.ts";
+import type { EncodedText } from "../src/transport/encoded_text.ts";
 import { KiteError } from "../src/protocol/errors.ts";
 import type { RemoteKite } from "../src/rpc/remote.ts";
 import { TaskQueue } from "./budgets.ts";
@@ -51,7 +52,7 @@ export class CallerWatches {
     query: unknown,
     callback: Callback,
     isPaged: boolean,
-  ): Promise<string> {
+  ): Promise<EncodedText> {
     const { budgets, metrics, onError } = this.#options;
     const watches = this.#of(remote);
     if (watches.size >= MAX_WATCHES) {
@@ -77,7 +78,8 @@ export class CallerWatches {
       });
       metrics.count("watches");
       const more = hasMore ? ',\\"more\\":true' : "";
-      return `{\\"kites\\":${escaped},\\"watcherID\\":\\"${watcherID}\\"${more}}`;
+      const tail = `,\\"watcherID\\":\\"${watcherID}\\"${more}}`;
+      return escaped.within('{\\"kites\\":', tail);
     } catch (error) {
       watch.stop();
       throw error;
@@ -90,9 +92,9 @@ export class CallerWatches {
    * @returns the JSON `{"kites":[…],"more":true}`, escaped as above
    * @throws {KiteError} `argumentError`: there is no such watch
    */
-  async more(remote: RemoteKite, watcherID: string): Promise<string> {
+  async more(remote: RemoteKite, watcherID: string): Promise<EncodedText> {
     const { escaped, hasMore } = await this.#find(remote, watcherID).page();
-    return `{\\"kites\\":${escaped},\\"more\\":${hasMore}}`;
+    return escaped.within('{\\"kites\\":', `,\\"more\\":${hasMore}}`);
   }
 
   /**

@@ -8,12 +8,13 @@ const SLICE = 2;
 const MAX_SLICE = 10;
 
 /**
- * Maximum number of milliseconds between two looks at the network. While immediates are due, Deno asks
- * the system for events only in about every 60th turn; it always does when it waits for a timer.
+ * Milliseconds of steps after which Kontrol looks at the network before the next one. While immediates
+ * are due, Deno asks the system for events only in about every 60th turn; it always does when it waits
+ * for a timer.
  */
-const POLL_INTERVAL = 5;
+const POLL_AFTER = 8;
 
-/** A user is light if its steps took less than this many milliseconds in the current turn. */
+/** A user is light if its steps took less than this many milliseconds since the last look. */
 const LIGHT = 1;
 
 /**
@@ -26,11 +27,11 @@ export class FairScheduler {
   readonly #waiting = new RoundRobin<() => void>();
   /** Milliseconds of steps in the current turn of the event loop. */
   #used = 0;
-  /** The same by user, recorded while steps are waiting. */
+  /** Milliseconds of steps since the last look at the network. */
+  #usedSincePoll = 0;
+  /** The same by user. */
   readonly #usedBy = new Map<string, number>();
   #isScheduled = false;
-  /** When the last turn began that followed a look at the network. */
-  #polledAt = -Infinity;
   readonly #now: () => number;
 
   /** @param now a monotonic clock in milliseconds */
@@ -65,7 +66,8 @@ export class FairScheduler {
         }
         const time = this.#now() - start + following;
         this.#used += time;
-        if (this.#waiting.size > 0) this.#usedBy.set(user, (this.#usedBy.get(user) ?? 0) + time);
+        this.#usedSincePoll += time;
+        this.#usedBy.set(user, (this.#usedBy.get(user) ?? 0) + time);
       };
       if (this.#mayRunNow(user)) perform();
       else this.#waiting.push(user, perform);
@@ -74,9 +76,13 @@ export class FairScheduler {
   }
 
   #mayRunNow(user: string): boolean {
-    if (this.#waiting.size === 0) return this.#used < SLICE;
+    if (this.#waiting.size === 0 && this.#used < SLICE && !this.#mustPoll) return true;
     return this.#used < MAX_SLICE && !this.#waiting.has(user) &&
       (this.#usedBy.get(user) ?? 0) < LIGHT;
+  }
+
+  get #mustPoll(): boolean {
+    return this.#usedSincePoll >= POLL_AFTER;
   }
 
   #schedule(): void {
@@ -84,25 +90,16 @@ export class FairScheduler {
     this.#isScheduled = true;
     if (this.#waiting.size === 0 || !this.#mustPoll) return afterTurn(this.#next);
     setTimeout(() => {
-      this.#polledAt = this.#now();
+      this.#usedSincePoll = 0;
+      this.#usedBy.clear();
       this.#next();
     }, 0);
   }
 
-  /** True if the next turn must follow a look at the network. */
-  get #mustPoll(): boolean {
-    return this.#now() - this.#polledAt >= POLL_INTERVAL;
-  }
-
   readonly #next = (): void => {
     this.#isScheduled = false;
-    if (this.#mustPoll) {
-      if (this.#waiting.size > 0) return this.#schedule();
-      // The time stays used up, so that the next step waits for the network.
-      if (this.#used >= SLICE) return;
-    }
+    if (this.#waiting.size > 0 && this.#mustPoll) return this.#schedule();
     this.#used = 0;
-    this.#usedBy.clear();
     let perform: (() => void) | undefined;
     while (this.#used < SLICE && (perform = this.#waiting.take()) !== undefined) perform();
     if (this.#used > 0) this.#schedule();

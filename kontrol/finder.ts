@@ -1,7 +1,7 @@
 import { KiteError } from "../src/protocol/errors.ts";
 import { type KontrolQuery, readQuery } from "../src/protocol/query.ts";
+import { EncodedText } from "../src/transport/encoded_text.ts";
 import { afterTurn } from "../src/runtime/turn.ts";
-import { AnswerText } from "./answer_text.ts";
 import type { Budgets } from "./budgets.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Caller, inScope, type Policy } from "./policy.ts";
@@ -32,13 +32,13 @@ export interface FinderOptions {
   readonly messageBytes: number;
 }
 
-/** The text after a token. Tokens need no escaping. */
-const TOKEN_END = '\\"}';
+const encoder = new TextEncoder();
+const COMMA = encoder.encode(",");
 
 /** Kites with tokens, as JSON. */
 export interface KitesText {
   /** A JSON array, escaped for use inside a JSON string. */
-  readonly escaped: AnswerText;
+  readonly escaped: EncodedText;
   /** The number of kites in the array; the others did not fit in one message. */
   readonly count: number;
 }
@@ -51,7 +51,7 @@ export class Finder {
   readonly #options: FinderOptions;
   readonly #texts = new RegistrationTexts();
   readonly #reads = new SharedReads<readonly Registration[]>();
-  readonly #answers = new SharedReads<AnswerText>(afterTurn);
+  readonly #answers = new SharedReads<EncodedText>(afterTurn);
 
   constructor(options: FinderOptions) {
     this.#options = options;
@@ -62,18 +62,18 @@ export class Finder {
    *
    * @returns the JSON `{"kites":[…]}` with a token for each kite, escaped for use inside a JSON string
    */
-  async find(caller: Caller, query: unknown): Promise<AnswerText> {
+  async find(caller: Caller, query: unknown): Promise<EncodedText> {
     const { budgets, metrics, policy } = this.#options;
     const { username } = caller;
     metrics.count("queries");
     const read = await budgets.scheduler.run(username, () => readQuery(query));
-    const answer = (): Promise<AnswerText> => this.#find(caller, read);
+    const answer = (): Promise<EncodedText> => this.#find(caller, read);
     // Custom policies may depend on more than the username, so their answers are not shared.
     if (policy.mayCall !== undefined || policy.scope !== undefined) return await answer();
     return await this.#answers.get(JSON.stringify([username, caller.expires, read]), answer);
   }
 
-  async #find(caller: Caller, query: KontrolQuery): Promise<AnswerText> {
+  async #find(caller: Caller, query: KontrolQuery): Promise<EncodedText> {
     const found = await this.matching(caller, query, this.#options.maxResults);
     const { escaped } = await this.describe(caller, found);
     return escaped.within('{\\"kites\\":', "}");
@@ -126,29 +126,32 @@ export class Finder {
         for (const one of registrations.slice(start, start + STEP)) {
           const entry = this.#texts.of(one);
           entries.push(entry);
-          bytes += entry.bytes;
+          bytes += entry.escaped.length;
         }
       });
     }
-    const tails = new Map<string, string>();
+    // Tokens need no escaping.
+    const tails = new Map<string, Uint8Array<ArrayBuffer>>();
     for (const [name, token] of await this.#tokens(caller, entries)) {
-      tails.set(name, token + TOKEN_END);
+      tails.set(name, encoder.encode(`${token}\\"}`));
     }
-    const pieces: string[] = [];
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    let count = 0;
     let isFull = false;
     bytes = 1;
     for (let start = 0; start < entries.length && !isFull; start += STEP) {
       await scheduler.run(caller.username, () => {
-        for (const { escaped, tokenName, bytes: size } of entries.slice(start, start + STEP)) {
+        for (const { escaped, tokenName } of entries.slice(start, start + STEP)) {
           const tail = tails.get(tokenName)!;
-          bytes += size + tail.length + 1;
+          bytes += escaped.length + tail.length + 1;
           isFull = bytes > limit;
           if (isFull) break;
-          pieces.push(escaped + tail);
+          if (count++ > 0) pieces.push(COMMA);
+          pieces.push(escaped, tail);
         }
       });
     }
-    return { escaped: new AnswerText("[", pieces, "]"), count: pieces.length };
+    return { escaped: new EncodedText("[", pieces, "]"), count };
   }
 
   /**

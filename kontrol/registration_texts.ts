@@ -12,11 +12,9 @@ export interface RegistrationText {
   readonly registration: Registration;
   /**
    * The object up to its token: `{"kite":…,"url":…,"keyId":…,"token":"`, escaped for use inside a JSON
-   * string. The token and `"}` follow.
+   * string, in UTF-8. The token and `"}` follow.
    */
-  readonly escaped: string;
-  /** The length of `escaped` in bytes. */
-  readonly bytes: number;
+  readonly escaped: Uint8Array<ArrayBuffer>;
   /** `/username/environment/name`, see {@linkcode audienceOf}. */
   readonly audience: string;
   /** Registrations with the same name share the tokens of a caller. */
@@ -36,7 +34,7 @@ export class RegistrationTexts {
     const made = encode(registration);
     if (known !== undefined) this.#drop(known);
     this.#byId.set(id, made);
-    this.#bytes += made.bytes;
+    this.#bytes += made.escaped.length;
     for (const oldest of this.#byId.values()) {
       if (this.#bytes <= MAX_BYTES || oldest === made) break;
       this.#drop(oldest);
@@ -46,7 +44,7 @@ export class RegistrationTexts {
 
   #drop(entry: RegistrationText): void {
     this.#byId.delete(entry.registration.kite.id);
-    this.#bytes -= entry.bytes;
+    this.#bytes -= entry.escaped.length;
   }
 }
 
@@ -54,9 +52,8 @@ function encode(registration: Registration): RegistrationText {
   const { kite, url, keyId } = registration;
   const text = `${JSON.stringify({ kite, url, keyId }).slice(0, -1)},"token":"`;
   const audience = audienceOf(kite);
-  const escaped = escapeMessage(text);
-  const bytes = encoder.encode(escaped).length;
-  return { registration, escaped, bytes, audience, tokenName: `${keyId} ${audience}` };
+  const escaped = encoder.encode(escapeMessage(text));
+  return { registration, escaped, audience, tokenName: `${keyId} ${audience}` };
 }
 
 function isSame(one: Registration, other: Registration): boolean {

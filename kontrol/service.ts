@@ -1,6 +1,6 @@
 import type { KiteKeyVerifier } from "../src/auth/kite_key_verifier.ts";
 import { KiteError } from "../src/protocol/errors.ts";
-import type { AnswerText } from "./answer_text.ts";
+import type { EncodedText } from "../src/transport/encoded_text.ts";
 import type { Budgets } from "./budgets.ts";
 import { checkComplete, checkUrl } from "./checks.ts";
 import type { Finder } from "./finder.ts";
@@ -128,7 +128,7 @@ export class KontrolService {
   }
 
   /** Finds the matching kites, see {@linkcode Finder.find}. */
-  find(caller: Caller, query: unknown): Promise<AnswerText> {
+  find(caller: Caller, query: unknown): Promise<EncodedText> {
     const { budgets, finder } = this.#options;
     return budgets.calls.during(caller.username, () => finder.find(caller, query));
   }

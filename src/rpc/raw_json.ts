@@ -1,3 +1,4 @@
+import { EncodedText } from "../transport/encoded_text.ts";
 import { canText } from "./dnode_codec.ts";
 import { EncodedResult } from "./encoded_result.ts";
 import type { MessageSender } from "./message_sender.ts";
@@ -8,12 +9,12 @@ import type { MessageSender } from "./message_sender.ts";
  * contain no functions and be within the limit `messageBytes`.
  */
 export class RawJson extends EncodedResult {
-  readonly #escaped: string;
+  readonly #escaped: EncodedText;
 
   /** @param escaped JSON, escaped for the inside of a JSON string; not checked */
-  constructor(escaped: string) {
+  constructor(escaped: EncodedText | string) {
     super();
-    this.#escaped = escaped;
+    this.#escaped = typeof escaped === "string" ? new EncodedText(escaped, [], "") : escaped;
   }
 
   override send(sender: MessageSender, responseId: number, can: string | undefined): void {
@@ -23,9 +24,8 @@ export class RawJson extends EncodedResult {
     }
     const head = `{\\"method\\":${responseId},\\"arguments\\":[{\\"error\\":null,\\"result\\":`;
     const tail = `${canText(can).replaceAll('"', '\\"')}}],\\"callbacks\\":{}}`;
-    const text = head + this.#escaped + tail;
-    // The handler has checked the size in bytes; doing so again would take longer than sending.
-    if (session.sendEscaped === undefined || text.length > limits.messageBytes) {
+    const text = this.#escaped.within(head, tail);
+    if (session.sendEscaped === undefined || text.byteLength > limits.messageBytes) {
       return sender.sendPlain(JSON.parse(`"${text}"`));
     }
     sender.hadMessage = true;

@@ -1,3 +1,4 @@
+import type { EncodedText } from "./encoded_text.ts";
 import type { Message } from "./message.ts";
 
 /**
@@ -31,7 +32,7 @@ export interface Session {
    * Transports whose frames contain such strings then need not encode it. Optional; use
    * {@linkcode Session.send} if it is missing.
    */
-  sendEscaped?(escaped: string): void;
+  sendEscaped?(escaped: EncodedText): void;
   /**
    * Ends the session.
    *

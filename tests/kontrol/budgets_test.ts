@@ -95,6 +95,25 @@ Deno.test("FairScheduler: connections are served while steps are waiting", async
   await Promise.all(work);
 });
 
+Deno.test("FairScheduler: connections are served while each step starts after another", async () => {
+  const { scheduler, spin } = createScheduler();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  let steps = 0;
+  let isAccepted = false;
+  const work = (async () => {
+    for (; !isAccepted && steps < 200; steps++) {
+      await scheduler.run("a", () => spin(1.5));
+      await new Promise<void>(afterTurn);
+    }
+  })();
+  const accepted = listener.accept();
+  using _client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  using _server = await accepted;
+  isAccepted = true;
+  await work;
+  assert(steps < 40, `the connection was accepted after ${steps} steps`);
+});
+
 Deno.test("FairScheduler: a step that throws rejects its own promise, and the next step runs", async () => {
   const scheduler = new FairScheduler();
   const fail = (): number => {

@@ -44,10 +44,11 @@ export function escapeMessage(message: string): string {
   return escapeMangled(JSON.stringify(message)).slice(1, -1);
 }
 
-/** Creates the `a` frame of one message that {@linkcode escapeMessage} has encoded. */
-export function frameEscaped(escaped: string): string {
-  return `a["${escaped}"]`;
-}
+/** What stands before a message of {@linkcode escapeMessage} that is the only one of an `a` frame. */
+export const ESCAPED_HEAD = 'a["';
+
+/** What stands after it. */
+export const ESCAPED_TAIL = '"]';
 
 /** Encodes a `c` frame. */
 export function encodeClose(code: number, reason: string): string {

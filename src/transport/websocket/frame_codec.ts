@@ -41,6 +41,17 @@ export class FrameEncoder {
   }
 
   /**
+   * The header and the first bytes of a server's text message. The others follow unchanged.
+   *
+   * @param length the number of bytes of the message
+   */
+  start(first: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+    const frame = new Uint8Array(HEADER_ROOM + first.length);
+    frame.set(first, HEADER_ROOM);
+    return frame.subarray(this.#writeHeader(frame, OPCODE.text, length));
+  }
+
+  /**
    * A control frame.
    *
    * @param payload at most 125 bytes.
@@ -70,6 +81,11 @@ export class FrameEncoder {
     length: number,
   ): Uint8Array<ArrayBuffer> {
     if (this.#isMasked) this.#mask(frame, length);
+    return frame.subarray(this.#writeHeader(frame, opcode, length), HEADER_ROOM + length);
+  }
+
+  /** Writes a header before the payload, and returns where it begins. */
+  #writeHeader(frame: Uint8Array<ArrayBuffer>, opcode: number, length: number): number {
     const extended = length < 126 ? 0 : length < 0x10000 ? 2 : 8;
     const start = (this.#isMasked ? KEY_OFFSET : HEADER_ROOM) - 2 - extended;
     frame[start] = 0x80 | opcode;
@@ -83,7 +99,7 @@ export class FrameEncoder {
       view.setUint32(start + 2, Math.floor(length / 0x1_0000_0000));
       view.setUint32(start + 6, length >>> 0);
     }
-    return frame.subarray(start, HEADER_ROOM + length);
+    return start;
   }
 
   #mask(frame: Uint8Array<ArrayBuffer>, length: number): void {

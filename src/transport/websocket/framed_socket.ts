@@ -1,4 +1,5 @@
 import type { ByteStream, ByteStreamHandler } from "../../runtime/byte_stream.ts";
+import type { EncodedText } from "../encoded_text.ts";
 import { isSendable } from "../close_code.ts";
 import { FrameEncoder, OPCODE } from "./frame_codec.ts";
 import { FrameReader, type FrameSink } from "./frame_reader.ts";
@@ -47,6 +48,14 @@ export class FramedSocket implements MessageSocket, FrameSink, ByteStreamHandler
 
   send(text: string): void {
     if (!this.#closeSent) this.#stream.write(this.#encoder.text(text));
+  }
+
+  sendEncoded(text: EncodedText): void {
+    if (this.#closeSent) return;
+    const [head, body, tail] = text.bytes();
+    this.#stream.write(this.#encoder.start(head, text.byteLength));
+    this.#stream.write(body);
+    this.#stream.write(tail);
   }
 
   ping(): boolean {

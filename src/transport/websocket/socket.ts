@@ -1,3 +1,4 @@
+import type { EncodedText } from "../encoded_text.ts";
 import { KiteError } from "../../protocol/errors.ts";
 
 /** A WebSocket of either side that carries text messages. */
@@ -8,6 +9,8 @@ export interface MessageSocket {
   readonly bufferedAmount: number;
   /** Sends one text message. Never throws; does nothing after the end. */
   send(text: string): void;
+  /** The same for a text that is encoded already. Optional; use `send` if it is missing. */
+  sendEncoded?(text: EncodedText): void;
   /** Sends a ping. Returns false if the runtime has no function for it. */
   ping(): boolean;
   /** Starts the closing handshake, and closes the connection if that takes longer than two seconds. */

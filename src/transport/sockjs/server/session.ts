@@ -2,6 +2,7 @@ import { KiteError } from "../../../protocol/errors.ts";
 import type { Limits } from "../../../protocol/limits.ts";
 import { closeInfo } from "../../close_code.ts";
 import { hasLongMessage, type Message, sizeOf } from "../../message.ts";
+import type { EncodedText } from "../../encoded_text.ts";
 import { Outbox } from "../../outbox.ts";
 import type { CloseInfo, Session, SessionHandler, TransportName } from "../../session.ts";
 import { frameLimit, type IncomingBytes } from "./incoming_bytes.ts";
@@ -95,10 +96,10 @@ export abstract class ServerSession implements Session {
     }
   }
 
-  sendEscaped(escaped: string): void {
+  sendEscaped(escaped: EncodedText): void {
     if (this.#ending !== undefined) return;
     this.#outbox.flush();
-    if (this.unsent + escaped.length > this.host.limits.outgoingBytes) {
+    if (this.unsent + escaped.byteLength > this.host.limits.outgoingBytes) {
       this.#drop(SLOW_READER);
     } else {
       this.lastSent = this.host.now;
@@ -131,7 +132,7 @@ export abstract class ServerSession implements Session {
   protected abstract write(messages: readonly string[]): void;
 
   /** Writes a message that is already escaped. */
-  protected writeEscaped(escaped: string): void {
+  protected writeEscaped(escaped: EncodedText): void {
     this.write([JSON.parse(`"${escaped}"`)]);
   }
 

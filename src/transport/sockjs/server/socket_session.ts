@@ -1,4 +1,5 @@
 import type { MessageSocket, SocketHandler } from "../../websocket/socket.ts";
+import type { EncodedText } from "../../encoded_text.ts";
 import type { CloseInfo } from "../../session.ts";
 import { frameLimit } from "./incoming_bytes.ts";
 import { ServerSession, type SessionHost } from "./session.ts";
@@ -21,7 +22,7 @@ export abstract class SocketSession extends ServerSession implements SocketHandl
   /** When the peer was pinged; 0 if it has been heard since. */
   #pingedAt = 0;
   /** Texts written before the socket opened. */
-  #waiting: string[] | undefined = [];
+  #waiting: (string | EncodedText)[] | undefined = [];
 
   constructor(host: SessionHost, remoteAddress: string) {
     super(host, remoteAddress);
@@ -99,7 +100,9 @@ export abstract class SocketSession extends ServerSession implements SocketHandl
   protected get unsent(): number {
     let unsent = this.#socket?.bufferedAmount ?? 0;
     if (this.#waiting !== undefined) {
-      for (const text of this.#waiting) unsent += text.length;
+      for (const text of this.#waiting) {
+        unsent += typeof text === "string" ? text.length : text.byteLength;
+      }
     }
     return unsent;
   }
@@ -116,9 +119,12 @@ export abstract class SocketSession extends ServerSession implements SocketHandl
   }
 
   /** Sends a text as soon as the socket is open. */
-  protected transmit(text: string): void {
+  protected transmit(text: string | EncodedText): void {
+    const socket = this.#socket;
     if (this.#waiting !== undefined) this.#waiting.push(text);
-    else this.#socket?.send(text);
+    else if (typeof text === "string") socket?.send(text);
+    else if (socket?.sendEncoded === undefined) socket?.send(text.toString());
+    else socket.sendEncoded(text);
   }
 
   /** Handles a text from the peer. */

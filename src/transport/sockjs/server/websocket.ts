@@ -2,10 +2,12 @@ import {
   decodeUpstream,
   encodeClose,
   encodeMessages,
-  frameEscaped,
+  ESCAPED_HEAD,
+  ESCAPED_TAIL,
   HEARTBEAT_FRAME,
   OPEN_FRAME,
 } from "../frames.ts";
+import type { EncodedText } from "../../encoded_text.ts";
 import type { CloseInfo, TransportName } from "../../session.ts";
 import { forEachBatch } from "./batches.ts";
 import { SocketSession } from "./socket_session.ts";
@@ -35,8 +37,8 @@ export class WebSocketServerSession extends SocketSession {
     });
   }
 
-  protected override writeEscaped(escaped: string): void {
-    this.transmit(frameEscaped(escaped));
+  protected override writeEscaped(escaped: EncodedText): void {
+    this.transmit(escaped.within(ESCAPED_HEAD, ESCAPED_TAIL));
   }
 
   protected greet(): void {
