@@ -31,6 +31,8 @@ export interface Session {
    * Sends a message that {@linkcode escapeMessage} has already encoded as the inside of a JSON string.
    * Transports whose frames contain such strings then need not encode it. Optional; use
    * {@linkcode Session.send} if it is missing.
+   *
+   * @internal
    */
   sendEscaped?(escaped: EncodedText): void;
   /**
