@@ -7,7 +7,8 @@
  * its target.
  * `deno task bench kontrol` measures Kontrol instead, see kontrol/main.ts; `deno task bench proxy`
  * the reverse proxy, see proxy/main.ts; `deno task bench runtimes` the npm package on Node and Bun,
- * see runtimes/main.ts; `deno task bench peers` other RPC libraries, see peers/main.ts.
+ * see runtimes/main.ts; `deno task bench peers` other RPC libraries, see peers/main.ts;
+ * `deno task bench types` the type check of a large contract, see types/main.ts.
  *
  * @module
  */
@@ -18,12 +19,13 @@ import { readFlags, runProgram, UnknownWord, WrongFlag } from "../../tools/comma
 import type { Setting } from "./contenders.ts";
 import { makeCredentials } from "./credentials.ts";
 import { allMeasures, type Figures, FULL, type Measure, QUICK } from "./measures.ts";
+import { readCount } from "./flags.ts";
 import { printLine, reportLine } from "./output.ts";
 import { median } from "./statistics.ts";
 import { makeTable, type Source } from "./table.ts";
 
 const USAGE = `Usage: deno task bench [--rounds=3] [--only=NAME] [--quick] [--strict]
-       deno task bench kontrol|proxy|runtimes|peers [flags]
+       deno task bench kontrol|proxy|runtimes|peers|types [flags]
 
   --rounds  how often each measurement runs; the table shows medians
   --only    runs only the measurement of this name
@@ -38,17 +40,13 @@ interface Choice {
 }
 
 function readArguments(words: string[]): Choice {
-  const { values } = readFlags(words, {
+  const { values: { rounds, only, quick, strict } } = readFlags(words, {
     rounds: { type: "string", default: "3" },
     only: { type: "string" },
     quick: { type: "boolean", default: false },
     strict: { type: "boolean", default: false },
   });
-  const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new WrongFlag("--rounds", values.rounds, "must be an integer of at least 1");
-  }
-  return { rounds, only: values.only, quick: values.quick, strict: values.strict };
+  return { rounds: readCount("--rounds", rounds), only, quick, strict };
 }
 
 /**
@@ -122,9 +120,10 @@ async function choose([word, ...words]: string[]): Promise<number> {
   if (word === "proxy") return await (await import("./proxy/main.ts")).benchProxy(words);
   if (word === "runtimes") return await (await import("./runtimes/main.ts")).benchRuntimes(words);
   if (word === "peers") return await (await import("./peers/main.ts")).benchPeers(words);
+  if (word === "types") return await (await import("./types/main.ts")).benchTypes(words);
   if (word === "kontrol") return await (await import("./kontrol/main.ts")).benchKontrol(words);
   if (word !== undefined && !word.startsWith("-")) {
-    throw new UnknownWord("bench", word, ["kontrol", "proxy", "runtimes", "peers"]);
+    throw new UnknownWord("bench", word, ["kontrol", "proxy", "runtimes", "peers", "types"]);
   }
   return await main();
 }

@@ -8,8 +8,9 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
+import { readFlags, WrongFlag } from "../../../tools/command_line.ts";
 import { prepareParts } from "../../../tools/prepare.ts";
+import { readCount } from "../flags.ts";
 import { printLine, reportLine } from "../output.ts";
 import { median } from "../statistics.ts";
 import { allMeasures, type Figures, FULL, type Measure, QUICK } from "./measures.ts";
@@ -24,20 +25,13 @@ interface Choice {
 }
 
 function readArguments(words: readonly string[]): Choice {
-  const { values } = parseArgs({
-    args: [...words],
-    options: {
-      rounds: { type: "string", default: "3" },
-      only: { type: "string" },
-      quick: { type: "boolean", default: false },
-      strict: { type: "boolean", default: false },
-    },
+  const { values: { rounds, only, quick, strict } } = readFlags(words, {
+    rounds: { type: "string", default: "3" },
+    only: { type: "string" },
+    quick: { type: "boolean", default: false },
+    strict: { type: "boolean", default: false },
   });
-  const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) {
-    throw new Error(`--rounds is "${values.rounds}": must be an integer of at least 1`);
-  }
-  return { rounds, only: values.only, quick: values.quick, strict: values.strict };
+  return { rounds: readCount("--rounds", rounds), only, quick, strict };
 }
 
 /**
@@ -80,7 +74,7 @@ export async function benchKontrol(words: readonly string[]): Promise<number> {
   const measures = everything.filter(({ name }) => only === undefined || name === only);
   if (measures.length === 0) {
     const names = [...new Set(everything.map(({ name }) => name))];
-    throw new Error(`--only is "${only}": must be one of ${names.join(", ")}`);
+    throw new WrongFlag("--only", only, `must be one of ${names.join(", ")}`);
   }
   const { found, failures } = await measureAll(measures, rounds);
   const { lines, misses } = makeTable((name, contender, figure) => {

@@ -5,8 +5,9 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { findRuntimes, Project } from "../../npm/support.ts";
+import { readFlags } from "../../../tools/command_line.ts";
+import { readCount } from "../flags.ts";
 import { printLine, reportLine } from "../output.ts";
 import { freePort, type Program, runToEnd, startServer } from "../processes.ts";
 import { median } from "../statistics.ts";
@@ -62,14 +63,13 @@ function programOf(contender: Contender, node: string, folder: string, words: st
  * @returns the exit code
  */
 export async function benchPeers(words: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: words,
-    options: {
-      rounds: { type: "string", default: "3" },
-      seconds: { type: "string", default: "3" },
-      strict: { type: "boolean", default: false },
-    },
+  const { values } = readFlags(words, {
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "3" },
+    strict: { type: "boolean", default: false },
   });
+  const rounds = readCount("--rounds", values.rounds);
+  const seconds = readCount("--seconds", values.seconds);
   const node = findRuntimes().find(({ name }) => name === "Node 24")?.program;
   if (node === undefined) throw new Error("Cannot run the bench: Node 24 is missing");
   await using project = await Project.create(...PACKAGES);
@@ -77,14 +77,14 @@ export async function benchPeers(words: string[]): Promise<number> {
   await project.write("peer.mjs", await Deno.readTextFile(new URL("peer.mjs", import.meta.url)));
   const contenders: readonly Contender[] = [...OURS, ...PEERS];
   const rates: Rates = new Map(contenders.map((name) => [name, new Map()]));
-  for (let round = 1; round <= Number(values.rounds); round++) {
+  for (let round = 1; round <= rounds; round++) {
     for (const contender of round % 2 === 0 ? contenders.toReversed() : contenders) {
       for (const { name, words: [role, number] } of MEASURES) {
-        reportLine(`round ${round} of ${values.rounds}: ${contender}, ${name}`);
+        reportLine(`round ${round} of ${rounds}: ${contender}, ${name}`);
         const port = freePort();
         const serve = programOf(contender, node, folder, ["serve", `${port}`]);
         await using _server = await startServer(serve, port);
-        const times = role === "call" ? [`${WARM_UP}`, values.seconds] : [];
+        const times = role === "call" ? [`${WARM_UP}`, `${seconds}`] : [];
         const ask = programOf(contender, node, folder, [role, `${port}`, number, ...times]);
         try {
           const { perSecond } = await runToEnd<Report>(ask);

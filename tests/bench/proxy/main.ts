@@ -5,10 +5,11 @@
  *
  * @module
  */
-import { readFlags, WrongFlag } from "../../../tools/command_line.ts";
+import { readFlags } from "../../../tools/command_line.ts";
 import { GO_PEER, lack } from "../../../tools/parts.ts";
 import { fromFileUrl } from "../../../tools/paths.ts";
 import { prepareParts } from "../../../tools/prepare.ts";
+import { readCount } from "../flags.ts";
 import { printLine, reportLine } from "../output.ts";
 import { denoProgram, freePort, runToEnd, type ServerProcess, startServer } from "../processes.ts";
 import { median } from "../statistics.ts";
@@ -43,11 +44,8 @@ export async function benchProxy(words: string[]): Promise<number> {
     seconds: { type: "string", default: "2" },
     strict: { type: "boolean", default: false },
   });
-  for (const name of ["rounds", "seconds"] as const) {
-    const number = Number(values[name]);
-    if (Number.isInteger(number) && number > 0) continue;
-    throw new WrongFlag(`--${name}`, values[name], "must be an integer of at least 1");
-  }
+  const rounds = readCount("--rounds", values.rounds);
+  const seconds = readCount("--seconds", values.seconds);
   await prepareParts(["go"], reportLine);
   const goIsThere = lack("go") === undefined;
   const stack = new AsyncDisposableStack();
@@ -56,12 +54,12 @@ export async function benchProxy(words: string[]): Promise<number> {
     const verdicts: boolean[] = [];
     for (const run of RUNS) {
       const found: number[][] = [];
-      for (let round = 0; round < Number(values.rounds); round++) {
-        reportLine(`round ${round + 1} of ${values.rounds}: ${run.transport}, ${run.inFlight}`);
+      for (let round = 0; round < rounds; round++) {
+        reportLine(`round ${round + 1} of ${rounds}: ${run.transport}, ${run.inFlight}`);
         found.push(
           await runToEnd<number[]>(denoProgram("proxy/client.ts", {
             urls: urls.join(","),
-            seconds: values.seconds,
+            seconds,
             transport: run.transport,
             inflight: run.inFlight,
           })),

@@ -5,11 +5,12 @@
  *
  * @module
  */
-import { parseArgs } from "node:util";
 import { fromFileUrl } from "../../../tools/paths.ts";
 import { KITEJS_PEER, lack } from "../../../tools/parts.ts";
 import { prepareParts } from "../../../tools/prepare.ts";
 import { findRuntimes, Project } from "../../npm/support.ts";
+import { readFlags } from "../../../tools/command_line.ts";
+import { readCount } from "../flags.ts";
 import { printLine, reportLine } from "../output.ts";
 import { freePort, type Program, runToEnd, startServer } from "../processes.ts";
 import { median } from "../statistics.ts";
@@ -84,24 +85,23 @@ const OURS_ON_NODE = "both on Node";
  * @returns the exit code
  */
 export async function benchRuntimes(words: string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: words,
-    options: {
-      rounds: { type: "string", default: "3" },
-      seconds: { type: "string", default: "3" },
-      strict: { type: "boolean", default: false },
-    },
+  const { values } = readFlags(words, {
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "3" },
+    strict: { type: "boolean", default: false },
   });
+  const rounds = readCount("--rounds", values.rounds);
+  const seconds = readCount("--seconds", values.seconds);
   await prepareParts(["node"], reportLine);
   await using project = await Project.create("capnweb@0.12", "ws@8");
   const script = new URL("peer.mjs", import.meta.url);
   await project.write("peer.mjs", await Deno.readTextFile(script));
   const rows = rowsOf(project.folder);
   const found = new Map<string, Report[]>(rows.map(({ name }) => [name, []]));
-  const numbers = [IN_FLIGHT, WARM_UP, Number(values.seconds)].map(String);
-  for (let round = 1; round <= Number(values.rounds); round++) {
+  const numbers = [IN_FLIGHT, WARM_UP, seconds].map(String);
+  for (let round = 1; round <= rounds; round++) {
     for (const { name, server, client } of round % 2 === 0 ? rows.toReversed() : rows) {
-      reportLine(`round ${round} of ${values.rounds}: ${name}`);
+      reportLine(`round ${round} of ${rounds}: ${name}`);
       const port = freePort();
       await using _running = await startServer(server(port), port);
       found.get(name)?.push(await runToEnd<Report>(client(port, numbers)));
