@@ -1,7 +1,7 @@
 import type { Client } from "./client.ts";
+import { type CallsOwner, ClientCalls } from "./client_calls.ts";
 import { Dialler } from "./dialler.ts";
 import type { Callback } from "./dnode/scrub.ts";
-import { containsStream } from "./dnode/stream.ts";
 import {
   checkDialOptions,
   type ClientDefaults,
@@ -16,7 +16,6 @@ import type { KiteIdentity } from "./protocol/identity.ts";
 import { IdCounter } from "./rpc/callback_table.ts";
 import type { Authentication } from "./rpc/codec.ts";
 import { Conversation } from "./rpc/conversation.ts";
-import { failedCall } from "./rpc/call_failure.ts";
 import { describeEnd } from "./rpc/disconnected.ts";
 import type { ConversationHost } from "./rpc/host.ts";
 import { DnodeCodec } from "./rpc/dnode_codec.ts";
@@ -24,8 +23,7 @@ import { Events, type Listener } from "./events.ts";
 import { createApi } from "./rpc/api.ts";
 import type { Api, Contract } from "./rpc/contract_types.ts";
 import type { ApiOptions, TellOptions } from "./rpc/remote.ts";
-import { checkTell, NO_OPTIONS, resolveWithin } from "./rpc/tell_options.ts";
-import { WaitingCalls } from "./waiting_calls.ts";
+import { NO_OPTIONS } from "./rpc/tell_options.ts";
 import type { DialSession } from "./transport/dial.ts";
 import type { CloseInfo, Session, TransportName } from "./transport/session.ts";
 
@@ -44,13 +42,12 @@ export interface ClientHost extends ConversationHost {
 }
 
 /** The implementation of {@linkcode Client}. */
-export class DiallingClient implements Client {
+export class DiallingClient implements Client, CallsOwner {
   readonly #host: ClientHost;
   readonly #options: ClientOptions;
   readonly #events: Events<ClientEvents>;
   readonly #ids = new IdCounter();
-  readonly #waiting: WaitingCalls;
-  readonly #beforeCall: ClientHooks["beforeCall"];
+  readonly #calls: ClientCalls;
   readonly #dialler: Dialler;
   readonly #lifetime = new AbortController();
   #authentication: Authentication | undefined;
@@ -70,13 +67,17 @@ export class DiallingClient implements Client {
     hooks: ClientHooks = {},
   ) {
     this.#host = host;
-    this.#beforeCall = hooks.beforeCall;
     this.#options = host.checkClientOptions(options);
-    const { authentication, identity, reconnect = false } = this.#options;
+    const { authentication, identity, reconnect = false, whileDown } = this.#options;
     this.#authentication = authentication;
     this.#identity = identity;
     this.#reconnect = reconnect !== false;
-    this.#waiting = new WaitingCalls(host.limits.waitingCalls, () => this.whyNotConnected());
+    this.#calls = new ClientCalls(this, {
+      timeout: host.timeout,
+      waitingCalls: host.limits.waitingCalls,
+      whileDown,
+      beforeCall: hooks.beforeCall,
+    });
     this.#events = new Events((event, error) =>
       host.report(`A listener for "${event}" of a client failed`, error)
     );
@@ -128,7 +129,7 @@ export class DiallingClient implements Client {
 
   get load(): Client["load"] {
     const load = this.#conversation?.load ?? { pending: 0, callbacks: 0, running: 0, streams: 0 };
-    return { ...load, waiting: this.#waiting.size };
+    return { ...load, waiting: this.#calls.waiting };
   }
 
   onConnect(listener: () => unknown): () => void {
@@ -169,13 +170,13 @@ export class DiallingClient implements Client {
   tell(method: string, ...args: unknown[]): Promise<unknown>;
   tell<Result>(method: string, ...args: unknown[]): Promise<Result>;
   tell(method: string, ...args: unknown[]): Promise<unknown> {
-    return this.#tell(NO_OPTIONS, method, args);
+    return this.#calls.tell(NO_OPTIONS, method, args);
   }
 
   tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown>;
   tellWith<Result>(options: TellOptions, method: string, ...args: unknown[]): Promise<Result>;
   tellWith(options: TellOptions, method: string, ...args: unknown[]): Promise<unknown> {
-    return this.#tell(options, method, args);
+    return this.#calls.tell(options, method, args);
   }
 
   as<C extends Contract>(contract: C, options: ApiOptions = {}): Api<C> {
@@ -194,7 +195,7 @@ export class DiallingClient implements Client {
     if (this.#state !== "closed") {
       this.#state = "closed";
       this.#lifetime.abort(this.whyNotConnected());
-      this.#waiting.rejectAll();
+      this.#calls.rejectAll();
       this.#conversation?.close();
       if (this.#conversation === undefined) this.#host.clientClosed(this);
     }
@@ -205,67 +206,16 @@ export class DiallingClient implements Client {
     await this.close();
   }
 
-  #tell(options: TellOptions, method: string, args: readonly unknown[]): Promise<unknown> {
-    if (options === NO_OPTIONS) return this.#tellOnce(options, method, args);
-    // Callers without types may pass anything.
-    const wrong = checkTell(options, method);
-    if (wrong !== undefined) return failedCall(wrong, { method, url: this.url });
-    const resolved = resolveWithin(options, this.#host.timeout);
-    return resolved.idempotent === true
-      ? this.#tellRepeatedly(resolved, method, args)
-      : this.#tellOnce(resolved, method, args);
+  get conversation(): Conversation | undefined {
+    return this.#conversation;
   }
 
-  #tellOnce(options: TellOptions, method: string, args: readonly unknown[]): Promise<unknown> {
-    if (this.#conversation === undefined) return this.#tellLater(options, method, args);
-    const due = this.#beforeCall?.();
-    return due === undefined
-      ? this.#conversation.tell(options, method, args)
-      : this.#tellLater(options, method, args, due);
+  get isDialling(): boolean {
+    return this.#state === "connecting" || this.#state === "redialling";
   }
 
-  /** Makes a call once there is a connection, or once `due` has settled. */
-  async #tellLater(
-    options: TellOptions,
-    method: string,
-    args: readonly unknown[],
-    due?: Promise<void>,
-  ): Promise<unknown> {
-    const isDialling = this.#state === "connecting" || this.#state === "redialling";
-    const canWait = due !== undefined || (isDialling && this.#options.whileDown !== "fail");
-    const wrong = checkTell(options, method) ?? (canWait ? undefined : this.whyNotConnected());
-    if (wrong !== undefined) {
-      return await failedCall(wrong, { method, url: this.url });
-    }
-    if (due === undefined) this.#dialler.hurry();
-    else due.finally(() => this.#waiting.resolveAll()).catch(() => {});
-    let timeout = options.timeout ?? this.#host.timeout;
-    try {
-      timeout = await this.#waiting.wait(method, timeout, options.signal);
-    } catch (error) {
-      return await failedCall(error as KiteError, { method, url: this.url });
-    }
-    return await this.#tellOnce({ ...options, timeout }, method, args);
-  }
-
-  /** Makes a call, and repeats it after each lost connection until its timeout ends. */
-  async #tellRepeatedly(
-    options: TellOptions,
-    method: string,
-    args: readonly unknown[],
-  ): Promise<unknown> {
-    const { timeout = this.#host.timeout } = options;
-    const deadline = performance.now() + timeout;
-    for (let left = timeout;; left = timeout > 0 ? Math.max(1, deadline - performance.now()) : 0) {
-      try {
-        return await this.#tellOnce({ ...options, timeout: left }, method, args);
-      } catch (error) {
-        const mayRepeat = error instanceof KiteError && error.type === "disconnect" &&
-          this.#state === "redialling" && this.#options.whileDown !== "fail";
-        // The items of a stream that have been sent are gone.
-        if (!mayRepeat || containsStream(args)) throw error;
-      }
-    }
+  hurry(): void {
+    this.#dialler.hurry();
   }
 
   /** The error of whatever needs a connection while there is none. */
@@ -281,7 +231,7 @@ export class DiallingClient implements Client {
   #dialFailed(error: KiteError, attempt: number): void {
     // If there was a connection before, the remote is probably restarting.
     const isHopeless = this.#options.whileDown === "try" && this.#end === undefined;
-    if (isHopeless && this.#dialler.hasTriedAll) this.#waiting.rejectAll();
+    if (isHopeless && this.#dialler.hasTriedAll) this.#calls.rejectAll();
     this.#events.emit("dialError", { error, attempt });
   }
 
@@ -308,7 +258,7 @@ export class DiallingClient implements Client {
       }
       this.#begin(session);
     } catch (error) {
-      this.#waiting.rejectAll();
+      this.#calls.rejectAll();
       if (!this.#isClosed()) {
         this.#state = "idle";
         this.#host.clientClosed(this);
@@ -334,7 +284,7 @@ export class DiallingClient implements Client {
     });
     this.#conversation.start();
     this.#events.emit("connect", undefined);
-    this.#waiting.resolveAll();
+    this.#calls.resolveAll();
   }
 
   #closed(info: CloseInfo): void {

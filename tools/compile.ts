@@ -5,10 +5,14 @@
  * @module
  */
 
+import { ETCD3_RANGE } from "../kontrol/storage/etcd_grpc.ts";
 import { readFlags, runProgram, UnknownWord } from "./command_line.ts";
 import { deno } from "./commands.ts";
 import { fromFileUrl, ROOT } from "./paths.ts";
 import { type Program, readPrograms } from "./programs.ts";
+
+/** The programs that load etcd3 on demand, which Deno does not find by itself. */
+const WITH_ETCD: readonly string[] = ["kitectl", "kontrol"];
 
 /** How to compile. */
 export interface CompileOptions {
@@ -36,6 +40,7 @@ export async function compileProgram(
     `--permission-set=${permissions}`,
     ...(target === undefined ? [] : [`--target=${target}`]),
     `--output=${path}`,
+    ...(WITH_ETCD.includes(name) ? [`--include=npm:etcd3@${ETCD3_RANGE}`] : []),
     entry,
   ]);
   if (!success) throw new Error(`Cannot compile ${name}: ${stderr.trim()}`);

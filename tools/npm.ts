@@ -8,6 +8,7 @@
  */
 
 import typescript from "typescript";
+import { ETCD3_RANGE } from "../kontrol/storage/etcd_grpc.ts";
 import { readFlags, runProgram } from "./command_line.ts";
 import { publishedFiles } from "./imports.ts";
 import { CACHE, fromFileUrl, ROOT } from "./paths.ts";
@@ -113,7 +114,7 @@ async function finish(config: Config, folder: string): Promise<void> {
   const peers: Record<string, string> = {};
   for (const name of OPTIONAL) {
     delete dependencies[name];
-    peers[name] = rangeOf(config, name);
+    peers[name] = name === "etcd3" ? ETCD3_RANGE : rangeOf(config, name);
   }
   const manifest = {
     name: config.name,

@@ -9,8 +9,12 @@ import {
   type EtcdMember,
 } from "./etcd_member.ts";
 import { bounded, reasonOf, storageError, throwIfAborted } from "./failure.ts";
+import { ETCD3_RANGE, type EtcdDriver, EtcdGrpc } from "./etcd_grpc.ts";
 import { loadOptional } from "./load_optional.ts";
 import type { OperationOptions } from "./storage.ts";
+
+/** Not a literal, since Deno would download the package, which few users need, with this module. */
+const ETCD3: string = "Deno" in globalThis ? `npm:etcd3@${ETCD3_RANGE}` : "etcd3";
 
 /** The entries of a range, and the revision at which they were read. */
 export interface EtcdRange {
@@ -151,10 +155,9 @@ export class EtcdClient {
   async #currentMember(what: string): Promise<EtcdMember> {
     const endpoint = this.#endpoints[this.#memberIndex % this.#endpoints.length] ?? "";
     if (this.#connection.protocol === "grpc") {
-      // Imported on demand, since the driver reads files when it is imported.
-      const { EtcdGrpc } = await loadOptional("etcd3", () => import("./etcd_grpc.ts"));
+      const driver = await loadOptional<EtcdDriver>("etcd3", () => import(ETCD3));
       if (this.#closed) throw closedError(what);
-      return this.#member ??= new EtcdGrpc(endpoint, this.#connection);
+      return this.#member ??= new EtcdGrpc(driver, endpoint, this.#connection);
     }
     if (this.#closed) throw closedError(what);
     return this.#member ??= new EtcdGateway(endpoint, this.#connection);

@@ -1,5 +1,5 @@
-import * as etcd from "etcd3";
-import { noop } from "cockatiel";
+// deno-lint-ignore no-import-prefix -- few users need the package, so deno.json does not import it
+import type * as etcd from "npm:etcd3@^1.1.2";
 import { builtinModule } from "../../src/runtime/platform.ts";
 import {
   type EtcdCall,
@@ -21,17 +21,27 @@ import { reasonOf } from "./failure.ts";
 type WatchStream = Awaited<ReturnType<etcd.WatchClient["watch"]>>;
 type Bytes = NonNullable<etcd.IRangeRequest["key"]>;
 
+/** The versions of the npm package etcd3 that can be used, as in the import above. */
+export const ETCD3_RANGE = "^1.1.2";
+
+/** The npm package etcd3. */
+export type EtcdDriver = typeof etcd;
+
+type Policy = NonNullable<NonNullable<etcd.IOptions["faultHandling"]>["global"]>;
+
 /** A client for one member by gRPC, through the npm package etcd3. */
 export class EtcdGrpc implements EtcdMember {
+  readonly #driver: EtcdDriver;
   readonly #client: etcd.Etcd3;
   readonly #watches = new Set<WatchStream>();
 
-  constructor(endpoint: string, connection: EtcdConnection) {
+  constructor(driver: EtcdDriver, endpoint: string, connection: EtcdConnection) {
+    this.#driver = driver;
     const { username, password = "", ca, cert, key } = connection;
-    this.#client = new etcd.Etcd3({
+    this.#client = new driver.Etcd3({
       hosts: endpoint,
       // EtcdClient handles failures, so the driver must not.
-      faultHandling: { host: () => noop, global: noop },
+      faultHandling: { host: () => NO_POLICY, global: NO_POLICY },
       grpcOptions: {
         "grpc.max_receive_message_length": -1,
         "grpc.initial_reconnect_backoff_ms": 100,
@@ -50,7 +60,7 @@ export class EtcdGrpc implements EtcdMember {
 
   async range(request: EtcdRangeRequest, call: EtcdCall): Promise<EtcdPage> {
     const { key, end, limit = 0, keysOnly = false, revision = "0", newestFirst } = request;
-    const answer = await attempt(this.#client.kv.range({
+    const answer = await this.#attempt(this.#client.kv.range({
       key: bytes(key),
       ...(end !== undefined && { range_end: bytes(end) }),
       limit,
@@ -70,7 +80,7 @@ export class EtcdGrpc implements EtcdMember {
         ? { key, target: "Mod", result: "Equal", mod_revision: condition.changedAt }
         : { key, target: "Create", result: "Equal", create_revision: condition.createdAt };
     });
-    const answer = await attempt(this.#client.kv.txn({
+    const answer = await this.#attempt(this.#client.kv.txn({
       compare,
       success: steps.map(toRequest),
       failure: otherwise.map(toRequest),
@@ -81,15 +91,17 @@ export class EtcdGrpc implements EtcdMember {
   }
 
   async grantLease(seconds: number, call: EtcdCall): Promise<string> {
-    return (await attempt(this.#client.leaseClient.leaseGrant({ TTL: seconds }, options(call)))).ID;
+    return (await this.#attempt(
+      this.#client.leaseClient.leaseGrant({ TTL: seconds }, options(call)),
+    )).ID;
   }
 
   async keepAlive(leases: readonly string[], call: EtcdCall): Promise<Set<string>> {
     const gone = new Set<string>();
     if (leases.length === 0) return gone;
-    const stream = await attempt(this.#client.leaseClient.leaseKeepAlive(options(call)));
+    const stream = await this.#attempt(this.#client.leaseClient.leaseKeepAlive(options(call)));
     try {
-      await attempt(
+      await this.#attempt(
         new Promise<void>((resolve, reject) => {
           let waiting = leases.length;
           stream.on("data", ({ ID, TTL }) => {
@@ -113,14 +125,14 @@ export class EtcdGrpc implements EtcdMember {
     { key, end, since }: { key: string; end: string; since: number },
     listener: EtcdWatchListener,
   ): Promise<EtcdWatch> {
-    const stream = await attempt(this.#client.watchClient.watch());
+    const stream = await this.#attempt(this.#client.watchClient.watch());
     this.#watches.add(stream);
     let isStopped = false;
     const lost = (error: Error): void => {
       if (isStopped) return;
       isStopped = true;
       this.#watches.delete(stream);
-      listener.onLost(toFailure(error));
+      listener.onLost(this.#toFailure(error));
     };
     // Also handles errors after a stop, which would otherwise be uncaught.
     stream.on("error", lost);
@@ -141,6 +153,27 @@ export class EtcdGrpc implements EtcdMember {
     for (const stream of this.#watches) cancel(stream);
     this.#watches.clear();
     this.#client.close();
+  }
+
+  async #attempt<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      throw this.#toFailure(error);
+    }
+  }
+
+  #toFailure(error: unknown): EtcdFailure {
+    const driver = this.#driver;
+    const message = reasonOf(error);
+    if (error instanceof driver.GRPCDeadlineExceededError) {
+      return new EtcdFailure("timeout", message);
+    }
+    return new EtcdFailure(
+      TEMPORARY.some((name) => error instanceof driver[name]) ? "unreachable" : "failed",
+      message,
+      /ECONNREFUSED/.test(message),
+    );
   }
 }
 
@@ -190,31 +223,19 @@ function toChanges(answer: etcd.IWatchResponse): EtcdChanges {
     : { revision, changes };
 }
 
-async function attempt<T>(call: Promise<T>): Promise<T> {
-  try {
-    return await call;
-  } catch (error) {
-    throw toFailure(error);
-  }
-}
-
-function toFailure(error: unknown): EtcdFailure {
-  const message = reasonOf(error);
-  if (error instanceof etcd.GRPCDeadlineExceededError) return new EtcdFailure("timeout", message);
-  const isTemporary = TEMPORARY.some((type) => error instanceof type);
-  return new EtcdFailure(
-    isTemporary ? "unreachable" : "failed",
-    message,
-    /ECONNREFUSED/.test(message),
-  );
-}
-
-/** Errors after which a retry may succeed, at this member or another. */
+/** The names of the errors after which a retry may succeed, at this member or another. */
 const TEMPORARY = [
-  etcd.GRPCUnavailableError,
-  etcd.GRPCCancelledError,
-  etcd.GRPCInternalError,
-  etcd.GRPCUnknownError,
-  etcd.GRPCAbortedError,
-  etcd.ClientClosedError,
-];
+  "GRPCUnavailableError",
+  "GRPCCancelledError",
+  "GRPCInternalError",
+  "GRPCUnknownError",
+  "GRPCAbortedError",
+  "ClientClosedError",
+] as const;
+
+const NEVER = new AbortController().signal;
+
+/** A policy that only runs the work. */
+const NO_POLICY = {
+  execute: async (work, signal = NEVER) => await work({ signal }),
+} as Policy;

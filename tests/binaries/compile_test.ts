@@ -42,6 +42,12 @@ function expected(set: Record<string, unknown>): Baked {
   );
 }
 
+/** Checks for a package that is loaded on demand, which Deno does not include by itself. */
+async function includesEtcd3(binary: string): Promise<void> {
+  const text = new TextDecoder("latin1").decode(await Deno.readFile(binary));
+  assert(text.includes('"name": "etcd3"'));
+}
+
 async function runs(binary: string): Promise<void> {
   const { stdout, stderr } = await new Deno.Command(binary, {
     args: ["-version"],
@@ -70,6 +76,7 @@ Deno.test("binaries: each program compiles with exactly the permissions of its t
         assertEquals(baked[name], value, `${program.name}: ${name}`);
       }
       assertEquals(baked.prompt as unknown, false);
+      if (program.name === "kontrol") await includesEtcd3(binary);
       if (isReal) await runs(binary);
       await Deno.remove(binary);
     }

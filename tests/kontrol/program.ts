@@ -10,6 +10,7 @@ function runArguments(words: readonly string[], permissions: string): string[] {
     "--quiet",
     "--no-prompt",
     `--config=${config}`,
+    `--lock=${fromFileUrl(new URL("tests/deno.lock", ROOT))}`,
     `--permission-set=${permissions}`,
     main,
     ...words,

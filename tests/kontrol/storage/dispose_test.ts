@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { fromFileUrl } from "../../../tools/paths.ts";
+import { fromFileUrl, TEST_LOCK } from "../../../tools/paths.ts";
 import { TestEtcd } from "../../support/etcd.ts";
 import { eventually } from "../../support/eventually.ts";
 import { skipUnless } from "../../support/parts.ts";
@@ -14,7 +14,7 @@ const withPostgres = await skipUnlessPostgres();
 /** Runs a program that uses a storage and disposes of it; fails unless it ends. */
 async function assertEnds(kind: string, options: object): Promise<void> {
   const user = fromFileUrl(new URL("./dispose_program.ts", import.meta.url));
-  const args = ["run", "--quiet", "-A", user, kind, JSON.stringify(options)];
+  const args = ["run", "--quiet", "-A", TEST_LOCK, user, kind, JSON.stringify(options)];
   const signal = AbortSignal.timeout(WITHIN);
   const command = new Deno.Command(Deno.execPath(), { args, signal, stdin: "null" });
   const { code, stdout, stderr } = await command.output();
