@@ -26,7 +26,7 @@ export function requestUrl(
 }
 
 function splitAbsolute(target: string): [origin: string | undefined, rest: string] {
-  const [, origin, rest = ""] = /^(https?:\/\/[^/?#\\@]+)(.*)$/i.exec(target) ?? [];
+  const [, origin, rest = ""] = /^(https?:\/\/[^/?#\\@]+)((?:[/?].*)?)$/i.exec(target) ?? [];
   return [origin, rest];
 }
 

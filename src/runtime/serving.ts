@@ -54,6 +54,9 @@ export function forwardedPeer(peer: RequestPeer, remoteAddress: string): Request
  * @throws {TypeError} for anything else, such as a response that was sent before
  */
 export function checkResponse(response: Response): Response {
+  if (!isResponse(response)) {
+    throw new TypeError("Cannot send the response: the handler has returned something else");
+  }
   if (response.bodyUsed || response.body?.locked) {
     throw new TypeError("Cannot send the response: its body was read already");
   }
@@ -61,6 +64,12 @@ export function checkResponse(response: Response): Response {
     throw new TypeError(`Cannot send the response: its status is ${response.status}`);
   }
   return response;
+}
+
+/** Responses of other packages, which replace the global class, count as well. */
+function isResponse(value: unknown): boolean {
+  const { status, headers } = (value ?? {}) as Partial<Response>;
+  return Number.isInteger(status) && typeof headers?.[Symbol.iterator] === "function";
 }
 
 /** A listening server. */

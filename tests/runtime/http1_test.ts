@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
-import { serve, type ServeOptions } from "../../src/runtime/serve.ts";
-import type { RunningServer, ServeHandler } from "../../src/runtime/serving.ts";
+import type { ServeHandler } from "../../src/runtime/serving.ts";
 import { eventually } from "../support/eventually.ts";
+import { exchange, readAll, start } from "./http1/support.ts";
 import { within } from "../transport/support.ts";
 
 const ENCODER = new TextEncoder();
@@ -12,32 +12,6 @@ const describe: ServeHandler = async (request) => {
   const { pathname, search } = new URL(request.url);
   return new Response(`${request.method} ${pathname}${search} [${await request.text()}]\n`);
 };
-
-function start(handler: ServeHandler, options: Partial<ServeOptions> = {}): Promise<RunningServer> {
-  const onError = (error: unknown) => {
-    throw error;
-  };
-  return serve(handler, { hostname: "127.0.0.1", port: 0, onError, ...options });
-}
-
-/** Sends `text` and reads until the server ends the connection. */
-async function exchange(port: number, text: string, endsWriting = false): Promise<string> {
-  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  await connection.write(ENCODER.encode(text));
-  if (endsWriting) await connection.closeWrite();
-  return await within(readAll(connection), "the end of the connection");
-}
-
-async function readAll(connection: Deno.Conn): Promise<string> {
-  const decoder = new TextDecoder();
-  const buffer = new Uint8Array(16_384);
-  let text = "";
-  for (;;) {
-    const count = await connection.read(buffer).catch(() => null);
-    if (count === null) return text;
-    text += decoder.decode(buffer.subarray(0, count), { stream: true });
-  }
-}
 
 const CLOSE = "Host: x\r\nConnection: close\r\n";
 
@@ -52,6 +26,16 @@ const REFUSED: Record<string, [request: string, status: number]> = {
   "a folded header": [`GET / HTTP/1.1\r\n${CLOSE}X: y\r\n z\r\n\r\n`, 400],
   "a header without a name": [`GET / HTTP/1.1\r\n${CLOSE}: y\r\n\r\n`, 400],
   "a line feed alone": [`GET / HTTP/1.1\r\n${CLOSE}X: y\nZ: z\r\n\r\n`, 400],
+  "a line feed before a value": [
+    `POST / HTTP/1.1\r\n${CLOSE}Transfer-Encoding:\nchunked\r\n\r\n0\r\n\r\n`,
+    400,
+  ],
+  "a line feed after a value": [`POST / HTTP/1.1\r\n${CLOSE}Content-Length: 1\n\r\n\r\nx`, 400],
+  "a vertical tab before a value": [
+    `POST / HTTP/1.1\r\n${CLOSE}Transfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n`,
+    400,
+  ],
+  "a user in the target": [`GET http://a@x/ HTTP/1.1\r\n${CLOSE}\r\n`, 400],
   "a NUL in a header": [`GET / HTTP/1.1\r\n${CLOSE}X: \0\r\n\r\n`, 400],
   "a blank in the target": [`GET /a b HTTP/1.1\r\n${CLOSE}\r\n`, 400],
   "a fragment in the target": [`GET /a#b HTTP/1.1\r\n${CLOSE}\r\n`, 400],
@@ -149,6 +133,9 @@ Deno.test("HttpConnection: a malformed chunk fails the body and closes the conne
     "ffffffffffffff\r\n",
     "1\nx",
     `1;${"a".repeat(5_000)}`,
+    "0\r\nGET / HTTP/1.1\r\n\r\n",
+    "0\r\nX: y\rz\r\n\r\n",
+    "0\r\nContent-Length: 1\r\n\r\n",
   ];
   for (const chunk of chunks) {
     const head = `POST / HTTP/1.1\r\n${CLOSE}Transfer-Encoding: chunked\r\n\r\n`;
@@ -324,15 +311,16 @@ Deno.test("HttpConnection: answers 500 to a response that cannot be sent, and re
     "/same": () => same,
     "/error": () => Response.error(),
     "/nothing": () => undefined as unknown as Response,
+    "/text": () => "hello" as unknown as Response,
   };
   const server = await start(({ url }) => responses[new URL(url).pathname]!(), {
     onError: (error) => void errors.push(error),
   });
   const ask = (path: string) => exchange(server.port, `GET ${path} HTTP/1.1\r\n${CLOSE}\r\n`);
   assertMatch(await ask("/same"), /^HTTP\/1.1 200 [^]*once$/);
-  for (const path of ["/same", "/error", "/nothing"]) {
+  for (const path of ["/same", "/error", "/nothing", "/text"]) {
     assertMatch(await ask(path), /^HTTP\/1.1 500 /, path);
   }
-  assertEquals(errors.map((error) => error instanceof TypeError), [true, true, true]);
+  assertEquals(errors.map((error) => error instanceof TypeError), [true, true, true, true]);
   await server.close();
 });

@@ -5,6 +5,11 @@ const SMALL_BUFFER = 2_048;
 /** Bytes of the largest read buffer, and of the largest write that is joined from smaller ones. */
 const LARGE_BUFFER = 65_536;
 
+/** Milliseconds for which data that keeps arriving is handled before others have their turn. */
+const SLICE = 2;
+/** Milliseconds between two reads without anything else in between, at most. */
+const SAME_TURN = 0.1;
+
 const EMPTY = new Uint8Array(0);
 const NOBODY: ByteStreamHandler = { onData: () => {}, onEnd: () => {} };
 
@@ -32,6 +37,8 @@ export class ConnStream implements ByteStream {
   /** Set while reading is paused; calling it continues to read. */
   #continue: (() => void) | undefined;
   #isPaused = false;
+  /** Set while others have their turn; calling it ends that. */
+  #endTurn: (() => void) | undefined;
   /** Those who wait for `drained`. */
   #whenDrained: (() => void) | undefined;
 
@@ -108,12 +115,15 @@ export class ConnStream implements ByteStream {
       // It has failed already.
     }
     this.#continue?.();
+    this.#endTurn?.();
     this.#whenDrained?.();
   }
 
   /** Reads to the end. Waiting in one function only saves 1 KiB for each connection. */
   async #read(): Promise<void> {
     let buffer = new Uint8Array(SMALL_BUFFER);
+    let began = 0;
+    let ended = 0;
     while (!this.#isClosed) {
       let count: number | null;
       try {
@@ -122,7 +132,10 @@ export class ConnStream implements ByteStream {
         break; // the connection is lost or was closed
       }
       if (this.#isClosed) break;
+      const isMuch = count !== null && count >= SMALL_BUFFER;
+      if (isMuch && performance.now() - ended > SAME_TURN) began = performance.now();
       if (!this.#deliver(buffer, count)) break;
+      if (isMuch && (ended = performance.now()) - began > SLICE) await this.#yield();
       while (this.#isPaused || count === null) {
         await this.#pausing();
         if (this.#isClosed) break;
@@ -131,6 +144,19 @@ export class ConnStream implements ByteStream {
     }
     this.destroy();
     this.handler.onEnd();
+  }
+
+  /**
+   * Gives other connections their turn. Deno returns from reads and writes that need not wait without
+   * asking the system for the events of others.
+   */
+  async #yield(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, 0);
+    this.#endTurn = resolve;
+    await promise;
+    clearTimeout(timer);
+    this.#endTurn = undefined;
   }
 
   /** Returns false if the connection must be closed. */

@@ -1,6 +1,7 @@
 import { KiteError, messageOf } from "../../protocol/errors.ts";
 import { cannotListen } from "../cannot_listen.ts";
 import type { HttpOptions, ServerStream } from "../http1/connection.ts";
+import { isLostConnection } from "../lost_connection.ts";
 import type { ListenOptions, RunningServer, ServeHandler } from "../serving.ts";
 import { Timer } from "../timer.ts";
 import { AcceptedConnection } from "./accepted.ts";
@@ -148,6 +149,7 @@ export class DenoServer implements RunningServer {
         connection = await this.#listener.accept();
       } catch (cause) {
         if (this.#isClosing) return;
+        if (isLostConnection(cause)) continue;
         this.#reportFailure(cause);
         this.#shed(SHED);
         await this.#pause();

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createSecureContext, createServer as createTlsServer, TLSSocket } from "node:tls";
 import { KiteError, messageOf } from "../../protocol/errors.ts";
+import { isLostConnection } from "../lost_connection.ts";
 import { denoNamespace } from "../platform.ts";
 import { Timer } from "../timer.ts";
 import { NodeStream, StreamDuplex } from "./node_stream.ts";
@@ -76,6 +77,7 @@ class DenoListener implements StreamListener {
         onStream(this.#secure(new DenoStream(await this.#listener.accept())));
       } catch (cause) {
         if (this.#isClosed) return;
+        if (isLostConnection(cause)) continue;
         const now = performance.now();
         if (now - this.#reportedAt >= REPORT_INTERVAL) {
           this.#reportedAt = now;

@@ -1,4 +1,4 @@
-import { BadRequest } from "./head.ts";
+import { BadRequest, checkTrailer } from "./head.ts";
 
 /** Maximum bytes of a chunk's size with its extensions, and of one trailer line. */
 const MAX_LINE = 4_096;
@@ -77,6 +77,8 @@ export class BodyDecoder {
       this.#state = "done";
     } else if ((this.#trailers += line.length) > MAX_TRAILERS) {
       throw malformed();
+    } else {
+      checkTrailer(line);
     }
   }
 }

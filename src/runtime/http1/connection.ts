@@ -2,7 +2,6 @@ import type { ByteStream, ByteStreamHandler } from "../byte_stream.ts";
 import { requestUrl } from "../request_url.ts";
 import { checkResponse, type RequestPeer, type ServeHandler, type TakenOver } from "../serving.ts";
 import { Timer } from "../timer.ts";
-import { BodyDecoder } from "./body.ts";
 import {
   BadRequest,
   endOfHead,
@@ -11,7 +10,8 @@ import {
   parseHead,
   type RequestHead,
 } from "./head.ts";
-import { type ResponseStream, writeResponse } from "./response.ts";
+import { IncomingBody } from "./incoming_body.ts";
+import { HIGH_WATER, type ResponseStream, writeResponse } from "./response.ts";
 
 /** A stream whose reading can be paused, and whose listener can be replaced. */
 export interface ServerStream extends ResponseStream {
@@ -41,11 +41,13 @@ export interface HttpEvents {
 /** Bytes of further requests that may arrive while a request is running. */
 const MAX_EARLY_BYTES = 65_536;
 
+/** Requests that may follow each other without an answer in between, in one turn of the event loop. */
+const MOST_AT_ONCE = 8;
+
 /** Milliseconds within which the peer must close after a last response. */
 const LINGER = 1_000;
 
 const EMPTY = new Uint8Array(0);
-const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** The server's side of one HTTP/1 connection. It handles one request after another. */
 export class HttpConnection implements ByteStreamHandler {
@@ -54,6 +56,12 @@ export class HttpConnection implements ByteStreamHandler {
   readonly #events: HttpEvents;
   /** Received bytes that wait to be parsed. */
   #input: Uint8Array<ArrayBuffer> = EMPTY;
+  /** Bytes of the input in which the end of a head was looked for. */
+  #searched = 0;
+  /** Requests that were handled in this turn of the event loop. */
+  #atOnce = 0;
+  /** The pause until the next turn. */
+  #turn: ReturnType<typeof setTimeout> | undefined;
   /** The request that is being handled. */
   #peer: HttpPeer | undefined;
   /** The body that is being received. */
@@ -85,6 +93,7 @@ export class HttpConnection implements ByteStreamHandler {
 
   onEnd(): void {
     this.#linger?.clear();
+    clearTimeout(this.#turn);
     this.#body?.fail();
     this.#peer?.gone();
     this.#announceEnd();
@@ -123,12 +132,14 @@ export class HttpConnection implements ByteStreamHandler {
         this.#body = undefined;
       }
       if (this.#peer === undefined) {
-        while (rest[0] === 0x0d && rest[1] === 0x0a) rest = rest.subarray(2);
-        const end = endOfHead(rest, 0);
+        let from = this.#searched - 3;
+        for (; rest[0] === 0x0d && rest[1] === 0x0a; from -= 2) rest = rest.subarray(2);
+        const end = endOfHead(rest, Math.max(0, from));
         if (Math.max(end, rest.length) > MAX_HEAD_BYTES && (end < 0 || end > MAX_HEAD_BYTES)) {
           throw new BadRequest(431, "the head of the request is too long");
         }
         if (end >= 0) return this.#begin(rest.subarray(0, end - 4), rest.subarray(end));
+        this.#searched = rest.length;
       } else if (rest.length > MAX_EARLY_BYTES) {
         this.#stream.pause();
       }
@@ -147,6 +158,7 @@ export class HttpConnection implements ByteStreamHandler {
     const peer = this.#peer = new HttpPeer(this, this.#stream, head);
     this.#events.busy();
     this.#input = EMPTY;
+    this.#searched = 0;
     if (head.body !== 0) this.#body = new IncomingBody(head, this.#stream);
     const request = requestOf(url, head, this.#body?.stream);
     if (rest.length > 0) this.#parse(rest);
@@ -156,13 +168,38 @@ export class HttpConnection implements ByteStreamHandler {
   async #answer(request: Request, peer: HttpPeer): Promise<void> {
     const response = await this.#handle(request, peer);
     if (peer.isTakenOver) return;
-    const isKept = await writeResponse(response, this.#stream, peer);
+    const isKept = await this.#write(response, peer);
     if (this.#peer !== peer || this.#hasEnded) return;
+    if (isKept && this.canContinue) {
+      this.#events.idle();
+      // A client that sends requests and does not read the answers has to wait.
+      if (this.#stream.bufferedAmount > HIGH_WATER) await this.#stream.drained();
+      if (this.#input.length > 0) await this.#yield();
+      if (this.#hasEnded) return;
+    }
     this.#peer = undefined;
     if (!isKept || !this.canContinue) return this.#finish();
-    this.#events.idle();
     this.#stream.resume();
     if (this.#input.length > 0) this.#parse(this.#input);
+  }
+
+  /** Gives other connections their turn after some requests that have arrived together. */
+  async #yield(): Promise<void> {
+    if (++this.#atOnce < MOST_AT_ONCE) return;
+    this.#atOnce = 0;
+    // Immediates would follow each other, and Deno reads few sockets then.
+    await new Promise<void>((resolve) => this.#turn = setTimeout(resolve, 0));
+  }
+
+  /** Returns false if the connection cannot be used any more. */
+  async #write(response: Response, peer: HttpPeer): Promise<boolean> {
+    try {
+      return await writeResponse(response, this.#stream, peer);
+    } catch (error) {
+      this.#options.onError(error);
+      this.#stream.destroy();
+      return false;
+    }
   }
 
   async #handle(request: Request, peer: HttpPeer): Promise<Response> {
@@ -259,62 +296,6 @@ class HttpPeer implements RequestPeer {
     const listeners = this.#listeners;
     this.#listeners = [];
     for (const listener of listeners) listener();
-  }
-}
-
-/** The body of one request, which arrives as fast as it is read. */
-class IncomingBody {
-  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly #decoder: BodyDecoder;
-  readonly #source: ServerStream;
-  #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
-
-  constructor(head: RequestHead, source: ServerStream) {
-    this.#source = source;
-    this.#decoder = new BodyDecoder(head.body);
-    let mustContinue = head.expectsContinue;
-    this.stream = new ReadableStream({
-      start: (controller) => void (this.#controller = controller),
-      pull: () => {
-        if (mustContinue) source.write(CONTINUE);
-        mustContinue = false;
-        source.resume();
-      },
-      cancel: () => {
-        this.#controller = undefined;
-        source.resume();
-      },
-    }, { highWaterMark: 0 });
-  }
-
-  /** True if the body is complete. */
-  get isDone(): boolean {
-    return this.#decoder.isDone;
-  }
-
-  /**
-   * Receives bytes.
-   *
-   * @returns how many of them belong to the body
-   * @throws {BadRequest} for malformed chunks
-   */
-  receive(bytes: Uint8Array<ArrayBuffer>): number {
-    const used = this.#decoder.feed(bytes, (part) => {
-      if (this.#controller === undefined) return;
-      this.#controller.enqueue(part.slice());
-      if ((this.#controller.desiredSize ?? 0) < 0) this.#source.pause();
-    });
-    if (this.#decoder.isDone) {
-      this.#controller?.close();
-      this.#controller = undefined;
-    }
-    return used;
-  }
-
-  /** Fails the reader of an incomplete body. */
-  fail(): void {
-    this.#controller?.error(new Error("The body of the request is incomplete"));
-    this.#controller = undefined;
   }
 }
 

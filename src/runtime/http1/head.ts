@@ -65,7 +65,7 @@ export function parseHead(text: string): RequestHead {
   for (const line of lines) {
     const colon = line.indexOf(":");
     const name = line.slice(0, colon);
-    const value = line.slice(colon + 1).trim();
+    const value = withoutBlanks(line.slice(colon + 1));
     if (colon < 1 || !FIELD_NAME.test(name) || !FIELD_VALUE.test(value)) {
       throw new BadRequest(400, "malformed header");
     }
@@ -89,6 +89,34 @@ export function parseHead(text: string): RequestHead {
     body: bodyOf(known, isHttp10),
     expectsContinue: expectation !== undefined && !isHttp10,
   };
+}
+
+/**
+ * Removes spaces and tabs around a value. `trim` would also remove line feeds and others, which a proxy
+ * in front may understand differently.
+ */
+function withoutBlanks(value: string): string {
+  let from = 0;
+  let to = value.length;
+  while (from < to && isBlank(value.charCodeAt(from))) from++;
+  while (from < to && isBlank(value.charCodeAt(to - 1))) to--;
+  return value.slice(from, to);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+/**
+ * Checks a line after a chunked body.
+ *
+ * @throws {BadRequest} for a line that is no header, or one that decides how the request is read
+ */
+export function checkTrailer(line: string): void {
+  const colon = line.indexOf(":");
+  const name = line.slice(0, colon);
+  const isField = colon >= 1 && FIELD_NAME.test(name) && FIELD_VALUE.test(line.slice(colon + 1));
+  if (!isField || KNOWN.has(name.toLowerCase())) throw new BadRequest(400, "malformed trailer");
 }
 
 /** Keeps a header that decides how the request is read. Only `Connection` may occur several times. */
@@ -115,7 +143,7 @@ function bodyOf(known: ReadonlyMap<string, string>, isHttp10: boolean): number |
 }
 
 function tokens(list: string | undefined): readonly string[] {
-  return list === undefined ? [] : list.toLowerCase().split(",").map((token) => token.trim());
+  return list === undefined ? [] : list.toLowerCase().split(",").map(withoutBlanks);
 }
 
 /**

@@ -16,8 +16,8 @@ export interface ResponseTo {
   onGone(listener: () => void): void;
 }
 
-/** Unsent bytes at which the body of a response waits. */
-const HIGH_WATER = 262_144;
+/** Unsent bytes at which the body of a response, or the next request, waits. */
+export const HIGH_WATER = 262_144;
 
 /** Microtasks within which a body that is complete, such as a text, can be read. */
 const SETTLES_WITHIN = 8;
@@ -85,12 +85,12 @@ export async function writeResponse(
   const reader = response.body?.getReader();
   if (request.method === "HEAD" || status === 204 || status === 304) {
     const length = request.method === "HEAD" ? response.headers.get("content-length") : null;
-    out.write(headOf(response, request.keepsAlive, length === null ? [] : lengthLine(length)));
+    out.write(headOf(response, request, length === null ? [] : lengthLine(length)));
     await cancel(reader);
     return request.keepsAlive;
   }
   if (reader === undefined) {
-    out.write(headOf(response, request.keepsAlive, lengthLine(0)));
+    out.write(headOf(response, request, lengthLine(0)));
     return request.keepsAlive;
   }
   const first = reader.read();
@@ -98,11 +98,17 @@ export async function writeResponse(
   if (known === undefined) return await stream(response, reader, first, out, request);
   const second = known.done ? first : reader.read();
   if ((await settled(second))?.done === true) {
-    const body = known.value ?? EMPTY;
-    out.write(joined(headOf(response, request.keepsAlive, lengthLine(body.length)), body));
+    const body = known.done ? EMPTY : bytesOf(known.value);
+    out.write(joined(headOf(response, request, lengthLine(body.length)), body));
     return request.keepsAlive;
   }
-  return await stream(response, reader, second, out, request, known.value);
+  return await stream(response, reader, second, out, request, bytesOf(known.value));
+}
+
+/** @throws {TypeError} for a part of a body that is not bytes */
+function bytesOf(part: unknown): Uint8Array {
+  if (part instanceof Uint8Array) return part;
+  throw new TypeError("Cannot send the response: its body has parts that are not bytes");
 }
 
 /** True if each part of the body must be sent as soon as it is there. */
@@ -122,14 +128,21 @@ async function stream(
   const isChunked = !request.isHttp10;
   const keepsAlive = request.keepsAlive && isChunked;
   const framed = (part: Uint8Array) => isChunked ? chunk(part) : new Uint8Array(part);
-  const head = headOf(response, keepsAlive, isChunked ? ["transfer-encoding: chunked\r\n"] : []);
+  const lines = isChunked ? ["transfer-encoding: chunked\r\n"] : [];
+  const head = headOf(response, { keepsAlive, isHttp10: !isChunked }, lines);
   out.write(joined(head, framed(first)));
-  request.onGone(() => void cancel(reader));
+  let isGone = false;
+  request.onGone(() => {
+    isGone = true;
+    void cancel(reader);
+  });
   try {
     for (let next = await pending; !next.done; next = await reader.read()) {
-      if (next.value.length > 0) out.write(framed(next.value));
+      const part = bytesOf(next.value);
+      if (part.length > 0) out.write(framed(part));
       if (out.bufferedAmount > HIGH_WATER) await out.drained();
     }
+    if (isGone) throw new Error("the peer has left");
   } catch {
     out.destroy(); // the body failed; a complete answer would be wrong
     return false;
@@ -150,7 +163,11 @@ function lengthLine(length: number | string): string[] {
   return [`content-length: ${length}\r\n`];
 }
 
-function headOf(response: Response, keepsAlive: boolean, lines: string[]): Uint8Array<ArrayBuffer> {
+function headOf(
+  response: Response,
+  { keepsAlive, isHttp10 }: Pick<ResponseTo, "keepsAlive" | "isHttp10">,
+  lines: string[],
+): Uint8Array<ArrayBuffer> {
   const { status, statusText, headers } = response;
   let text = `HTTP/1.1 ${status} ${statusText || (REASONS[status] ?? "")}\r\n`;
   for (const [name, value] of headers) {
@@ -159,6 +176,7 @@ function headOf(response: Response, keepsAlive: boolean, lines: string[]): Uint8
   if (!headers.has("date")) text += `date: ${new Date().toUTCString()}\r\n`;
   for (const line of lines) text += line;
   if (!keepsAlive) text += "connection: close\r\n";
+  else if (isHttp10) text += "connection: keep-alive\r\n";
   return latin1Bytes(text + "\r\n");
 }
 

@@ -1,3 +1,4 @@
+import { isSendable } from "../close_code.ts";
 import { OPCODE } from "./frame_codec.ts";
 import { readKey, Unmasker } from "./unmask.ts";
 
@@ -38,6 +39,8 @@ const UNCOUNTED_BYTES = 4_096;
 const FIRST_BYTES = 1_024;
 const MAX_CONTROL_BYTES = 125;
 const NOTHING = new Uint8Array(0);
+/** What a decoder puts in the place of invalid UTF-8. Valid texts may contain it as well. */
+const REPLACEMENT = "\uFFFD";
 
 /** Parses the frames of a WebSocket (RFC 6455) from chunks of bytes. */
 export class FrameReader {
@@ -64,6 +67,8 @@ export class FrameReader {
   #messageLength = 0;
   /** True between the fragments of a message. */
   #isFragmented = false;
+  /** The opcode of the fragmented message. */
+  #opcode = 0;
 
   constructor({ maxBytes, isMasked }: FrameReaderOptions, sink: FrameSink) {
     this.#maxBytes = maxBytes;
@@ -174,6 +179,8 @@ export class FrameReader {
       case OPCODE.close:
         return this.#close(payload);
     }
+    const opcode = first & 0x0f;
+    if (opcode !== OPCODE.continuation) this.#opcode = opcode;
     const final = (first & 0x80) !== 0;
     if (final && this.#messageLength === 0) {
       this.#isFragmented = false;
@@ -182,9 +189,9 @@ export class FrameReader {
     if (!this.#append(payload)) return;
     this.#isFragmented = !final;
     if (!final) return;
-    const text = this.#decoder.decode(this.#message.subarray(0, this.#messageLength));
+    const message = this.#message.subarray(0, this.#messageLength);
     this.#freeMessage();
-    this.#sink.onText(text);
+    this.#text(message);
   }
 
   /**
@@ -220,15 +227,23 @@ export class FrameReader {
     if (length > UNCOUNTED_BYTES) this.#sink.onFree(length);
   }
 
-  /** Reads binary messages as text, too, and invalid UTF-8 as U+FFFD, like the Go kite. */
+  /** Reads binary messages as text, too, with U+FFFD for invalid UTF-8, like the Go kite. */
   #text(payload: Uint8Array): void {
-    this.#sink.onText(this.#decoder.decode(payload));
+    const text = this.#decoder.decode(payload);
+    if (this.#opcode === OPCODE.text && text.includes(REPLACEMENT) && !isUtf8(payload)) {
+      this.#violation(1007, "invalid UTF-8");
+    } else {
+      this.#sink.onText(text);
+    }
   }
 
   #close(payload: Uint8Array): void {
-    if (payload.length < 2) return this.#sink.onCloseFrame(1005, "");
-    const reason = this.#decoder.decode(payload.subarray(2));
-    this.#sink.onCloseFrame((payload[0]! << 8) | payload[1]!, reason);
+    if (payload.length === 0) return this.#sink.onCloseFrame(1005, "");
+    const code = payload.length === 1 ? 0 : (payload[0]! << 8) | payload[1]!;
+    if (!isSendable(code)) return void this.#violation(1002, "invalid close code");
+    const reason = payload.subarray(2);
+    if (!isUtf8(reason)) return void this.#violation(1007, "invalid UTF-8");
+    this.#sink.onCloseFrame(code, this.#decoder.decode(reason));
   }
 
   #violation(code: number, reason: string): false {
@@ -263,4 +278,13 @@ function joined(
   both.set(head);
   both.set(tail, head.length);
   return both;
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -6,6 +6,8 @@ import { FrameReader, type FrameSink } from "./frame_reader.ts";
 import { CLOSE_TIMEOUT, type MessageSocket, type SocketHandler } from "./socket.ts";
 
 const NO_PAYLOAD = new Uint8Array(0);
+/** Bytes of memory of a write that waits, in addition to its own. */
+const WRITE_COST = 256;
 
 /** Options of a {@linkcode FramedSocket}. */
 export interface FramedOptions {
@@ -25,6 +27,10 @@ export class FramedSocket implements MessageSocket, FrameSink, ByteStreamHandler
   readonly #encoder: FrameEncoder;
   readonly #reader: FrameReader;
   #closeSent = false;
+  /** Pongs for the pings that have arrived together, which are sent together. */
+  #pongs: Uint8Array<ArrayBuffer>[] = [];
+  /** Writes of pongs since everything was last sent, at most. */
+  #unsentPongs = 0;
   #code = 1006;
   #reason = "the connection was lost";
   #deadline: ReturnType<typeof setTimeout> | undefined;
@@ -65,6 +71,7 @@ export class FramedSocket implements MessageSocket, FrameSink, ByteStreamHandler
 
   close(code: number, reason: string): void {
     if (this.#closeSent) return;
+    this.#sendPongs();
     this.#closeSent = true;
     this.#stream.write(this.#encoder.close(isSendable(code) ? code : 1000, reason));
     this.#deadline = setTimeout(() => this.#stream.destroy(), CLOSE_TIMEOUT);
@@ -79,6 +86,7 @@ export class FramedSocket implements MessageSocket, FrameSink, ByteStreamHandler
   onData(bytes: Uint8Array<ArrayBuffer>): void {
     this.#handler.onAlive();
     this.#reader.feed(bytes);
+    if (this.#pongs.length > 0) this.#sendPongs();
   }
 
   onEnd(): void {
@@ -93,10 +101,7 @@ export class FramedSocket implements MessageSocket, FrameSink, ByteStreamHandler
   }
 
   onPing(payload: Uint8Array): void {
-    if (this.#closeSent) return;
-    // Pongs for a peer that never reads would use up memory.
-    if (this.#stream.bufferedAmount > this.#outgoingBytes) return this.terminate();
-    this.#stream.write(this.#encoder.control(OPCODE.pong, payload));
+    if (!this.#closeSent) this.#pongs.push(this.#encoder.control(OPCODE.pong, payload));
   }
 
   onPong(): void {
@@ -128,4 +133,25 @@ export class FramedSocket implements MessageSocket, FrameSink, ByteStreamHandler
     else this.#handler.onViolation(code, reason);
     this.#stream.end();
   }
+
+  /** Pongs for a peer that never reads would use up memory, as bytes or as many small writes. */
+  #sendPongs(): void {
+    const pongs = this.#pongs;
+    if (pongs.length === 0 || this.#closeSent) return;
+    this.#pongs = [];
+    const unsent = this.#stream.bufferedAmount;
+    this.#unsentPongs = Math.min(this.#unsentPongs + 1, unsent / 2);
+    if (unsent + this.#unsentPongs * WRITE_COST > this.#outgoingBytes) return this.terminate();
+    this.#stream.write(pongs.length === 1 ? pongs[0]! : joined(pongs));
+  }
+}
+
+function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }

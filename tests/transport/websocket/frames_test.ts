@@ -161,6 +161,18 @@ const VIOLATIONS: Record<string, [frames: FrameInit[], code: number]> = {
     { opcode: OPCODE.text, payload: hello, final: false },
     { opcode: OPCODE.text, payload: hello },
   ], 1002],
+  "invalid UTF-8": [[{ opcode: OPCODE.text, payload: Uint8Array.of(0xed, 0xa0, 0x80) }], 1007],
+  "invalid UTF-8 in two fragments": [[
+    { opcode: OPCODE.text, payload: Uint8Array.of(0xf0, 0x9f), final: false },
+    { opcode: OPCODE.continuation, payload: Uint8Array.of(0x98) },
+  ], 1007],
+  "half a close code": [[{ opcode: OPCODE.close, payload: Uint8Array.of(3) }], 1002],
+  "the close code 1005": [[{ opcode: OPCODE.close, payload: Uint8Array.of(3, 0xed) }], 1002],
+  "the close code 2000": [[{ opcode: OPCODE.close, payload: Uint8Array.of(7, 0xd0) }], 1002],
+  "invalid UTF-8 in a close reason": [
+    [{ opcode: OPCODE.close, payload: Uint8Array.of(3, 0xe8, 0xff) }],
+    1007,
+  ],
   "a message that is too long": [[{ opcode: OPCODE.text, payload: new Uint8Array(1_001) }], 1009],
   "fragments that are too long together": [[
     { opcode: OPCODE.text, payload: new Uint8Array(600), final: false },
@@ -181,6 +193,14 @@ Deno.test("FrameReader: a server refuses what breaks the protocol or a limit", a
       }
     });
   }
+});
+
+Deno.test("FrameReader: reads U+FFFD in texts, and binary messages of any bytes", () => {
+  const sink = new Sink();
+  const reader = new FrameReader({ maxBytes: 1_000, isMasked: true }, sink);
+  feed(reader, frame({ opcode: OPCODE.text, payload: new TextEncoder().encode("a\uFFFD") }), [3]);
+  feed(reader, frame({ opcode: OPCODE.binary, payload: Uint8Array.of(0x62, 0xff) }), []);
+  assertEquals(sink.events, ["text a\uFFFD", "text b\uFFFD"]);
 });
 
 Deno.test("FrameReader: takes memory for what has arrived, not for what a header announces", () => {
