@@ -94,7 +94,7 @@ export async function benchRuntimes(words: string[]): Promise<number> {
   const seconds = readCount("--seconds", values.seconds);
   await prepareParts(["node"], reportLine);
   await using project = await Project.create("capnweb@0.12", "ws@8");
-  const script = new URL("peer.mjs", import.meta.url);
+  const script = new URL("../peers/peer.mjs", import.meta.url);
   await project.write("peer.mjs", await Deno.readTextFile(script));
   const rows = rowsOf(project.folder);
   const found = new Map<string, Report[]>(rows.map(({ name }) => [name, []]));
