@@ -41,6 +41,14 @@ const GROUP = /.{5}(?=.)/g;
  * Creates an invite, which allows one call of `registerMachine`.
  *
  * @throws {KiteError} `argumentError`: the lifetime is not valid; or an error of the storage
+ * @example
+ * ```ts
+ * import { createInvite, MemoryStorage } from "@kite/kite/kontrol";
+ *
+ * await using storage = new MemoryStorage();
+ * const { code, expiresAt } = await createInvite(storage.invites, { username: "bob" });
+ * console.assert(/^(\w{5}-){3}\w{5}$/.test(code) && expiresAt > Date.now());
+ * ```
  */
 export async function createInvite(
   invites: Invites,

@@ -10,7 +10,7 @@ function make(): { events: Events<{ a: number; b: string }>; reports: string[]; 
   return { events, reports, seen: [] };
 }
 
-Deno.test("listeners hear of their event, in order, until they are removed", () => {
+Deno.test("Events.on: calls the listeners of an event in order, until they are removed", () => {
   const { events, seen } = make();
   const remove = events.on("a", (n) => seen.push(`first ${n}`));
   events.on("a", (n) => seen.push(`second ${n}`));
@@ -23,7 +23,7 @@ Deno.test("listeners hear of their event, in order, until they are removed", () 
   assertEquals([events.has("a"), events.has("b")], [true, true]);
 });
 
-Deno.test("one that throws or rejects is reported and harms nobody", async () => {
+Deno.test("Events.emit: reports a listener that throws or rejects, and calls the others", async () => {
   const { events, seen, reports } = make();
   events.on("a", () => {
     throw "thrown";
@@ -36,7 +36,7 @@ Deno.test("one that throws or rejects is reported and harms nobody", async () =>
   assertEquals(reports, ["a: thrown", "a: rejected"]);
 });
 
-Deno.test("one that listens once hears once, also when it throws", () => {
+Deno.test("Events.once: calls the listener once, also if it throws", () => {
   const { events, seen, reports } = make();
   events.once("a", (n) => {
     seen.push(n);
@@ -47,7 +47,7 @@ Deno.test("one that listens once hears once, also when it throws", () => {
   assertEquals([seen, reports, events.has("a")], [[1], ["a: x"], false]);
 });
 
-Deno.test("listeners may come and go while they are told", () => {
+Deno.test("Events.emit: a listener may add and remove listeners", () => {
   const { events, seen } = make();
   const remove = events.on("a", () => {
     seen.push("old");

@@ -109,6 +109,13 @@ export function canonicalPublicKey(pem: string): string {
  * `BEGIN EC PRIVATE KEY`; RSA from 2048 to 8192 bits, P-256 or Ed25519.
  *
  * @throws {KiteError} `configError`, which never quotes the key.
+ * @example
+ * ```ts
+ * import { generateKeyPair, importPrivateKey } from "@kite/kite/kontrol";
+ *
+ * const { privateKey } = await generateKeyPair("ES256");
+ * console.assert((await importPrivateKey(privateKey)).algorithm === "ES256");
+ * ```
  */
 export async function importPrivateKey(pem: string): Promise<PrivateKey> {
   const pkcs8 = readPkcs8(pem);

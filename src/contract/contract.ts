@@ -101,6 +101,14 @@ export function method<Args extends readonly unknown[], Result = void>(): Contra
 /**
  * Declares a method whose arguments are checked before its implementation runs.
  *
+ * @example
+ * ```ts
+ * import { method, type } from "@kite/kite";
+ *
+ * const square = method({ args: [type<number>()], result: type<number>() });
+ * console.assert(square.schemas?.args?.length === 1);
+ * ```
+ *
  * @param schemas the schemas of the arguments and of the result
  * @throws {KiteError} `configError` if both `result` and `items` are given, or a schema does not
  * follow Standard Schema

@@ -15,6 +15,7 @@ interface Documented {
 }
 
 interface Declaration extends Documented {
+  readonly kind: string;
   readonly declarationKind: string;
   readonly def?: {
     readonly properties?: readonly Documented[];
@@ -97,6 +98,17 @@ Deno.test("JSR: every symbol has a doc", () => {
     const { count, missing } = tally(module);
     assert(count > 0, entry);
     assertEquals(missing, [], entry);
+  }
+});
+
+Deno.test("every exported class and function has an example", () => {
+  for (const [entry, { symbols }] of modules) {
+    for (const { name, declarations } of symbols) {
+      const runnable = declarations.filter(({ kind }) => kind === "class" || kind === "function");
+      const tags = runnable.flatMap(({ jsDoc }) => jsDoc?.tags ?? []);
+      const isShown = tags.some(({ kind }) => kind === "example");
+      assert(runnable.length === 0 || isShown, `${entry}: ${name}`);
+    }
   }
 });
 

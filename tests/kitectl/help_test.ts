@@ -41,7 +41,7 @@ Deno.test("kitectl --help: lists all commands and the exit codes; each command h
   assertStringIncludes(none.stderr, "Usage: kitectl");
 });
 
-Deno.test("kitectl version: is that of the package", async () => {
+Deno.test("kitectl version: prints the version of the package", async () => {
   const { version } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
   assertEquals(VERSION, version);
   await using machine = await Machine.make();

@@ -97,7 +97,7 @@ Deno.test("kitectl up: an address that cannot be used leaves no Kontrol behind",
   assertEquals([...Deno.readDirSync(machine.folder)], []);
 });
 
-Deno.test("kitectl register: --force replaces a kite.key that is none; a refusal says whom to ask", async () => {
+Deno.test("kitectl register: --force replaces an invalid kite.key; a refusal says whom to ask", async () => {
   await using machine = await Machine.make();
   const port = String(freePort());
   await using up = await machine.start(["up", "--port", port], /^Ctrl-C stops it/);

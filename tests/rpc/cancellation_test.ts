@@ -123,7 +123,7 @@ Deno.test("a request has no deadline if its caller waits without limit", async (
 });
 
 for (const timeout of ["1000", -1, 0, null, true, [5], { valueOf: 5 }]) {
-  Deno.test(`a timeout of ${JSON.stringify(timeout)} is none`, () => {
+  Deno.test(`an invalid timeout in a request is ignored: ${JSON.stringify(timeout)}`, () => {
     const deadlines: unknown[] = [];
     const session = new PipeSession();
     const side = new Side(session, { serve: ({ deadline }) => void deadlines.push(deadline) });

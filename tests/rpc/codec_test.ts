@@ -29,7 +29,7 @@ Deno.test("writes a request as the Go kite reads it", () => {
   );
 });
 
-Deno.test("writes functions with paths from the message's arguments", () => {
+Deno.test("DnodeCodec: writes the paths of functions from the arguments of the message", () => {
   const args = [() => {}, { "k\n": () => {} }];
   const request = {
     method: "m",

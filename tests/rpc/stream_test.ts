@@ -527,7 +527,7 @@ Deno.test("the functions of a first credit are freed when no stream comes", asyn
   right.close();
 });
 
-Deno.test("a first credit that is none is ignored", async () => {
+Deno.test("an invalid first credit is ignored", async () => {
   const session = new PipeSession();
   const side = new Side(session, { serve: () => count(3) });
   for (const credit of ["", "1 2", "-1 2 3", "1 2 3 4", "x y z", "99999999999 1 2", "0 1 2"]) {

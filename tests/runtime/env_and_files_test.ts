@@ -44,7 +44,7 @@ Deno.test("env and files: without permissions, return defaults and prompt for no
   assertMatch(failure, /^configError: Cannot write \/nowhere\/kite\.key: .*--allow-write/);
 });
 
-Deno.test("the same works where there is no Deno", { ignore: lacks("node") }, async () => {
+Deno.test("env and files: work in Node as well", { ignore: lacks("node") }, async () => {
   const directory = await Deno.makeTempDir();
   try {
     const { code, stdout, stderr } = await runNode(

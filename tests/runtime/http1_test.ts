@@ -268,6 +268,34 @@ Deno.test("HttpConnection: streams arrive in pieces, and chunks are not used in 
   await server.close();
 });
 
+Deno.test("HttpConnection: sends the head with the first bytes, unless buffering is off", async () => {
+  const gate = Promise.withResolvers<void>();
+  const server = await start((request) => {
+    const headers = new Headers();
+    if (request.url.endsWith("/now")) headers.set("x-accel-buffering", "no");
+    const body = new ReadableStream<Uint8Array>({
+      async pull(controller) {
+        await gate.promise;
+        controller.enqueue(ENCODER.encode("body"));
+        controller.close();
+      },
+    });
+    return new Response(body, { headers });
+  });
+  const ask = async (path: string): Promise<string> => {
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    await connection.write(ENCODER.encode(`GET ${path} HTTP/1.1\r\n${CLOSE}\r\n`));
+    const buffer = new Uint8Array(1_000);
+    const count = await within(connection.read(buffer), "the first bytes");
+    return new TextDecoder().decode(buffer.subarray(0, count ?? 0));
+  };
+  const late = ask("/late");
+  assertMatch(await ask("/now"), /transfer-encoding: chunked\r\n[^]*\r\n\r\n$/);
+  gate.resolve();
+  assertMatch(await late, /content-length: 4\r\n[^]*\r\n\r\nbody$/);
+  await server.close();
+});
+
 Deno.test("HttpConnection: survives any bytes, and keeps serving", async () => {
   const server = await start(async (request) => {
     await request.text().catch(() => {});

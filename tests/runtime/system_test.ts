@@ -29,7 +29,7 @@ Deno.test({
   },
 });
 
-Deno.test("what may not be seen is nothing", async () => {
+Deno.test("systemInfo: leaves out what the permissions do not allow", async () => {
   const code = `import { systemInfo } from "${SYSTEM}";
     console.log(JSON.stringify(await systemInfo()));`;
   const { stdout } = await runDeno([], code);

@@ -33,7 +33,7 @@ Deno.test("prompt: reads one line and leaves the rest for the next question", as
   ]);
 });
 
-Deno.test("prompt: works the same in Node", { ignore: lacks("node") }, async () => {
+Deno.test("prompt: works in Node as well", { ignore: lacks("node") }, async () => {
   const code = `const [{ prompt, print }] = modules;
     const answers = [await prompt("1? "), await prompt("2? "), await print("end")];
     console.error(JSON.stringify(answers));`;

@@ -1,4 +1,4 @@
-/** Who is the authority of a kite, and how fast a change of that reaches open connections. */
+/** Which Kontrol a kite trusts, and when a change of that applies to open connections. */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { signKeyHandover } from "../../src/auth/handover.ts";
@@ -17,7 +17,7 @@ const [real, evil] = await Promise.all([
   createTestKeys({ kontrolUser: "kontrol" }),
 ]);
 
-/** A kite whose secret a token of its Kontrol opens. */
+/** A kite with a method that needs a token of its Kontrol. */
 function vaultKite(options: KiteOptions): Kite {
   const vault = new Kite("vault", "1.0.0", {
     ip: "127.0.0.1",
@@ -38,7 +38,7 @@ async function callerWith(url: string, keys: TestKeys, username: string): Promis
   return client;
 }
 
-/** A server that passes for Kontrol without having its keys. */
+/** A server that pretends to be Kontrol, without its keys. */
 function falseKontrol(register: object, key: () => unknown): Kite {
   const kontrol = new Kite("kontrol", "1.0.0", {
     ip: "127.0.0.1",
@@ -98,7 +98,7 @@ for (const [what, register, key] of IMPOSTORS) {
   }
 }
 
-Deno.test("getKey rejects a key that nothing vouches for, and says what to do", async () => {
+Deno.test("getKey: refuses a key without a valid handover, and says what to do", async () => {
   await using kontrol = falseKontrol({}, () => publicKey);
   const { url: kontrolUrl } = await kontrol.listen();
   await using vault = vaultKite({ kiteKey: await real.kiteKey("bob"), kontrolUrl });
@@ -107,7 +107,7 @@ Deno.test("getKey rejects a key that nothing vouches for, and says what to do", 
   assertMatch(error.message, /^Cannot trust the new key from Kontrol: .* requireKeyHandover/);
 });
 
-Deno.test("a kite takes over the keys of a Kontrol that hands them over, several times in a row", async () => {
+Deno.test("a kite trusts the new keys of a Kontrol that hands them over, several times in a row", async () => {
   const storage = new MemoryStorage();
   await using kontrol = await startTestKontrol({ storage, keyPairsTimeToLive: 0 });
   const { keys } = kontrol.kontrol;
@@ -125,7 +125,7 @@ Deno.test("a kite takes over the keys of a Kontrol that hands them over, several
   }
 });
 
-Deno.test("removing or replacing an authenticator reaches open connections", async () => {
+Deno.test("removeAuthenticator and addAuthenticator apply to open connections", async () => {
   const changes: readonly (readonly [string, (kite: Kite) => unknown, string])[] = [
     ["removed", (kite) => kite.removeAuthenticator("token"), "Unknown authentication type: token"],
     ["replaced", (kite) =>
@@ -154,7 +154,7 @@ Deno.test("removing or replacing an authenticator reaches open connections", asy
   }
 });
 
-Deno.test("an authenticator that is removed during its own check lets nobody in", async () => {
+Deno.test("an authenticator that is removed during its own check authenticates nobody", async () => {
   await using vault = vaultKite({ kiteKey: "" });
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<string>();
@@ -173,7 +173,7 @@ Deno.test("an authenticator that is removed during its own check lets nobody in"
   await assertRejects(() => call, KiteError, "Unknown authentication type: badge");
 });
 
-Deno.test("a token's signature counts on open connections no longer than keyOverlap", async () => {
+Deno.test("keyOverlap: then a token signed with the former key no longer authenticates, on open connections either", async () => {
   const keyOverlap = 500;
   const storage = new MemoryStorage();
   await using kontrol = await startTestKontrol({ storage, keyPairsTimeToLive: 0 });

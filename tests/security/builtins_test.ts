@@ -41,7 +41,7 @@ Deno.test("the built-ins that reach the terminal or the network are refused unle
     }
   }));
 
-Deno.test("a permission may look at the request", () =>
+Deno.test("a built-in's permission may depend on the request", () =>
   between(async (client) => {
     // What the permission lets through is refused by the method itself: nothing is printed.
     assertEquals(
@@ -173,7 +173,7 @@ Deno.test("signalling messages pass between two kites, each under its own id", (
     assertEquals(await failure(send(a, offer)), "genericError: dst not registered");
   }, { webrtc: true }));
 
-Deno.test("signalling is not there unless it is enabled", () =>
+Deno.test("kite.handleWebRTC does not exist unless it is enabled", () =>
   between(async (client) => {
     assertEquals(
       await failure(client.tell("kite.handleWebRTC", { type: "OFFER", dst: "x" })),

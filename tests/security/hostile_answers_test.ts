@@ -116,7 +116,7 @@ Deno.test("frames that are no SockJS end the session, and its calls with it", as
   }
 });
 
-Deno.test("frames that say little are passed over", async () => {
+Deno.test("frames without messages are ignored", async () => {
   const odd = ["h", "hhhh", "o", "a[]", 'm"null"', 'a["",""]', 'a["{bad"]'];
   await using server = new ScriptedServer((connection, text) => {
     for (const frame of odd) connection.sendFrame(frame);
@@ -155,7 +155,7 @@ Deno.test("a server that never answers costs no more than the timeout", async ()
   assertEquals(client.load, { pending: 0, callbacks: 0, running: 0, streams: 0, waiting: 0 });
 });
 
-Deno.test("answers to calls that have ended are passed over", async () => {
+Deno.test("answers to calls that have ended are ignored", async () => {
   const late: (() => void)[] = [];
   await using server = new ScriptedServer((connection, text) => {
     const { method } = JSON.parse(text);

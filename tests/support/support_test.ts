@@ -12,7 +12,7 @@ async function isRunning(pid: number): Promise<boolean> {
   return success;
 }
 
-Deno.test("support: a process is heard, written to, and gone after its scope", async () => {
+Deno.test("TestProcess: reads lines, writes lines, and stops the process at the end of its scope", async () => {
   const heard: string[] = [];
   let pid = 0;
   {
@@ -35,7 +35,7 @@ Deno.test("support: a process is heard, written to, and gone after its scope", a
   assertEquals(heard[0], "stdout ready");
 });
 
-Deno.test("support: a process that will not end is killed", async () => {
+Deno.test("TestProcess.stop: kills a process that does not end", async () => {
   const process = await TestProcess.start({
     ...deno(`
       Deno.addSignalListener("SIGTERM", () => {});

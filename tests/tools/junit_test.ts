@@ -27,7 +27,7 @@ Deno.test("junit: counts what a real run reports, whatever stands in its texts",
   assertEquals(count(report), { passed: 4, failed: 1, skipped: 1 });
 });
 
-Deno.test("junit: no report counts nothing", () => {
+Deno.test("count: a report without tests has counts of 0", () => {
   assertEquals(count(""), { passed: 0, failed: 0, skipped: 0 });
 });
 

@@ -115,7 +115,7 @@ Deno.test("findCycle: returns the files of a cycle in order", () => {
   assertEquals(findCycle(round), ["b", "d", "b"]);
 });
 
-Deno.test("graphOf: holds every published file with its imports", async () => {
+Deno.test("graphOf: returns every published file with its imports", async () => {
   const files = publishedFiles();
   const graph = await graphOf(files);
   for (const file of files) assert(graph.has(file), file);

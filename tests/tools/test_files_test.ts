@@ -37,7 +37,7 @@ Deno.test("partsOf: names the programs that tests need, and no others", async ()
   assert(interop.includes("go") && interop.includes("node"), interop.join());
 });
 
-Deno.test("runsInParallel: not what changes the process, or says that it cannot", async () => {
+Deno.test("runsInParallel: is false for tests that change the process, or are marked as serial", async () => {
   const sources: [source: string, parallel: boolean][] = [
     ["Deno.test('a', () => {});", true],
     ["const value = Deno.env.get('A');", true],

@@ -18,7 +18,7 @@ export async function openStreamSocket(
   handler: SocketHandler,
 ): Promise<MessageSocket> {
   const { signal } = options;
-  const handshake = await Handshake.create(url, options.headers);
+  const handshake = new Handshake(url, options.headers);
   const opened = Promise.withResolvers<MessageSocket>();
   let socket: FramedSocket | undefined;
   let failure: string | undefined;

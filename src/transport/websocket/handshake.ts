@@ -1,3 +1,4 @@
+import { sha1Base64 } from "../../runtime/sha1.ts";
 import { displayUrl } from "../url.ts";
 
 /** The suffix that is appended to the key before hashing (RFC 6455 4.1). */
@@ -13,15 +14,8 @@ export class Handshake {
   #head = "";
   #status: number | undefined;
 
-  private constructor(request: string, accept: string, url: URL) {
-    this.request = request;
-    this.#accept = accept;
-    this.#url = url;
-  }
-
-  static async create(url: URL, headers: Headers): Promise<Handshake> {
+  constructor(url: URL, headers: Headers) {
     const key = base64(crypto.getRandomValues(new Uint8Array(16)));
-    const digest = await crypto.subtle.digest("SHA-1", latin1Bytes(key + ACCEPT_SUFFIX));
     const all = new Headers(headers); // rejects line breaks in names and values
     all.delete("host");
     all.set("upgrade", "websocket");
@@ -32,7 +26,9 @@ export class Handshake {
     all.delete("sec-websocket-protocol");
     let request = `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\n`;
     for (const [name, value] of all) request += `${titleCase(name)}: ${value}\r\n`;
-    return new Handshake(request + "\r\n", base64(new Uint8Array(digest)), url);
+    this.request = request + "\r\n";
+    this.#accept = sha1Base64(key + ACCEPT_SUFFIX);
+    this.#url = url;
   }
 
   /** The HTTP status of the answer; undefined until it has been received. */

@@ -41,7 +41,8 @@ for (const transport of ["xhr", "xhr_streaming"]) {
     const url = server.session();
     await post(url + "/xhr");
     {
-      await using _stream = await Stream.open("POST", `${url}/${transport}`);
+      await using _stream = Stream.start("POST", `${url}/${transport}`);
+      await eventually(() => server.responses === 2);
       assertEquals(recorder.ends, []);
     }
     await eventually(() => recorder.ends.length > 0, { what: "onClose" });

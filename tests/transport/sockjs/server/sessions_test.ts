@@ -55,7 +55,8 @@ Deno.test("protocol: a second receiver is refused with code 2010", async () => {
   await using server = new TestServer();
   const url = server.session();
   await post(url + "/xhr");
-  await using first = await Stream.open("POST", url + "/xhr");
+  await using first = Stream.start("POST", url + "/xhr");
+  await eventually(() => server.responses === 2);
   assertAnswer(await post(url + "/xhr"), 200, 'c[2010,"Another connection still open"]\n');
   await post(url + "/xhr_send", '["still here"]');
   await first.expect('a["still here"]\n');

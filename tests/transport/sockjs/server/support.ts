@@ -25,6 +25,8 @@ export class TestServer implements AsyncDisposable {
   readonly sockjs: SockJsServer;
   readonly sessions: Session[] = [];
   readonly errors: unknown[] = [];
+  /** The number of requests that have a response, which may not be sent yet. */
+  responses = 0;
   readonly port: number;
   readonly url: string;
   readonly #closeHttp: () => Promise<void>;
@@ -50,7 +52,11 @@ export class TestServer implements AsyncDisposable {
       this.port = server.addr.port;
       this.#closeHttp = () => server.shutdown();
     } else {
-      const handler: ServeHandler = (request, peer) => this.sockjs.fetch(request, peer);
+      const handler: ServeHandler = async (request, peer) => {
+        const response = await this.sockjs.fetch(request, peer);
+        this.responses++;
+        return response;
+      };
       const server = new DenoServer(Deno.listen(address), undefined, handler, {
         ...address,
         idleTimeout: WAIT_MS,
@@ -153,22 +159,38 @@ export async function assertPreflight(url: string, methods: readonly string[]): 
 
 /** A response read as it comes. Its disposal breaks the connection, if it is still there. */
 export class Stream implements AsyncDisposable {
-  readonly response: Response;
+  #response: Response | undefined;
   readonly #aborter: AbortController;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  readonly #reader: Promise<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>>;
   readonly #decoder = new TextDecoder();
   #text = "";
   #done = false;
 
-  private constructor(response: Response, aborter: AbortController) {
+  private constructor(response: Promise<Response>, aborter: AbortController) {
     this.#aborter = aborter;
-    this.response = response;
-    this.#reader = (response.body ?? new Blob([]).stream()).getReader();
+    this.#reader = response.then((response) => {
+      this.#response = response;
+      return (response.body ?? new Blob([]).stream()).getReader();
+    });
+    this.#reader.catch(() => {}); // it is awaited where the stream is read
   }
 
-  static async open(method: string, url: string, headers: HeadersInit = {}): Promise<Stream> {
+  /** Sends the request. A server may answer a poll only when there is a frame. */
+  static start(method: string, url: string, headers: HeadersInit = {}): Stream {
     const aborter = new AbortController();
-    return new Stream(await fetch(url, { method, headers, signal: aborter.signal }), aborter);
+    return new Stream(fetch(url, { method, headers, signal: aborter.signal }), aborter);
+  }
+
+  /** Sends the request, and waits for the head of the response. */
+  static async open(method: string, url: string, headers: HeadersInit = {}): Promise<Stream> {
+    const stream = Stream.start(method, url, headers);
+    await stream.#reader;
+    return stream;
+  }
+
+  get response(): Response {
+    if (this.#response === undefined) throw new Error("there is no response yet");
+    return this.#response;
   }
 
   /** Asserts that `text` is what comes next. */
@@ -195,10 +217,12 @@ export class Stream implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#aborter.abort();
-    await this.#reader.closed.catch((error) => assertEquals(error.name, "AbortError"));
+    await this.#reader.then((reader) => reader.closed)
+      .catch((error) => assertEquals(error.name, "AbortError"));
   }
 
   async #more(): Promise<void> {
+    const reader = await this.#reader;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
@@ -207,7 +231,7 @@ export class Stream implements AsyncDisposable {
       );
     });
     try {
-      const { done, value } = await Promise.race([this.#reader.read(), late]);
+      const { done, value } = await Promise.race([reader.read(), late]);
       if (done) this.#done = true;
       else this.#text += this.#decoder.decode(value, { stream: true });
     } finally {
