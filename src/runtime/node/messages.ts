@@ -53,7 +53,7 @@ function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer
 export function refusalOf(
   { method = "", httpVersion, headers }: IncomingMessage,
 ): readonly [status: number, reason: string] | undefined {
-  if (/^TRAC[EK]$/.test(method)) return [501, "unsupported method"];
+  if (method === "TRACE") return [501, "unsupported method"];
   if (httpVersion !== "1.1" && httpVersion !== "1.0") {
     return [505, "only HTTP/1.0 and HTTP/1.1 are supported"];
   }
