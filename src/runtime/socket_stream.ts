@@ -14,7 +14,10 @@ export class SocketStream implements ByteStream {
     this.handler = handler;
     this.#remoteAddress = remoteAddress;
     socket.on("data", (bytes: Uint8Array<ArrayBuffer>) => this.handler.onData(bytes));
-    socket.once("end", () => this.handler.onPeerEnd?.());
+    socket.once("end", () => {
+      if (this.handler.onPeerEnd === undefined) socket.destroy();
+      else this.handler.onPeerEnd();
+    });
     socket.once("close", () => this.handler.onEnd());
   }
 

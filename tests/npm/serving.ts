@@ -122,6 +122,25 @@ export async function checkConnections(project: Project, runtime: Runtime): Prom
   const other =
     "GET /kite HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: Upgrade, close\r\n\r\n";
   assertStringIncludes(await send(other), "Welcome to SockJS!");
+  if (runtime.name !== "Bun") await checkStrictly(send);
+}
+
+/** Checks requests that Node parses, and that are nevertheless refused or must wait. */
+async function checkStrictly(send: (text: string) => Promise<string>): Promise<void> {
+  const upgrade = (version: string, more = "") =>
+    `GET /kite/websocket HTTP/${version}\r\nHost: a\r\nConnection: Upgrade\r\n` +
+    `Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +
+    `Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n${more}\r\n`;
+  const get = "GET /kite HTTP/1.1\r\nHost: a\r\n\r\n";
+  assertMatch(await send(upgrade("1.1", "Content-Length: 4\r\n") + "body"), /^HTTP\/1\.1 400 /);
+  assertMatch(await send(upgrade("1.0")), /^HTTP\/1\.1 400 /);
+  assertMatch(await send("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n"), /^HTTP\/1\.1 501 /);
+  assertMatch(await send("GET /kite\r\n\r\n"), /^HTTP\/1\.1 505 /);
+  const poll = "POST /kite/0/strict/xhr HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+  assertEquals((await send(poll + poll + upgrade("1.1"))).includes("HTTP/1.1 101 "), false);
+  const last = get.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+  const answers = await send(get.repeat(300) + last);
+  assertEquals(answers.split("Welcome to SockJS!").length - 1, 301);
 }
 
 /** Checks that a message beyond the limit ends its connection and not the server. */

@@ -16,9 +16,57 @@ export function requestOf(
   if (!hasBody || method === "GET" || method === "HEAD") {
     return new Request(url, { method, headers });
   }
-  const { Readable } = builtinModule("node:stream");
-  const body = Readable.toWeb(message) as ReadableStream<Uint8Array<ArrayBuffer>>;
+  const body = bodyOf(message);
   return new Request(url, { method, headers, body, duplex: "half" } as RequestInit);
+}
+
+/** The body of a message. Unlike with `Readable.toWeb`, many small chunks are read as one. */
+function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let wake: () => void = () => {};
+  let error: Error | undefined;
+  for (const event of ["readable", "end", "close"]) message.on(event, () => wake());
+  message.on("error", (cause: Error) => {
+    error = cause;
+    wake();
+  });
+  return new ReadableStream({
+    pull: async (controller) => {
+      for (;;) {
+        const bytes = message.read() as Uint8Array | null;
+        if (bytes !== null) return controller.enqueue(new Uint8Array(bytes));
+        if (message.readableEnded) return controller.close();
+        if (message.destroyed) throw error ?? new Error("The body of the request is incomplete");
+        await new Promise<void>((resolve) => wake = resolve);
+      }
+    },
+    cancel: () => {
+      wake();
+      message.resume(); // what still arrives is discarded
+    },
+  }, { highWaterMark: 0 });
+}
+
+/**
+ * Returns why a request must not be handled, though Node has parsed it: other servers, or a web
+ * `Request`, would not accept it.
+ */
+export function refusalOf(
+  { method = "", httpVersion, headers }: IncomingMessage,
+): readonly [status: number, reason: string] | undefined {
+  if (method === "TRACE") return [501, "unsupported method"];
+  if (httpVersion !== "1.1" && httpVersion !== "1.0") {
+    return [505, "only HTTP/1.0 and HTTP/1.1 are supported"];
+  }
+  return httpVersion === "1.0" && headers["transfer-encoding"] !== undefined
+    ? [400, "ambiguous length of the body"]
+    : undefined;
+}
+
+/** True if another protocol can take over the connection after the head of the request. */
+export function canBeTaken({ method, httpVersion, headers }: IncomingMessage): boolean {
+  const length = headers["content-length"];
+  const hasBody = headers["transfer-encoding"] !== undefined || Number(length ?? 0) !== 0;
+  return method === "GET" && httpVersion === "1.1" && !hasBody;
 }
 
 /**
@@ -30,6 +78,11 @@ export async function writeResponse(response: Response, message: ServerResponse)
   for (const [name, value] of response.headers) headers.push(name, value);
   message.writeHead(response.status, response.statusText, headers);
   const reader = response.body?.getReader();
+  const { status } = response;
+  if (message.req.method === "HEAD" || status === 204 || status === 304) {
+    message.end();
+    return await cancel(reader);
+  }
   if (reader === undefined) return void message.end();
   if (message.destroyed) return await cancel(reader);
   const onClose = (): void => {
@@ -55,9 +108,9 @@ export async function writeResponse(response: Response, message: ServerResponse)
   }
 }
 
-async function cancel(reader: ReadableStreamDefaultReader): Promise<void> {
+async function cancel(reader: ReadableStreamDefaultReader | undefined): Promise<void> {
   try {
-    await reader.cancel();
+    await reader?.cancel();
   } catch {
     // The body failed; nobody waits for it any more.
   }

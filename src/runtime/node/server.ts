@@ -8,15 +8,21 @@ import {
   type ListenOptions,
   type RunningServer,
   type ServeHandler,
+  type TakenOver,
 } from "../serving.ts";
 import { Timer } from "../timer.ts";
 import { SocketStream } from "../socket_stream.ts";
-import { requestOf, writeResponse } from "./messages.ts";
+import { canBeTaken, refusalOf, requestOf, writeResponse } from "./messages.ts";
 import { NodePeer } from "./peer.ts";
 
 const DEFAULT_DEADLINE = 5_000;
 /** How often slow requests are looked for, at most, milliseconds. */
 const LONGEST_CHECK = 5_000;
+/**
+ * Requests that may wait on one connection. Node parses all that arrive in 64 KiB, and reads on while
+ * the body of a former one is read.
+ */
+const MOST_WAITING = 4_096;
 
 /**
  * Serves with `node:http`, which closes connections that are slow to send a request's head. What
@@ -32,6 +38,8 @@ export class NodeServer implements RunningServer {
   readonly #sockets = new Set<Socket>();
   /** The requests that run on each HTTP connection; connections without one are in order of time. */
   readonly #running = new Map<Duplex, number>();
+  /** The requests that have arrived before the former one was answered. */
+  readonly #waiting = new Map<Duplex, (() => void)[]>();
   #closing: Promise<void> | undefined;
 
   private constructor(server: Server, handler: ServeHandler, options: ListenOptions) {
@@ -116,7 +124,10 @@ export class NodeServer implements RunningServer {
     if (this.#running.size >= this.#options.connections) this.#makeRoom();
     if (this.#running.size >= this.#options.connections) return void socket.destroy();
     this.#running.set(socket, 0);
-    socket.once("close", () => this.#running.delete(socket));
+    socket.once("close", () => {
+      this.#running.delete(socket);
+      this.#waiting.delete(socket);
+    });
   };
 
   /** Closes the connection that has been without a request for the longest time. */
@@ -128,13 +139,40 @@ export class NodeServer implements RunningServer {
     }
   }
 
-  #begin(socket: Duplex): void {
-    this.#running.set(socket, (this.#running.get(socket) ?? 0) + 1);
+  /** Returns the number of requests that run or wait on the connection. */
+  #begin(socket: Duplex): number {
+    const count = (this.#running.get(socket) ?? 0) + 1;
+    this.#running.set(socket, count);
+    return count;
+  }
+
+  /** Waits until the former requests of a connection are answered, without reading further ones. */
+  #turn(socket: Duplex): Promise<void> {
+    const waiting = this.#waiting.get(socket) ?? [];
+    this.#waiting.set(socket, waiting);
+    socket.pause();
+    if (waiting.length >= MOST_WAITING) socket.destroy();
+    return new Promise((resolve) => void waiting.push(resolve));
+  }
+
+  #wakeNext(socket: Duplex): void {
+    const waiting = this.#waiting.get(socket);
+    const next = waiting?.shift();
+    if (waiting?.length === 0) {
+      this.#waiting.delete(socket);
+      socket.resume();
+    } else if (waiting !== undefined) {
+      // Node resumes in the ticks after each answer, which run before this.
+      queueMicrotask(() => void (this.#waiting.has(socket) && socket.pause()));
+    }
+    // Not at once, since other connections need their turn.
+    if (next !== undefined) builtinModule("node:timers").setImmediate(next);
   }
 
   #end(socket: Duplex): void {
     const count = this.#running.get(socket);
     if (count === undefined) return;
+    this.#wakeNext(socket);
     this.#running.delete(socket); // it goes to the end of the line
     this.#running.set(socket, count - 1);
     if (this.#closing !== undefined && count === 1) endSocket(socket);
@@ -142,8 +180,8 @@ export class NodeServer implements RunningServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
-    this.#begin(socket);
     response.once("close", () => this.#end(socket));
+    if (this.#begin(socket) > 1) await this.#turn(socket);
     const peer = new NodePeer(request, response);
     await writeResponse(await this.#handle(request, peer, true), response);
   }
@@ -153,14 +191,16 @@ export class NodeServer implements RunningServer {
     socket: Socket,
     early: Uint8Array<ArrayBuffer>,
   ): Promise<void> {
-    this.#begin(socket);
     socket.on("error", () => socket.destroy());
+    // The answer to a former request would arrive among the frames.
+    if (this.#begin(socket) > 1) return void socket.destroy();
     const { ServerResponse } = builtinModule("node:http");
     const response = new ServerResponse(request);
-    const peer = new NodePeer(request, response, () => {
+    const takeOver = (): TakenOver => {
       this.#running.delete(socket);
       return { stream: new SocketStream(socket, NOBODY), early };
-    });
+    };
+    const peer = new NodePeer(request, response, canBeTaken(request) ? takeOver : undefined);
     const answer = await this.#handle(request, peer, false);
     if (peer.isTakenOver || socket.destroyed) return;
     response.assignSocket(socket);
@@ -171,9 +211,11 @@ export class NodeServer implements RunningServer {
 
   async #handle(request: IncomingMessage, peer: NodePeer, hasBody: boolean): Promise<Response> {
     try {
+      const reason = refusalOf(request);
+      if (reason !== undefined) return refused(reason);
       const isSecure = this.#options.tls !== undefined;
       const web = requestOf(request, isSecure, hasBody);
-      if (web === undefined) return new Response("unsupported request target\n", { status: 400 });
+      if (web === undefined) return refused([400, "unsupported request target"]);
       return checkResponse(await this.#handler(web, peer));
     } catch (error) {
       this.#options.onError(error);
@@ -187,4 +229,9 @@ const NOBODY = { onData: () => {}, onEnd: () => {} };
 /** Ends a connection once everything is written. */
 function endSocket(socket: Duplex): void {
   (socket as Socket).destroySoon();
+}
+
+/** Refuses a request, and what follows on its connection. */
+function refused([status, reason]: readonly [status: number, reason: string]): Response {
+  return new Response(`${reason}\n`, { status, headers: { connection: "close" } });
 }
