@@ -62,7 +62,12 @@ export class DenoServer implements RunningServer {
   ) {
     const { onError, tls } = options;
     this.#secure = secure;
-    this.#http = { handler, onError, isSecure: tls !== undefined };
+    this.#http = {
+      handler,
+      onError,
+      isSecure: tls !== undefined,
+      stallTimeout: options.idleTimeout,
+    };
     this.hostname = listener.addr.hostname;
     this.port = listener.addr.port;
     this.#listener = listener;
@@ -212,7 +217,14 @@ export class DenoServer implements RunningServer {
     for (const connection of this.#idle) {
       const left = connection.idleSince + this.#idleTimeout - now;
       if (left > 0) return this.#armSweeper(left);
-      connection.close();
+      if (connection.hasProgressed()) {
+        // It still receives its response. Connections are in the order in which they became idle.
+        connection.idleSince = now;
+        this.#idle.delete(connection);
+        this.#idle.add(connection);
+      } else {
+        connection.close();
+      }
     }
   };
 

@@ -11,7 +11,7 @@ import {
   type RequestHead,
 } from "./head.ts";
 import { IncomingBody } from "./incoming_body.ts";
-import { HIGH_WATER, type ResponseStream, writeResponse } from "./response.ts";
+import { drained, HIGH_WATER, type ResponseStream, writeResponse } from "./response.ts";
 
 /** A stream whose reading can be paused, and whose listener can be replaced. */
 export interface ServerStream extends ResponseStream {
@@ -26,6 +26,8 @@ export interface HttpOptions {
   /** Called with errors that the handler throws. The request is answered with status 500. */
   readonly onError: (error: unknown) => void;
   readonly isSecure: boolean;
+  /** Milliseconds after which a peer that reads nothing of a response is disconnected. */
+  readonly stallTimeout: number;
 }
 
 /** The events of an {@linkcode HttpConnection}. */
@@ -92,6 +94,7 @@ export class HttpConnection implements ByteStreamHandler {
   }
 
   onEnd(): void {
+    this.#hasPeerEnded = true;
     this.#linger?.clear();
     clearTimeout(this.#turn);
     this.#body?.fail();
@@ -194,7 +197,7 @@ export class HttpConnection implements ByteStreamHandler {
   /** Returns false if the connection cannot be used any more. */
   async #write(response: Response, peer: HttpPeer): Promise<boolean> {
     try {
-      return await writeResponse(response, this.#stream, peer);
+      return await writeResponse(response, this.#stream, peer, this.#options.stallTimeout);
     } catch (error) {
       this.#options.onError(error);
       this.#stream.destroy();
@@ -221,7 +224,8 @@ export class HttpConnection implements ByteStreamHandler {
     if (this.#peer !== undefined) return this.#stream.destroy();
     this.#isLast = true;
     const response = new Response(text, { status });
-    void writeResponse(response, this.#stream, LAST).then(() => this.#finish());
+    const { stallTimeout } = this.#options;
+    void writeResponse(response, this.#stream, LAST, stallTimeout).then(() => this.#finish());
   }
 
   /** Closes the connection so that the peer receives the last response. */
@@ -233,12 +237,17 @@ export class HttpConnection implements ByteStreamHandler {
     // Closing before the peer has sent everything would reset the connection, and the response with it.
     this.#stream.end();
     this.#stream.resume();
-    if (this.#hasPeerEnded) this.#closeWhenWritten();
-    else this.#linger = new Timer(() => this.#stream.destroy(), LINGER);
+    this.#closeWhenWritten();
   }
 
+  /** Closes the connection once the last response is written, and the peer has had time to close. */
   #closeWhenWritten(): void {
-    void this.#stream.drained().then(() => this.#stream.destroy());
+    const stream = this.#stream;
+    const written = (): void => {
+      if (this.#hasPeerEnded) stream.destroy();
+      else this.#linger ??= new Timer(() => stream.destroy(), LINGER);
+    };
+    drained(stream, this.#options.stallTimeout).then(written, () => stream.destroy());
   }
 }
 

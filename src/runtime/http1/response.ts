@@ -1,4 +1,5 @@
 import type { ByteStream } from "../byte_stream.ts";
+import { Timer } from "../timer.ts";
 
 /** A stream that tells when it has written everything. */
 export interface ResponseStream extends ByteStream {
@@ -71,15 +72,17 @@ const encoder = new TextEncoder();
 type Part = ReadableStreamReadResult<Uint8Array>;
 
 /**
- * Writes a response. A peer that reads slowly makes the body wait; if it leaves, the body is
- * cancelled.
+ * Writes a response. A peer that reads slowly makes the body wait; if it leaves, or reads nothing for
+ * too long, the body is cancelled.
  *
+ * @param stallTimeout milliseconds after which a peer that reads nothing is disconnected
  * @returns false if the connection cannot be used for further requests
  */
 export async function writeResponse(
   response: Response,
   out: ResponseStream,
   request: ResponseTo,
+  stallTimeout: number,
 ): Promise<boolean> {
   const { status } = response;
   const reader = response.body?.getReader();
@@ -94,7 +97,8 @@ export async function writeResponse(
     return request.keepsAlive;
   }
   const first = reader.read();
-  if (mustStream(response)) return await stream(response, reader, first, out, request);
+  const rest = { reader, out, request, stallTimeout };
+  if (mustStream(response)) return await stream(response, rest, first);
   const known = await settled(first) ?? await firstOf(first, reader, request);
   if (known === undefined) {
     out.destroy();
@@ -106,7 +110,7 @@ export async function writeResponse(
     out.write(joined(headOf(response, request, lengthLine(body.length)), body));
     return request.keepsAlive;
   }
-  return await stream(response, reader, second, out, request, bytesOf(known.value));
+  return await stream(response, rest, second, bytesOf(known.value));
 }
 
 /**
@@ -139,13 +143,19 @@ function mustStream(response: Response): boolean {
   return response.headers.get(BUFFERING) === "no";
 }
 
+/** What it takes to write a body of unknown length. */
+interface Streaming {
+  readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly out: ResponseStream;
+  readonly request: ResponseTo;
+  readonly stallTimeout: number;
+}
+
 /** Writes a body of unknown length. */
 async function stream(
   response: Response,
-  reader: ReadableStreamDefaultReader<Uint8Array>,
+  { reader, out, request, stallTimeout }: Streaming,
   pending: Promise<Part>,
-  out: ResponseStream,
-  request: ResponseTo,
   first: Uint8Array = EMPTY,
 ): Promise<boolean> {
   const isChunked = !request.isHttp10;
@@ -163,15 +173,33 @@ async function stream(
     for (let next = await pending; !next.done; next = await reader.read()) {
       const part = bytesOf(next.value);
       if (part.length > 0) out.write(framed(part));
-      if (out.bufferedAmount > HIGH_WATER) await out.drained();
+      if (out.bufferedAmount > HIGH_WATER) await drained(out, stallTimeout);
     }
     if (isGone) throw new Error("the peer has left");
   } catch {
     out.destroy(); // the body failed; a complete answer would be wrong
+    await cancel(reader);
     return false;
   }
   if (isChunked) out.write(encoder.encode("0\r\n\r\n"));
   return keepsAlive;
+}
+
+/**
+ * Waits until everything is written.
+ *
+ * @throws {Error} if the peer reads nothing for `timeout` milliseconds
+ */
+export async function drained(out: ResponseStream, timeout: number): Promise<void> {
+  for (;;) {
+    const before = out.bufferedAmount;
+    const late = Promise.withResolvers<true>();
+    const timer = new Timer(() => late.resolve(true), timeout);
+    const isLate = await Promise.race([out.drained(), late.promise]);
+    timer.clear();
+    if (isLate !== true) return;
+    if (out.bufferedAmount >= before) throw new Error("the peer does not read");
+  }
 }
 
 /** Returns the result of a read that resolves within a few microtasks. */
