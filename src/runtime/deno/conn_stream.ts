@@ -22,6 +22,15 @@ function nextBuffer(buffer: Uint8Array<ArrayBuffer>, count: number): Uint8Array<
   return length > SMALL_BUFFER && count < length / 16 ? new Uint8Array(SMALL_BUFFER) : buffer;
 }
 
+/**
+ * Gives other connections their turn. Deno returns from reads and writes that need not wait without
+ * asking the system for the events of others; it asks while it waits for another thread. A timer would
+ * do as well, but takes a millisecond.
+ */
+async function letOthersRun(): Promise<void> {
+  await crypto.subtle.digest("SHA-1", EMPTY);
+}
+
 /** A stream over one of Deno's connections. */
 export class ConnStream implements ByteStream {
   /** The listener of the stream, which may change at any time. */
@@ -37,8 +46,6 @@ export class ConnStream implements ByteStream {
   /** Set while reading is paused; calling it continues to read. */
   #continue: (() => void) | undefined;
   #isPaused = false;
-  /** Set while others have their turn; calling it ends that. */
-  #endTurn: (() => void) | undefined;
   /** Those who wait for `drained`. */
   #whenDrained: (() => void) | undefined;
 
@@ -115,7 +122,6 @@ export class ConnStream implements ByteStream {
       // It has failed already.
     }
     this.#continue?.();
-    this.#endTurn?.();
     this.#whenDrained?.();
   }
 
@@ -135,7 +141,7 @@ export class ConnStream implements ByteStream {
       const isMuch = count !== null && count >= SMALL_BUFFER;
       if (isMuch && performance.now() - ended > SAME_TURN) began = performance.now();
       if (!this.#deliver(buffer, count)) break;
-      if (isMuch && (ended = performance.now()) - began > SLICE) await this.#yield();
+      if (isMuch && (ended = performance.now()) - began > SLICE) await letOthersRun();
       while (this.#isPaused || count === null) {
         await this.#pausing();
         if (this.#isClosed) break;
@@ -144,19 +150,6 @@ export class ConnStream implements ByteStream {
     }
     this.destroy();
     this.handler.onEnd();
-  }
-
-  /**
-   * Gives other connections their turn. Deno returns from reads and writes that need not wait without
-   * asking the system for the events of others.
-   */
-  async #yield(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, 0);
-    this.#endTurn = resolve;
-    await promise;
-    clearTimeout(timer);
-    this.#endTurn = undefined;
   }
 
   /** Returns false if the connection must be closed. */
