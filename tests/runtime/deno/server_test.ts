@@ -47,15 +47,17 @@ Deno.test("ConnStream: a peer that never stops sending leaves others their turn"
     close: () => void (isClosed = true),
   } as unknown as Deno.TcpConn;
   const stream = new ConnStream(endless, () => {});
+  const ended = Promise.withResolvers<void>();
   let reads = 0;
   stream.handler = {
     onData: () => {
       if (++reads > 1_000_000) stream.destroy(); // or the test would never end
     },
-    onEnd: () => {},
+    onEnd: ended.resolve,
   };
   stream.start();
   await new Promise((resolve) => setTimeout(resolve, 0));
   assertEquals(isClosed, false);
   stream.destroy();
+  await ended.promise;
 });
