@@ -1,3 +1,5 @@
+import { joinBytes } from "../runtime/bytes.ts";
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -15,12 +17,7 @@ class Body {
   get bytes(): Uint8Array<ArrayBuffer> {
     const pieces = this.#pieces;
     if (pieces.length === 1) return pieces[0]!;
-    const joined = new Uint8Array(this.byteLength);
-    let at = 0;
-    for (const piece of pieces) {
-      joined.set(piece, at);
-      at += piece.length;
-    }
+    const joined = joinBytes(pieces);
     this.#pieces = [joined];
     return joined;
   }

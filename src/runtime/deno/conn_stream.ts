@@ -1,3 +1,4 @@
+import { joinBytes } from "../bytes.ts";
 import { type ByteStream, type ByteStreamHandler, formatAddress } from "../byte_stream.ts";
 
 /** Bytes of the read buffer of a connection that receives little. Idle connections keep theirs. */
@@ -209,13 +210,7 @@ export class ConnStream implements ByteStream {
     }
     this.#queue = queue.slice(count);
     if (count === 1) return queue[0]!;
-    const joined = new Uint8Array(size);
-    let at = 0;
-    for (let i = 0; i < count; i++) {
-      joined.set(queue[i]!, at);
-      at += queue[i]!.length;
-    }
-    return joined;
+    return joinBytes(queue.slice(0, count));
   }
 
   async #closeWrite(): Promise<void> {

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { withoutBlanks } from "../http1/head.ts";
 import { BadMessage } from "./input.ts";
 import { Recent } from "./recent.ts";
 
@@ -179,7 +180,7 @@ function parseHead(text: string): { line: string; rawHeaders: string[]; fields: 
   const fields: Fields = {};
   for (const each of lines) {
     const name = nameOf(each);
-    const value = trimmed(each.slice(name.length + 1));
+    const value = withoutBlanks(each.slice(name.length + 1));
     rawHeaders.push(name, value);
     const key = name.toLowerCase();
     if (!FIELDS.has(key)) continue;
@@ -212,19 +213,6 @@ export function checkTrailer(line: string): void {
   if (FORBIDDEN.test(line) || FIELDS.has(nameOf(line).toLowerCase())) throw new BadMessage(400);
 }
 
-/** Removes spaces and tabs around a value; `trim` would remove other characters as well. */
-function trimmed(value: string): string {
-  let from = 0;
-  let to = value.length;
-  while (from < to && isBlank(value.charCodeAt(from))) from++;
-  while (from < to && isBlank(value.charCodeAt(to - 1))) to--;
-  return value.slice(from, to);
-}
-
-function isBlank(code: number): boolean {
-  return code === 32 || code === 9;
-}
-
 function framingOf(fields: Fields, otherwise: Framing): Framing {
   const { "content-length": length, "transfer-encoding": coding } = fields;
   if (coding !== undefined) {
@@ -237,5 +225,5 @@ function framingOf(fields: Fields, otherwise: Framing): Framing {
 }
 
 function tokensOf(value: string | undefined): string[] {
-  return value === undefined ? [] : value.toLowerCase().split(",").map(trimmed);
+  return value === undefined ? [] : value.toLowerCase().split(",").map(withoutBlanks);
 }

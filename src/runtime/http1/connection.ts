@@ -1,3 +1,4 @@
+import { joinBytes } from "../bytes.ts";
 import type { ByteStream, ByteStreamHandler } from "../byte_stream.ts";
 import { requestUrl } from "../request_url.ts";
 import { checkResponse, type RequestPeer, type ServeHandler, type TakenOver } from "../serving.ts";
@@ -82,7 +83,7 @@ export class HttpConnection implements ByteStreamHandler {
 
   onData(bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#isLast) return;
-    this.#parse(this.#input.length === 0 ? bytes : joined(this.#input, bytes));
+    this.#parse(this.#input.length === 0 ? bytes : joinBytes([this.#input, bytes]));
   }
 
   onPeerEnd(): void {
@@ -320,14 +321,4 @@ function requestOf(
   // In Deno, this takes a fifth of the time that headers in `init` take.
   for (const [name, value] of headers) request.headers.append(name, value);
   return request;
-}
-
-function joined(
-  head: Uint8Array<ArrayBuffer>,
-  tail: Uint8Array<ArrayBuffer>,
-): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(head.length + tail.length);
-  both.set(head);
-  both.set(tail, head.length);
-  return both;
 }

@@ -95,7 +95,7 @@ export function parseHead(text: string): RequestHead {
  * Removes spaces and tabs around a value. `trim` would also remove line feeds and others, which a proxy
  * in front may understand differently.
  */
-function withoutBlanks(value: string): string {
+export function withoutBlanks(value: string): string {
   let from = 0;
   let to = value.length;
   while (from < to && isBlank(value.charCodeAt(from))) from++;

@@ -1,3 +1,4 @@
+import { joinBytes } from "../bytes.ts";
 import { BodyDecoder } from "./body.ts";
 import type { RequestHead } from "./head.ts";
 
@@ -50,7 +51,7 @@ export class IncomingBody {
     const parts: Uint8Array<ArrayBuffer>[] = [];
     const used = this.#decoder.feed(bytes, (part) => void parts.push(part));
     if (this.#controller !== undefined && parts.length > 0) {
-      this.#controller.enqueue(joined(parts));
+      this.#controller.enqueue(joinBytes(parts));
       if ((this.#controller.desiredSize ?? 0) < 0) this.#source.pause();
     }
     if (this.#decoder.isDone) {
@@ -68,13 +69,3 @@ export class IncomingBody {
 }
 
 /** Copies the parts, since the stream reuses its buffer. Many small chunks are read as one. */
-function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  if (parts.length === 1) return parts[0]!.slice();
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-}

@@ -1,4 +1,5 @@
 import type { ByteStream } from "../byte_stream.ts";
+import { joinBytes } from "../bytes.ts";
 import { Timer } from "../timer.ts";
 
 /** A stream that tells when it has written everything. */
@@ -107,7 +108,7 @@ export async function writeResponse(
   const second = known.done ? first : reader.read();
   if ((await settled(second))?.done === true) {
     const body = known.done ? EMPTY : bytesOf(known.value);
-    out.write(joined(headOf(response, request, lengthLine(body.length)), body));
+    out.write(joinBytes([headOf(response, request, lengthLine(body.length)), body]));
     return request.keepsAlive;
   }
   return await stream(response, rest, second, bytesOf(known.value));
@@ -163,7 +164,7 @@ async function stream(
   const framed = (part: Uint8Array) => isChunked ? chunk(part) : new Uint8Array(part);
   const lines = isChunked ? ["transfer-encoding: chunked\r\n"] : [];
   const head = headOf(response, { keepsAlive, isHttp10: !isChunked }, lines);
-  out.write(joined(head, framed(first)));
+  out.write(joinBytes([head, framed(first)]));
   let isGone = false;
   request.onGone(() => {
     isGone = true;
@@ -243,14 +244,6 @@ function chunk(part: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 const EMPTY = new Uint8Array(0);
-
-function joined(head: Uint8Array<ArrayBuffer>, body: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (body.length === 0) return head;
-  const bytes = new Uint8Array(head.length + body.length);
-  bytes.set(head);
-  bytes.set(body, head.length);
-  return bytes;
-}
 
 function latin1Bytes(text: string): Uint8Array<ArrayBuffer> {
   const bytes = encoder.encode(text);

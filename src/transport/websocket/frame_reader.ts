@@ -1,3 +1,4 @@
+import { joinBytes } from "../../runtime/bytes.ts";
 import { isSendable } from "../close_code.ts";
 import { OPCODE } from "./frame_codec.ts";
 import { readKey, Unmasker } from "./unmask.ts";
@@ -96,7 +97,7 @@ export class FrameReader {
         continue;
       }
       if (this.#header.length > 0) {
-        data = joined(this.#header, data);
+        data = joinBytes([this.#header, data]);
         this.#header = NOTHING;
       }
       const size = headerSize(data, at);
@@ -128,7 +129,7 @@ export class FrameReader {
   #add(part: Uint8Array<ArrayBuffer>): boolean {
     if (this.#isMasked) this.#unmasker.unmask(part, 0, part.length, this.#key, this.#received);
     const isControl = (this.#first & 0x0f) >= OPCODE.close;
-    if (isControl) this.#control = joined(this.#control, part);
+    if (isControl) this.#control = joinBytes([this.#control, part]);
     else if (!this.#append(part)) return false;
     this.#received += part.length;
     this.#missing -= part.length;
@@ -268,16 +269,6 @@ function payloadLength(data: Uint8Array, at: number): number {
   if (length === 126) return (data[at + 2]! << 8) | data[at + 3]!;
   const view = new DataView(data.buffer, data.byteOffset + at + 2, 8);
   return view.getUint32(0) * 0x1_0000_0000 + view.getUint32(4);
-}
-
-function joined(
-  head: Uint8Array<ArrayBuffer>,
-  tail: Uint8Array<ArrayBuffer>,
-): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(head.length + tail.length);
-  both.set(head);
-  both.set(tail, head.length);
-  return both;
 }
 
 function isUtf8(bytes: Uint8Array): boolean {

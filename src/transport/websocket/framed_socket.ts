@@ -1,3 +1,4 @@
+import { joinBytes } from "../../runtime/bytes.ts";
 import type { ByteStream, ByteStreamHandler } from "../../runtime/byte_stream.ts";
 import type { EncodedText } from "../encoded_text.ts";
 import { isSendable } from "../close_code.ts";
@@ -142,16 +143,6 @@ export class FramedSocket implements MessageSocket, FrameSink, ByteStreamHandler
     const unsent = this.#stream.bufferedAmount;
     this.#unsentPongs = Math.min(this.#unsentPongs + 1, unsent / 2);
     if (unsent + this.#unsentPongs * WRITE_COST > this.#outgoingBytes) return this.terminate();
-    this.#stream.write(pongs.length === 1 ? pongs[0]! : joined(pongs));
+    this.#stream.write(pongs.length === 1 ? pongs[0]! : joinBytes(pongs));
   }
-}
-
-function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }
