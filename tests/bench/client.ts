@@ -2,7 +2,7 @@
  * Measures this library's client.
  *
  * `--url --token --warmup --seconds [--compact=no]`, and `--mode=calls --inflight` | `--mode=sizes` |
- * `--mode=slow` | `--mode=stream --items`; prints one line of JSON, {@linkcode ClientReport}.
+ * `--mode=slow` | `--mode=typed --inflight` | `--mode=stream --items`; prints one line of JSON, {@linkcode ClientReport}.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import { USER } from "./credentials.ts";
 import { printLine } from "./output.ts";
 import { boundLifetime, PeerOptions } from "./peer.ts";
 import { median, pause } from "./statistics.ts";
+import { typed } from "./typed.ts";
 
 /**
  * The results of one run. `calls`: `p50` (ms) and `perSecond`. `sizes`: the p50 by bytes of
@@ -103,6 +104,11 @@ async function stream(remote: Client, items: number): Promise<ClientReport> {
   return { perSecond: (items - first) / seconds, grown };
 }
 
+function typedCall(remote: Client): () => Promise<number> {
+  const api = remote.as(typed);
+  return () => api.typedSquare(4);
+}
+
 async function main(): Promise<void> {
   boundLifetime();
   const options = new PeerOptions(Deno.args);
@@ -122,7 +128,7 @@ async function main(): Promise<void> {
     : mode === "stream"
     ? await stream(remote, options.number("items"))
     : await measureCalls(
-      () => remote.tell("square", 4),
+      mode === "typed" ? typedCall(remote) : () => remote.tell("square", 4),
       options.number("inflight"),
       warmup,
       seconds,

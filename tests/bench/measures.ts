@@ -63,6 +63,7 @@ export type MeasureName =
   | "load-token"
   | "load-many"
   | "sizes"
+  | "typed"
   | "idle"
   | "idle-called"
   | "slow"
@@ -117,6 +118,10 @@ export function allMeasures(effort: Effort, setting: Setting): Measure[] {
   add("load", servers, (server) => load(server, 1, IN_FLIGHT, false, effort, setting), false);
   add("load-token", servers, (server) => load(server, 1, IN_FLIGHT, true, effort, setting));
   add("load-many", servers, (server) => load(server, 50, 4, true, effort, setting));
+  add("typed", ["compact"], (server) => {
+    const mode = { mode: "typed", inflight: IN_FLIGHT, compact: "yes" };
+    return ownClient(server, mode, effort, setting);
+  });
   add("sizes", ["ours"], (server) => ownClient(server, { mode: "sizes" }, effort, setting));
   add("idle", servers, (server, contender) => idle(server, contender, false, effort, setting));
   add("idle-called", servers, (server, contender) => {

@@ -6,6 +6,7 @@
 import { Kite } from "../../mod.ts";
 import { ISSUER, USER } from "./credentials.ts";
 import { preparePeer } from "./peer.ts";
+import { typed } from "./typed.ts";
 
 const { options, port } = preparePeer();
 const keyFile = options.find("kontrolkey");
@@ -19,6 +20,7 @@ const kite = new Kite("math", "1.0.0", {
 });
 if (keyFile === undefined) kite.disableAuthentication();
 kite.handle("square", ({ args }) => args.one().number() ** 2);
+kite.implement(typed, { typedSquare: (n) => n ** 2 });
 kite.handle("size", ({ args }) => args.one().string().length);
 kite.handle(
   "slow",

@@ -99,6 +99,12 @@ const ROWS: readonly Row[] = [
   loadRow("light load, 64 in flight, token", "load-token", [0.85, 5]),
   loadRow("light load, 50 connections x 4, token", "load-many", [0.85]),
   {
+    label: "a typed call with a contract of zod, 64 in flight",
+    unit: "calls/s",
+    sources: { ours: source("typed", "compact", "perSecond") },
+    bounds: [{ name: "untyped", of: source("flight", "compact", "perSecond"), atLeast: 0.8 }],
+  },
+  {
     label: "4 KiB argument, p50",
     unit: "ms",
     sources: { ours: source("sizes", "ours", "4096") },
