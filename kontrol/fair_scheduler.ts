@@ -29,7 +29,7 @@ export class FairScheduler {
   #used = 0;
   /** Milliseconds of steps since the last look at the network. */
   #usedSincePoll = 0;
-  /** The same by user. */
+  /** The same by user; of few users, since steps wait when the time is used up. */
   readonly #usedBy = new Map<string, number>();
   #isScheduled = false;
   readonly #now: () => number;
@@ -67,7 +67,7 @@ export class FairScheduler {
         const time = this.#now() - start + following;
         this.#used += time;
         this.#usedSincePoll += time;
-        this.#usedBy.set(user, (this.#usedBy.get(user) ?? 0) + time);
+        if (time > 0) this.#usedBy.set(user, (this.#usedBy.get(user) ?? 0) + time);
       };
       if (this.#mayRunNow(user)) perform();
       else this.#waiting.push(user, perform);
@@ -77,8 +77,9 @@ export class FairScheduler {
 
   #mayRunNow(user: string): boolean {
     if (this.#waiting.size === 0 && this.#used < SLICE && !this.#mustPoll) return true;
-    return this.#used < MAX_SLICE && !this.#waiting.has(user) &&
-      (this.#usedBy.get(user) ?? 0) < LIGHT;
+    // Many light users, too, must let Kontrol look at the network.
+    return this.#used < MAX_SLICE && this.#usedSincePoll < POLL_AFTER + MAX_SLICE &&
+      !this.#waiting.has(user) && (this.#usedBy.get(user) ?? 0) < LIGHT;
   }
 
   get #mustPoll(): boolean {

@@ -14,7 +14,7 @@ export class RawJson extends EncodedResult {
   /** @param escaped JSON, escaped for the inside of a JSON string; not checked */
   constructor(escaped: EncodedText | string) {
     super();
-    this.#escaped = typeof escaped === "string" ? new EncodedText(escaped, [], "") : escaped;
+    this.#escaped = typeof escaped === "string" ? EncodedText.of(escaped) : escaped;
   }
 
   override send(sender: MessageSender, responseId: number, can: string | undefined): void {

@@ -34,15 +34,23 @@ export class EncodedText {
   readonly #body: Body;
   readonly #tail: string;
 
-  /** @param body the pieces of the middle: valid UTF-8 each, which nobody modifies */
+  /**
+   * @param head ASCII, as `tail`
+   * @param body the pieces of the middle: valid UTF-8 each, which nobody modifies
+   */
   constructor(head: string, body: readonly Uint8Array<ArrayBuffer>[] | Body, tail: string) {
     this.#head = head;
     this.#body = body instanceof Body ? body : new Body(body);
     this.#tail = tail;
-    this.byteLength = this.#body.byteLength + lengthOf(head) + lengthOf(tail);
+    this.byteLength = head.length + this.#body.byteLength + tail.length;
   }
 
-  /** This text between two others. */
+  /** Encodes a text. */
+  static of(text: string): EncodedText {
+    return new EncodedText("", [encoder.encode(text)], "");
+  }
+
+  /** This text between two others, which are ASCII. */
   within(head: string, tail: string): EncodedText {
     return new EncodedText(head + this.#head, this.#body, this.#tail + tail);
   }
@@ -55,9 +63,4 @@ export class EncodedText {
   toString(): string {
     return this.#head + decoder.decode(this.#body.bytes) + this.#tail;
   }
-}
-
-/** The number of bytes of a short text. */
-function lengthOf(text: string): number {
-  return encoder.encode(text).length;
 }

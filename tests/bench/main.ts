@@ -15,11 +15,11 @@
 import { GO_PEER, KITEJS_PEER, lack } from "../../tools/parts.ts";
 import { fromFileUrl } from "../../tools/paths.ts";
 import { prepareParts } from "../../tools/prepare.ts";
-import { readFlags, runProgram, UnknownWord, WrongFlag } from "../../tools/command_line.ts";
+import { runProgram, UnknownWord, WrongFlag } from "../../tools/command_line.ts";
 import type { Setting } from "./contenders.ts";
 import { makeCredentials } from "./credentials.ts";
 import { allMeasures, type Figures, FULL, type Measure, QUICK } from "./measures.ts";
-import { readCount } from "./flags.ts";
+import { readChoice } from "./flags.ts";
 import { printLine, reportLine } from "./output.ts";
 import { median } from "./statistics.ts";
 import { makeTable, type Source } from "./table.ts";
@@ -31,23 +31,6 @@ const USAGE = `Usage: deno task bench [--rounds=3] [--only=NAME] [--quick] [--st
   --only    runs only the measurement of this name
   --quick   makes each measurement short
   --strict  exits with 1 if a target is missed`;
-
-interface Choice {
-  readonly rounds: number;
-  readonly only: string | undefined;
-  readonly quick: boolean;
-  readonly strict: boolean;
-}
-
-function readArguments(words: string[]): Choice {
-  const { values: { rounds, only, quick, strict } } = readFlags(words, {
-    rounds: { type: "string", default: "3" },
-    only: { type: "string" },
-    quick: { type: "boolean", default: false },
-    strict: { type: "boolean", default: false },
-  });
-  return { rounds: readCount("--rounds", rounds), only, quick, strict };
-}
 
 /**
  * Runs every measurement once in each round.
@@ -79,7 +62,7 @@ async function measure(
 }
 
 async function main(): Promise<number> {
-  const { rounds, only, quick, strict } = readArguments(Deno.args);
+  const { rounds, only, quick, strict } = readChoice(Deno.args);
   await prepareParts(["go", "node"], reportLine);
   const folder = await Deno.makeTempDir({ prefix: "kite_bench_" });
   try {

@@ -114,6 +114,17 @@ Deno.test("FairScheduler: connections are served while each step starts after an
   assert(steps < 40, `the connection was accepted after ${steps} steps`);
 });
 
+Deno.test("FairScheduler: many light users wait for a look at the network, too", async () => {
+  const { scheduler, spin } = createScheduler();
+  const work: Promise<void>[] = [];
+  for (let user = 0; scheduler.waiting === 0; user++) {
+    assert(user < 200, "no user has to wait");
+    work.push(scheduler.run(`${user}`, () => spin(0.1)));
+    await new Promise<void>(afterTurn);
+  }
+  await Promise.all(work);
+});
+
 Deno.test("FairScheduler: a step that throws rejects its own promise, and the next step runs", async () => {
   const scheduler = new FairScheduler();
   const fail = (): number => {

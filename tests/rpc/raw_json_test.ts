@@ -9,6 +9,8 @@ const VALUE = { text: 'a "quoted" \\ line\n\u2028\u200c é 😀', list: [1, null
 Deno.test("RawJson: an answer arrives as it was encoded, over every transport", async () => {
   const kite = targetKite();
   kite.handle("raw", () => new RawJson(escapeMessage(JSON.stringify(VALUE))));
+  const long = { ...VALUE, text: VALUE.text.repeat(4_000) }; // too long to be copied into one frame
+  kite.handle("long", () => new RawJson(escapeMessage(JSON.stringify(long))));
   kite.handle("later", async () => await new RawJson('[\\"x\\"]'));
   kite.handle("within", () => [new RawJson("7")]);
   await using server = await kite.listen();
@@ -16,6 +18,7 @@ Deno.test("RawJson: an answer arrives as it was encoded, over every transport", 
     await using client = callingKite().newClient(server.url, { transport });
     await client.dial();
     assertEquals(await client.tell("raw"), VALUE);
+    assertEquals(await client.tell("long"), long);
     assertEquals(await client.tell("later"), ["x"]);
     assertEquals(await client.tell("within"), [7]);
     const order = await Promise.all([client.tell("kite.ping"), client.tell("raw")]);

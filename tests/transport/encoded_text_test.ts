@@ -5,12 +5,12 @@ const encoder = new TextEncoder();
 
 Deno.test("EncodedText: joins its pieces, and knows its length in bytes", () => {
   for (const pieces of [[], ["a"], ["a", "é😀", ""], ["\ufeff", "b"]]) {
-    const text = new EncodedText("{é", pieces.map((piece) => encoder.encode(piece)), "}");
-    const whole = text.within("[", "😀]");
+    const text = new EncodedText("{", pieces.map((piece) => encoder.encode(piece)), "}");
+    const whole = text.within("[", "]");
     for (
       const [some, expected] of [
-        [text, `{é${pieces.join("")}}`],
-        [whole, `[{é${pieces.join("")}}😀]`],
+        [text, `{${pieces.join("")}}`],
+        [whole, `[{${pieces.join("")}}]`],
       ] as const
     ) {
       assertEquals(some.toString(), expected);

@@ -5,6 +5,9 @@ import {
   type ServerStream,
 } from "../http1/connection.ts";
 
+/** Idle timeouts after which a peer that reads nothing of a response is disconnected. */
+export const STALLS = 6;
+
 /** One accepted connection. */
 export class AcceptedConnection {
   /** `performance.now()` when the connection last became idle. */
@@ -13,6 +16,8 @@ export class AcceptedConnection {
   readonly #events: HttpEvents;
   /** Bytes of responses that were not sent when they were last counted. */
   #unsent = 0;
+  /** How often they have been counted since the peer last read any. */
+  #stalls = 0;
   #isClosed = false;
 
   constructor(stream: ServerStream, options: HttpOptions, events: HttpEvents) {
@@ -21,6 +26,7 @@ export class AcceptedConnection {
       idle: () => {
         this.idleSince = performance.now();
         this.#unsent = stream.bufferedAmount;
+        this.#stalls = 0;
         events.idle();
       },
       busy: () => events.busy(),
@@ -29,11 +35,12 @@ export class AcceptedConnection {
     stream.handler = new HttpConnection(stream, options, this.#events);
   }
 
-  /** True if the peer has received more of a response since the last call, or since the request. */
-  hasProgressed(): boolean {
+  /** True if the peer still receives a response. Call it once in each idle timeout. */
+  isReceiving(): boolean {
     const before = this.#unsent;
     this.#unsent = this.#stream.bufferedAmount;
-    return this.#unsent < before;
+    this.#stalls = this.#unsent < before ? 0 : this.#stalls + 1;
+    return this.#unsent > 0 && this.#stalls < STALLS;
   }
 
   /** Closes the connection and cancels its running requests. */

@@ -4,7 +4,7 @@ import type { HttpOptions, ServerStream } from "../http1/connection.ts";
 import { isLostConnection } from "../lost_connection.ts";
 import type { ListenOptions, RunningServer, ServeHandler } from "../serving.ts";
 import { Timer } from "../timer.ts";
-import { AcceptedConnection } from "./accepted.ts";
+import { AcceptedConnection, STALLS } from "./accepted.ts";
 import { ConnStream } from "./conn_stream.ts";
 import { securing } from "./secure.ts";
 
@@ -66,7 +66,7 @@ export class DenoServer implements RunningServer {
       handler,
       onError,
       isSecure: tls !== undefined,
-      stallTimeout: options.idleTimeout,
+      stallTimeout: STALLS * options.idleTimeout,
     };
     this.hostname = listener.addr.hostname;
     this.port = listener.addr.port;
@@ -217,8 +217,8 @@ export class DenoServer implements RunningServer {
     for (const connection of this.#idle) {
       const left = connection.idleSince + this.#idleTimeout - now;
       if (left > 0) return this.#armSweeper(left);
-      if (connection.hasProgressed()) {
-        // It still receives its response. Connections are in the order in which they became idle.
+      if (connection.isReceiving()) {
+        // The connections are in the order in which they became idle.
         connection.idleSince = now;
         this.#idle.delete(connection);
         this.#idle.add(connection);

@@ -244,11 +244,10 @@ export class HttpConnection implements ByteStreamHandler {
   /** Closes the connection once the last response is written, and the peer has had time to close. */
   #closeWhenWritten(): void {
     const stream = this.#stream;
-    const written = (): void => {
-      if (this.#hasPeerEnded) stream.destroy();
+    void drained(stream, this.#options.stallTimeout).then((isWritten) => {
+      if (!isWritten || this.#hasPeerEnded) stream.destroy();
       else this.#linger ??= new Timer(() => stream.destroy(), LINGER);
-    };
-    drained(stream, this.#options.stallTimeout).then(written, () => stream.destroy());
+    });
   }
 }
 

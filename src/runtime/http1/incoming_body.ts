@@ -51,6 +51,7 @@ export class IncomingBody {
     const parts: Uint8Array<ArrayBuffer>[] = [];
     const used = this.#decoder.feed(bytes, (part) => void parts.push(part));
     if (this.#controller !== undefined && parts.length > 0) {
+      // A copy, since the connection reuses its buffer. Many small chunks are read as one.
       this.#controller.enqueue(joinBytes(parts));
       if ((this.#controller.desiredSize ?? 0) < 0) this.#source.pause();
     }
@@ -67,5 +68,3 @@ export class IncomingBody {
     this.#controller = undefined;
   }
 }
-
-/** Copies the parts, since the stream reuses its buffer. Many small chunks are read as one. */

@@ -78,6 +78,7 @@ type Part = ReadableStreamReadResult<Uint8Array>;
  *
  * @param stallTimeout milliseconds after which a peer that reads nothing is disconnected
  * @returns false if the connection cannot be used for further requests
+ * @throws what the body throws; the answer is incomplete then
  */
 export async function writeResponse(
   response: Response,
@@ -101,10 +102,6 @@ export async function writeResponse(
   const rest = { reader, out, request, stallTimeout };
   if (mustStream(response)) return await stream(response, rest, first);
   const known = await settled(first) ?? await firstOf(first, reader, request);
-  if (known === undefined) {
-    out.destroy();
-    return false;
-  }
   const second = known.done ? first : reader.read();
   if ((await settled(second))?.done === true) {
     const body = known.done ? EMPTY : bytesOf(known.value);
@@ -117,20 +114,14 @@ export async function writeResponse(
 /**
  * Waits for the first part of a body. The head is sent together with it, which takes one write and one
  * read less on each side.
- *
- * @returns undefined if the body failed
  */
-async function firstOf(
+function firstOf(
   first: Promise<Part>,
   reader: ReadableStreamDefaultReader<Uint8Array>,
   request: ResponseTo,
-): Promise<Part | undefined> {
+): Promise<Part> {
   request.onGone(() => void cancel(reader));
-  try {
-    return await first;
-  } catch {
-    return undefined;
-  }
+  return first;
 }
 
 /** @throws {TypeError} for a part of a body that is not bytes */
@@ -170,15 +161,13 @@ async function stream(
     isGone = true;
     void cancel(reader);
   });
-  try {
-    for (let next = await pending; !next.done; next = await reader.read()) {
-      const part = bytesOf(next.value);
-      if (part.length > 0) out.write(framed(part));
-      if (out.bufferedAmount > HIGH_WATER) await drained(out, stallTimeout);
-    }
-    if (isGone) throw new Error("the peer has left");
-  } catch {
-    out.destroy(); // the body failed; a complete answer would be wrong
+  for (let next = await pending; !next.done && !isGone; next = await reader.read()) {
+    const part = bytesOf(next.value);
+    if (part.length > 0) out.write(framed(part));
+    if (out.bufferedAmount > HIGH_WATER) isGone ||= !await drained(out, stallTimeout);
+  }
+  if (isGone) {
+    out.destroy();
     await cancel(reader);
     return false;
   }
@@ -189,17 +178,17 @@ async function stream(
 /**
  * Waits until everything is written.
  *
- * @throws {Error} if the peer reads nothing for `timeout` milliseconds
+ * @returns false if the peer has read nothing for `timeout` milliseconds
  */
-export async function drained(out: ResponseStream, timeout: number): Promise<void> {
+export async function drained(out: ResponseStream, timeout: number): Promise<boolean> {
+  const written = out.drained().then(() => true);
   for (;;) {
     const before = out.bufferedAmount;
-    const late = Promise.withResolvers<true>();
-    const timer = new Timer(() => late.resolve(true), timeout);
-    const isLate = await Promise.race([out.drained(), late.promise]);
+    const late = Promise.withResolvers<boolean>();
+    const timer = new Timer(() => late.resolve(false), timeout);
+    const isWritten = await Promise.race([written, late.promise]);
     timer.clear();
-    if (isLate !== true) return;
-    if (out.bufferedAmount >= before) throw new Error("the peer does not read");
+    if (isWritten || out.bufferedAmount >= before) return isWritten;
   }
 }
 

@@ -8,31 +8,14 @@
  *
  * @module
  */
-import { readFlags, WrongFlag } from "../../../tools/command_line.ts";
+import { WrongFlag } from "../../../tools/command_line.ts";
 import { prepareParts } from "../../../tools/prepare.ts";
-import { readCount } from "../flags.ts";
+import { readChoice } from "../flags.ts";
 import { printLine, reportLine } from "../output.ts";
 import { median } from "../statistics.ts";
 import { allMeasures, type Figures, FULL, type Measure, QUICK } from "./measures.ts";
 import { prepareSetting } from "./setting.ts";
 import { makeTable } from "./table.ts";
-
-interface Choice {
-  readonly rounds: number;
-  readonly only: string | undefined;
-  readonly quick: boolean;
-  readonly strict: boolean;
-}
-
-function readArguments(words: readonly string[]): Choice {
-  const { values: { rounds, only, quick, strict } } = readFlags(words, {
-    rounds: { type: "string", default: "3" },
-    only: { type: "string" },
-    quick: { type: "boolean", default: false },
-    strict: { type: "boolean", default: false },
-  });
-  return { rounds: readCount("--rounds", rounds), only, quick, strict };
-}
 
 /**
  * Runs every measurement once in each round.
@@ -67,7 +50,7 @@ async function measureAll(
  * @returns the exit code
  */
 export async function benchKontrol(words: readonly string[]): Promise<number> {
-  const { rounds, only, quick, strict } = readArguments(words);
+  const { rounds, only, quick, strict } = readChoice(words);
   await prepareParts(["go", "node"], reportLine);
   await using setting = await prepareSetting();
   const everything = allMeasures(quick ? QUICK : FULL, setting);

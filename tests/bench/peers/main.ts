@@ -6,8 +6,7 @@
  * @module
  */
 import { findRuntimes, Project } from "../../npm/support.ts";
-import { readFlags } from "../../../tools/command_line.ts";
-import { readCount } from "../flags.ts";
+import { readEffort } from "../flags.ts";
 import { printLine, reportLine } from "../output.ts";
 import { freePort, type Program, runToEnd, startServer } from "../processes.ts";
 import { median } from "../statistics.ts";
@@ -63,13 +62,7 @@ function programOf(contender: Contender, node: string, folder: string, words: st
  * @returns the exit code
  */
 export async function benchPeers(words: string[]): Promise<number> {
-  const { values } = readFlags(words, {
-    rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "3" },
-    strict: { type: "boolean", default: false },
-  });
-  const rounds = readCount("--rounds", values.rounds);
-  const seconds = readCount("--seconds", values.seconds);
+  const { rounds, seconds, strict } = readEffort(words, 3);
   const node = findRuntimes().find(({ name }) => name === "Node 24")?.program;
   if (node === undefined) throw new Error("Cannot run the bench: Node 24 is missing");
   await using project = await Project.create(...PACKAGES);
@@ -96,7 +89,7 @@ export async function benchPeers(words: string[]): Promise<number> {
       }
     }
   }
-  return printTable(rates) || !values.strict ? 0 : 1;
+  return printTable(rates) || !strict ? 0 : 1;
 }
 
 /** Prints the table, and returns whether this library is as much faster as it must be. */

@@ -5,11 +5,10 @@
  *
  * @module
  */
-import { readFlags } from "../../../tools/command_line.ts";
 import { GO_PEER, lack } from "../../../tools/parts.ts";
 import { fromFileUrl } from "../../../tools/paths.ts";
 import { prepareParts } from "../../../tools/prepare.ts";
-import { readCount } from "../flags.ts";
+import { readEffort } from "../flags.ts";
 import { printLine, reportLine } from "../output.ts";
 import { denoProgram, freePort, runToEnd, type ServerProcess, startServer } from "../processes.ts";
 import { median } from "../statistics.ts";
@@ -39,13 +38,7 @@ const RUNS: readonly Run[] = [
  * @returns the exit code
  */
 export async function benchProxy(words: string[]): Promise<number> {
-  const { values } = readFlags(words, {
-    rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "2" },
-    strict: { type: "boolean", default: false },
-  });
-  const rounds = readCount("--rounds", values.rounds);
-  const seconds = readCount("--seconds", values.seconds);
+  const { rounds, seconds, strict } = readEffort(words, 2);
   await prepareParts(["go"], reportLine);
   const goIsThere = lack("go") === undefined;
   const stack = new AsyncDisposableStack();
@@ -69,7 +62,7 @@ export async function benchProxy(words: string[]): Promise<number> {
       verdicts.push(...reportRun(run, medians));
     }
     verdicts.push(await measureBodies(origin, ours));
-    return values.strict && verdicts.includes(false) ? 1 : 0;
+    return strict && verdicts.includes(false) ? 1 : 0;
   } finally {
     await stack.disposeAsync();
   }

@@ -9,8 +9,7 @@ import { fromFileUrl } from "../../../tools/paths.ts";
 import { KITEJS_PEER, lack } from "../../../tools/parts.ts";
 import { prepareParts } from "../../../tools/prepare.ts";
 import { findRuntimes, Project } from "../../npm/support.ts";
-import { readFlags } from "../../../tools/command_line.ts";
-import { readCount } from "../flags.ts";
+import { readEffort } from "../flags.ts";
 import { printLine, reportLine } from "../output.ts";
 import { freePort, type Program, runToEnd, startServer } from "../processes.ts";
 import { median } from "../statistics.ts";
@@ -85,13 +84,7 @@ const OURS_ON_NODE = "both on Node";
  * @returns the exit code
  */
 export async function benchRuntimes(words: string[]): Promise<number> {
-  const { values } = readFlags(words, {
-    rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "3" },
-    strict: { type: "boolean", default: false },
-  });
-  const rounds = readCount("--rounds", values.rounds);
-  const seconds = readCount("--seconds", values.seconds);
+  const { rounds, seconds, strict } = readEffort(words, 3);
   await prepareParts(["node"], reportLine);
   await using project = await Project.create("capnweb@0.12", "ws@8");
   const script = new URL("../peers/peer.mjs", import.meta.url);
@@ -107,7 +100,7 @@ export async function benchRuntimes(words: string[]): Promise<number> {
       found.get(name)?.push(await runToEnd<Report>(client(port, numbers)));
     }
   }
-  return printTable(found) || !values.strict ? 0 : 1;
+  return printTable(found) || !strict ? 0 : 1;
 }
 
 /** Prints the table, and returns whether the lead is large enough. */

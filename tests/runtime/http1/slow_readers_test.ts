@@ -5,10 +5,10 @@ import { start } from "./support.ts";
 
 const ENCODER = new TextEncoder();
 const SIZE = 16_777_216;
-const IDLE_TIMEOUT = 200;
+const IDLE_TIMEOUT = 50;
 
 /** Answers with 16 MiB, or at `/endless` with a body that never ends. */
-async function startServer() {
+async function startServer(idleTimeout = IDLE_TIMEOUT) {
   let cancelled = 0;
   const server = await start((request) => {
     if (!request.url.endsWith("/endless")) return new Response(new Uint8Array(SIZE));
@@ -18,7 +18,7 @@ async function startServer() {
         cancel: () => void cancelled++,
       }),
     );
-  }, { idleTimeout: IDLE_TIMEOUT });
+  }, { idleTimeout });
   return { server, cancelled: () => cancelled };
 }
 
@@ -46,7 +46,7 @@ for (const [path, headers] of [["/", ""], ["/", "Connection: close\r\n"], ["/end
     const { server, cancelled } = await startServer();
     using connection = await ask(server.port, path!, headers);
     if (path === "/endless") await eventually(() => cancelled() === 1);
-    else await new Promise((resolve) => setTimeout(resolve, 4 * IDLE_TIMEOUT));
+    else await new Promise((resolve) => setTimeout(resolve, 20 * IDLE_TIMEOUT));
     assert(await within(drain(connection), "the end of the connection") < SIZE);
     await server.close();
   });
@@ -55,18 +55,18 @@ for (const [path, headers] of [["/", ""], ["/", "Connection: close\r\n"], ["/end
 Deno.test("idleTimeout: a client that reads slowly receives its response", async () => {
   const { server } = await startServer();
   using connection = await ask(server.port, "/", "Connection: close\r\n");
-  const bytes = await within(drain(connection, IDLE_TIMEOUT / 4), "the response");
+  const bytes = await within(drain(connection, IDLE_TIMEOUT), "the response");
   assert(bytes > SIZE, `${bytes} bytes`);
   await server.close();
 });
 
 Deno.test("idleTimeout: a client that reads slowly keeps a connection that it can use again", async () => {
-  const { server } = await startServer();
+  const { server } = await startServer(500);
   using connection = await ask(server.port, "/");
   const buffer = new Uint8Array(1_048_576);
   for (let bytes = 0; bytes < SIZE;) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
     bytes += await within(connection.read(buffer), "the next bytes") ?? SIZE;
-    await new Promise((resolve) => setTimeout(resolve, IDLE_TIMEOUT / 4));
   }
   await connection.write(ENCODER.encode("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
   assert(await within(drain(connection), "the second response") > SIZE);
