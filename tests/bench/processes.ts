@@ -1,4 +1,5 @@
 /** Starts and ends the processes of a measurement, each with a time limit. */
+import { TEST_LOCK } from "../../tools/paths.ts";
 
 /** Milliseconds until a server must answer, and until a client must have finished. */
 const START_BOUND = 20_000;
@@ -27,7 +28,16 @@ export function denoProgram(
   const words = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
   return {
     command: Deno.execPath(),
-    args: ["run", "-A", "--quiet", "--no-check", "--v8-flags=--expose-gc", script, ...words],
+    args: [
+      "run",
+      "-A",
+      "--quiet",
+      "--no-check",
+      TEST_LOCK,
+      "--v8-flags=--expose-gc",
+      script,
+      ...words,
+    ],
   };
 }
 

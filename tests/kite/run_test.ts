@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Kite } from "../../mod.ts";
+import { TEST_LOCK } from "../../tools/paths.ts";
 import { freePort } from "../support/ports.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -13,7 +14,7 @@ interface Ended {
 
 function deno(args: readonly string[], env: Record<string, string> = {}): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "-A", ...args],
+    args: ["run", "--no-check", "-A", TEST_LOCK, ...args],
     cwd: ROOT,
     env: { KITE_HOME: "/nonexistent", KITE_LOG_LEVEL: "INFO", ...env },
     stdin: "null",

@@ -1,4 +1,4 @@
-import { fromFileUrl, ROOT } from "../../tools/paths.ts";
+import { fromFileUrl, ROOT, TEST_LOCK } from "../../tools/paths.ts";
 import { TestProcess } from "../support/process.ts";
 
 /** Kontrol, with the permissions of its task. */
@@ -10,7 +10,7 @@ function runArguments(words: readonly string[], permissions: string): string[] {
     "--quiet",
     "--no-prompt",
     `--config=${config}`,
-    `--lock=${fromFileUrl(new URL("tests/deno.lock", ROOT))}`,
+    TEST_LOCK,
     `--permission-set=${permissions}`,
     main,
     ...words,

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { fromFileUrl } from "../../tools/paths.ts";
+import { fromFileUrl, TEST_LOCK } from "../../tools/paths.ts";
 import { lack } from "../../tools/parts.ts";
 import { residentKibibytes } from "../bench/usage.ts";
 import { findAll, type Found, goKite } from "../interop/kontrol/setup.ts";
@@ -131,6 +131,7 @@ async function ourKite(
       "run",
       "--quiet",
       "-A",
+      TEST_LOCK,
       YOUNG_GENERATION,
       script,
       name,

@@ -1,5 +1,5 @@
 import { Kite, type KiteOptions } from "../../../mod.ts";
-import { fromFileUrl } from "../../../tools/paths.ts";
+import { fromFileUrl, TEST_LOCK } from "../../../tools/paths.ts";
 import { freePort } from "../../support/ports.ts";
 import { TestProcess } from "../../support/process.ts";
 
@@ -41,7 +41,7 @@ export function denoRun(
   const preload = clock === 0 ? [] : [`--preload=${fromFileUrl(CLOCK)}`];
   return {
     program: Deno.execPath(),
-    args: ["run", "--quiet", "-A", ...preload, fromFileUrl(script), ...args],
+    args: ["run", "--quiet", "-A", TEST_LOCK, ...preload, fromFileUrl(script), ...args],
     env: { CLOCK: String(clock), KITE_LOG_NOCOLOR: "1" },
   };
 }

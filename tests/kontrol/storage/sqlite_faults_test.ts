@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { SqliteStorage } from "../../../kontrol/storage/sqlite.ts";
 import { KiteError } from "../../../src/protocol/errors.ts";
+import { TEST_LOCK } from "../../../tools/paths.ts";
 import { eventually } from "../../support/eventually.ts";
 import { TestProcess } from "../../support/process.ts";
 import { assertFollows, listen } from "./contract_watch.ts";
@@ -113,7 +114,7 @@ Deno.test("sqlite: delivers changes of another process to watches", async () => 
     const all = await listen(storage, { name: "math" });
     await using writer = await TestProcess.start({
       program: Deno.execPath(),
-      args: ["run", "--quiet", "--allow-read", "--allow-write", WRITER.href, path],
+      args: ["run", "--quiet", "--allow-read", "--allow-write", TEST_LOCK, WRITER.href, path],
       ready: (line) => line.startsWith("expected "),
     });
     let expected: Map<string, string> | undefined;
