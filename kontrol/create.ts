@@ -40,11 +40,12 @@ export interface CreateKontrolOptions extends Omit<KontrolOptions, "kiteKey"> {
 export async function createKontrol(options: CreateKontrolOptions): Promise<Kontrol> {
   const { home, username, ...rest } = options;
   const { ip = "0.0.0.0", port = DEFAULT_PORT, tls } = options.kite ?? {};
-  const { kiteKey, kontrolUrl } = await prepareOwnKeys({
+  const { kiteKey, kontrolUrl, save } = await prepareOwnKeys({
     home,
     username,
     kontrolUrl: options.kontrolUrl,
     defaultUrl: localUrl(ip, port, tls !== undefined),
   }, options.storage.keyPairs);
+  await save();
   return new Kontrol({ ...rest, kontrolUrl, kiteKey });
 }

@@ -55,6 +55,8 @@ export interface OwnKeys {
   readonly publicKey: string;
   /** Says where the key pair came from. */
   readonly keyPairNote: string;
+  /** Writes the kite.key to `home`, from which the next start takes the username and the URL. */
+  save(): Promise<void>;
 }
 
 interface LocalPair {
@@ -64,8 +66,8 @@ interface LocalPair {
 }
 
 /**
- * Loads or creates Kontrol's key pair and its own kite.key, and adds the pair to the storage. Several
- * Kontrols that start at the same time with one `home` get the same key pair.
+ * Loads or creates Kontrol's key pair, adds it to the storage, and creates Kontrol's own kite.key.
+ * Several Kontrols that start at the same time with one `home` get the same key pair.
  *
  * @throws {KiteError} `configError`: a file cannot be read or written; or an error of the storage
  */
@@ -89,11 +91,13 @@ export async function prepareOwnKeys(
     privateKey: await importPrivateKey(pair.privateKey),
     publicKeyPem: pair.publicKey,
   });
-  if (home !== undefined) {
+  const { publicKey, note: keyPairNote } = pair;
+  const save = async (): Promise<void> => {
+    if (home === undefined) return;
     await makeDirectory(home, 0o700);
     await writeFileAtomic(`${home}/kite.key`, kiteKey, 0o600);
-  }
-  return { kiteKey, username, kontrolUrl, publicKey: pair.publicKey, keyPairNote: pair.note };
+  };
+  return { kiteKey, username, kontrolUrl, publicKey, keyPairNote, save };
 }
 
 async function findPair(

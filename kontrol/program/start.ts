@@ -37,6 +37,8 @@ export async function startKontrol(settings: Settings): Promise<StartedKontrol> 
     const { log } = kontrol.kite;
     report = (error) => log.warning(`storage: ${messageOf(error)}`);
     const { url } = await kontrol.listen();
+    // Not before: an address on which Kontrol cannot listen must not get into any kite.key.
+    await own.save();
     const kiteKey = await kontrol.keys.signKiteKey(own.username);
     const userKey = await giveUserKey(settings, kiteKey, storage.keyPairs, kontrol.url);
     const { username, keyPairNote } = own;
@@ -61,7 +63,8 @@ export async function initializeKontrol(
     (error) => writeError(`kontrol: storage: ${messageOf(error)}`),
   );
   const { keyPairs } = storage;
-  const { kiteKey, kontrolUrl, keyPairNote } = await prepareKeys(settings, keyPairs);
+  const { kiteKey, kontrolUrl, keyPairNote, save } = await prepareKeys(settings, keyPairs);
+  await save();
   return { keyPairNote, userKey: await giveUserKey(settings, kiteKey, keyPairs, kontrolUrl) };
 }
 

@@ -1,4 +1,4 @@
-import { describeThrown, KiteError } from "../protocol/errors.ts";
+import { KiteError, messageOf } from "../protocol/errors.ts";
 import type { ListenOptions } from "./serving.ts";
 
 /**
@@ -10,7 +10,7 @@ export function cannotListen(code: string, cause: unknown, options: ListenOption
   const { hostname, port, tls } = options;
   // The message of TLS errors may contain a part of the certificate or key.
   const reason = reasonFor(code) ??
-    (tls === undefined ? describeThrown(cause) : "the certificate or its private key is not valid");
+    (tls === undefined ? messageOf(cause) : "the certificate or its private key is not valid");
   const message = `Cannot listen on port ${port} of ${hostname}: ${reason}`;
   return new KiteError("configError", message, { cause });
 }

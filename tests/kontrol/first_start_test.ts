@@ -73,6 +73,16 @@ Deno.test("first start: the kite.key names the address on which Kontrol listens"
   }
 });
 
+Deno.test("first start: an address on which Kontrol cannot listen does not get into a later kite.key", async () => {
+  await using folder = new TemporaryFolder();
+  const failed = await runKontrol({ folder: folder.path }, "-ip=192.0.2.1", "-port=0");
+  assertEquals(failed.code, 1);
+  assertMatch(failed.stderr, /^kontrol: Cannot listen on port 0 of 192\.0\.2\.1: this machine has/);
+  await using program = await startProgram({ folder: folder.path }, "-ip=127.0.0.1", "-port=0");
+  const { kontrolURL = "" } = claimsOf(await read(`${folder.path}/kite/kite.key`));
+  assertEquals(kontrolURL, program.url.replace("127.0.0.1", "localhost"));
+});
+
 Deno.test("first start: a kite.key of another Kontrol is not changed, and the shown command works", async () => {
   await using folder = new TemporaryFolder();
   const other = await createTestKeys({ kontrolUser: "kontrol" });
