@@ -6,6 +6,8 @@ export interface CallTarget {
   readonly method: unknown;
   /** The remote's URL, or its address if it has dialled this side. */
   readonly url: string;
+  /** True if the call had been sent, so that the error was created by the code of the socket. */
+  readonly wasSent?: boolean;
 }
 
 /**
@@ -15,12 +17,14 @@ export interface CallTarget {
  *
  * V8 finds awaiting functions by following promises from the microtask that captures the stack. The
  * stack is therefore captured in a later reaction, when the caller's promise already depends on it.
- * Successful calls have no overhead.
+ * Successful calls have no overhead. The stack is formatted when it is read, which takes longer than
+ * the call.
  */
 export function failedCall(error: KiteError, target: CallTarget): Promise<never> {
   const fail = (error: KiteError): never => {
     describe(error, target);
-    captureStack(error, fail);
+    if (target.wasSent) Error.captureStackTrace?.(error, fail);
+    else captureStack(error, fail);
     throw error;
   };
   return Promise.reject(error).catch(rethrow).catch(fail);
@@ -43,7 +47,10 @@ function describe(error: KiteError, { method: given, url }: CallTarget): void {
   define(error, "cause", call, false);
 }
 
-/** Replaces the stack, which shows the socket's code, by the caller's stack if it is available. */
+/**
+ * Replaces the stack, which leads to the caller's line but not beyond an `await`, by the complete one
+ * if it is available.
+ */
 function captureStack(error: KiteError, above: (error: KiteError) => never): void {
   const former = error.stack;
   Error.captureStackTrace?.(error, above);

@@ -45,7 +45,7 @@ export class CallsOut {
     this.#sender = sender;
     this.#options = options;
     this.#pending = new PendingCalls(
-      (error, method) => failedCall(error, { method, url: options.remoteUrl() }),
+      (error, method) => failedCall(error, { method, url: options.remoteUrl(), wasSent: true }),
       (id) => this.#giveUp(id),
     );
   }
