@@ -1,3 +1,4 @@
+import { fairLoop } from "./fair_loop.ts";
 import { Timer } from "./timer.ts";
 
 interface ImmediateScope {
@@ -15,7 +16,9 @@ export const afterTurn: (callback: () => void) => void = chooseAfterTurn();
 
 function chooseAfterTurn(): (callback: () => void) => void {
   const { setImmediate } = globalThis as ImmediateScope;
-  return setImmediate === undefined ? queueMicrotask : (callback) => void setImmediate(callback);
+  if (setImmediate === undefined) return queueMicrotask;
+  if ("Deno" in globalThis) return (callback) => fairLoop.afterTurn(callback);
+  return (callback) => void setImmediate(callback);
 }
 
 interface TimerScope {

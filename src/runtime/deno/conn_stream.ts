@@ -1,15 +1,16 @@
 import { joinBytes } from "../bytes.ts";
 import { type ByteStream, type ByteStreamHandler, formatAddress } from "../byte_stream.ts";
+import { fairLoop } from "../fair_loop.ts";
 
 /** Bytes of the read buffer of a connection that receives little. Idle connections keep theirs. */
 const SMALL_BUFFER = 2_048;
 /** Bytes of the largest read buffer, and of the largest write that is joined from smaller ones. */
 const LARGE_BUFFER = 65_536;
 
-/** Milliseconds for which data that keeps arriving is handled before others have their turn. */
-const SLICE = 2;
-/** Milliseconds between two reads without anything else in between, at most. */
-const SAME_TURN = 0.1;
+/** Milliseconds up to which handling received bytes is light work, see {@linkcode FairLoop}. */
+const LIGHT_TIME = 0.25;
+/** Bytes up to which writing is light work. */
+const LIGHT_BYTES = 16_384;
 
 const EMPTY = new Uint8Array(0);
 const NOBODY: ByteStreamHandler = { onData: () => {}, onEnd: () => {} };
@@ -21,15 +22,6 @@ function nextBuffer(buffer: Uint8Array<ArrayBuffer>, count: number): Uint8Array<
     return new Uint8Array(Math.min(LARGE_BUFFER, length * 4));
   }
   return length > SMALL_BUFFER && count < length / 16 ? new Uint8Array(SMALL_BUFFER) : buffer;
-}
-
-/**
- * Gives other connections their turn. Deno returns from reads and writes that need not wait without
- * asking the system for the events of others; it asks while it waits for another thread. A timer would
- * do as well, but takes a millisecond.
- */
-async function letOthersRun(): Promise<void> {
-  await crypto.subtle.digest("SHA-1", EMPTY);
 }
 
 /** A stream over one of Deno's connections. */
@@ -129,8 +121,8 @@ export class ConnStream implements ByteStream {
   /** Reads to the end. Waiting in one function only saves 1 KiB for each connection. */
   async #read(): Promise<void> {
     let buffer = new Uint8Array(SMALL_BUFFER);
-    let began = 0;
-    let ended = 0;
+    /** Milliseconds that the last bytes took. */
+    let time = 0;
     while (!this.#isClosed) {
       let count: number | null;
       try {
@@ -139,10 +131,11 @@ export class ConnStream implements ByteStream {
         break; // the connection is lost or was closed
       }
       if (this.#isClosed) break;
-      const isMuch = count !== null && count >= SMALL_BUFFER;
-      if (isMuch && performance.now() - ended > SAME_TURN) began = performance.now();
+      const turn = fairLoop.turn(time < LIGHT_TIME);
+      if (turn !== undefined) await turn;
+      const start = performance.now();
       if (!this.#deliver(buffer, count)) break;
-      if (isMuch && (ended = performance.now()) - began > SLICE) await letOthersRun();
+      time = fairLoop.add(start);
       while (this.#isPaused || count === null) {
         await this.#pausing();
         if (this.#isClosed) break;
@@ -182,7 +175,12 @@ export class ConnStream implements ByteStream {
         const bytes = this.#next();
         let rest = bytes;
         while (rest.length > 0) {
-          const count = await this.#connection.write(rest);
+          const turn = fairLoop.turn(rest.length <= LIGHT_BYTES);
+          if (turn !== undefined) await turn;
+          const start = performance.now();
+          const writing = this.#connection.write(rest);
+          fairLoop.add(start);
+          const count = await writing;
           this.#buffered -= count;
           rest = count === rest.length ? EMPTY : rest.subarray(count);
         }

@@ -2,7 +2,7 @@
  * Measures how long one user waits for a new token, and anyone for `/healthz`, while another user
  * sends as many requests as its limits allow.
  *
- * `--port --kitekey (of the worst user) --private --public (Kontrol's) --inflight --warmup
+ * `--port --kitekey (of the worst user) --private --public (Kontrol's) --inflight --sockets --warmup
  * --seconds`; prints one line of JSON, {@linkcode FairnessReport}.
  *
  * @module
@@ -52,6 +52,7 @@ async function main(): Promise<void> {
     port,
     kitekey: options.text("kitekey"),
     inflight: options.number("inflight"),
+    sockets: options.number("sockets"),
   });
   const worst = new Deno.Command(command, {
     args: [...args],

@@ -45,7 +45,8 @@ export type MeasureName =
   | "token-cold"
   | "register-websocket"
   | "register-http"
-  | "fairness"
+  | "fairness-1"
+  | "fairness-64"
   | "heartbeats";
 
 /** Calls on their way at the same time, on one connection. */
@@ -105,14 +106,17 @@ export function allMeasures(effort: Effort, setting: Setting): Measure[] {
   add("token-cold", SOME, 1_000, (server) => light(server, "force", 1));
   add("register-websocket", SOME, 0, (server) => registering(server, "websocket"));
   add("register-http", SOME, 0, (server) => registering(server, "http"));
-  add("fairness", ["sqlite", "memory"], 20_000, (server) => {
-    const { publicKey, privateKey } = setting.keys;
-    const keys = { public: publicKey, private: privateKey };
-    return load<FairnessReport & Figures>("fairness.ts", server, {
-      ...keys,
-      inflight: WORST_IN_FLIGHT,
+  for (const sockets of [1, 64] as const) {
+    add(`fairness-${sockets}`, ["sqlite", "memory"], 20_000, (server) => {
+      const { publicKey, privateKey } = setting.keys;
+      const keys = { public: publicKey, private: privateKey };
+      return load<FairnessReport & Figures>("fairness.ts", server, {
+        ...keys,
+        inflight: WORST_IN_FLIGHT,
+        sockets,
+      });
     });
-  });
+  }
   add("heartbeats", ["sqlite", "go"], 0, (server, contender) => {
     return load<HeartbeatReport & Figures>("heartbeats.ts", server, {
       kites: effort.kites,

@@ -1,7 +1,7 @@
 /**
  * One user who sends as many expensive calls as Kontrol's limits allow. Ends with its stdin.
  *
- * `--port --kitekey --inflight`
+ * `--port --kitekey --inflight --sockets`
  *
  * @module
  */
@@ -32,9 +32,17 @@ function call(number: number): string {
 }
 
 const marker = new MarkerCounter(MARKER);
-const socket = await LightSocket.open(port, "/kite/100/worst/websocket", BUFFER_BYTES);
 let sent = 0;
-for (let free = options.number("inflight");;) {
-  for (; free > 0; free--) await socket.write(textFrame(call(sent++)));
-  free = await socket.count(marker);
+
+async function load(path: string, inFlight: number): Promise<void> {
+  const socket = await LightSocket.open(port, path, BUFFER_BYTES);
+  for (let free = inFlight;;) {
+    for (; free > 0; free--) await socket.write(textFrame(call(sent++)));
+    free = await socket.count(marker);
+  }
 }
+
+const sockets = options.number("sockets");
+const share = options.number("inflight") / sockets;
+const paths = Array.from({ length: sockets }, (_, index) => `/kite/100/worst${index}/websocket`);
+await Promise.all(paths.map((path) => load(path, share)));
