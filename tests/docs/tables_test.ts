@@ -54,6 +54,14 @@ Deno.test("methods.md: lists the error types of the code", async () => {
   );
 });
 
+Deno.test("architecture.md: names files that exist", () => {
+  const files = [...publishedFiles(), ...filesIn("tests/"), ...filesIn("tools/")];
+  const named = page("docs/architecture.md").text.matchAll(/`([\w/]+\.ts)`/g);
+  for (const [, path] of named) {
+    assert(files.some((file) => `/${file}`.endsWith(`/${path}`)), `there is no file ${path}`);
+  }
+});
+
 Deno.test("parity.md: has each row once, with its state and the tests that show it", async () => {
   const { rows } = table("docs/parity.md", "id", "what", "state", "shown by");
   const ids = rows.map(([id]) => id!);
@@ -108,6 +116,12 @@ Deno.test("protocol.md: has the sections that comments in the code cite", async 
   }
   assert(cited > 20);
 });
+
+function filesIn(folder: string): string[] {
+  return Array.from(Deno.readDirSync(new URL(folder, ROOT))).flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesIn(`${folder}${name}/`) : [folder + name]
+  );
+}
 
 function anchor(heading: string): string {
   return heading.toLowerCase().replace(/[^\w\s-]/g, "").replaceAll(" ", "-");
