@@ -1,9 +1,10 @@
-import { fairLoop } from "./fair_loop.ts";
 import { Timer } from "./timer.ts";
 
 interface ImmediateScope {
   setImmediate?: (callback: () => void) => unknown;
 }
+
+let schedule: (callback: () => void) => void = chooseSchedule();
 
 /**
  * Runs `callback` after the event loop has handled all pending events, before it waits for new ones.
@@ -12,13 +13,18 @@ interface ImmediateScope {
  *
  * Without `setImmediate` (browsers), `callback` runs as a microtask.
  */
-export const afterTurn: (callback: () => void) => void = chooseAfterTurn();
+export function afterTurn(callback: () => void): void {
+  schedule(callback);
+}
 
-function chooseAfterTurn(): (callback: () => void) => void {
+/** Replaces what {@linkcode afterTurn} does. */
+export function replaceAfterTurn(by: (callback: () => void) => void): void {
+  schedule = by;
+}
+
+function chooseSchedule(): (callback: () => void) => void {
   const { setImmediate } = globalThis as ImmediateScope;
-  if (setImmediate === undefined) return queueMicrotask;
-  if ("Deno" in globalThis) return (callback) => fairLoop.afterTurn(callback);
-  return (callback) => void setImmediate(callback);
+  return setImmediate === undefined ? queueMicrotask : (callback) => void setImmediate(callback);
 }
 
 interface TimerScope {

@@ -1,6 +1,6 @@
 import { joinBytes } from "../bytes.ts";
 import { type ByteStream, type ByteStreamHandler, formatAddress } from "../byte_stream.ts";
-import { fairLoop } from "../fair_loop.ts";
+import { fairLoop } from "./fair_loop.ts";
 
 /** Bytes of the read buffer of a connection that receives little. Idle connections keep theirs. */
 const SMALL_BUFFER = 2_048;

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { ConnStream } from "../../src/runtime/deno/conn_stream.ts";
-import { FairLoop } from "../../src/runtime/fair_loop.ts";
-import { afterTurn } from "../../src/runtime/turn.ts";
+import { ConnStream } from "../../../src/runtime/deno/conn_stream.ts";
+import { FairLoop } from "../../../src/runtime/deno/fair_loop.ts";
+import { afterTurn } from "../../../src/runtime/turn.ts";
 
 function spin(milliseconds: number): void {
   const end = performance.now() + milliseconds;

@@ -1,3 +1,5 @@
+import { replaceAfterTurn } from "../turn.ts";
+
 /**
  * Deno asks the system for events of the network when it is idle, otherwise only in every 61st turn of
  * its event loop, as tokio does by default.
@@ -130,3 +132,5 @@ function look(): Promise<void> {
 
 /** The event loop of this process. Only Deno needs it; other runtimes look in every turn. */
 export const fairLoop: FairLoop = new FairLoop();
+
+if ("Deno" in globalThis) replaceAfterTurn((callback) => fairLoop.afterTurn(callback));
