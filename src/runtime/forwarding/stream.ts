@@ -1,8 +1,8 @@
 import { letOthersRun, OwnTurn } from "./own_turn.ts";
 
 /**
- * The size of a read buffer at first, and the size up to which it grows. Every idle connection has a
- * buffer.
+ * The size of a read buffer at first and after small reads, and the size up to which it grows. Every
+ * idle connection has a buffer.
  */
 const FIRST_BUFFER = 2_048;
 const LARGEST_BUFFER = 65_536;
@@ -57,8 +57,11 @@ export class DenoStream implements Stream {
     if (this.#turn.isOver(asked)) await letOthersRun();
     if (length === null) return null;
     const bytes = this.#buffer.subarray(0, length);
-    if (length === this.#buffer.length && length < LARGEST_BUFFER) {
-      this.#buffer = new Uint8Array(Math.min(4 * length, LARGEST_BUFFER));
+    const size = this.#buffer.length;
+    if (length === size && size < LARGEST_BUFFER) {
+      this.#buffer = new Uint8Array(Math.min(4 * size, LARGEST_BUFFER));
+    } else if (length < size / 16 && size > FIRST_BUFFER) {
+      this.#buffer = new Uint8Array(FIRST_BUFFER);
     }
     return bytes;
   }

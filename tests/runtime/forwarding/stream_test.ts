@@ -1,4 +1,4 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { DenoStream } from "../../../src/runtime/forwarding/stream.ts";
 
 /** A connection that never has to wait, neither for bytes to read nor for room to write. */
@@ -19,3 +19,18 @@ for (const action of ["read", "write"] as const) {
     assert(hadTurn);
   });
 }
+
+Deno.test("DenoStream: the buffer grows with what comes, and shrinks again", async () => {
+  const sizes: number[] = [];
+  let count = Infinity;
+  const stream = new DenoStream({
+    read: (buffer: Uint8Array) => {
+      sizes.push(buffer.length);
+      return Promise.resolve(Math.min(count, buffer.length));
+    },
+  } as unknown as Deno.Conn);
+  for (let i = 0; i < 4; i++) await stream.read();
+  count = 10;
+  for (let i = 0; i < 2; i++) await stream.read();
+  assertEquals(sizes, [2_048, 8_192, 32_768, 65_536, 65_536, 2_048]);
+});
