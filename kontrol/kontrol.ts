@@ -2,6 +2,7 @@ import { KiteKeyVerifier } from "../src/auth/kite_key_verifier.ts";
 import { readKiteKeyClaims } from "../src/auth/kite_key.ts";
 import { Kite } from "../src/kite.ts";
 import type { CloseOptions } from "../src/kite_options.ts";
+import { Lifecycle } from "../src/lifecycle.ts";
 import { LimitedLog } from "../src/limited_log.ts";
 import { KiteError, messageOf } from "../src/protocol/errors.ts";
 import { formatIdentity } from "../src/protocol/identity.ts";
@@ -56,6 +57,7 @@ export class Kontrol implements AsyncDisposable {
   readonly #storage: Storage;
   readonly #registry: Registry;
   readonly #limitedLog: LimitedLog;
+  readonly #lifecycle = new Lifecycle();
   readonly #registerUrl: string | undefined;
   #kontrolUrl: string;
   #selfTimer: ReturnType<typeof setInterval> | undefined;
@@ -200,7 +202,12 @@ export class Kontrol implements AsyncDisposable {
    *
    * @throws {KiteError} `configError`: the port is in use, or no key pair verifies the kite.key
    */
-  async listen(): Promise<Server> {
+  listen(): Promise<Server> {
+    return this.#lifecycle.start(() => this.#listen());
+  }
+
+  async #listen(): Promise<Server> {
+    if (this.#isClosed) throw new KiteError("aborted", "Cannot listen: Kontrol is closed");
     await this.keys.own();
     this.#registry.follow();
     const server = await this.kite.listen();
@@ -218,6 +225,10 @@ export class Kontrol implements AsyncDisposable {
 
   /** Rejects new calls, waits for running ones, ends all sessions, and closes the storage. */
   async close(options: CloseOptions = {}): Promise<void> {
+    await this.#lifecycle.stop(() => this.#close(options));
+  }
+
+  async #close(options: CloseOptions): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearInterval(this.#selfTimer);

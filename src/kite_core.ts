@@ -16,6 +16,7 @@ import {
   type KiteOptions,
   resolveOptions,
 } from "./kite_options.ts";
+import { Lifecycle } from "./lifecycle.ts";
 import { KiteLogger } from "./log.ts";
 import { OperatorLog } from "./operator_log.ts";
 import { KiteError } from "./protocol/errors.ts";
@@ -51,6 +52,7 @@ export class KiteCore extends CallingCore {
   readonly authenticators: Authenticators;
   readonly events: Events<KiteEvents>;
   readonly #options: KiteOptions;
+  readonly #lifecycle = new Lifecycle();
   readonly #operatorLog: OperatorLog;
   readonly #trust: Trust;
   readonly #builtins: Builtins;
@@ -60,7 +62,6 @@ export class KiteCore extends CallingCore {
   #kontrol: KontrolClient | undefined;
   #endpoint: Endpoint | undefined;
   #server: ListeningServer | undefined;
-  #closing: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(name: string, version: string, options: KiteOptions) {
@@ -177,7 +178,11 @@ export class KiteCore extends CallingCore {
     return this.#endpointFor("accept a session").accept(session);
   }
 
-  async listen(): Promise<ListeningServer> {
+  listen(): Promise<ListeningServer> {
+    return this.#lifecycle.start(() => this.#listen());
+  }
+
+  async #listen(): Promise<ListeningServer> {
     if (this.#server !== undefined) {
       throw new KiteError(
         "configError",
@@ -185,7 +190,6 @@ export class KiteCore extends CallingCore {
       );
     }
     const { ip, port, tls } = this.config;
-    await this.#closing;
     this.#isClosed = false;
     const server = await ListeningServer.listen({
       hostname: ip,
@@ -207,8 +211,7 @@ export class KiteCore extends CallingCore {
 
   async close(options: CloseOptions): Promise<void> {
     const { deadline = DEFAULT_DEADLINE } = checkCloseOptions(options);
-    this.#closing ??= this.#close(deadline).finally(() => this.#closing = undefined);
-    await this.#closing;
+    await this.#lifecycle.stop(() => this.#close(deadline));
   }
 
   async #close(deadline: number): Promise<void> {

@@ -1,14 +1,14 @@
 import { KiteError } from "../protocol/errors.ts";
-import type { RemoteKite } from "../rpc/remote.ts";
 import type { KiteRequest } from "../rpc/request.ts";
 
 /** Kite ids that need no escaping in a URL. */
 const ID = /^[\w-]{1,128}$/;
 
 interface Entry<Value> {
-  readonly client: RemoteKite;
   readonly username: string;
   readonly value: Value;
+  /** Stops waiting for the end of the connection. */
+  readonly release: () => void;
 }
 
 /** The kites registered at a proxy. Each is removed when its connection ends. */
@@ -59,14 +59,14 @@ export class RegisteredKites<Value> {
         `Cannot register: ${this.#limit} kites are registered already (limit: kites)`,
       );
     }
-    const entry: Entry<Value> = { client, username, value };
-    this.#entries.set(id, entry);
-    if (former !== undefined) this.#onForget(id, former.value);
-    const remove = client.onDisconnect(() => {
-      remove();
-      if (this.#entries.get(id) !== entry) return;
+    const release = client.onDisconnect(() => {
+      release();
       this.#entries.delete(id);
       this.#onForget(id, value);
     });
+    this.#entries.set(id, { username, value, release });
+    if (former === undefined) return;
+    former.release();
+    this.#onForget(id, former.value);
   }
 }

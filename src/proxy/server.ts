@@ -3,6 +3,7 @@ import { checkHost, checkPort } from "../config_values.ts";
 import { Kite } from "../kite.ts";
 import type { KiteOptions } from "../kite_options.ts";
 import type { RegisterResult } from "../discovery/register_result.ts";
+import { Lifecycle } from "../lifecycle.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { VERSION } from "../protocol/package_version.ts";
 import { readTextFileSync } from "../runtime/files.ts";
@@ -84,6 +85,7 @@ export class ProxyServer {
   readonly #kind: ProxyKind;
   readonly #options: ProxyOptions;
   readonly #tls: TlsPair | undefined;
+  readonly #lifecycle = new Lifecycle();
   /** The headers that were forwarded for those of a request. */
   readonly #forwarded = new WeakMap<readonly string[], ForwardedHeaders>();
   #server: ForwardingServer | undefined;
@@ -138,7 +140,11 @@ export class ProxyServer {
    *
    * @throws {KiteError} `configError` if the port is in use
    */
-  async listen(): Promise<void> {
+  listen(): Promise<void> {
+    return this.#lifecycle.start(() => this.#listen());
+  }
+
+  async #listen(): Promise<void> {
     if (this.#server !== undefined) {
       throw new KiteError("configError", "Cannot listen: the proxy already listens");
     }
@@ -163,7 +169,7 @@ export class ProxyServer {
         onError: (error) => this.#report(error),
       });
     } catch (error) {
-      await this.close(0);
+      await this.#close(0);
       throw error;
     }
   }
@@ -176,7 +182,11 @@ export class ProxyServer {
   }
 
   /** Stops listening, and closes all connections. */
-  async close(deadline: number = DEFAULT_DEADLINE): Promise<void> {
+  close(deadline: number = DEFAULT_DEADLINE): Promise<void> {
+    return this.#lifecycle.stop(() => this.#close(deadline));
+  }
+
+  async #close(deadline: number): Promise<void> {
     const server = this.#server;
     const inner = this.#inner;
     this.#server = undefined;

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, ROOT } from "../../tools/paths.ts";
 import { eventually } from "../support/eventually.ts";
-import { startReverseProxy } from "./support.ts";
+import { ourKite } from "../interop/our_kite.ts";
+import { exchange, startReverseProxy, statusOf } from "./support.ts";
 
 const TLS = {
   certFile: fromFileUrl(new URL("../transport/tls/cert.pem", import.meta.url)),
@@ -105,4 +106,20 @@ Deno.test("ReverseProxy: an idle connection is closed, and a client may leave it
   }
   await proxy.close({ deadline: 0 });
   assertEquals(await connection.read(buffer), null);
+});
+
+Deno.test("ReverseProxy: a kite that never finishes its TLS handshake is a 504, and is disconnected", async () => {
+  await using proxy = await startReverseProxy({ limits: { connectTimeout: 300 } });
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await using kite = ourKite();
+  const url = `https://127.0.0.1:${listener.addr.port}/kite`;
+  await kite.registerToProxy(url, { proxyUrl: proxy.url, kontrol: false });
+  const request = `GET /proxy/${kite.id}/info HTTP/1.1\r\nHost: a\r\n\r\n`;
+  const [answer, connection] = await Promise.all([
+    exchange(proxy.port, request),
+    listener.accept(),
+  ]);
+  assertEquals(statusOf(answer), 504);
+  // The beginning of the handshake, and then the end.
+  await connection.readable.pipeTo(new WritableStream());
 });

@@ -1,7 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { KiteError } from "../../mod.ts";
+import { KiteError, type KiteRequest } from "../../mod.ts";
 import { completeLimits, DEFAULT_PROXY_LIMITS } from "../../src/proxy/limits.ts";
 import { endToEnd, hasPassed, requestHeaders } from "../../src/proxy/headers.ts";
+import { RegisteredKites } from "../../src/proxy/registered_kites.ts";
 import { readTarget } from "../../src/proxy/target.ts";
 import { isPrivateAddress } from "../../src/runtime/forwarding/addresses.ts";
 
@@ -109,4 +110,21 @@ Deno.test("limits: unknown names and values that are no positive integer are ref
       "Cannot use limits.",
     );
   }
+});
+
+Deno.test("RegisteredKites: a kite that registers again and again is entered, and followed, once", () => {
+  const forgotten: number[] = [];
+  const kites = new RegisteredKites<number>(10, (_id, value) => forgotten.push(value));
+  const listeners = new Set<() => void>();
+  const client = {
+    onDisconnect(listener: () => void) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+  const request = { kite: { id: "x", username: "alice" }, client } as unknown as KiteRequest;
+  for (let value = 0; value < 3; value++) kites.add(request, value);
+  assertEquals([kites.size, kites.get("x"), listeners.size], [1, 2, 1]);
+  for (const listener of listeners) listener();
+  assertEquals([kites.size, listeners.size, forgotten], [0, 0, [0, 1, 2]]);
 });

@@ -1,3 +1,4 @@
+import { Lifecycle } from "../../lifecycle.ts";
 import type { RegisterResult } from "../../discovery/register_result.ts";
 import type { Kite } from "../../kite.ts";
 import type { CloseOptions } from "../../kite_options.ts";
@@ -76,6 +77,7 @@ export class TunnelProxy implements AsyncDisposable {
   readonly #kites: RegisteredKites<PrivateKite>;
   readonly #tunnels = new Map<string, Tunnel>();
   readonly #sockjs: SockJsServer;
+  readonly #lifecycle = new Lifecycle();
   #tokens: TunnelTokens | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
 
@@ -141,7 +143,11 @@ export class TunnelProxy implements AsyncDisposable {
    *
    * @throws {KiteError} `configError` if the port is in use, or the private key cannot be used
    */
-  async listen(): Promise<void> {
+  listen(): Promise<void> {
+    return this.#lifecycle.start(() => this.#listen());
+  }
+
+  async #listen(): Promise<void> {
     this.#tokens ??= await TunnelTokens.create(this.#options.privateKey);
     await this.#server.listen();
     this.#heartbeat = setInterval(() => {
@@ -157,7 +163,11 @@ export class TunnelProxy implements AsyncDisposable {
   }
 
   /** Stops listening, and closes all tunnels and connections. */
-  async close(options: CloseOptions = {}): Promise<void> {
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#lifecycle.stop(() => this.#close(options));
+  }
+
+  async #close(options: CloseOptions): Promise<void> {
     clearInterval(this.#heartbeat);
     for (const tunnel of this.#tunnels.values()) tunnel.close();
     await this.#sockjs.close();

@@ -110,6 +110,11 @@ export class MessageWriter {
     this.#isChunked = isChunked;
   }
 
+  /** True once the head was written, or is being written. */
+  get hasBegun(): boolean {
+    return this.#head === undefined;
+  }
+
   /**
    * Writes a part of the body, in one write if possible.
    *

@@ -23,34 +23,20 @@ export async function connectTo(
   if (publicOnly && isPrivateAddress(hostname)) throw new Error("the address is private");
   signal.throwIfAborted();
   const deno = denoNamespace();
-  return deno === undefined
+  // Deno's own TLS cannot close a connection during its handshake.
+  return deno === undefined || upstream.secure
     ? await connectNode(upstream, ca, signal)
-    : await connectDeno(deno, upstream, ca, signal);
+    : await connectDeno(deno, upstream, signal);
 }
 
 async function connectDeno(
   deno: typeof Deno,
-  { hostname, port, secure, publicOnly }: Upstream,
-  ca: readonly string[],
+  { hostname, port, publicOnly }: Upstream,
   signal: AbortSignal,
 ): Promise<Stream> {
   // The connection uses the address that was checked.
   const address = publicOnly ? await publicAddress(hostname) : hostname;
-  const connection = await deno.connect({ hostname: address, port, signal });
-  if (!secure) return new DenoStream(connection);
-  connection.setNoDelay(true);
-  const abort = (): void => connection.close();
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    const alpnProtocols = ["http/1.1"];
-    const caCerts = [...ca];
-    const tls = await deno.startTls(connection, { hostname, caCerts, alpnProtocols });
-    await tls.handshake();
-    if (signal.aborted) tls.close();
-    return new DenoStream(tls);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  return new DenoStream(await deno.connect({ hostname: address, port, signal }));
 }
 
 function publicAddress(hostname: string): Promise<string> {
@@ -78,7 +64,7 @@ async function connectNode(
     ? connectTls({
       ...options,
       ALPNProtocols: ["http/1.1"],
-      ...(ca.length === 0 ? {} : { ca: [...ca, ...rootCertificates] }),
+      ...(ca.length === 0 ? {} : { ca: trusted(ca) }),
       ...(isAddress ? {} : { servername: hostname }),
     })
     : connectPlain(options);
@@ -94,4 +80,9 @@ async function connectNode(
     signal.removeEventListener("abort", abort);
   }
   return new NodeStream(socket);
+}
+
+/** Adds the public authorities. In Node, `ca` replaces them; in Deno, it adds to them. */
+function trusted(ca: readonly string[]): string[] {
+  return denoNamespace() === undefined ? [...ca, ...rootCertificates] : [...ca];
 }

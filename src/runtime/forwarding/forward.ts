@@ -26,7 +26,8 @@ export class Forwarding implements Exchange {
   #link: Link | undefined;
   #active: number = performance.now();
   #isUploading = true;
-  #hasAnswer = false;
+  /** Writes the answer for the client. */
+  #writer: MessageWriter | undefined;
   #isOver = false;
   #failure: Refusal | undefined;
 
@@ -56,7 +57,8 @@ export class Forwarding implements Exchange {
     } catch (error) {
       this.#isOver = true;
       this.#link?.close();
-      if (this.#hasAnswer) throw error;
+      // The client would take anything that followed for a part of the answer.
+      if (this.#hasAnswer) throw new Error("the answer was cut", { cause: error });
       return this.#failure ?? (error instanceof ConnectTimeout ? TOO_SLOW : UNREACHABLE);
     }
   }
@@ -83,6 +85,11 @@ export class Forwarding implements Exchange {
     this.#link?.close();
     // The client may not be reading.
     if (this.#hasAnswer) this.#parts.stream.close();
+  }
+
+  /** True if the client may have received a part of the answer. */
+  get #hasAnswer(): boolean {
+    return this.#writer?.hasBegun ?? false;
   }
 
   async #connect(): Promise<Link> {
@@ -142,7 +149,7 @@ export class Forwarding implements Exchange {
     const isChunked = !request.isOld && isOpenEnded(framing);
     const writer = new MessageWriter(stream, this.#headFor(known), isChunked);
     if (this.#isOver) throw new Error("the exchange is over");
-    this.#hasAnswer = true;
+    this.#writer = writer;
     if (mustFlush(input, framing)) await writer.flush();
     for (let bytes = await body.next(); bytes !== null; bytes = await body.next()) {
       this.#active = performance.now();

@@ -92,7 +92,7 @@ export class RequestParser {
     const former = this.#requests.get(block);
     if (former === undefined) {
       const request = parseRequest(text);
-      this.#requests.set(block, request);
+      this.#requests.set(block, request, text.length); // the block is a view of the text
       return request;
     }
     const match = REQUEST_LINE.exec(text.slice(0, end));
@@ -138,7 +138,7 @@ export class HeadEncoder {
     let block = this.#blocks.get(headers);
     if (block === undefined) {
       block = formatHeaders(headers);
-      this.#blocks.set(headers, block);
+      this.#blocks.set(headers, block, block.length);
     }
     return encodeText(line + block);
   }

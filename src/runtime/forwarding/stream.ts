@@ -1,6 +1,8 @@
+import { letOthersRun, OwnTurn } from "./own_turn.ts";
+
 /**
- * The size of a read buffer at first, and the size up to which it grows. Every idle connection has a
- * buffer.
+ * The size of a read buffer at first and after small reads, and the size up to which it grows. Every
+ * idle connection has a buffer.
  */
 const FIRST_BUFFER = 2_048;
 const LARGEST_BUFFER = 65_536;
@@ -32,6 +34,7 @@ export interface Stream {
 export class DenoStream implements Stream {
   readonly #connection: Deno.Conn;
   #buffer = new Uint8Array(FIRST_BUFFER);
+  readonly #turn = new OwnTurn();
   #isClosed = false;
 
   constructor(connection: Deno.Conn) {
@@ -49,20 +52,27 @@ export class DenoStream implements Stream {
   }
 
   async read(): Promise<Uint8Array | null> {
+    const asked = performance.now();
     const length = await this.#connection.read(this.#buffer);
+    if (this.#turn.isOver(asked)) await letOthersRun();
     if (length === null) return null;
     const bytes = this.#buffer.subarray(0, length);
-    if (length === this.#buffer.length && length < LARGEST_BUFFER) {
-      this.#buffer = new Uint8Array(Math.min(4 * length, LARGEST_BUFFER));
+    const size = this.#buffer.length;
+    if (length === size && size < LARGEST_BUFFER) {
+      this.#buffer = new Uint8Array(Math.min(4 * size, LARGEST_BUFFER));
+    } else if (length < size / 16 && size > FIRST_BUFFER) {
+      this.#buffer = new Uint8Array(FIRST_BUFFER);
     }
     return bytes;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    const asked = performance.now();
     let written = await this.#connection.write(bytes);
     while (written < bytes.length) {
       written += await this.#connection.write(bytes.subarray(written));
     }
+    if (this.#turn.isOver(asked)) await letOthersRun();
   }
 
   async end(): Promise<void> {

@@ -46,7 +46,7 @@ export class Link {
     let known = this.#answers.get(text);
     if (known === undefined) {
       known = { answer: parseAnswer(text, method) };
-      this.#answers.set(text, known);
+      this.#answers.set(text, known, text.length);
     }
     return known;
   }

@@ -1,4 +1,10 @@
-import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertNotStrictEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import {
   encodeHead,
   HeadEncoder,
@@ -145,6 +151,12 @@ Deno.test("RequestParser: reads each request like parseRequest, and repeats the 
   for (const text of [`POST  /a HTTP/1.1${block}`, `${block}`, "GET /b HTTP/1.1\r\n"]) {
     assertThrows(() => parser.parse(text), BadMessage, "", text);
   }
+});
+
+Deno.test("RequestParser: does not remember long heads", () => {
+  const parser = new RequestParser();
+  const text = `GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(3_000)}`;
+  assertNotStrictEquals(parser.parse(text).rawHeaders, parser.parse(text).rawHeaders);
 });
 
 Deno.test("HeadEncoder: encodes like encodeHead", () => {
