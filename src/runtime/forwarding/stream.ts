@@ -1,4 +1,4 @@
-import { letOthersRun, OwnTurn } from "./own_turn.ts";
+import { fairLoop } from "../deno/fair_loop.ts";
 
 /**
  * The size of a read buffer at first and after small reads, and the size up to which it grows. Every
@@ -6,6 +6,12 @@ import { letOthersRun, OwnTurn } from "./own_turn.ts";
  */
 const FIRST_BUFFER = 2_048;
 const LARGEST_BUFFER = 65_536;
+
+/** Bytes up to which reading or writing is light work, see {@linkcode FairLoop}. */
+const LIGHT_BYTES = 16_384;
+
+/** Milliseconds up to which the time between two calls was work for what was read. */
+const SAME_WORK = 0.1;
 
 /** A TCP or TLS connection, with `TCP_NODELAY`. */
 export interface Stream {
@@ -34,7 +40,8 @@ export interface Stream {
 export class DenoStream implements Stream {
   readonly #connection: Deno.Conn;
   #buffer = new Uint8Array(FIRST_BUFFER);
-  readonly #turn = new OwnTurn();
+  /** When the last call returned. */
+  #last = 0;
   #isClosed = false;
 
   constructor(connection: Deno.Conn) {
@@ -52,9 +59,13 @@ export class DenoStream implements Stream {
   }
 
   async read(): Promise<Uint8Array | null> {
-    const asked = performance.now();
-    const length = await this.#connection.read(this.#buffer);
-    if (this.#turn.isOver(asked)) await letOthersRun();
+    const start = this.#begin();
+    const reading = this.#connection.read(this.#buffer);
+    fairLoop.add(start);
+    const length = await reading;
+    const turn = fairLoop.turn(length === null || length <= LIGHT_BYTES);
+    if (turn !== undefined) await turn;
+    this.#last = performance.now();
     if (length === null) return null;
     const bytes = this.#buffer.subarray(0, length);
     const size = this.#buffer.length;
@@ -67,12 +78,21 @@ export class DenoStream implements Stream {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    const asked = performance.now();
-    let written = await this.#connection.write(bytes);
-    while (written < bytes.length) {
-      written += await this.#connection.write(bytes.subarray(written));
+    for (let rest = bytes; rest.length > 0;) {
+      const turn = fairLoop.turn(rest.length <= LIGHT_BYTES);
+      if (turn !== undefined) await turn;
+      const start = this.#begin();
+      const writing = this.#connection.write(rest);
+      fairLoop.add(start);
+      rest = rest.subarray(await writing);
     }
-    if (this.#turn.isOver(asked)) await letOthersRun();
+    this.#last = performance.now();
+  }
+
+  /** Returns when the work began that the next call ends. */
+  #begin(): number {
+    const now = performance.now();
+    return now - this.#last < SAME_WORK ? this.#last : now;
   }
 
   async end(): Promise<void> {
