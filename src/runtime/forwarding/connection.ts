@@ -6,9 +6,12 @@ import { BadMessage, Input } from "./input.ts";
 import { StreamDuplex } from "./node_stream.ts";
 import { Splice } from "./splice.ts";
 import type { Stream } from "./stream.ts";
+import { formatAddress } from "../byte_stream.ts";
+import { SocketStream } from "../socket_stream.ts";
 import type { Decision, ForwardingOptions, RequestHead } from "./types.ts";
 import type { Upstreams } from "./upstream.ts";
-import type { WebSocketAcceptor } from "./accept.ts";
+
+const NOBODY = { onData: () => {}, onEnd: () => {} };
 
 /** Milliseconds until an idle client connection is closed. */
 const KEEP_ALIVE = 5_000;
@@ -19,7 +22,6 @@ const LINGER = 2_000;
 export interface Hub {
   readonly options: ForwardingOptions;
   readonly upstreams: Upstreams;
-  readonly acceptor: WebSocketAcceptor;
   /** True once the server closes: connections take no further requests. */
   readonly isClosing: boolean;
 }
@@ -119,7 +121,7 @@ export class ClientConnection {
       if (upgrade === undefined) {
         return await this.#refuse(426, "This path takes WebSockets only\n");
       }
-      await this.#accept(request, decision);
+      await this.#accept(decision);
       return false;
     }
     const leave = decision.enter === undefined ? () => {} : decision.enter();
@@ -166,10 +168,13 @@ export class ClientConnection {
   }
 
   /** Hands the connection to a WebSocket, and waits for its end. */
-  async #accept(request: Request, { accept }: Decision & { kind: "accept" }): Promise<void> {
+  async #accept({ accept }: Decision & { kind: "accept" }): Promise<void> {
     const duplex = new StreamDuplex(this.#stream, this.#input.bytes);
     this.#exchange = { sweep: () => {}, destroy: () => void duplex.destroy() };
-    await this.#hub.acceptor.accept(request, duplex, accept);
+    const closed = new Promise<void>((resolve) => duplex.once("close", resolve));
+    duplex.on("error", () => duplex.destroy()); // "close" follows
+    accept(new SocketStream(duplex, NOBODY, formatAddress(this.#stream.remoteAddress, 0)));
+    await closed;
   }
 
   /** Ends our side, and lets the client read the last bytes. */

@@ -1,6 +1,5 @@
 import { KiteError } from "../../protocol/errors.ts";
 import { Timer } from "../timer.ts";
-import { WebSocketAcceptor } from "./accept.ts";
 import { ClientConnection, type Hub } from "./connection.ts";
 import { listenForStreams, type StreamListener } from "./listen.ts";
 import type { Stream } from "./stream.ts";
@@ -26,7 +25,6 @@ const SHED = 16;
 export class ForwardingServer implements Hub {
   readonly options: ForwardingOptions;
   readonly upstreams: Upstreams;
-  readonly acceptor: WebSocketAcceptor;
   readonly #connections = new Set<ClientConnection>();
   readonly #sweeper: ReturnType<typeof setInterval>;
   #listener: StreamListener | undefined;
@@ -36,7 +34,6 @@ export class ForwardingServer implements Hub {
   private constructor(options: ForwardingOptions) {
     this.options = options;
     this.upstreams = new Upstreams(options.ca, options.limits.connectTimeout);
-    this.acceptor = new WebSocketAcceptor(options.limits.webSocketBytes);
     this.#sweeper = setInterval(() => this.#sweep(), intervalFor(options.limits));
   }
 
