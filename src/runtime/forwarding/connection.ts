@@ -24,6 +24,8 @@ export interface Hub {
   readonly upstreams: Upstreams;
   /** True once the server closes: connections take no further requests. */
   readonly isClosing: boolean;
+  /** Called when a connection is idle, or no longer. */
+  idleChanged(connection: ClientConnection): void;
 }
 
 /** One connection of a client. */
@@ -98,13 +100,19 @@ export class ClientConnection {
     const text = await input.readHead(limits.headerBytes);
     if (text === undefined) return false;
     this.#hasHead = false;
-    this.#isBusy = true;
+    this.#setBusy(true);
     this.#deadline = Infinity;
     const isKept = await this.#answer(this.#parser.parse(text), began);
     if (!isKept || this.#hub.isClosing) return false;
-    this.#isBusy = false;
+    this.#setBusy(false);
     this.#deadline = performance.now() + KEEP_ALIVE;
     return true;
+  }
+
+  #setBusy(isBusy: boolean): void {
+    if (this.#isBusy === isBusy) return;
+    this.#isBusy = isBusy;
+    this.#hub.idleChanged(this);
   }
 
   async #answer(request: Request, began: number): Promise<boolean> {
@@ -179,7 +187,7 @@ export class ClientConnection {
 
   /** Ends our side, and lets the client read the last bytes. */
   async #finish(): Promise<void> {
-    this.#isBusy = true;
+    this.#setBusy(true);
     this.#deadline = performance.now() + LINGER;
     await this.#stream.end();
     do this.#input.skip(this.#input.bytes.length); while (await this.#input.more());
@@ -188,7 +196,7 @@ export class ClientConnection {
   /** Answers a request that is not forwarded, and ends the connection. */
   async #refuse(status: number, text: string): Promise<false> {
     this.#hasHead = false;
-    this.#isBusy = true;
+    this.#setBusy(true);
     this.#deadline = performance.now() + LINGER;
     await answerAndEnd(this.#stream, this.#input, status, text);
     return false;

@@ -26,6 +26,8 @@ export class ForwardingServer implements Hub {
   readonly options: ForwardingOptions;
   readonly upstreams: Upstreams;
   readonly #connections = new Set<ClientConnection>();
+  /** The connections without a request, the oldest first. */
+  readonly #idle = new Set<ClientConnection>();
   readonly #sweeper: ReturnType<typeof setInterval>;
   #listener: StreamListener | undefined;
   #isClosing = false;
@@ -52,7 +54,7 @@ export class ForwardingServer implements Hub {
         port,
         ...(tls === undefined ? {} : { tls }),
         onStream: (stream) => server.#serve(stream),
-        onFull: () => server.#shed(),
+        onFull: () => server.#shed(SHED),
         onError,
       });
       return server;
@@ -82,7 +84,7 @@ export class ForwardingServer implements Hub {
   async close(deadline: number): Promise<void> {
     this.#isClosing = true;
     await this.#listener?.close();
-    for (const connection of [...this.#connections]) if (connection.isIdle) connection.close();
+    this.#shed(Infinity);
     let aborting: Timer | undefined;
     const timer = new Timer(() => {
       for (const connection of [...this.#connections]) connection.close();
@@ -97,26 +99,38 @@ export class ForwardingServer implements Hub {
     this.upstreams.close();
   }
 
+  idleChanged(connection: ClientConnection): void {
+    this.#idle.delete(connection);
+    if (connection.isIdle) this.#idle.add(connection);
+  }
+
   #serve(stream: Stream): void {
-    if (this.#isClosing || this.#connections.size >= this.options.limits.connections) {
-      return stream.close();
-    }
+    const isFull = this.#connections.size >= this.options.limits.connections;
+    if (this.#isClosing || (isFull && this.#shed(1) === 0)) return stream.close();
     const connection = new ClientConnection(stream, this);
     this.#connections.add(connection);
+    this.#idle.add(connection);
     void connection.serve().then(() => {
       this.#connections.delete(connection);
+      this.#idle.delete(connection);
       if (this.#connections.size === 0) this.#onEmpty();
     });
   }
 
-  /** Closes idle connections, the oldest first, to free file descriptors. */
-  #shed(): void {
-    let left = SHED;
-    for (const connection of [...this.#connections]) {
-      if (!connection.isIdle) continue;
+  /**
+   * Closes up to `count` idle connections, the oldest first.
+   *
+   * @returns the number of closed connections
+   */
+  #shed(count: number): number {
+    let closed = 0;
+    for (const connection of this.#idle) {
+      if (closed === count) break;
+      closed++;
+      this.#idle.delete(connection);
       connection.close();
-      if (--left === 0) return;
     }
+    return closed;
   }
 
   #sweep(): void {

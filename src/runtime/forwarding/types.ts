@@ -43,7 +43,7 @@ export type Decision =
 
 /** The limits of a {@linkcode ForwardingServer}. */
 export interface ForwardingLimits {
-  /** Concurrent client connections. Further ones are closed immediately. */
+  /** Concurrent client connections. A further one replaces the oldest idle one, or is closed. */
   readonly connections: number;
   /** Bytes of a request's head. A longer one is answered 431. */
   readonly headerBytes: number;
