@@ -9,7 +9,8 @@ export interface ProxyLimits {
    */
   readonly kites: number;
   /**
-   * Open connections of clients and kites. Further ones are closed immediately.
+   * Open connections of clients and kites. A further one replaces the one that has been without a
+   * request longest; if there is none, it is closed immediately.
    *
    * @default 20_000
    */

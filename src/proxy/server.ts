@@ -61,8 +61,6 @@ export interface ProxyOptions {
 export interface ProxyKind {
   readonly name: string;
   readonly limits: ProxyLimits;
-  /** Bytes of one WebSocket message that the proxy itself reads. */
-  readonly webSocketBytes: number;
   /** Decides what to do with a request. With `undefined`, the proxy's own kite answers it. */
   decide(head: RequestHead, target: Target): Decision | undefined | Promise<Decision | undefined>;
 }
@@ -163,7 +161,7 @@ export class ProxyServer {
         port: this.#options.port ?? DEFAULT_PORT,
         ...(this.#tls === undefined ? {} : { tls: this.#tls }),
         ca: this.kite.config.ca,
-        limits: { ...this.#kind.limits, webSocketBytes: this.#kind.webSocketBytes },
+        limits: this.#kind.limits,
         decide: (head) => this.#decide(head),
         answerHeaders: (rawHeaders) => endToEnd(rawHeaders),
         onError: (error) => this.#report(error),

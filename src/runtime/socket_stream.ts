@@ -1,15 +1,16 @@
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { type ByteStream, type ByteStreamHandler, formatAddress } from "./byte_stream.ts";
 
-/** A stream over a socket of `node:net` or `node:tls`, which is open or about to open. */
+/** A stream over a socket of `node:net` or `node:tls`, or another one of Node. It may yet have to open. */
 export class SocketStream implements ByteStream {
   /** The listener of the stream, which may change at any time. */
   handler: ByteStreamHandler;
-  readonly #socket: Socket;
+  readonly #socket: Socket | Duplex;
   readonly #remoteAddress: string | undefined;
 
   /** @param remoteAddress the peer's `host:port`, if the socket does not know it */
-  constructor(socket: Socket, handler: ByteStreamHandler, remoteAddress?: string) {
+  constructor(socket: Socket | Duplex, handler: ByteStreamHandler, remoteAddress?: string) {
     this.#socket = socket;
     this.handler = handler;
     this.#remoteAddress = remoteAddress;
@@ -23,7 +24,7 @@ export class SocketStream implements ByteStream {
 
   get remoteAddress(): string {
     if (this.#remoteAddress !== undefined) return this.#remoteAddress;
-    const { remoteAddress, remotePort = 0 } = this.#socket;
+    const { remoteAddress, remotePort = 0 } = this.#socket as Socket;
     return remoteAddress === undefined ? "" : formatAddress(remoteAddress, remotePort);
   }
 

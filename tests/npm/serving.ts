@@ -78,6 +78,14 @@ export async function checkTls(project: Project, runtime: Runtime): Promise<void
       await client.dial();
       assertEquals(await new OurCaller(client).call("square", [4]), 16);
     }
+    const { hostname, port } = new URL(peer.url);
+    using _stalled = await Deno.connect({ hostname, port: Number(port) });
+    const before = performance.now();
+    await peer.close();
+    assert(
+      runtime.name === "Bun" || performance.now() - before < 4_000,
+      "it waited for a client that does not finish its handshake",
+    );
   }
   await using kite = ourKite({ tls: { certFile: path("cert"), keyFile: path("key") } });
   const { url } = await kite.listen();

@@ -158,7 +158,7 @@ Deno.test("ReverseProxy: CONNECT, TRACE, and upgrades to anything but WebSocket 
   assertEquals(it.heads.length, 0);
 });
 
-Deno.test("ReverseProxy: connections beyond limits.connections are closed, and those there work on", async () => {
+Deno.test("ReverseProxy: idle connections beyond limits.connections keep out nobody", async () => {
   await using proxy = await startReverseProxy({ limits: { connections: 4 } });
   await using behind = await kiteBehind(proxy);
   await using client = await dialled(behind.url, { transport: "WebSocket" });
@@ -168,5 +168,10 @@ Deno.test("ReverseProxy: connections beyond limits.connections are closed, and t
   }
   await eventually(() => proxy.load.connections === 4);
   assertEquals(await client.tell("square", 4), 16);
+  const answer = await exchange(
+    proxy.port,
+    "OPTIONS /kite/info HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+  );
+  assertEquals(statusOf(answer), 204);
   for (const connection of idle) connection.close();
 });

@@ -173,6 +173,31 @@ Deno.test("TunnelProxy: a client that does not read makes the kite's end wait, w
   client.close();
 });
 
+Deno.test("TunnelProxy: incomplete messages of one address use little memory, and end no other tunnel", async () => {
+  const limits = { messageBytes: 100_000, incomingBytesPerAddress: 200_000 };
+  await using proxy = await startTunnelProxy({ kite: { limits } });
+  await using hidden = await kiteInTunnel(proxy);
+  await using client = await dialled(hidden.url, { transport: "WebSocket" });
+  const { search } = new URL(hidden.url);
+  // The beginning of a frame of a million bytes.
+  const head = [0x81, 0xff, 0, 0, 0, 0, 0, 0x0f, 0x42, 0x40, 0, 0, 0, 0];
+  const part = new Uint8Array([...head, ...new Uint8Array(60_000)]);
+  const connections = [];
+  for (let i = 0; i < 8; i++) {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: proxy.port });
+    connections.push(connection);
+    const text = handshake(`/proxy/1/part${i}/websocket${search}`);
+    await connection.write(new TextEncoder().encode(text));
+    await eventually(() => proxy.load.tunnels === 2 + i);
+  }
+  for (const connection of connections) await connection.write(part);
+  await eventually(() => proxy.load.tunnels < 6, { what: "the end of most tunnels" });
+  assertEquals(await client.tell("square", 4), 16);
+  for (const connection of connections) connection.close();
+  await eventually(() => proxy.load.tunnels === 1);
+  assertEquals(await client.tell("echo", "x".repeat(90_000)), ["x".repeat(90_000)]);
+});
+
 Deno.test("TunnelProxy: a broken frame ends that tunnel alone", async () => {
   await using proxy = await startTunnelProxy();
   await using hidden = await kiteInTunnel(proxy);

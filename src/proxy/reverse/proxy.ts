@@ -72,7 +72,6 @@ export class ReverseProxy implements AsyncDisposable {
     this.#server = new ProxyServer(options, {
       name: "proxy",
       limits: this.#limits,
-      webSocketBytes: 1,
       decide: (head, target) => this.#decide(head, target),
     });
     this.kite.handle("register", (request) => this.#register(request));

@@ -1,5 +1,5 @@
 import type { Message } from "../../transport/message.ts";
-import type { AcceptedSocket, AcceptedSocketHandler } from "../../runtime/forwarding/types.ts";
+import type { ServerStream } from "../../runtime/http1/connection.ts";
 import {
   decodeUpstream,
   encodeClose,
@@ -8,12 +8,12 @@ import {
   OPEN_FRAME,
 } from "../../transport/sockjs/frames.ts";
 import type { CloseInfo, Session } from "../../transport/session.ts";
+import type { IncomingBytes, Receiving } from "../../transport/sockjs/server/incoming_bytes.ts";
+import type { MessageSocket, SocketHandler } from "../../transport/websocket/socket.ts";
 
 /** The listener of a {@linkcode TunnelEnd}. */
 export interface TunnelEndHandler {
   onMessages(messages: readonly string[]): void;
-  /** Called when fewer bytes wait than before. */
-  onDrain(): void;
   /** Called once, when the session has ended. */
   onClose(): void;
 }
@@ -22,6 +22,8 @@ export interface TunnelEndHandler {
 export interface TunnelEnd {
   /** Bytes that wait to be sent to the peer. */
   readonly queued: number;
+  /** Resolves when they are sent. One call at a time; after the end of the session, it may not resolve. */
+  drained(): Promise<void>;
   /** Starts delivering messages, including those received before. Call it once. */
   start(handler: TunnelEndHandler): void;
   send(messages: readonly string[]): void;
@@ -34,27 +36,35 @@ export interface TunnelEnd {
 }
 
 const BROKEN: CloseInfo = Object.freeze({ code: 1002, reason: "Broken framing" });
-/** Milliseconds for a peer to answer a close. */
-const CLOSE_TIMEOUT = 2_000;
 
 /** A SockJS session over a WebSocket that the proxy accepted. It is not read before `start`. */
-export class SocketEnd implements TunnelEnd, AcceptedSocketHandler {
-  readonly #socket: AcceptedSocket;
+export class SocketEnd implements TunnelEnd, SocketHandler, Receiving {
+  readonly remoteAddress: string;
+  readonly #stream: ServerStream;
+  readonly #incoming: IncomingBytes;
+  #socket: MessageSocket | undefined;
   #handler: TunnelEndHandler | undefined;
   #isAlive = true;
   #isPaused = true;
+  #isClosing = false;
   #isClosed = false;
-  #closing: ReturnType<typeof setTimeout> | undefined;
-  readonly #sent = (): void => this.#handler?.onDrain();
 
-  constructor(socket: AcceptedSocket) {
-    this.#socket = socket;
-    socket.pause();
-    socket.send(OPEN_FRAME);
+  /**
+   * @param incoming counts the bytes of incomplete messages
+   * @param remoteAddress whose bytes they are; `""` for nobody's in particular
+   */
+  constructor(stream: ServerStream, incoming: IncomingBytes, remoteAddress: string) {
+    this.#stream = stream;
+    this.#incoming = incoming;
+    this.remoteAddress = remoteAddress;
   }
 
   get queued(): number {
-    return this.#socket.bufferedAmount;
+    return this.#stream.bufferedAmount;
+  }
+
+  drained(): Promise<void> {
+    return this.#stream.drained();
   }
 
   start(handler: TunnelEndHandler): void {
@@ -64,48 +74,67 @@ export class SocketEnd implements TunnelEnd, AcceptedSocketHandler {
   }
 
   send(messages: readonly string[]): void {
-    if (this.#closing === undefined) this.#socket.send(encodeMessages(messages), this.#sent);
+    this.#socket?.send(encodeMessages(messages));
   }
 
   pause(): void {
     this.#isPaused = true;
-    if (this.#closing === undefined) this.#socket.pause();
+    // A paused stream would not see the peer's answer to a close.
+    if (!this.#isClosing) this.#stream.pause();
   }
 
   resume(): void {
     this.#isPaused = false;
-    this.#socket.resume();
+    this.#stream.resume();
   }
 
   beat(): void {
     // Answers to heartbeats cannot arrive while the session is not read.
-    if (!this.#isAlive && !this.#isPaused) return this.#socket.terminate();
+    if (!this.#isAlive && !this.#isPaused) return this.#socket?.terminate();
     this.#isAlive = false;
-    this.#socket.ping();
-    this.#socket.send(HEARTBEAT_FRAME);
+    this.#socket?.ping();
+    this.#socket?.send(HEARTBEAT_FRAME);
   }
 
   close({ code, reason }: CloseInfo): void {
-    if (this.#closing !== undefined || this.#isClosed) return;
-    this.#socket.send(encodeClose(code, reason));
-    this.#socket.close(code, reason);
-    this.#closing = setTimeout(() => this.#socket.terminate(), CLOSE_TIMEOUT);
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.resume();
+    this.#socket?.send(encodeClose(code, reason));
+    this.#socket?.close(code, reason);
+  }
+
+  onOpen(socket: MessageSocket): void {
+    this.#socket = socket;
+    this.#stream.pause();
+    socket.send(OPEN_FRAME);
   }
 
   onText(text: string): void {
-    this.#isAlive = true;
-    if (this.#closing !== undefined) return;
+    if (this.#isClosing) return;
     const messages = decodeUpstream(text);
     if (messages === undefined || !messages.every(isText)) this.close(BROKEN);
     else if (messages.length > 0) this.#handler?.onMessages(messages);
   }
 
-  onPong(): void {
+  onAlive(): void {
     this.#isAlive = true;
   }
 
+  onClosing(): void {
+    this.#isClosing = true;
+  }
+
+  onHold(bytes: number): boolean {
+    return this.#incoming.take(this, bytes, Infinity);
+  }
+
+  onFree(bytes: number): void {
+    this.#incoming.release(this, bytes);
+  }
+
   onClose(): void {
-    clearTimeout(this.#closing);
+    this.#isClosing = true;
     this.#isClosed = true;
     this.#handler?.onClose();
   }
@@ -122,8 +151,7 @@ const DRAIN_INTERVAL = 20;
  */
 export class SessionEnd implements TunnelEnd {
   readonly #session: Session;
-  #handler: TunnelEndHandler | undefined;
-  #draining: ReturnType<typeof setTimeout> | undefined;
+  #draining: ReturnType<typeof setInterval> | undefined;
 
   constructor(session: Session) {
     this.#session = session;
@@ -133,15 +161,25 @@ export class SessionEnd implements TunnelEnd {
     return this.#session.bufferedAmount;
   }
 
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      clearInterval(this.#draining);
+      this.#draining = setInterval(() => {
+        if (this.#session.bufferedAmount > 0) return;
+        clearInterval(this.#draining);
+        resolve();
+      }, DRAIN_INTERVAL);
+    });
+  }
+
   start(handler: TunnelEndHandler): void {
-    this.#handler = handler;
     this.#session.attach({
       onMessage: (message) => {
         if (isText(message)) handler.onMessages([message]);
         else this.close(BROKEN);
       },
       onClose: () => {
-        clearTimeout(this.#draining);
+        clearInterval(this.#draining);
         handler.onClose();
       },
     });
@@ -149,7 +187,6 @@ export class SessionEnd implements TunnelEnd {
 
   send(messages: readonly string[]): void {
     for (const message of messages) this.#session.send(message);
-    this.#draining ??= setTimeout(this.#drain, DRAIN_INTERVAL);
   }
 
   pause(): void {
@@ -163,15 +200,6 @@ export class SessionEnd implements TunnelEnd {
   close({ code, reason }: CloseInfo): void {
     this.#session.close(code, reason);
   }
-
-  readonly #drain = (): void => {
-    this.#draining = undefined;
-    if (!this.#session.isOpen) return;
-    this.#handler?.onDrain();
-    if (this.#session.bufferedAmount > 0) {
-      this.#draining = setTimeout(this.#drain, DRAIN_INTERVAL);
-    }
-  };
 }
 
 /** Compact messages are not used through a tunnel (docs/protocol.md §8). */

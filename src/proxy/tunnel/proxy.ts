@@ -4,10 +4,14 @@ import type { Kite } from "../../kite.ts";
 import type { CloseOptions } from "../../kite_options.ts";
 import type { RemoteKite } from "../../rpc/remote.ts";
 import type { KiteRequest } from "../../rpc/request.ts";
+import { formatAddress } from "../../runtime/byte_stream.ts";
 import type { Decision, RequestHead } from "../../runtime/forwarding/types.ts";
 import type { Session } from "../../transport/session.ts";
+import { IncomingBytes } from "../../transport/sockjs/server/incoming_bytes.ts";
 import { SockJsServer } from "../../transport/sockjs/server/mod.ts";
+import { answerHandshake, isHandshakeKey } from "../../transport/websocket/accept.ts";
 import { completeLimits, DEFAULT_TUNNEL_LIMITS, type TunnelProxyLimits } from "../limits.ts";
+import { valuesOf } from "../headers.ts";
 import { RegisteredKites } from "../registered_kites.ts";
 import { answer, clientOf, type ProxyOptions, ProxyServer } from "../server.ts";
 import type { Target } from "../target.ts";
@@ -77,6 +81,7 @@ export class TunnelProxy implements AsyncDisposable {
   readonly #kites: RegisteredKites<PrivateKite>;
   readonly #tunnels = new Map<string, Tunnel>();
   readonly #sockjs: SockJsServer;
+  readonly #incoming: IncomingBytes;
   readonly #lifecycle = new Lifecycle();
   #tokens: TunnelTokens | undefined;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
@@ -95,9 +100,9 @@ export class TunnelProxy implements AsyncDisposable {
     this.#server = new ProxyServer(options, {
       name: "tunnelproxy",
       limits: this.#limits,
-      webSocketBytes: this.#limits.messageBytes,
       decide: (head, target) => this.#decide(head, target),
     });
+    this.#incoming = new IncomingBytes(this.kite.config.limits);
     this.kite.handle("register", (request) => this.#register(request));
     this.#sockjs = new SockJsServer({
       prefix: "/proxy",
@@ -197,34 +202,43 @@ export class TunnelProxy implements AsyncDisposable {
   ): Decision | undefined | Promise<Decision> {
     const side = head.isWebSocket ? WEBSOCKET.exec(path)?.[1] : undefined;
     const parameters = new URLSearchParams(query);
-    if (side === "tunnel") return this.#decideTunnel(parameters.get("token") ?? "");
+    if (side === "tunnel") return this.#decideTunnel(head, parameters.get("token") ?? "");
     if (side !== "proxy") return undefined;
     const kite = this.#kites.get(parameters.get("kiteID") ?? "");
     if (kite === undefined) return answer(502, NO_SUCH_KITE);
     if (!this.#hasRoom(kite)) return answer(503, "The proxy has no room for another tunnel");
-    return {
-      kind: "accept",
-      accept: (socket) => {
-        const end = new SocketEnd(socket);
-        void this.#open(kite, end);
-        return end;
-      },
-    };
+    const address = formatAddress(head.remoteAddress, 0);
+    return this.#accept(head, address, (end) => void this.#open(kite, end));
   }
 
-  async #decideTunnel(token: string): Promise<Decision> {
+  async #decideTunnel(head: RequestHead, token: string): Promise<Decision> {
     const claims = await this.#tokens?.verify(token);
     const tunnel = claims && this.#tunnels.get(claims.tunnelId);
     // A token can be used once: a tunnel that has both ends accepts no other.
     if (tunnel === undefined || tunnel.isTaken || tunnel.kiteId !== claims?.kiteId) {
       return answer(403, "The token is not valid, expired, or used");
     }
+    return this.#accept(head, "", (end) => tunnel.join(end));
+  }
+
+  /**
+   * Accepts the WebSocket of one end of a tunnel.
+   *
+   * @param address whose memory incomplete messages use; `""` for a kite with many tunnels
+   */
+  #accept(head: RequestHead, address: string, use: (end: SocketEnd) => void): Decision {
+    const key = valuesOf(head.rawHeaders, "sec-websocket-key").join();
+    const version = valuesOf(head.rawHeaders, "sec-websocket-version").join();
+    if (!isHandshakeKey(key) || version !== "13") {
+      return answer(400, "The request is no valid handshake of WebSocket version 13");
+    }
+    const { messageBytes: maxBytes, queuedBytes: outgoingBytes } = this.#limits;
     return {
       kind: "accept",
-      accept: (socket) => {
-        const end = new SocketEnd(socket);
-        tunnel.join(end);
-        return end;
+      accept: (stream) => {
+        const end = new SocketEnd(stream, this.#incoming, address);
+        answerHandshake(stream, key, { isServer: true, maxBytes, outgoingBytes }, end);
+        use(end);
       },
     };
   }

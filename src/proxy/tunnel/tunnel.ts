@@ -63,12 +63,10 @@ export class Tunnel {
     const down = new Direction(kite, client, this.#bounds, close);
     kite.start({
       onMessages: (messages) => down.pass(messages),
-      onDrain: () => up.drained(),
       onClose: () => this.close(),
     });
     client.start({
       onMessages: (messages) => up.pass(messages),
-      onDrain: () => down.drained(),
       onClose: () => this.close(),
     });
   }
@@ -116,13 +114,14 @@ class Direction {
     const { queued } = this.#to;
     if (queued <= this.#bounds.queuedBytes) return;
     if (queued > this.#bounds.mostQueued) return this.#close(SLOW);
-    this.#isPaused = true;
-    this.#from.pause();
+    if (!this.#isPaused) void this.#pause();
   }
 
-  /** Starts reading again once the receiver has accepted half of the waiting bytes. */
-  drained(): void {
-    if (!this.#isPaused || this.#to.queued > this.#bounds.queuedBytes / 2) return;
+  /** Does not read until the receiver has accepted what waits for it. */
+  async #pause(): Promise<void> {
+    this.#isPaused = true;
+    this.#from.pause();
+    await this.#to.drained();
     this.#isPaused = false;
     this.#from.resume();
   }

@@ -6,9 +6,12 @@ import { BadMessage, Input } from "./input.ts";
 import { StreamDuplex } from "./node_stream.ts";
 import { Splice } from "./splice.ts";
 import type { Stream } from "./stream.ts";
+import { formatAddress } from "../byte_stream.ts";
+import { SocketStream } from "../socket_stream.ts";
 import type { Decision, ForwardingOptions, RequestHead } from "./types.ts";
 import type { Upstreams } from "./upstream.ts";
-import type { WebSocketAcceptor } from "./accept.ts";
+
+const NOBODY = { onData: () => {}, onEnd: () => {} };
 
 /** Milliseconds until an idle client connection is closed. */
 const KEEP_ALIVE = 5_000;
@@ -19,9 +22,10 @@ const LINGER = 2_000;
 export interface Hub {
   readonly options: ForwardingOptions;
   readonly upstreams: Upstreams;
-  readonly acceptor: WebSocketAcceptor;
   /** True once the server closes: connections take no further requests. */
   readonly isClosing: boolean;
+  /** Called when a connection is idle, or no longer. */
+  idleChanged(connection: ClientConnection): void;
 }
 
 /** One connection of a client. */
@@ -96,13 +100,19 @@ export class ClientConnection {
     const text = await input.readHead(limits.headerBytes);
     if (text === undefined) return false;
     this.#hasHead = false;
-    this.#isBusy = true;
+    this.#setBusy(true);
     this.#deadline = Infinity;
     const isKept = await this.#answer(this.#parser.parse(text), began);
     if (!isKept || this.#hub.isClosing) return false;
-    this.#isBusy = false;
+    this.#setBusy(false);
     this.#deadline = performance.now() + KEEP_ALIVE;
     return true;
+  }
+
+  #setBusy(isBusy: boolean): void {
+    if (this.#isBusy === isBusy) return;
+    this.#isBusy = isBusy;
+    this.#hub.idleChanged(this);
   }
 
   async #answer(request: Request, began: number): Promise<boolean> {
@@ -119,7 +129,7 @@ export class ClientConnection {
       if (upgrade === undefined) {
         return await this.#refuse(426, "This path takes WebSockets only\n");
       }
-      await this.#accept(request, decision);
+      await this.#accept(decision);
       return false;
     }
     const leave = decision.enter === undefined ? () => {} : decision.enter();
@@ -166,15 +176,18 @@ export class ClientConnection {
   }
 
   /** Hands the connection to a WebSocket, and waits for its end. */
-  async #accept(request: Request, { accept }: Decision & { kind: "accept" }): Promise<void> {
+  async #accept({ accept }: Decision & { kind: "accept" }): Promise<void> {
     const duplex = new StreamDuplex(this.#stream, this.#input.bytes);
     this.#exchange = { sweep: () => {}, destroy: () => void duplex.destroy() };
-    await this.#hub.acceptor.accept(request, duplex, accept);
+    const closed = new Promise<void>((resolve) => duplex.once("close", resolve));
+    duplex.on("error", () => duplex.destroy()); // "close" follows
+    accept(new SocketStream(duplex, NOBODY, formatAddress(this.#stream.remoteAddress, 0)));
+    await closed;
   }
 
   /** Ends our side, and lets the client read the last bytes. */
   async #finish(): Promise<void> {
-    this.#isBusy = true;
+    this.#setBusy(true);
     this.#deadline = performance.now() + LINGER;
     await this.#stream.end();
     do this.#input.skip(this.#input.bytes.length); while (await this.#input.more());
@@ -183,7 +196,7 @@ export class ClientConnection {
   /** Answers a request that is not forwarded, and ends the connection. */
   async #refuse(status: number, text: string): Promise<false> {
     this.#hasHead = false;
-    this.#isBusy = true;
+    this.#setBusy(true);
     this.#deadline = performance.now() + LINGER;
     await answerAndEnd(this.#stream, this.#input, status, text);
     return false;

@@ -1,6 +1,5 @@
 import { KiteError } from "../../protocol/errors.ts";
 import { Timer } from "../timer.ts";
-import { WebSocketAcceptor } from "./accept.ts";
 import { ClientConnection, type Hub } from "./connection.ts";
 import { listenForStreams, type StreamListener } from "./listen.ts";
 import type { Stream } from "./stream.ts";
@@ -26,8 +25,9 @@ const SHED = 16;
 export class ForwardingServer implements Hub {
   readonly options: ForwardingOptions;
   readonly upstreams: Upstreams;
-  readonly acceptor: WebSocketAcceptor;
   readonly #connections = new Set<ClientConnection>();
+  /** The connections without a request, the oldest first. */
+  readonly #idle = new Set<ClientConnection>();
   readonly #sweeper: ReturnType<typeof setInterval>;
   #listener: StreamListener | undefined;
   #isClosing = false;
@@ -36,7 +36,6 @@ export class ForwardingServer implements Hub {
   private constructor(options: ForwardingOptions) {
     this.options = options;
     this.upstreams = new Upstreams(options.ca, options.limits.connectTimeout);
-    this.acceptor = new WebSocketAcceptor(options.limits.webSocketBytes);
     this.#sweeper = setInterval(() => this.#sweep(), intervalFor(options.limits));
   }
 
@@ -55,7 +54,7 @@ export class ForwardingServer implements Hub {
         port,
         ...(tls === undefined ? {} : { tls }),
         onStream: (stream) => server.#serve(stream),
-        onFull: () => server.#shed(),
+        onFull: () => server.#shed(SHED),
         onError,
       });
       return server;
@@ -85,7 +84,7 @@ export class ForwardingServer implements Hub {
   async close(deadline: number): Promise<void> {
     this.#isClosing = true;
     await this.#listener?.close();
-    for (const connection of [...this.#connections]) if (connection.isIdle) connection.close();
+    this.#shed(Infinity);
     let aborting: Timer | undefined;
     const timer = new Timer(() => {
       for (const connection of [...this.#connections]) connection.close();
@@ -100,26 +99,38 @@ export class ForwardingServer implements Hub {
     this.upstreams.close();
   }
 
+  idleChanged(connection: ClientConnection): void {
+    this.#idle.delete(connection);
+    if (connection.isIdle) this.#idle.add(connection);
+  }
+
   #serve(stream: Stream): void {
-    if (this.#isClosing || this.#connections.size >= this.options.limits.connections) {
-      return stream.close();
-    }
+    const isFull = this.#connections.size >= this.options.limits.connections;
+    if (this.#isClosing || (isFull && this.#shed(1) === 0)) return stream.close();
     const connection = new ClientConnection(stream, this);
     this.#connections.add(connection);
+    this.#idle.add(connection);
     void connection.serve().then(() => {
       this.#connections.delete(connection);
+      this.#idle.delete(connection);
       if (this.#connections.size === 0) this.#onEmpty();
     });
   }
 
-  /** Closes idle connections, the oldest first, to free file descriptors. */
-  #shed(): void {
-    let left = SHED;
-    for (const connection of [...this.#connections]) {
-      if (!connection.isIdle) continue;
+  /**
+   * Closes up to `count` idle connections, the oldest first.
+   *
+   * @returns the number of closed connections
+   */
+  #shed(count: number): number {
+    let closed = 0;
+    for (const connection of this.#idle) {
+      if (closed === count) break;
+      closed++;
+      this.#idle.delete(connection);
       connection.close();
-      if (--left === 0) return;
     }
+    return closed;
   }
 
   #sweep(): void {

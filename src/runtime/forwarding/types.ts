@@ -1,3 +1,5 @@
+import type { ServerStream } from "../http1/connection.ts";
+
 /** The head of an HTTP request, exactly as the client sent it. */
 export interface RequestHead {
   readonly method: string;
@@ -36,42 +38,12 @@ export type Decision =
     /** Counts the exchange until the returned function is called; `undefined` refuses it with 503. */
     readonly enter?: () => (() => void) | undefined;
   }
-  | { readonly kind: "accept"; readonly accept: (socket: AcceptedSocket) => AcceptedSocketHandler };
-
-/** A WebSocket that this server accepted. */
-export interface AcceptedSocket {
-  /** Bytes passed to `send` that the network has not accepted yet. */
-  readonly bufferedAmount: number;
-  /**
-   * Sends one text message.
-   *
-   * @param sent called once the network has taken it, or the socket ended
-   */
-  send(text: string, sent?: () => void): void;
-  /** Pauses reading, so that the peer has to wait. */
-  pause(): void;
-  /** Resumes reading. */
-  resume(): void;
-  /** Sends a ping. */
-  ping(): void;
-  /** Starts the closing handshake. */
-  close(code: number, reason: string): void;
-  /** Closes the connection immediately. */
-  terminate(): void;
-}
-
-/** The listener of an {@linkcode AcceptedSocket}. */
-export interface AcceptedSocketHandler {
-  onText(text: string): void;
-  /** The peer answered a ping. */
-  onPong(): void;
-  /** Called once, when the socket has closed. */
-  onClose(): void;
-}
+  /** Hands the connection of a WebSocket over, with the handshake still to be answered. */
+  | { readonly kind: "accept"; readonly accept: (stream: ServerStream) => void };
 
 /** The limits of a {@linkcode ForwardingServer}. */
 export interface ForwardingLimits {
-  /** Concurrent client connections. Further ones are closed immediately. */
+  /** Concurrent client connections. A further one replaces the oldest idle one, or is closed. */
   readonly connections: number;
   /** Bytes of a request's head. A longer one is answered 431. */
   readonly headerBytes: number;
@@ -83,8 +55,6 @@ export interface ForwardingLimits {
   readonly idleTimeout: number;
   /** Milliseconds to connect to an upstream. */
   readonly connectTimeout: number;
-  /** Bytes of one message on an accepted WebSocket. Close code 1009. */
-  readonly webSocketBytes: number;
 }
 
 /** Options of a {@linkcode ForwardingServer}. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { formatAddress } from "../byte_stream.ts";
 import { cannotListen } from "../cannot_listen.ts";
 import { builtinModule } from "../platform.ts";
 import {
@@ -38,6 +39,11 @@ export class NodeServer implements RunningServer {
   readonly #sockets = new Set<Socket>();
   /** The requests that run on each HTTP connection; connections without one are in order of time. */
   readonly #running = new Map<Duplex, number>();
+  /**
+   * The connections without TLS whose handshake may follow, by the peer's address. Node does not tell
+   * on which of them a handshake was done.
+   */
+  readonly #plain = new Map<string, Socket>();
   /** The requests that have arrived before the former one was answered. */
   readonly #waiting = new Map<Duplex, (() => void)[]>();
   #closing: Promise<void> | undefined;
@@ -53,7 +59,8 @@ export class NodeServer implements RunningServer {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
     });
-    server.on(options.tls === undefined ? "connection" : "secureConnection", this.#connected);
+    server.on("connection", this.#connected);
+    server.on("secureConnection", this.#secured);
     server.on("request", (request, response) => void this.#answer(request, response));
     server.on("upgrade", (request, socket, head) => {
       void this.#upgrade(request, socket as Socket, head as Uint8Array<ArrayBuffer>);
@@ -123,12 +130,26 @@ export class NodeServer implements RunningServer {
   readonly #connected = (socket: Socket): void => {
     if (this.#running.size >= this.#options.connections) this.#makeRoom();
     if (this.#running.size >= this.#options.connections) return void socket.destroy();
+    this.#add(socket);
+    if (this.#options.tls === undefined) return;
+    const address = addressOf(socket);
+    this.#plain.set(address, socket);
+    socket.once("close", () => this.#plain.delete(address));
+  };
+
+  readonly #secured = (socket: Socket): void => {
+    const plain = this.#plain.get(addressOf(socket));
+    if (plain !== undefined) this.#running.delete(plain);
+    this.#add(socket);
+  };
+
+  #add(socket: Socket): void {
     this.#running.set(socket, 0);
     socket.once("close", () => {
       this.#running.delete(socket);
       this.#waiting.delete(socket);
     });
-  };
+  }
 
   /** Closes the connection that has been without a request for the longest time. */
   #makeRoom(): void {
@@ -222,6 +243,10 @@ export class NodeServer implements RunningServer {
       return new Response("Internal Server Error\n", { status: 500 });
     }
   }
+}
+
+function addressOf({ remoteAddress = "", remotePort = 0 }: Socket): string {
+  return formatAddress(remoteAddress, remotePort);
 }
 
 const NOBODY = { onData: () => {}, onEnd: () => {} };

@@ -126,7 +126,7 @@ Deno.test("ForwardingServer: forwards no request that llhttp would understand ot
         hostname: "127.0.0.1",
         port: 0,
         ca: [],
-        limits: { ...limits, ...waits, webSocketBytes: 1 },
+        limits: { ...limits, ...waits },
         decide: (head) => {
           if (readTarget(head.target) === undefined) {
             return { kind: "answer", status: 400, text: "no path" };

@@ -11,7 +11,6 @@ const LIMITS = {
   requestTimeout: 5_000,
   idleTimeout: 5_000,
   connectTimeout: 5_000,
-  webSocketBytes: 1,
 };
 
 /** A server that answers whatever comes. */

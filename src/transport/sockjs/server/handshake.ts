@@ -1,11 +1,8 @@
 import { KiteError } from "../../../protocol/errors.ts";
 import type { Limits } from "../../../protocol/limits.ts";
-import type { TakenOver } from "../../../runtime/serving.ts";
-import { sha1Base64 } from "../../../runtime/sha1.ts";
 import { type Upgrade, upgradeWebSocket } from "../../../runtime/upgrade.ts";
 import { AcceptedSocket } from "../../websocket/accepted_socket.ts";
-import { FramedSocket } from "../../websocket/framed_socket.ts";
-import { ACCEPT_SUFFIX } from "../../websocket/handshake.ts";
+import { answerHandshake, isHandshakeKey } from "../../websocket/accept.ts";
 import type { MessageSocket, SocketHandler } from "../../websocket/socket.ts";
 import { plain } from "./headers.ts";
 import type { ServerPeer } from "./options.ts";
@@ -18,9 +15,6 @@ export interface UpgradedRequest {
   /** Creates the socket. Call it once. */
   open(handler: SocketHandler, limits: Limits): MessageSocket;
 }
-
-/** A key of a client: 16 bytes in Base64. */
-const KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /** True if the request is for a WebSocket. */
 export function wantsWebSocket(request: Request): boolean {
@@ -38,35 +32,18 @@ export function upgrade(request: Request, peer: ServerPeer): UpgradedRequest | R
   }
   if (peer.takeOver === undefined) return upgradeByRuntime(request, peer);
   const key = request.headers.get("sec-websocket-key");
-  const taken = key !== null && KEY.test(key) ? peer.takeOver() : undefined;
+  const taken = key !== null && isHandshakeKey(key) ? peer.takeOver() : undefined;
   return taken === undefined ? invalid() : {
     response: new Response(null),
-    open: (handler, limits) => openFramed(taken, key!, handler, limits),
+    open: (handler, limits) => {
+      const { outgoingBytes } = limits;
+      const options = { isServer: true, maxBytes: frameLimit(limits), outgoingBytes };
+      const { stream, early } = taken;
+      const socket = answerHandshake(stream, key!, options, handler);
+      if (early.length > 0) socket.onData(early);
+      return socket;
+    },
   };
-}
-
-/** Answers the handshake on a connection, and frames its messages. */
-function openFramed(
-  { stream, early }: TakenOver,
-  key: string,
-  handler: SocketHandler,
-  limits: Limits,
-): MessageSocket {
-  const accept = sha1Base64(key + ACCEPT_SUFFIX);
-  stream.write(new TextEncoder().encode(
-    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-      `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
-  ));
-  const options = {
-    isServer: true,
-    maxBytes: frameLimit(limits),
-    outgoingBytes: limits.outgoingBytes,
-  };
-  const socket = new FramedSocket(stream, options, handler);
-  stream.handler = socket;
-  handler.onOpen(socket);
-  if (early.length > 0) socket.onData(early);
-  return socket;
 }
 
 function upgradeByRuntime(
