@@ -72,6 +72,8 @@ interface ForwardedHeaders {
 
 const DEFAULT_PORT = 3999;
 const DEFAULT_DEADLINE = 5_000;
+/** Milliseconds to send the last frames after the deadline. */
+const FLUSH_TIME = 100;
 
 /**
  * The common part of both proxies: a server that receives all requests, and a kite that answers
@@ -189,10 +191,12 @@ export class ProxyServer {
     const inner = this.#inner;
     this.#server = undefined;
     this.#inner = undefined;
+    const end = performance.now() + deadline;
+    const left = (): number => Math.max(end - performance.now(), Math.min(deadline, FLUSH_TIME));
     // The kite first, since its close frames are sent through the server.
     await this.kite.close({ deadline });
-    await server?.close(deadline);
-    await inner?.close(deadline);
+    await server?.close(left());
+    await inner?.close(left());
   }
 
   /** Creates the decision to forward a request to an upstream. */
