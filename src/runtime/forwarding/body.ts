@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
-import { checkTrailer, type Framing } from "./head.ts";
-import { BadMessage, type Input } from "./input.ts";
+import { checkTrailer, malformed } from "../http1/fields.ts";
+import type { Framing } from "./head.ts";
+import type { Input } from "./input.ts";
 import type { Stream } from "./stream.ts";
 
 /** The line before a chunk, without extensions, which nobody uses and servers read differently. */
@@ -45,7 +46,7 @@ export class BodyReader {
     if (this.#kind === "chunked" && this.#left === 0 && !await this.#nextChunk()) return null;
     while (this.#input.bytes.length === 0) {
       if (await this.#input.more()) continue;
-      if (this.#kind !== "close") throw new BadMessage(400);
+      if (this.#kind !== "close") throw malformed("body");
       this.#isOver = true;
       return null;
     }
@@ -68,10 +69,10 @@ export class BodyReader {
 
   /** Reads the line before a chunk; false if it is the last one. */
   async #nextChunk(): Promise<boolean> {
-    if (!this.#isFirst && await this.#input.readLine(0) !== "") throw new BadMessage(400);
+    if (!this.#isFirst && await this.#input.readLine(0) !== "") throw malformed("body");
     this.#isFirst = false;
     const line = await this.#input.readLine(8);
-    if (!CHUNK_LINE.test(line)) throw new BadMessage(400);
+    if (!CHUNK_LINE.test(line)) throw malformed("body");
     this.#left = parseInt(line, 16);
     if (this.#left > 0) return true;
     for (let bytes = 0; bytes <= LONGEST_TRAILERS;) {
@@ -83,7 +84,7 @@ export class BodyReader {
       checkTrailer(line);
       bytes += line.length + 2;
     }
-    throw new BadMessage(400);
+    throw malformed("body");
   }
 }
 

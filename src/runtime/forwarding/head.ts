@@ -1,15 +1,17 @@
 import { Buffer } from "node:buffer";
-import { withoutBlanks } from "../http1/head.ts";
-import { BadMessage } from "./input.ts";
+import {
+  BadMessage,
+  type Fields,
+  lengthOf,
+  malformed,
+  parseLines,
+  tokensOf,
+} from "../http1/fields.ts";
 import { Recent } from "./recent.ts";
 
 const REQUEST_LINE =
   /^(GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH) ([\x21-\x7e]+) HTTP\/1\.([01])$/;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: (.*))?$/;
-const NAME = /^[\w!#$%&'*+\-.^`|~]+$/;
-/** A control character, or a CR outside of a line end. */
-const FORBIDDEN = /\r(?!\n)|[^\t\r\n\x20-\x7e\x80-\xff]/;
-const LENGTH = /^\d{1,15}$/;
 
 const ENCODER = new TextEncoder();
 
@@ -52,22 +54,21 @@ export interface Answer extends MessageHead {
 }
 
 /**
- * Parses the head of a request. It accepts less than RFC 9112 allows: what two servers might
- * understand differently is refused.
+ * Parses the head of a request.
  *
  * @throws {BadMessage}
  */
 export function parseRequest(text: string): Request {
-  const { line, rawHeaders, fields } = parseHead(text);
+  const { line, rawHeaders, fields } = parseLines(text);
   const match = REQUEST_LINE.exec(line);
-  if (match === null) throw new BadMessage(400);
+  if (match === null) throw malformed("request line");
   const [, method = "", target = "", minor] = match;
   const isOld = minor === "0";
   const connection = tokensOf(fields.connection);
   const upgrade = connection.includes("upgrade") ? fields.upgrade?.toLowerCase() : undefined;
   const framing = framingOf(fields, NONE);
-  if (framing === CHUNKED && isOld) throw new BadMessage(400);
-  if (upgrade !== undefined && framing.kind !== "none") throw new BadMessage(400);
+  const isAmbiguous = framing === CHUNKED && isOld;
+  if (isAmbiguous || (upgrade !== undefined && framing.kind !== "none")) throw malformed("request");
   return {
     method,
     target,
@@ -109,9 +110,9 @@ export class RequestParser {
  * @throws {BadMessage}
  */
 export function parseAnswer(text: string, method: string): Answer {
-  const { line, rawHeaders, fields } = parseHead(text);
+  const { line, rawHeaders, fields } = parseLines(text);
   const match = STATUS_LINE.exec(line);
-  if (match === null) throw new BadMessage(502);
+  if (match === null) throw new BadMessage(502, "malformed status line");
   const status = Number(match[2]);
   const framing = framingOf(fields, UNTIL_CLOSE);
   const hasNoBody = method === "HEAD" || status < 200 || status === 204 || status === 304;
@@ -156,74 +157,9 @@ function encodeText(text: string): Uint8Array {
   return bytes.length === text.length ? bytes : Buffer.from(text, "latin1");
 }
 
-/** The fields of a head on which the connection depends. Several of one name are joined. */
-interface Fields {
-  connection?: string;
-  upgrade?: string;
-  expect?: string;
-  "content-length"?: string;
-  "transfer-encoding"?: string;
-}
-
-const FIELDS: ReadonlySet<string> = new Set<keyof Fields>([
-  "connection",
-  "upgrade",
-  "expect",
-  "content-length",
-  "transfer-encoding",
-]);
-
-function parseHead(text: string): { line: string; rawHeaders: string[]; fields: Fields } {
-  if (FORBIDDEN.test(text)) throw new BadMessage(400);
-  const [line = "", ...lines] = text.split("\r\n");
-  const rawHeaders: string[] = [];
-  const fields: Fields = {};
-  for (const each of lines) {
-    const name = nameOf(each);
-    const value = withoutBlanks(each.slice(name.length + 1));
-    rawHeaders.push(name, value);
-    const key = name.toLowerCase();
-    if (!FIELDS.has(key)) continue;
-    // Some servers do not take a tab for space around these.
-    if (each.includes("\t")) throw new BadMessage(400);
-    const former = fields[key as keyof Fields];
-    fields[key as keyof Fields] = former === undefined ? value : `${former}, ${value}`;
-  }
-  return { line, rawHeaders, fields };
-}
-
-/**
- * Returns the name in a line with a header.
- *
- * @throws {BadMessage} for a malformed line, such as a folded one or one with space before the colon
- */
-function nameOf(line: string): string {
-  const name = line.slice(0, Math.max(line.indexOf(":"), 0));
-  if (!NAME.test(name)) throw new BadMessage(400);
-  return name;
-}
-
-/**
- * Checks a line after a chunked body.
- *
- * @throws {BadMessage}
- */
-export function checkTrailer(line: string): void {
-  // A field on which the connection depends must not come that late (RFC 9110 6.5.1).
-  if (FORBIDDEN.test(line) || FIELDS.has(nameOf(line).toLowerCase())) throw new BadMessage(400);
-}
-
 function framingOf(fields: Fields, otherwise: Framing): Framing {
-  const { "content-length": length, "transfer-encoding": coding } = fields;
-  if (coding !== undefined) {
-    if (length !== undefined || coding.toLowerCase() !== "chunked") throw new BadMessage(400);
-    return CHUNKED;
-  }
+  const length = lengthOf(fields);
   if (length === undefined) return otherwise;
-  if (!LENGTH.test(length)) throw new BadMessage(400);
-  return length === "0" ? NONE : { kind: "length", length: Number(length) };
-}
-
-function tokensOf(value: string | undefined): string[] {
-  return value === undefined ? [] : value.toLowerCase().split(",").map(withoutBlanks);
+  if (length === "chunked") return CHUNKED;
+  return length === 0 ? NONE : { kind: "length", length };
 }

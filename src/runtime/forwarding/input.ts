@@ -1,20 +1,10 @@
 import { Buffer } from "node:buffer";
+import { BadMessage, malformed } from "../http1/fields.ts";
 import type { Stream } from "./stream.ts";
 
 const CR = 13;
 const LF = 10;
 const EMPTY = new Uint8Array();
-
-/** What a client or a kite has sent is no HTTP, or exceeds a limit. */
-export class BadMessage extends Error {
-  /** The HTTP status of the answer to a client. */
-  readonly status: number;
-
-  constructor(status: number) {
-    super("the message is broken");
-    this.status = status;
-  }
-}
 
 /** The bytes received on a stream that were not used yet. */
 export class Input {
@@ -79,12 +69,12 @@ export class Input {
     reading: for (;;) {
       const bytes = this.#bytes;
       for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, from)) {
-        if (at === 0 || bytes[at - 1] !== CR) throw new BadMessage(400);
+        if (at === 0 || bytes[at - 1] !== CR) throw malformed("line");
         from = at + 1;
         if (at - 1 > line) {
           line = from;
         } else if (line > 0) {
-          if (from > limit) throw new BadMessage(431);
+          if (from > limit) throw new BadMessage(431, "the head is too long");
           const text = latin1(bytes.subarray(0, line - 2));
           this.skip(from);
           return text;
@@ -96,11 +86,11 @@ export class Input {
           continue reading;
         }
       }
-      if (bytes.length > limit) throw new BadMessage(431);
+      if (bytes.length > limit) throw new BadMessage(431, "the head is too long");
       from = bytes.length;
       if (!await this.more()) {
         if (this.#bytes.length === 0) return undefined;
-        throw new BadMessage(400);
+        throw malformed("line");
       }
     }
   }
@@ -113,14 +103,14 @@ export class Input {
   async readLine(limit: number): Promise<string> {
     for (;;) {
       const at = this.#bytes.indexOf(LF);
-      if ((at < 0 ? this.#bytes.length : at) - 1 > limit) throw new BadMessage(400);
+      if ((at < 0 ? this.#bytes.length : at) - 1 > limit) throw malformed("line");
       if (at >= 0) {
-        if (this.#bytes[at - 1] !== CR) throw new BadMessage(400);
+        if (this.#bytes[at - 1] !== CR) throw malformed("line");
         const text = latin1(this.#bytes.subarray(0, at - 1));
         this.skip(at + 1);
         return text;
       }
-      if (!await this.more()) throw new BadMessage(400);
+      if (!await this.more()) throw malformed("line");
     }
   }
 }

@@ -1,4 +1,4 @@
-import { BadRequest, checkTrailer } from "./head.ts";
+import { checkTrailer, malformed } from "./fields.ts";
 
 /** Maximum bytes of a chunk's size with its extensions, and of one trailer line. */
 const MAX_LINE = 4_096;
@@ -34,7 +34,7 @@ export class BodyDecoder {
    *
    * @param onPart called with each part of the body, a view of `bytes`
    * @returns the index of the first byte after the body, or `bytes.length`
-   * @throws {BadRequest} for malformed chunks
+   * @throws {BadMessage} for malformed chunks
    */
   feed(
     bytes: Uint8Array<ArrayBuffer>,
@@ -53,12 +53,12 @@ export class BodyDecoder {
       const end = bytes.indexOf(0x0a, at);
       const piece = bytes.subarray(at, end < 0 ? bytes.length : end + 1);
       at += piece.length;
-      if (this.#line.length + piece.length > MAX_LINE) throw malformed();
+      if (this.#line.length + piece.length > MAX_LINE) throw malformed("chunk");
       for (const byte of piece) this.#line += String.fromCharCode(byte);
       if (end < 0) break;
       const line = this.#line;
       this.#line = "";
-      if (!line.endsWith("\r\n")) throw malformed();
+      if (!line.endsWith("\r\n")) throw malformed("chunk");
       this.#handle(line.slice(0, -2));
     }
     return at;
@@ -66,23 +66,19 @@ export class BodyDecoder {
 
   #handle(line: string): void {
     if (this.#state === "chunkEnd") {
-      if (line !== "") throw malformed();
+      if (line !== "") throw malformed("chunk");
       this.#state = "size";
     } else if (this.#state === "size") {
       const size = CHUNK_SIZE.exec(line)?.[1];
-      if (size === undefined) throw malformed();
+      if (size === undefined) throw malformed("chunk");
       this.#left = parseInt(size, 16);
       this.#state = this.#left === 0 ? "trailers" : "data";
     } else if (line === "") {
       this.#state = "done";
     } else if ((this.#trailers += line.length) > MAX_TRAILERS) {
-      throw malformed();
+      throw malformed("chunk");
     } else {
       checkTrailer(line);
     }
   }
-}
-
-function malformed(): BadRequest {
-  return new BadRequest(400, "malformed chunk");
 }

@@ -1,14 +1,4 @@
-/** Why a request is refused before it reaches a handler. */
-export class BadRequest extends Error {
-  override readonly name = "BadRequest";
-  /** The status of the answer. */
-  readonly status: 400 | 417 | 431 | 501 | 505;
-
-  constructor(status: 400 | 417 | 431 | 501 | 505, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
+import { BadMessage, lengthOf, malformed, parseLines, tokensOf } from "./fields.ts";
 
 /** The head of an HTTP/1 request. */
 export interface RequestHead {
@@ -16,8 +6,8 @@ export interface RequestHead {
   /** The target as it was sent, such as "/kite/info?t=1". */
   readonly target: string;
   readonly isHttp10: boolean;
-  /** Names and values in the order in which they were sent. */
-  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Names and values in turn, as they were sent. */
+  readonly rawHeaders: readonly string[];
   readonly host: string | undefined;
   /** True if the client wants to send further requests on the connection. */
   readonly keepsAlive: boolean;
@@ -31,119 +21,41 @@ export interface RequestHead {
 export const MAX_HEAD_BYTES = 32_768;
 
 const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e]+) HTTP\/(\d)\.(\d)$/;
-const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 /** The methods that a web `Request` accepts and a server may receive. */
 const METHOD = /^(?!CONNECT$|TRACE$|TRACK$)[A-Z-]+$/;
-/** The headers that decide how the request is read. */
-const KNOWN: ReadonlySet<string> = new Set([
-  "connection",
-  "content-length",
-  "expect",
-  "host",
-  "transfer-encoding",
-]);
-const LONGEST_KNOWN = "transfer-encoding".length;
-const LENGTH = /^\d{1,15}$/;
 
 /**
- * Parses a head strictly: whatever two servers could understand differently is refused.
+ * Parses the head of a request.
  *
  * @param text the head without its last empty line, one character for each byte
- * @throws {BadRequest}
+ * @throws {BadMessage}
  */
 export function parseHead(text: string): RequestHead {
-  const [first = "", ...lines] = text.split("\r\n");
-  const match = REQUEST_LINE.exec(first);
-  if (match === null) throw new BadRequest(400, "malformed request line");
+  const { line, rawHeaders, fields } = parseLines(text);
+  const match = REQUEST_LINE.exec(line);
+  if (match === null) throw malformed("request line");
   const [, method = "", target = "", major, minor] = match;
-  if (major !== "1") throw new BadRequest(505, "only HTTP/1.0 and HTTP/1.1 are supported");
-  if (!METHOD.test(method)) throw new BadRequest(501, "unsupported method");
+  if (major !== "1") throw new BadMessage(505, "only HTTP/1.0 and HTTP/1.1 are supported");
+  if (!METHOD.test(method)) throw new BadMessage(501, "unsupported method");
   const isHttp10 = minor === "0";
-  const headers: [name: string, value: string][] = [];
-  const known = new Map<string, string>();
-  for (const line of lines) {
-    const colon = line.indexOf(":");
-    const name = line.slice(0, colon);
-    const value = withoutBlanks(line.slice(colon + 1));
-    if (colon < 1 || !FIELD_NAME.test(name) || !FIELD_VALUE.test(value)) {
-      throw new BadRequest(400, "malformed header");
-    }
-    headers.push([name, value]);
-    if (name.length <= LONGEST_KNOWN) remember(known, name.toLowerCase(), value);
+  const { host, expect } = fields;
+  if (host === undefined && !isHttp10) throw new BadMessage(400, "Host must occur once");
+  if (expect !== undefined && expect.toLowerCase() !== "100-continue") {
+    throw new BadMessage(417, "unsupported expectation");
   }
-  const host = known.get("host");
-  if (host === undefined && !isHttp10) throw new BadRequest(400, "Host must occur once");
-  const expectation = known.get("expect")?.toLowerCase();
-  if (expectation !== undefined && expectation !== "100-continue") {
-    throw new BadRequest(417, "unsupported expectation");
-  }
-  const connection = tokens(known.get("connection"));
+  const connection = tokensOf(fields.connection);
+  const body = lengthOf(fields) ?? 0;
+  if (body === "chunked" && isHttp10) throw new BadMessage(400, "ambiguous length of the body");
   return {
     method,
     target,
     isHttp10,
-    headers,
+    rawHeaders,
     host,
     keepsAlive: isHttp10 ? connection.includes("keep-alive") : !connection.includes("close"),
-    body: bodyOf(known, isHttp10),
-    expectsContinue: expectation !== undefined && !isHttp10,
+    body,
+    expectsContinue: expect !== undefined && !isHttp10,
   };
-}
-
-/**
- * Removes spaces and tabs around a value. `trim` would also remove line feeds and others, which a proxy
- * in front may understand differently.
- */
-export function withoutBlanks(value: string): string {
-  let from = 0;
-  let to = value.length;
-  while (from < to && isBlank(value.charCodeAt(from))) from++;
-  while (from < to && isBlank(value.charCodeAt(to - 1))) to--;
-  return value.slice(from, to);
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
-}
-
-/**
- * Checks a line after a chunked body.
- *
- * @throws {BadRequest} for a line that is no header, or one that decides how the request is read
- */
-export function checkTrailer(line: string): void {
-  const colon = line.indexOf(":");
-  const name = line.slice(0, colon);
-  const isField = colon >= 1 && FIELD_NAME.test(name) && FIELD_VALUE.test(line.slice(colon + 1));
-  if (!isField || KNOWN.has(name.toLowerCase())) throw new BadRequest(400, "malformed trailer");
-}
-
-/** Keeps a header that decides how the request is read. Only `Connection` may occur several times. */
-function remember(known: Map<string, string>, name: string, value: string): void {
-  if (!KNOWN.has(name)) return;
-  const before = known.get(name);
-  if (before !== undefined && name !== "connection") {
-    throw new BadRequest(400, `${name} must occur once`);
-  }
-  known.set(name, before === undefined ? value : `${before}, ${value}`);
-}
-
-function bodyOf(known: ReadonlyMap<string, string>, isHttp10: boolean): number | "chunked" {
-  const encoding = known.get("transfer-encoding");
-  const length = known.get("content-length");
-  if (encoding === undefined) {
-    if (length === undefined) return 0;
-    if (!LENGTH.test(length)) throw new BadRequest(400, "malformed Content-Length");
-    return Number(length);
-  }
-  if (length !== undefined || isHttp10) throw new BadRequest(400, "ambiguous length of the body");
-  if (encoding.toLowerCase() !== "chunked") throw new BadRequest(501, "unsupported encoding");
-  return "chunked";
-}
-
-function tokens(list: string | undefined): readonly string[] {
-  return list === undefined ? [] : list.toLowerCase().split(",").map(withoutBlanks);
 }
 
 /**

@@ -45,7 +45,7 @@ export class IncomingBody {
    * Receives bytes.
    *
    * @returns how many of them belong to the body
-   * @throws {BadRequest} for malformed chunks
+   * @throws {BadMessage} for malformed chunks
    */
   receive(bytes: Uint8Array<ArrayBuffer>): number {
     const parts: Uint8Array<ArrayBuffer>[] = [];

@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { BodyReader, MessageWriter, mustFlush } from "../../../src/runtime/forwarding/body.ts";
 import type { Framing } from "../../../src/runtime/forwarding/head.ts";
-import { BadMessage, Input } from "../../../src/runtime/forwarding/input.ts";
+import { Input } from "../../../src/runtime/forwarding/input.ts";
+import { BadMessage } from "../../../src/runtime/http1/fields.ts";
 import { cut, FakeStream } from "./fake_stream.ts";
 
 const CHUNKED: Framing = { kind: "chunked" };

@@ -12,7 +12,8 @@ import {
   parseRequest,
   RequestParser,
 } from "../../../src/runtime/forwarding/head.ts";
-import { BadMessage, Input } from "../../../src/runtime/forwarding/input.ts";
+import { Input } from "../../../src/runtime/forwarding/input.ts";
+import { BadMessage } from "../../../src/runtime/http1/fields.ts";
 import { cut, FakeStream } from "./fake_stream.ts";
 
 const REQUEST = "POST /a?b HTTP/1.1\r\nHost: x\r\nContent-Length: 5 \r\nX-é: no\r\n";
@@ -122,14 +123,17 @@ Deno.test("parseRequest: refuses what servers understand differently", () => {
     `${line}\r\nContent-Length:`,
     `${line}\r\nContent-Length: ${"9".repeat(16)}`,
     `${line}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked`,
-    `${line}\r\nTransfer-Encoding: gzip, chunked`,
     `${line}\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked`,
-    `${line}\r\nTransfer-Encoding: identity`,
+    `${line}\r\nHost: a\r\nHost: a`,
+    `${line}\r\nExpect: 100-continue\r\nExpect: 100-continue`,
     `${line}\r\nTransfer-Encoding:\x0bchunked`,
     "POST /a HTTP/1.0\r\nTransfer-Encoding: chunked",
     `${line}\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 5`,
   ];
   for (const text of wrong) assertEquals(statusOf(() => parseRequest(text)), 400, text);
+  for (const coding of ["gzip, chunked", "identity", "xchunked"]) {
+    assertEquals(statusOf(() => parseRequest(`${line}\r\nTransfer-Encoding: ${coding}`)), 501);
+  }
 });
 
 Deno.test("RequestParser: reads each request like parseRequest, and repeats the array of equal headers", () => {
