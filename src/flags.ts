@@ -5,6 +5,7 @@ import { cannotUse, unknownName } from "./protocol/refusal.ts";
 export interface SettingRow {
   /** The flag without its dashes, such as `postgres-host`. */
   readonly flag: string;
+  /** `""` for a flag without an environment variable. */
   readonly variable: string;
   /** The placeholder of the value in the help; `""` for a flag without a value. */
   readonly value: string;
@@ -28,7 +29,7 @@ export function readSettings(
 ): GivenSettings {
   const given = new Map<string, { name: string; text: string }>();
   for (const { flag, variable } of rows) {
-    const text = env(variable);
+    const text = variable === "" ? undefined : env(variable);
     if (text !== undefined && isServiceValue(text)) {
       warn(`Ignoring the variable ${variable}: it describes a service of Kubernetes`);
     } else if (text !== undefined && text !== "") given.set(flag, { name: variable, text });
@@ -58,9 +59,9 @@ export function readSettings(
 export function settingsHelp(rows: readonly SettingRow[]): string {
   const left = rows.map(({ flag, value }) => `  -${flag}${value === "" ? "" : `=${value}`}`);
   const width = Math.max(...left.map((text) => text.length)) + 2;
-  return rows.map(({ variable, help }, i) => `${left[i]!.padEnd(width)}${help} [${variable}]`).join(
-    "\n",
-  );
+  return rows.map(({ variable, help }, i) => {
+    return `${left[i]!.padEnd(width)}${help}${variable === "" ? "" : ` [${variable}]`}`;
+  }).join("\n");
 }
 
 /** True if the arguments contain `-version` without a value. With a value it may be a setting. */

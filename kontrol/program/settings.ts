@@ -134,7 +134,7 @@ export const SETTINGS: readonly SettingRow[] = Object.freeze([
   ),
   row("version", "VERSION", "X.Y.Z", "the version in Kontrol's own registration"),
   row("initial", "INITIAL", "", "create the key pair and the first kite.key, then exit"),
-  { flag: "help", variable: "-", value: "", help: "show this" },
+  { flag: "help", variable: "", value: "", help: "show this" },
 ]);
 
 /**

@@ -46,7 +46,7 @@ export function commonRows(prefix: string): SettingRow[] {
     row(prefix, "region", "NAME", "the proxy's region; KITE_REGION, or unknown, by default"),
     row(prefix, "env", "NAME", "its environment; KITE_ENVIRONMENT, or development, by default"),
     row(prefix, "register", "BOOL", "register at Kontrol; true by default"),
-    { flag: "help", variable: "-", value: "", help: "show this" },
+    { flag: "help", variable: "", value: "", help: "show this" },
   ];
 }
 
