@@ -16,10 +16,11 @@ const MAX_TIME = 3;
 const IDLE = 3;
 
 interface ImmediateScope {
-  setImmediate(callback: () => void): unknown;
+  setImmediate?: (callback: () => void) => unknown;
 }
 
-const { setImmediate } = globalThis as unknown as ImmediateScope;
+/** Former versions of Deno have no `setImmediate`, and poll often enough without it. */
+const { setImmediate = queueMicrotask } = globalThis as ImmediateScope;
 
 /**
  * Shares Deno's event loop between all connections.
@@ -133,4 +134,6 @@ function look(): Promise<void> {
 /** The event loop of this process. Only Deno needs it; other runtimes look in every turn. */
 export const fairLoop: FairLoop = new FairLoop();
 
-if ("Deno" in globalThis) replaceAfterTurn((callback) => fairLoop.afterTurn(callback));
+if ("Deno" in globalThis && "setImmediate" in globalThis) {
+  replaceAfterTurn((callback) => fairLoop.afterTurn(callback));
+}
