@@ -61,6 +61,9 @@ Deno.test("isPrivateAddress: private, local and reserved addresses in every form
       "::7f00:1",
       "64:ff9b::a00:1",
       "2002:a00:1::1",
+      "::ffff:0:7f00:1",
+      "2001:0:a00:1::1",
+      "fec0::1",
     ]
   ) {
     assertEquals(isPrivateAddress(address), true, address);

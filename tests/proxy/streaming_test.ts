@@ -4,19 +4,34 @@ import { eventually } from "../support/eventually.ts";
 import { ourKite } from "../interop/our_kite.ts";
 import { startReverseProxy } from "./support.ts";
 
+const read = (name: string) =>
+  Deno.readTextFileSync(new URL(`../transport/tls/${name}.pem`, import.meta.url));
+const TLS = { ca: read("ca"), cert: read("cert"), key: read("key") };
+
 const PIECE = new Uint8Array(65_536).fill(120);
 
-/** A server behind a proxy. */
+/** A reverse proxy, with TLS or without. */
+function start(isSecure: boolean): Promise<ReverseProxy> {
+  const { ca, cert, key } = TLS;
+  return startReverseProxy(
+    isSecure ? { tls: { cert, key }, publicHost: "localhost", kite: { ca } } : {},
+  );
+}
+
+/** A server behind a proxy, both with TLS or both without. */
 async function behind(
   proxy: ReverseProxy,
   handler: (request: Request) => Response | Promise<Response>,
 ) {
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, handler);
-  const kite = ourKite();
-  const url = await kite.registerToProxy(`http://127.0.0.1:${server.addr.port}/kite`, {
-    proxyUrl: proxy.url,
-    kontrol: false,
-  });
+  const isSecure = proxy.url.startsWith("https:");
+  const { ca, cert, key } = TLS;
+  const place = { hostname: "127.0.0.1", port: 0, onListen() {} };
+  const server = isSecure
+    ? Deno.serve({ ...place, cert, key }, handler)
+    : Deno.serve(place, handler);
+  const kite = ourKite({ ca });
+  const own = `${isSecure ? "https" : "http"}://localhost:${server.addr.port}/kite`;
+  const url = await kite.registerToProxy(own, { proxyUrl: proxy.url, kontrol: false });
   return {
     url,
     async [Symbol.asyncDispose]() {
@@ -54,33 +69,39 @@ Deno.test("ReverseProxy: a request and its answer stream at the same time", asyn
   assertEquals((await reader.read()).done, true);
 });
 
-Deno.test("ReverseProxy: a client that does not read makes the kite wait", async () => {
-  await using proxy = await startReverseProxy();
-  const source = pieces(2_000);
-  await using it = await behind(proxy, () => new Response(source.body));
-  const response = await fetch(`${it.url}/download`);
-  const taken = await settled(source.taken);
-  assert(taken < 1_000, `${taken} pieces were taken before the client read anything`);
-  await response.body!.cancel();
-  await eventually(() => proxy.load.exchanges === 0);
-});
+for (const isSecure of [false, true]) {
+  const what = isSecure ? "over TLS" : "over plain TCP";
 
-Deno.test("ReverseProxy: a kite that does not read makes the client wait", async () => {
-  await using proxy = await startReverseProxy();
-  const release = Promise.withResolvers<void>();
-  await using it = await behind(proxy, async (request) => {
-    await release.promise;
-    let bytes = 0;
-    for await (const piece of request.body!) bytes += piece.length;
-    return new Response(String(bytes));
+  Deno.test(`ReverseProxy: a client that does not read makes the kite wait, ${what}`, async () => {
+    await using proxy = await start(isSecure);
+    using client = Deno.createHttpClient({ caCerts: [TLS.ca] });
+    const source = pieces(2_000);
+    await using it = await behind(proxy, () => new Response(source.body));
+    const response = await fetch(`${it.url}/download`, { client });
+    const taken = await settled(source.taken);
+    await response.body!.cancel();
+    assert(taken < 1_000, `${taken} pieces were taken before the client read anything`);
+    await eventually(() => proxy.load.exchanges === 0);
   });
-  const source = pieces(2_000);
-  const response = fetch(`${it.url}/upload`, { method: "POST", body: source.body });
-  const taken = await settled(source.taken);
-  assert(taken < 1_000, `${taken} pieces were taken before the kite read anything`);
-  release.resolve();
-  assertEquals(await (await response).text(), String(2_000 * PIECE.length));
-});
+
+  Deno.test(`ReverseProxy: a kite that does not read makes the client wait, ${what}`, async () => {
+    await using proxy = await start(isSecure);
+    using client = Deno.createHttpClient({ caCerts: [TLS.ca] });
+    const release = Promise.withResolvers<void>();
+    await using it = await behind(proxy, async (request) => {
+      await release.promise;
+      let bytes = 0;
+      for await (const piece of request.body!) bytes += piece.length;
+      return new Response(String(bytes));
+    });
+    const source = pieces(2_000);
+    const response = fetch(`${it.url}/upload`, { method: "POST", body: source.body, client });
+    const taken = await settled(source.taken);
+    release.resolve();
+    assertEquals(await (await response).text(), String(2_000 * PIECE.length));
+    assert(taken < 1_000, `${taken} pieces were taken before the kite read anything`);
+  });
+}
 
 Deno.test("ReverseProxy: a kite that dies in the middle of an answer ends it, and a client that leaves ends the request", async () => {
   await using proxy = await startReverseProxy({ limits: { idleTimeout: 600 } });

@@ -1,33 +1,28 @@
-import type { Socket } from "node:net";
-import type { ServerStream } from "../http1/connection.ts";
 import { formatAddress } from "../byte_stream.ts";
-import { DenoStream } from "../forwarding/stream.ts";
-import { StreamDuplex } from "../forwarding/node_stream.ts";
+import type { TlsKeys } from "../forwarding/tls.ts";
+import type { ServerStream } from "../http1/connection.ts";
 import { SocketStream } from "../socket_stream.ts";
 
 const NOBODY = { onData: () => {}, onEnd: () => {} };
 
 /**
- * Returns a function that puts TLS over a connection. It uses the TLS of Node, since Deno's own cannot
- * close a connection during its handshake.
+ * Returns a function that puts TLS over a connection.
  *
  * @throws if the certificate or key is not valid
  */
 export async function securing(
-  tls: { readonly cert: string; readonly key: string },
+  tls: TlsKeys,
 ): Promise<(connection: Deno.TcpConn) => ServerStream> {
-  const { createSecureContext, TLSSocket } = await import("node:tls");
+  const { securing } = await import("../forwarding/tls.ts");
   const { createPrivateKey, X509Certificate } = await import("node:crypto");
   // Deno's `createSecureContext` accepts anything.
   if (!new X509Certificate(tls.cert).checkPrivateKey(createPrivateKey(tls.key))) {
     throw new TypeError("the private key does not belong to the certificate");
   }
-  const secureContext = createSecureContext({ cert: tls.cert, key: tls.key });
-  const settings = { isServer: true, secureContext, ALPNProtocols: ["http/1.1"] };
+  const secure = securing(tls);
   return (connection) => {
     const { hostname, port } = connection.remoteAddr;
-    const duplex = new StreamDuplex(new DenoStream(connection));
-    const socket = new TLSSocket(duplex as unknown as Socket, settings);
+    const socket = secure(connection);
     socket.on("error", () => socket.destroy()); // "close" follows
     return new SocketStream(socket, NOBODY, formatAddress(hostname, port));
   };

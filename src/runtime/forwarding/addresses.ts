@@ -17,9 +17,12 @@ const PRIVATE_NETWORKS: readonly (readonly [string, number])[] = [
   // Prefixes that carry IPv4 addresses, private ones included.
   ["64:ff9b::", 96],
   ["64:ff9b:1::", 48],
+  ["::ffff:0:0:0", 96],
+  ["2001::", 32],
   ["2002::", 16],
   ["fc00::", 7],
   ["fe80::", 10],
+  ["fec0::", 10],
   ["ff00::", 8],
 ];
 const IPV4_IN_IPV6 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;

@@ -3,7 +3,7 @@ import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls, rootCertificates } from "node:tls";
 import { denoNamespace } from "../platform.ts";
 import { isPrivateAddress, publicLookup } from "./addresses.ts";
-import { NodeStream } from "./node_stream.ts";
+import { NodeStream, StreamDuplex } from "./node_stream.ts";
 import { DenoStream, type Stream } from "./stream.ts";
 import type { Upstream } from "./types.ts";
 
@@ -23,20 +23,29 @@ export async function connectTo(
   if (publicOnly && isPrivateAddress(hostname)) throw new Error("the address is private");
   signal.throwIfAborted();
   const deno = denoNamespace();
-  // Deno's own TLS cannot close a connection during its handshake.
-  return deno === undefined || upstream.secure
+  return deno === undefined
     ? await connectNode(upstream, ca, signal)
-    : await connectDeno(deno, upstream, signal);
+    : await connectDeno(deno, upstream, ca, signal);
 }
 
 async function connectDeno(
   deno: typeof Deno,
-  { hostname, port, publicOnly }: Upstream,
+  { hostname, port, secure, publicOnly }: Upstream,
+  ca: readonly string[],
   signal: AbortSignal,
 ): Promise<Stream> {
   // The connection uses the address that was checked.
   const address = publicOnly ? await publicAddress(hostname) : hostname;
-  return new DenoStream(await deno.connect({ hostname: address, port, signal }));
+  const stream = new DenoStream(await deno.connect({ hostname: address, port, signal }));
+  if (!secure) return stream;
+  // Deno's own TLS cannot close a connection during its handshake.
+  const duplex = new StreamDuplex(stream);
+  const socket = connectTls({
+    socket: duplex as unknown as Socket,
+    ...tlsOptions(hostname, ca.length === 0 ? undefined : [...ca]),
+  });
+  duplex.feed(socket);
+  return await opened(socket, "secureConnect", signal);
 }
 
 function publicAddress(hostname: string): Promise<string> {
@@ -59,30 +68,40 @@ async function connectNode(
     allowHalfOpen: true,
     lookup: publicOnly ? publicLookup : lookup,
   };
+  if (!secure) return await opened(connectPlain(options), "connect", signal);
+  // In Node, `ca` replaces the public authorities; in Deno, it adds to them.
+  const trusted = ca.length === 0 ? undefined : [...ca, ...rootCertificates];
+  const socket = connectTls({ ...options, ...tlsOptions(hostname, trusted) });
+  return await opened(socket, "secureConnect", signal);
+}
+
+function tlsOptions(hostname: string, ca: string[] | undefined) {
   const isAddress = hostname.includes(":") || /^[\d.]+$/.test(hostname);
-  const socket: Socket = secure
-    ? connectTls({
-      ...options,
-      ALPNProtocols: ["http/1.1"],
-      ...(ca.length === 0 ? {} : { ca: trusted(ca) }),
-      ...(isAddress ? {} : { servername: hostname }),
-    })
-    : connectPlain(options);
+  return {
+    host: hostname,
+    ALPNProtocols: ["http/1.1"],
+    ...(ca === undefined ? {} : { ca }),
+    ...(isAddress ? {} : { servername: hostname }),
+  };
+}
+
+/** Waits until a socket is open. */
+async function opened(
+  socket: Socket,
+  event: "connect" | "secureConnect",
+  signal: AbortSignal,
+): Promise<Stream> {
   const abort = (): void => void socket.destroy(new Error("aborted"));
   signal.addEventListener("abort", abort, { once: true });
   try {
     await new Promise<void>((resolve, reject) => {
-      socket.once(secure ? "secureConnect" : "connect", resolve);
+      socket.once(event, resolve);
       socket.once("error", reject);
       socket.once("close", () => reject(new Error("the connection was closed")));
+      if (signal.aborted) abort();
     });
   } finally {
     signal.removeEventListener("abort", abort);
   }
   return new NodeStream(socket);
-}
-
-/** Adds the public authorities. In Node, `ca` replaces them; in Deno, it adds to them. */
-function trusted(ca: readonly string[]): string[] {
-  return denoNamespace() === undefined ? [...ca, ...rootCertificates] : [...ca];
 }

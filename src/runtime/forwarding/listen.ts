@@ -1,11 +1,12 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { createSecureContext, createServer as createTlsServer, TLSSocket } from "node:tls";
+import { createServer as createTlsServer } from "node:tls";
 import { KiteError, messageOf } from "../../protocol/errors.ts";
 import { isLostConnection } from "../lost_connection.ts";
 import { denoNamespace } from "../platform.ts";
 import { Timer } from "../timer.ts";
-import { NodeStream, StreamDuplex } from "./node_stream.ts";
+import { NodeStream } from "./node_stream.ts";
 import { DenoStream, type Stream } from "./stream.ts";
+import { securing } from "./tls.ts";
 
 /** Milliseconds until `accept` is tried again after a failure. */
 const ACCEPT_RETRY = 100;
@@ -45,7 +46,7 @@ export async function listenForStreams(options: StreamListenOptions): Promise<St
 class DenoListener implements StreamListener {
   readonly #listener: Deno.TcpListener;
   readonly #options: StreamListenOptions;
-  readonly #secure: (stream: Stream) => Stream;
+  readonly #streamOver: (connection: Deno.TcpConn) => Stream;
   readonly #ended: Promise<void>;
   #isClosed = false;
   #reportedAt = -Infinity;
@@ -53,7 +54,7 @@ class DenoListener implements StreamListener {
 
   constructor(deno: typeof Deno, options: StreamListenOptions) {
     this.#options = options;
-    this.#secure = securing(options.tls);
+    this.#streamOver = streaming(options.tls);
     this.#listener = deno.listen({ hostname: options.hostname, port: options.port });
     this.#ended = this.#accept();
   }
@@ -74,7 +75,7 @@ class DenoListener implements StreamListener {
     const { onStream, onFull, onError } = this.#options;
     while (!this.#isClosed) {
       try {
-        onStream(this.#secure(new DenoStream(await this.#listener.accept())));
+        onStream(this.#streamOver(await this.#listener.accept()));
       } catch (cause) {
         if (this.#isClosed) return;
         if (isLostConnection(cause)) continue;
@@ -99,18 +100,11 @@ class DenoListener implements StreamListener {
   }
 }
 
-/**
- * Returns a function that puts TLS over a connection. It uses the TLS of Node, since Deno's own cannot
- * close a connection during its handshake.
- */
-function securing(tls: StreamListenOptions["tls"]): (stream: Stream) => Stream {
-  if (tls === undefined) return (stream) => stream;
-  const secureContext = createSecureContext({ cert: tls.cert, key: tls.key });
-  const settings = { isServer: true, secureContext, ALPNProtocols: ["http/1.1"] };
-  return (stream) => {
-    const socket = new TLSSocket(new StreamDuplex(stream) as unknown as Socket, settings);
-    return new NodeStream(socket, stream.remoteAddress);
-  };
+/** Returns a function that makes a stream of a connection, with TLS or without. */
+function streaming(tls: StreamListenOptions["tls"]): (connection: Deno.TcpConn) => Stream {
+  if (tls === undefined) return (connection) => new DenoStream(connection);
+  const secure = securing(tls);
+  return (connection) => new NodeStream(secure(connection), connection.remoteAddr.hostname);
 }
 
 async function listenNode(options: StreamListenOptions): Promise<StreamListener> {

@@ -57,12 +57,27 @@ export class NodeStream implements Stream {
 export class StreamDuplex extends Duplex {
   readonly #stream: Stream;
   #early: Uint8Array | undefined;
+  #reader: Duplex | undefined;
+  #readOn: () => void = () => {};
 
   /** @param early bytes to read first */
   constructor(stream: Stream, early: Uint8Array = new Uint8Array()) {
     super({ allowHalfOpen: true });
     this.#stream = stream;
     this.#early = early.length === 0 ? undefined : early.slice();
+  }
+
+  /**
+   * Reads only while `reader`, which reads this stream, has less than its limit. Deno's TLS does not
+   * limit by itself what it reads (2.9).
+   */
+  feed(reader: Duplex): void {
+    this.#reader = reader;
+    const read = reader._read.bind(reader);
+    reader._read = (size) => {
+      read(size);
+      this.#readOn();
+    };
   }
 
   override _read(): void {
@@ -72,11 +87,19 @@ export class StreamDuplex extends Duplex {
       this.push(early);
       return;
     }
-    this.#stream.read().then(
+    this.#next().then(
       // The stream uses its buffer again.
       (bytes) => void this.push(bytes === null ? null : Buffer.from(bytes)),
       (error: unknown) => void this.destroy(error as Error),
     );
+  }
+
+  async #next(): Promise<Uint8Array | null> {
+    const reader = this.#reader;
+    while (reader !== undefined && reader.readableLength >= reader.readableHighWaterMark) {
+      await new Promise<void>((resolve) => this.#readOn = resolve);
+    }
+    return await this.#stream.read();
   }
 
   override _write(bytes: Uint8Array, _encoding: string, done: (error?: Error) => void): void {
