@@ -1,5 +1,5 @@
 import type { Limits } from "../protocol/limits.ts";
-import { afterTurn } from "../runtime/turn.ts";
+import { afterOthers, afterTurn } from "../runtime/turn.ts";
 import type { Message } from "../transport/message.ts";
 import type { CloseInfo } from "../transport/session.ts";
 import type { InFlight } from "./in_flight.ts";
@@ -8,7 +8,7 @@ import type { InFlight } from "./in_flight.ts";
 export const TURN_CREDIT = 1_024;
 
 /** Milliseconds for which waiting messages are handled in one turn. */
-const SLICE = 4;
+const SLICE = 2;
 /** Work after which the clock is read again. */
 const SLICE_CREDIT = 64;
 
@@ -38,8 +38,6 @@ export class Backlog {
   #sizes: number[] = [];
   #next = 0;
   #end: CloseInfo | undefined;
-  /** The pause until the next turn. */
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(host: BacklogHost, limits: Limits, inFlight: InFlight) {
     this.#host = host;
@@ -75,13 +73,9 @@ export class Backlog {
     for (; this.#next < this.#messages.length; this.#next++) {
       this.#inFlight.remove(this.#sizes[this.#next]!);
     }
-    if (this.#timer === undefined) return;
-    clearTimeout(this.#timer);
-    this.#drain();
   }
 
   readonly #drain = (): void => {
-    this.#timer = undefined;
     const end = performance.now() + SLICE;
     for (let credit = SLICE_CREDIT; this.#next < this.#messages.length;) {
       const message = this.#messages[this.#next]!;
@@ -96,13 +90,12 @@ export class Backlog {
     this.#host.done(this.#end);
   };
 
-  /** Uses a timer, since Deno reads no sockets while immediates follow each other. */
   #pause(): void {
     if (this.#next * 2 > this.#messages.length) {
       this.#messages = this.#messages.slice(this.#next);
       this.#sizes = this.#sizes.slice(this.#next);
       this.#next = 0;
     }
-    this.#timer = setTimeout(this.#drain, 0);
+    afterOthers(this.#drain);
   }
 }

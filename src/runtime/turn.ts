@@ -4,7 +4,18 @@ interface ImmediateScope {
   setImmediate?: (callback: () => void) => unknown;
 }
 
-let schedule: (callback: () => void) => void = chooseSchedule();
+/** The ways to continue later. */
+export interface Turns {
+  /** See the function {@linkcode afterTurn}. */
+  afterTurn(callback: () => void): void;
+  /** See the function {@linkcode afterOthers}. */
+  afterOthers(callback: () => void): void;
+}
+
+let turns: Turns = {
+  afterTurn: chooseAfterTurn(),
+  afterOthers: (callback) => void setTimeout(callback, 0),
+};
 
 /**
  * Runs `callback` after the event loop has handled all pending events, before it waits for new ones.
@@ -14,15 +25,23 @@ let schedule: (callback: () => void) => void = chooseSchedule();
  * Without `setImmediate` (browsers), `callback` runs as a microtask.
  */
 export function afterTurn(callback: () => void): void {
-  schedule(callback);
+  turns.afterTurn(callback);
 }
 
-/** Replaces what {@linkcode afterTurn} does. */
-export function replaceAfterTurn(by: (callback: () => void) => void): void {
-  schedule = by;
+/**
+ * Runs `callback` after other connections had their turn. Call it to continue work that has taken
+ * milliseconds.
+ */
+export function afterOthers(callback: () => void): void {
+  turns.afterOthers(callback);
 }
 
-function chooseSchedule(): (callback: () => void) => void {
+/** Replaces what {@linkcode afterTurn} and {@linkcode afterOthers} do. */
+export function replaceTurns(by: Turns): void {
+  turns = by;
+}
+
+function chooseAfterTurn(): (callback: () => void) => void {
   const { setImmediate } = globalThis as ImmediateScope;
   return setImmediate === undefined ? queueMicrotask : (callback) => void setImmediate(callback);
 }

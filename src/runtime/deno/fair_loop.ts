@@ -1,4 +1,4 @@
-import { replaceAfterTurn } from "../turn.ts";
+import { replaceTurns, type Turns } from "../turn.ts";
 
 /**
  * Deno asks the system for events of the network when it is idle, otherwise only in every 61st turn of
@@ -11,6 +11,9 @@ const MAX_WORK = 10;
 
 /** The same in milliseconds of time, while work is waiting. */
 const MAX_TIME = 3;
+
+/** Milliseconds up to which the time between two pieces of work was work as well, in microtasks. */
+const SAME_WORK = 0.1;
 
 /** Milliseconds without work after which Deno was idle, and has looked at the network. */
 const IDLE = 3;
@@ -30,7 +33,7 @@ const { setImmediate = queueMicrotask } = globalThis as ImmediateScope;
  * Deno has looked at the network: for 61 empty turns, which take about 0.3 ms. Then the waiting work
  * continues, piece by piece, and the light pieces first.
  */
-export class FairLoop {
+export class FairLoop implements Turns {
   /** Milliseconds of work since the last look at the network. */
   #worked = 0;
   #lastEnd = 0;
@@ -41,10 +44,15 @@ export class FairLoop {
   readonly #callbacks: (() => void)[] = [];
   #isHeavyNext = false;
 
-  /** Calls `callback` in a later turn of the event loop. */
   afterTurn(callback: () => void): void {
     if (this.#isBusy) this.#callbacks.push(callback);
     else setImmediate(() => this.#run(callback));
+  }
+
+  afterOthers(callback: () => void): void {
+    if (this.#isBusy) this.#heavy.push(callback);
+    // Deno looks at the network while it waits for a timer, if nobody else has work.
+    else setTimeout(() => this.#run(callback), 0);
   }
 
   /**
@@ -66,8 +74,10 @@ export class FairLoop {
    */
   add(start: number): number {
     const end = performance.now();
+    const pause = start - this.#lastEnd;
     const time = end - start;
-    this.#worked = start - this.#lastEnd > IDLE ? time : this.#worked + time;
+    if (pause > IDLE) this.#worked = 0;
+    this.#worked += pause < SAME_WORK ? end - this.#lastEnd : time;
     this.#lastEnd = end;
     if (this.#worked >= MAX_WORK && !this.#isBusy) {
       this.#isBusy = true;
@@ -134,6 +144,4 @@ function look(): Promise<void> {
 /** The event loop of this process. Only Deno needs it; other runtimes look in every turn. */
 export const fairLoop: FairLoop = new FairLoop();
 
-if ("Deno" in globalThis && "setImmediate" in globalThis) {
-  replaceAfterTurn((callback) => fairLoop.afterTurn(callback));
-}
+if ("Deno" in globalThis && "setImmediate" in globalThis) replaceTurns(fairLoop);

@@ -3,6 +3,7 @@ import type { ByteStream, ByteStreamHandler } from "../byte_stream.ts";
 import { requestUrl } from "../request_url.ts";
 import { checkResponse, type RequestPeer, type ServeHandler, type TakenOver } from "../serving.ts";
 import { Timer } from "../timer.ts";
+import { afterOthers } from "../turn.ts";
 import { BadMessage } from "./fields.ts";
 import { endOfHead, latin1, MAX_HEAD_BYTES, parseHead, type RequestHead } from "./head.ts";
 import { IncomingBody } from "./incoming_body.ts";
@@ -57,8 +58,6 @@ export class HttpConnection implements ByteStreamHandler {
   #searched = 0;
   /** Requests that were handled in this turn of the event loop. */
   #atOnce = 0;
-  /** The pause until the next turn. */
-  #turn: ReturnType<typeof setTimeout> | undefined;
   /** The request that is being handled. */
   #peer: HttpPeer | undefined;
   /** The body that is being received. */
@@ -91,7 +90,6 @@ export class HttpConnection implements ByteStreamHandler {
   onEnd(): void {
     this.#hasPeerEnded = true;
     this.#linger?.clear();
-    clearTimeout(this.#turn);
     this.#body?.fail();
     this.#peer?.gone();
     this.#announceEnd();
@@ -185,8 +183,7 @@ export class HttpConnection implements ByteStreamHandler {
   async #yield(): Promise<void> {
     if (++this.#atOnce < MOST_AT_ONCE) return;
     this.#atOnce = 0;
-    // Immediates would follow each other, and Deno reads few sockets then.
-    await new Promise<void>((resolve) => this.#turn = setTimeout(resolve, 0));
+    await new Promise<void>(afterOthers);
   }
 
   /** Returns false if the connection cannot be used any more. */
