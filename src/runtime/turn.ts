@@ -43,7 +43,8 @@ export function replaceTurns(by: Turns): void {
 
 function chooseAfterTurn(): (callback: () => void) => void {
   const { setImmediate } = globalThis as ImmediateScope;
-  return setImmediate === undefined ? queueMicrotask : (callback) => void setImmediate(callback);
+  // Browsers refuse to call `queueMicrotask` as a method.
+  return (callback) => void (setImmediate ?? queueMicrotask)(callback);
 }
 
 interface TimerScope {
