@@ -21,15 +21,15 @@ export interface BackoffOptions {
    */
   readonly maxDelay?: number;
   /**
-   * The largest part of a delay, from 0 to 1, by which it is shortened at random. Many clients then do
-   * not reconnect at the same time.
+   * The largest part of a delay, from 0 to 1, by which it is shortened at random. Many clients then
+   * do not reconnect at the same time.
    *
    * @default 0.5
    */
   readonly jitter?: number;
   /**
-   * The number of retries after which the client gives up. The first attempt, which is made without a
-   * delay, does not count.
+   * The number of retries after which the client gives up. The first attempt, which is made without
+   * a delay, does not count.
    *
    * @default Infinity
    */

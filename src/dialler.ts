@@ -8,8 +8,8 @@ import { pause } from "./runtime/turn.ts";
 import type { Session } from "./transport/session.ts";
 
 /**
- * Milliseconds. If a connection lasts less than this, the next attempt waits, and the delays between
- * attempts continue to grow.
+ * Milliseconds. If a connection lasts less than this, the next attempt waits, and the delays
+ * between attempts continue to grow.
  */
 const BRIEF = 1_000;
 
@@ -85,7 +85,9 @@ export class Dialler {
     return this.#failures >= this.#urls.length;
   }
 
-  /** Ends the pause before the next attempt, unless the latest one failed less than a second ago. */
+  /**
+   * Ends the pause before the next attempt, unless the latest one failed less than a second ago.
+   */
   hurry(): void {
     if (performance.now() - this.#failedAt >= BRIEF) this.#endPause?.();
   }
@@ -134,8 +136,8 @@ export class Dialler {
   /**
    * Makes attempts until one succeeds.
    *
-   * @throws {KiteError} the error of the latest attempt: after `maxAttempts`, after an abort, or if it
-   * is a `configError`, which every further attempt would have, too
+   * @throws {KiteError} the error of the latest attempt: after `maxAttempts`, after an abort, or if
+   * it is a `configError`, which every further attempt would have, too
    */
   async dialForever(signal: AbortSignal | undefined): Promise<Session> {
     const until = anySignal(this.#options.lifetime, signal);

@@ -55,8 +55,8 @@ export class Kite implements AsyncDisposable {
   /** The logger of the kite. */
   readonly log: Logger;
   /**
-   * Answers an HTTP request. Pass this function to any server that takes a function from `Request` to
-   * `Response`. A closed kite answers 503 until it listens again.
+   * Answers an HTTP request. Pass this function to any server that takes a function from `Request`
+   * to `Response`. A closed kite answers 503 until it listens again.
    */
   readonly fetch: (request: Request, info?: RequestInfo) => Response | Promise<Response>;
   readonly #core: KiteCore;

@@ -17,8 +17,8 @@ export type { LogLevel };
  * A logger. Loggers of LogTape have this interface: `getLogger(["my-app", "kite"])`.
  *
  * A message may contain the names of details in braces, such as `"{who} called {method}"`. If the
- * level is enabled, the logger replaces them by the values. A message itself never contains text from
- * a remote.
+ * level is enabled, the logger replaces them by the values. A message itself never contains text
+ * from a remote.
  *
  * @example A logger that keeps errors
  * ```ts
@@ -211,8 +211,8 @@ export function toggleDebugOnSignal(logger: KiteLogger): () => void {
 }
 
 /**
- * Escapes control and format characters, which could forge a line or hide a part of it. Keeps colors,
- * since LogTape has already escaped those in texts of remotes.
+ * Escapes control and format characters, which could forge a line or hide a part of it. Keeps
+ * colors, since LogTape has already escaped those in texts of remotes.
  */
 function escapeInvisible(line: string): string {
   return line.replace(INVISIBLE, (character) => {

@@ -15,8 +15,8 @@ import { WebRtcSignalling } from "./webrtc.ts";
 export type Permission = boolean | ((request: KiteRequest) => boolean | Promise<boolean>);
 
 /**
- * Permissions of the built-in methods that use the terminal or the network. Nobody may call a method
- * without a permission.
+ * Permissions of the built-in methods that use the terminal or the network. Nobody may call a
+ * method without a permission.
  */
 export interface BuiltinPermissions {
   /** Prints a line of text. */

@@ -14,7 +14,9 @@ export interface Finding {
 }
 
 const TIMEOUT = 5_000;
-/** Milliseconds by which the clock may differ from Kontrol's. Kontrol's tokens tolerate 5 minutes. */
+/**
+ * Milliseconds by which the clock may differ from Kontrol's. Kontrol's tokens tolerate 5 minutes.
+ */
 const CLOCK_TOLERANCE = 60_000;
 
 /** Checks that there is a valid kite.key, and that only its owner can read it. */

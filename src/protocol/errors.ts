@@ -1,7 +1,8 @@
 /**
- * The error types that kites and this library use. The types from `methodNotFound` to `genericError`
- * are sent in answers. Those from `timeout` to `invalidResponse` arise on the caller's side. The others
- * arise on either side. A handler may throw an error of any other type; the type is sent unchanged.
+ * The error types that kites and this library use. The types from `methodNotFound` to
+ * `genericError` are sent in answers. Those from `timeout` to `invalidResponse` arise on the
+ * caller's side. The others arise on either side. A handler may throw an error of any other type;
+ * the type is sent unchanged.
  */
 export type KiteErrorType =
   | "methodNotFound"

@@ -1,6 +1,6 @@
 /**
- * Every limit of a kite, with its unit. Beyond a limit, calls fail with `limitError`, or the session
- * ends with the close code given at the field. No buffer grows without a limit.
+ * Every limit of a kite, with its unit. Beyond a limit, calls fail with `limitError`, or the
+ * session ends with the close code given at the field. No buffer grows without a limit.
  */
 export interface Limits {
   /**

@@ -21,8 +21,9 @@ export interface CallbackQueueOptions {
 }
 
 /**
- * Invokes callbacks in order. A callback runs immediately, unless a previous one has returned a promise
- * that is still pending. In that case it waits, or runs at the same time if callbacks are concurrent.
+ * Invokes callbacks in order. A callback runs immediately, unless a previous one has returned a
+ * promise that is still pending. In that case it waits, or runs at the same time if callbacks are
+ * concurrent.
  */
 export class CallbackQueue {
   readonly #options: CallbackQueueOptions;
@@ -103,7 +104,9 @@ export class CallbackQueue {
     this.#busy = false;
   }
 
-  /** Takes the next waiting invocation. Uses two arrays and `pop`, since `shift` moves all elements. */
+  /**
+   * Takes the next waiting invocation. Uses two arrays and `pop`, since `shift` moves all elements.
+   */
   #next(): Invocation | undefined {
     if (this.#batch.length === 0) {
       this.#batch = this.#waiting.reverse();

@@ -20,8 +20,9 @@ export interface RemoteItemsOptions {
 const DONE: IteratorResult<unknown> = Object.freeze({ done: true, value: undefined });
 
 /**
- * The items that a typed method streams. Reading the first item calls the method. If the connection is
- * lost and the remote sends tracked items, the method is called again with the id of the last one.
+ * The items that a typed method streams. Reading the first item calls the method. If the connection
+ * is lost and the remote sends tracked items, the method is called again with the id of the last
+ * one.
  */
 export class RemoteItems implements RemoteStream<unknown> {
   readonly #method: RemoteItemsOptions;

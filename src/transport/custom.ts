@@ -11,8 +11,8 @@ import type { Session } from "./session.ts";
 export type Connect = (url: string, signal: AbortSignal) => Session | Promise<Session>;
 
 /**
- * Opens a session with a function of the user. If the function returns after the timeout or the abort,
- * its session is closed.
+ * Opens a session with a function of the user. If the function returns after the timeout or the
+ * abort, its session is closed.
  *
  * @throws {KiteError} `sendError` if the function fails; `timeout`; `aborted`
  */
