@@ -31,16 +31,16 @@ export interface NewInvite {
   readonly expiresAt: number;
 }
 
-/** Without I, L, O and U, which are easily confused with other characters. */
+/** The characters of a code. I, L, O and U are missing, since they look like others. */
 const LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"; // cspell:disable-line
-/** Letters of a code, with 5 random bits each. */
+/** The number of characters of a code. Each has 5 random bits. */
 const CODE_LENGTH = 20;
 const GROUP = /.{5}(?=.)/g;
 
 /**
  * Creates an invite, which allows one call of `registerMachine`.
  *
- * @throws {KiteError} `argumentError`: the lifetime is not valid; or an error of the storage
+ * @throws {KiteError} `argumentError` if the lifetime cannot be used; an error of the storage
  * @example
  * ```ts
  * import { createInvite, MemoryStorage } from "@kite/kite/kontrol";
@@ -78,7 +78,7 @@ export async function redeemInvite(
   username: string,
 ): Promise<boolean> {
   const letters = code.toUpperCase().replace(/[\s-]/g, "");
-  // Reject malformed codes without asking the storage.
+  // The storage need not look for a code that cannot exist.
   if (letters.length !== CODE_LENGTH || [...letters].some((each) => !LETTERS.includes(each))) {
     return false;
   }

@@ -9,7 +9,7 @@ export interface BackoffOptions {
    */
   readonly initialDelay?: number;
   /**
-   * Each delay is the one before, multiplied by this factor.
+   * The factor by which each delay is longer than the one before.
    *
    * @default 1.7
    */
@@ -21,14 +21,15 @@ export interface BackoffOptions {
    */
   readonly maxDelay?: number;
   /**
-   * The part of each delay, from 0 to 1, that is shortened at random, so that many clients do not
-   * reconnect at the same time.
+   * The largest part of a delay, from 0 to 1, by which it is shortened at random. Many clients then
+   * do not reconnect at the same time.
    *
    * @default 0.5
    */
   readonly jitter?: number;
   /**
-   * Number of attempts, after which the client gives up.
+   * The number of retries after which the client gives up. The first attempt, which is made without
+   * a delay, does not count.
    *
    * @default Infinity
    */

@@ -27,7 +27,7 @@ export interface Client extends RemoteKite, AsyncDisposable {
   readonly transport: TransportName | undefined;
   /** The authentication that each call sends. It can be replaced at any time. */
   authentication: Authentication | undefined;
-  /** Sizes of the tables of the current connection, to detect leaks. */
+  /** Numbers of calls, functions and streams that the current connection keeps, to detect leaks. */
   readonly load: {
     /** Calls that wait for an answer. */
     readonly pending: number;
@@ -77,7 +77,8 @@ export interface Client extends RemoteKite, AsyncDisposable {
     listener: (failure: { readonly error: KiteError; readonly attempt: number }) => unknown,
   ): () => void;
   /**
-   * Adds a listener that is called when the last of `maxAttempts` attempts has failed.
+   * Adds a listener that is called when the last of `maxAttempts` retries has failed. `attempts` is
+   * the number of retries.
    *
    * @returns a function that removes the listener
    */

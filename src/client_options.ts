@@ -70,7 +70,7 @@ export interface ClientOptions {
    */
   readonly whileDown?: "wait" | "try" | "fail";
   /**
-   * Starts callbacks before earlier asynchronous ones have finished.
+   * Starts each callback immediately, even if earlier asynchronous callbacks have not finished.
    *
    * @default false
    */

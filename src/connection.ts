@@ -47,7 +47,7 @@ export interface Connection extends RemoteKite {
   readonly transport: TransportName;
   /** Bytes (estimated) that were sent and that the network has not accepted yet. */
   readonly unsentBytes: number;
-  /** Sizes of the connection's tables, to detect leaks. */
+  /** Numbers of calls, functions and streams that the connection keeps, to detect leaks. */
   readonly load: {
     /** Calls that wait for an answer. */
     readonly pending: number;

@@ -7,7 +7,10 @@ import type { Limits } from "./protocol/limits.ts";
 import { pause } from "./runtime/turn.ts";
 import type { Session } from "./transport/session.ts";
 
-/** A connection that ends sooner, in milliseconds, does not reset the delays between attempts. */
+/**
+ * Milliseconds. If a connection lasts less than this, the next attempt waits, and the delays
+ * between attempts continue to grow.
+ */
 const BRIEF = 1_000;
 
 /** Options of a {@linkcode Dialler}. */
@@ -36,7 +39,7 @@ export interface DiallerEvents {
   giveUp(attempts: number): void;
 }
 
-/** Connects to one of several URLs, once or until it succeeds. */
+/** Opens sessions to one of several URLs, with one attempt or until an attempt succeeds. */
 export class Dialler {
   readonly #urls: readonly string[];
   readonly #options: DiallerOptions;
@@ -46,7 +49,7 @@ export class Dialler {
   #turn = 0;
   /** `performance.now()` when the latest connection opened. */
   #openedAt = -Infinity;
-  /** True if the latest connection ended within {@linkcode BRIEF}: the next attempt waits. */
+  /** True if the latest connection lasted less than {@linkcode BRIEF}. */
   #wasBrief = false;
   #failure: KiteError | undefined;
   /** Attempts that failed since the latest connection. */
@@ -82,7 +85,9 @@ export class Dialler {
     return this.#failures >= this.#urls.length;
   }
 
-  /** Ends the pause before the next attempt, unless one has failed just now. */
+  /**
+   * Ends the pause before the next attempt, unless the latest one failed less than a second ago.
+   */
   hurry(): void {
     if (performance.now() - this.#failedAt >= BRIEF) this.#endPause?.();
   }
@@ -128,11 +133,19 @@ export class Dialler {
     }
   }
 
-  /** Makes attempts until one succeeds. Throws the last error if no further attempt makes sense. */
+  /**
+   * Makes attempts until one succeeds.
+   *
+   * @throws {KiteError} the error of the latest attempt: after `maxAttempts`, after an abort, or if
+   * it is a `configError`, which every further attempt would have, too
+   */
   async dialForever(signal: AbortSignal | undefined): Promise<Session> {
     const until = anySignal(this.#options.lifetime, signal);
     let failure = this.#wasBrief
-      ? new KiteError("disconnect", `${this.url} closes each connection immediately`)
+      ? new KiteError(
+        "disconnect",
+        `Cannot stay connected to ${this.url}: it closes each connection immediately`,
+      )
       : undefined;
     for (;;) {
       if (failure !== undefined) await this.#pause(failure, until);
@@ -148,7 +161,7 @@ export class Dialler {
     }
   }
 
-  /** Waits before the next attempt. Throws `failure` if there is none. */
+  /** Waits before the next attempt. Throws `failure` if no attempt is left. */
   async #pause(failure: KiteError, until: AbortSignal): Promise<void> {
     const delay = this.#backoff.next();
     if (delay === undefined) {

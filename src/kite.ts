@@ -55,7 +55,7 @@ export class Kite implements AsyncDisposable {
   /** The logger of the kite. */
   readonly log: Logger;
   /**
-   * Answers an HTTP request. A kite can be mounted in any server that takes a function from `Request`
+   * Answers an HTTP request. Pass this function to any server that takes a function from `Request`
    * to `Response`. A closed kite answers 503 until it listens again.
    */
   readonly fetch: (request: Request, info?: RequestInfo) => Response | Promise<Response>;
@@ -447,7 +447,12 @@ export class Kite implements AsyncDisposable {
     return await this.#core.kontrol.getToken(query, options);
   }
 
-  /** Requests the public key of Kontrol, and trusts it from now on if the current key permits it. */
+  /**
+   * Requests the public key of Kontrol. The kite trusts a new key if the current key has signed the
+   * change, see {@linkcode KiteOptions.requireKeyHandover}.
+   *
+   * @returns the key, PEM
+   */
   async getKey(options: WaitOptions = {}): Promise<string> {
     return await this.#core.kontrol.getKey(options);
   }

@@ -53,7 +53,7 @@ export interface KiteOptions extends ConfigOptions {
    */
   readonly methodHandling?: MethodHandling;
   /**
-   * Starts callbacks before earlier asynchronous ones have finished.
+   * Starts each callback immediately, even if earlier asynchronous callbacks have not finished.
    *
    * @default false
    */
@@ -85,7 +85,7 @@ export interface KiteOptions extends ConfigOptions {
    */
   readonly verify?: KontrolKeyCheck;
   /**
-   * Decides whether the audience of a token includes this kite.
+   * Decides whether the audience of a token covers this kite.
    *
    * @default the rule of the Go kite
    */

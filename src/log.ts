@@ -16,8 +16,9 @@ export type { LogLevel };
 /**
  * A logger. Loggers of LogTape have this interface: `getLogger(["my-app", "kite"])`.
  *
- * A message may contain the names of details in braces, such as `"{who} called {method}"`. They are
- * inserted only if the level is enabled, and text from a remote never changes the message itself.
+ * A message may contain the names of details in braces, such as `"{who} called {method}"`. If the
+ * level is enabled, the logger replaces them by the values. A message itself never contains text
+ * from a remote.
  *
  * @example A logger that keeps errors
  * ```ts
@@ -72,7 +73,7 @@ export interface LoggerOptions {
   readonly write?: (line: string) => void;
 }
 
-/** How a logger formats and writes records. */
+/** The functions with which a logger formats a record and writes it. */
 interface Formatted {
   readonly format: TextFormatter;
   readonly write: (line: string) => void;
@@ -210,8 +211,8 @@ export function toggleDebugOnSignal(logger: KiteLogger): () => void {
 }
 
 /**
- * Escapes control and format characters, which could forge a line or hide a part of it. Colors stay:
- * those in texts of remotes were escaped before.
+ * Escapes control and format characters, which could forge a line or hide a part of it. Keeps
+ * colors, since LogTape has already escaped those in texts of remotes.
  */
 function escapeInvisible(line: string): string {
   return line.replace(INVISIBLE, (character) => {
@@ -220,7 +221,10 @@ function escapeInvisible(line: string): string {
   });
 }
 
-/** Returns the stack of an error that is not a KiteError, with each frame on an indented line. */
+/**
+ * Returns the frames of an error's stack, each on an indented line. Returns none for a
+ * `KiteError`.
+ */
 function framesOf(error: unknown): string {
   if (!(error instanceof Error) || error instanceof KiteError) return "";
   const { stack } = error;

@@ -5,7 +5,7 @@ import { clip } from "./text.ts";
 export type AudienceIdentity = Pick<KiteIdentity, "username" | "environment" | "name">;
 
 /**
- * Decides whether a token's audience covers this kite, instead of {@linkcode refuseAudience}.
+ * Decides whether a token's audience covers this kite, instead of the rule of the Go kite.
  * The result is cached with the token, so it should depend only on the arguments. The function may
  * throw an `authenticationError`, whose message is sent to the caller.
  */

@@ -9,12 +9,15 @@ import { Heartbeats } from "./heartbeat.ts";
 import { WebRtcSignalling } from "./webrtc.ts";
 
 /**
- * Who may call a risky built-in: every authenticated caller (`true`), no one (`false`), or the callers
- * for whom the function returns true.
+ * Who may call a built-in method that uses the terminal or the network: every authenticated caller
+ * (`true`), nobody (`false`), or the callers for whom the function returns true.
  */
 export type Permission = boolean | ((request: KiteRequest) => boolean | Promise<boolean>);
 
-/** Permissions of the built-in methods that use the terminal or the network. Without one, nobody may. */
+/**
+ * Permissions of the built-in methods that use the terminal or the network. Nobody may call a
+ * method without a permission.
+ */
 export interface BuiltinPermissions {
   /** Prints a line of text. */
   readonly "kite.print"?: Permission;
@@ -24,7 +27,7 @@ export interface BuiltinPermissions {
   readonly "kite.getPass"?: Permission;
   /** Shows a notification on the desktop. */
   readonly "kite.notify"?: Permission;
-  /** Connects to a tunnel. Tunnel proxies that the kite registered at need no permission. */
+  /** Connects to a tunnel. A tunnel proxy at which the kite registered needs no permission. */
   readonly "kite.tunnel"?: Permission;
 }
 

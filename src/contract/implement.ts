@@ -6,7 +6,10 @@ import type { Methods } from "../rpc/methods.ts";
 import type { Implementation } from "./contract.ts";
 import type { AnyFunction, ImplementOptions, ServableMethod } from "./handler.ts";
 
-/** The methods of a kite that implement a contract, to set hooks, throttle and authentication. */
+/**
+ * The methods of a kite that implement a contract, to set their hooks, throttling and
+ * authentication.
+ */
 export type ImplementedMethods<C extends Contract> = { readonly [Name in keyof C]: Method };
 
 /**

@@ -1,7 +1,7 @@
 import { FUNCTION_KEYWORD } from "../rpc/contract_types.ts";
 import type { JsonSchema, MethodDescription } from "./describe.ts";
 
-/** Maximum depth of a schema. Deeper levels and references become `unknown`. */
+/** Maximum depth of a schema. Deeper levels become `unknown`, as references do. */
 const MOST_LEVELS = 32;
 /** Maximum number of members of one schema. */
 const MOST_MEMBERS = 1_000;
@@ -16,7 +16,7 @@ export function contractSource(name: string, methods: readonly MethodDescription
   const lines = methods.map((description) =>
     `  ${propertyName(description.name)}: ${methodSource(description)},\n`
   );
-  // Unused imports are errors in many projects.
+  // Many projects do not allow unused imports.
   const helpers = ["callback", "method", "type"].filter((helper) =>
     lines.some((line) => new RegExp(`\\b${helper}[<(]`).test(line))
   );
@@ -116,7 +116,7 @@ function propertyName(name: string): string {
   return /^[A-Za-z_$][\w$]*$/.test(name) ? name : quoted(name);
 }
 
-/** JSON escapes quotes, backslashes and control characters; the rest is escaped here. */
+/** Returns a value as a literal in ASCII. `JSON.stringify` leaves other characters as they are. */
 function quoted(value: unknown): string {
   return JSON.stringify(value).replace(
     /[^\x20-\x7e]/g,

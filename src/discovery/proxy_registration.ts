@@ -14,13 +14,13 @@ export interface ProxyRegistrationOptions {
    */
   readonly proxyUrl?: string;
   /**
-   * Which proxy to ask Kontrol for.
+   * The query with which the kite finds a proxy at Kontrol.
    *
-   * @default those of Kontrol's user in the kite's environment
+   * @default the proxies of Kontrol's user in the kite's environment
    */
   readonly query?: KontrolQuery;
   /**
-   * Register at Kontrol with the URL that the proxy gave.
+   * Whether to register at Kontrol with the URL that the proxy returned.
    *
    * @default true when a Kontrol is known
    */

@@ -13,7 +13,7 @@ export interface RegisterResult {
   readonly publicKey?: string;
   /** After a key change, the new kite.key. */
   readonly kiteKey?: string;
-  /** The handover to `publicKey`, signed by the former key. */
+  /** The statement, signed with the former key, that `publicKey` replaces it. */
   readonly keyHandover?: string;
   /** The token that authenticates heartbeats over HTTP. */
   readonly heartbeatToken?: string;

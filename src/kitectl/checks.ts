@@ -9,12 +9,14 @@ import { type Context, createKite } from "./context.ts";
 export interface Finding {
   readonly state: "ok" | "warning" | "wrong";
   readonly text: string;
-  /** The command that fixes it, or what to do. */
+  /** The command that fixes the problem, or what to do. */
   readonly remedy?: string;
 }
 
 const TIMEOUT = 5_000;
-/** Milliseconds by which the clock may differ from Kontrol's. Tokens tolerate 5 minutes. */
+/**
+ * Milliseconds by which the clock may differ from Kontrol's. Kontrol's tokens tolerate 5 minutes.
+ */
 const CLOCK_TOLERANCE = 60_000;
 
 /** Checks that there is a valid kite.key, and that only its owner can read it. */
@@ -32,22 +34,21 @@ export async function checkKey({ program }: Context): Promise<Finding> {
   if (text === undefined) return wrong(`there is no ${path}`, register);
   const { sub, iss, kontrolURL } = readKiteKeyClaims(text);
   const mode = (await entryAt(path))?.mode ?? 0;
-  const about = `${path}, of ${sub}, issued by ${iss}, for Kontrol at ${kontrolURL}`;
-  // Windows has no file modes.
+  // Windows has no file modes: 0o666 is not the choice of the user.
   if ((mode & 0o077) !== 0 && mode !== 0o666) {
     return { state: "warning", text: `others can read ${path}`, remedy: `chmod 400 ${path}` };
   }
-  return ok(about);
+  return ok(`${path}, of ${sub}, issued by ${iss}, for Kontrol at ${kontrolURL}`);
 }
 
-/** Kontrol's answers over HTTP. */
+/** What Kontrol's HTTP endpoints say about it. */
 export interface KontrolStatus {
   readonly kontrol: Finding;
   readonly clock: Finding;
   readonly storage: Finding;
 }
 
-/** Checks that Kontrol and its storage answer, and that its clock agrees with ours. */
+/** Checks that Kontrol and its storage answer, and that its clock agrees with this machine's. */
 export async function checkKontrol({ program }: Context, url: string): Promise<KontrolStatus> {
   const base = url.replace(/\/kite$/, "");
   const unknown: Finding = { state: "warning", text: "unknown, as Kontrol cannot be reached" };
@@ -73,9 +74,10 @@ export async function checkKontrol({ program }: Context, url: string): Promise<K
 
 function checkClock(response: Response, now: number): Finding {
   const theirs = Date.parse(response.headers.get("date") ?? "");
-  if (Number.isNaN(theirs)) return { state: "warning", text: "Kontrol does not tell its time" };
+  if (Number.isNaN(theirs)) {
+    return { state: "warning", text: "unknown: Kontrol does not send its time" };
+  }
   const difference = now - theirs;
-  // The header contains whole seconds.
   if (Math.abs(difference) < CLOCK_TOLERANCE) return ok("within a minute of Kontrol's");
   const seconds = Math.round(Math.abs(difference) / 1_000);
   const text = `${seconds} s ${difference > 0 ? "ahead of" : "behind"} Kontrol's`;
@@ -87,7 +89,7 @@ async function checkStorage(base: string): Promise<Finding> {
     const response = await get(`${base}/readyz`);
     if (response.ok) return ok("Kontrol reaches it");
     if (response.status === 404) {
-      return { state: "warning", text: "unknown: this Kontrol does not tell, as Go's" };
+      return { state: "warning", text: "unknown: this Kontrol does not report it, like Go's" };
     }
     return wrong(
       `Kontrol cannot reach it (${response.status})`,
@@ -98,7 +100,7 @@ async function checkStorage(base: string): Promise<Finding> {
   }
 }
 
-/** Checks that Kontrol accepts our kite.key. */
+/** Checks that Kontrol accepts the kite.key of the user. */
 export async function checkTrust({ program, signal }: Context, kite: Kite): Promise<Finding> {
   if (kite.config.kiteKey === undefined) {
     return { state: "warning", text: "unknown without a kite.key" };
@@ -135,7 +137,7 @@ export async function checkTransport(
   }
 }
 
-/** Checks that a kite can listen on a port, or that Kontrol does already. */
+/** Checks that a kite can listen on a port, or that Kontrol listens on it already. */
 export async function checkPort({ program }: Context, port: number): Promise<Finding> {
   const kite = new Kite("kitectl", "0.0.1", { port, logLevel: "FATAL", kiteKey: "" });
   try {

@@ -1,8 +1,7 @@
 import type { Command } from "commander";
-import type { Check } from "../config_values.ts";
+import { type Check, readWait } from "../config_values.ts";
 import { KiteError } from "../protocol/errors.ts";
 import { EXIT, Failure } from "./exit_codes.ts";
-import { readWait } from "../config_values.ts";
 import type { Context } from "./context.ts";
 
 /**
@@ -22,9 +21,9 @@ export function examples(...lines: readonly string[]): string {
 }
 
 /**
- * Reads what the user gave.
+ * Runs a function that reads an argument or option of the user.
  *
- * @throws {Failure} with the exit code for invalid usage
+ * @throws {Failure} with the exit code for wrong usage, if the function throws a `KiteError`
  */
 export function readGiven<Value>(read: () => Value): Value {
   try {
@@ -36,9 +35,9 @@ export function readGiven<Value>(read: () => Value): Value {
 }
 
 /**
- * Checks a value that the user gave.
+ * Checks the value of an argument or option.
  *
- * @throws {Failure} with the exit code for invalid usage
+ * @throws {Failure} with the exit code for wrong usage
  */
 export function readOption<Value>(check: Check<Value>, name: string, value: unknown): Value {
   return readGiven(() => check(name, value));

@@ -1,7 +1,8 @@
 /**
- * The error types that kites agree on. The types from `methodNotFound` to `genericError` are sent in
- * answers. Those from `timeout` to `invalidResponse` occur on the caller's side. The others reject
- * bad input within the process. A handler may throw any other type; it is sent unchanged.
+ * The error types that kites and this library use. The types from `methodNotFound` to
+ * `genericError` are sent in answers. Those from `timeout` to `invalidResponse` arise on the
+ * caller's side. The others arise on either side. A handler may throw an error of any other type;
+ * the type is sent unchanged.
  */
 export type KiteErrorType =
   | "methodNotFound"
@@ -46,7 +47,7 @@ export interface KiteErrorOptions {
    * @default ""
    */
   readonly id?: string;
-  /** The underlying error; never sent to a peer. */
+  /** The underlying error. It is never sent to a remote. */
   readonly cause?: unknown;
 }
 

@@ -1,10 +1,10 @@
 /**
- * Every limit of a kite, with its unit. Exceeding one causes a `limitError`, or ends the session with
- * the close code given at the field. No buffer grows without a limit.
+ * Every limit of a kite, with its unit. Beyond a limit, calls fail with `limitError`, or the
+ * session ends with the close code given at the field. No buffer grows without a limit.
  */
 export interface Limits {
   /**
-   * Bytes (UTF-8) of one dnode message, checked before it is parsed. Close code 1009.
+   * Bytes (UTF-8) of one message, checked before it is parsed. Close code 1009.
    *
    * @default 4_194_304
    */
@@ -68,7 +68,7 @@ export interface Limits {
    */
   readonly inFlightBytes: number;
   /**
-   * The same for all remotes of a kite together. Each remote may always use 64 KiB.
+   * `inFlightBytes` of all remotes of a kite together. Each remote may always use 64 KiB.
    *
    * @default 134_217_728
    */

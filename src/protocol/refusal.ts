@@ -36,7 +36,7 @@ export function cannotUse(name: string, rule: string, options: RefusalOptions = 
 /**
  * Creates the error for an unknown name, with the nearest known one as a hint.
  *
- * @param kind what it is a name of: `option`, `limits option`, `flag`
+ * @param kind what the name stands for: `option`, `limits option`, `flag`
  */
 export function unknownName(
   kind: string,

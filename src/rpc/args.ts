@@ -152,7 +152,7 @@ export type TupleOf<Element, Length extends number, Found extends readonly Eleme
     : TupleOf<Element, Length, readonly [...Found, Element]>;
 
 /**
- * The arguments of a call. It is iterable.
+ * The arguments of a call. Iterate over it to get each argument.
  *
  * @example
  * ```ts

@@ -4,7 +4,7 @@ import type { InFlight } from "./in_flight.ts";
 interface Invocation {
   readonly callback: Callback;
   readonly args: readonly unknown[];
-  /** The size of its message. */
+  /** The size of the message that contained it. */
   readonly bytes: number;
 }
 
@@ -14,22 +14,21 @@ export interface CallbackQueueOptions {
   readonly limit: number;
   /** Counts the bytes of running and waiting invocations. */
   readonly inFlight: InFlight;
-  /** Start each callback without waiting for the previous one. */
+  /** Whether to start each callback without waiting for the previous one. */
   readonly concurrent: boolean;
   /** Receives what a callback threw. It must not throw. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Invokes callbacks in order. Unless they are concurrent, each one waits until the previous one has
- * finished.
- *
- * Callbacks run immediately, unless a previous one has returned a promise that is still pending.
+ * Invokes callbacks in order. A callback runs immediately, unless a previous one has returned a
+ * promise that is still pending. In that case it waits, or runs at the same time if callbacks are
+ * concurrent.
  */
 export class CallbackQueue {
   readonly #options: CallbackQueueOptions;
   #waiting: Invocation[] = [];
-  /** The waiting invocations that are being processed, in reverse order. */
+  /** Waiting invocations that are next, in reverse order. */
   #batch: Invocation[] = [];
   /** The number of waiting invocations; with concurrent callbacks, of running ones. */
   #count = 0;
@@ -74,7 +73,7 @@ export class CallbackQueue {
     if (!this.#options.concurrent) this.#count = 0;
   }
 
-  /** @returns the promise of the callback, or undefined if it has finished */
+  /** Runs a callback. Returns its promise, or undefined if it has finished. */
   #run({ callback, args }: Invocation): Promise<unknown> | undefined {
     try {
       const outcome = callback(...args);
@@ -105,7 +104,9 @@ export class CallbackQueue {
     this.#busy = false;
   }
 
-  /** Takes the next waiting invocation. Uses two stacks, since `shift` moves all elements. */
+  /**
+   * Takes the next waiting invocation. Uses two arrays and `pop`, since `shift` moves all elements.
+   */
   #next(): Invocation | undefined {
     if (this.#batch.length === 0) {
       this.#batch = this.#waiting.reverse();

@@ -13,7 +13,7 @@ export interface ConversationHost {
   readonly limits: Limits;
   /** The default timeout of calls, milliseconds. */
   readonly timeout: number;
-  /** Offer compact messages to remotes. */
+  /** Whether to offer compact messages to remotes. */
   readonly compact: boolean;
   /** Creates the codecs of compact messages; undefined if the kite has none. */
   readonly newCompactCodec: NewCompactCodec | undefined;
@@ -46,7 +46,7 @@ export interface CallLog {
   failed(request: KiteRequest, error: unknown, isAnswered: boolean): void;
 }
 
-/** Converts a thrown value to a `KiteError`; `type` is used for other errors. */
+/** Returns a `KiteError` unchanged, and wraps any other thrown value in one of the given type. */
 export function asKiteError(error: unknown, type: "argumentError" | "genericError"): KiteError {
   if (error instanceof KiteError) return error;
   return new KiteError(type, messageOf(error), { cause: error });

@@ -4,7 +4,9 @@ import type { CloseInfo } from "../transport/session.ts";
 import type { Api, Contract } from "./contract_types.ts";
 import type { Metadata } from "./metadata.ts";
 
-/** What a call inherits from the request in which it is made. A `KiteRequest` is one. */
+/**
+ * What a call inherits from the request in which it is made. Every `KiteRequest` is a `CallScope`.
+ */
 export interface CallScope {
   /** Cancels the call. */
   readonly signal: AbortSignal;

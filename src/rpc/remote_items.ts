@@ -20,8 +20,9 @@ export interface RemoteItemsOptions {
 const DONE: IteratorResult<unknown> = Object.freeze({ done: true, value: undefined });
 
 /**
- * The items that a typed method streams. The method is called when the first item is read, and
- * called again after a lost connection if the remote sends tracked items.
+ * The items that a typed method streams. Reading the first item calls the method. If the connection
+ * is lost and the remote sends tracked items, the method is called again with the id of the last
+ * one.
  */
 export class RemoteItems implements RemoteStream<unknown> {
   readonly #method: RemoteItemsOptions;
@@ -76,7 +77,7 @@ export class RemoteItems implements RemoteStream<unknown> {
       } catch (error) {
         if (source !== undefined && this.#canResume(source, error)) continue;
         this.#end();
-        // A schema refused an item, so no more items are needed.
+        // The loop ends with this error, so the remote need not send more items.
         await source?.return();
         throw error;
       }
@@ -84,8 +85,9 @@ export class RemoteItems implements RemoteStream<unknown> {
   }
 
   /**
-   * Prepares to repeat the call after the last tracked item. Returns false if it must not be
-   * repeated.
+   * Prepares to repeat the call, if the connection was lost and the remote sends tracked items.
+   *
+   * @returns false if the call must not be repeated
    */
   #canResume(source: IncomingStream, error: unknown): boolean {
     if (!(error instanceof KiteError) || error.type !== "disconnect" || this.#isDone) return false;
@@ -100,7 +102,7 @@ export class RemoteItems implements RemoteStream<unknown> {
   async #open(): Promise<IncomingStream> {
     const { name, options, call } = this.#method;
     const lastId = this.#lastId;
-    // Asking again for the items after an id has no other effect.
+    // The call can be repeated: it continues after the last item that was read.
     const repeated = lastId === undefined ? options : { ...options, lastId, idempotent: true };
     const result = await call({ ...repeated, [EXPECTS_STREAM]: expectStream } as TellOptions);
     if (!(result instanceof IncomingStream)) {

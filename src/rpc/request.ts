@@ -31,7 +31,7 @@ export interface KiteRequest {
   /** The arguments. */
   readonly args: Args;
   /**
-   * The caller. All seven fields are the caller's own statement, except that `username` is the
+   * The caller. The caller claims all seven fields and may lie, except that `username` is the
    * authenticated one if {@linkcode KiteRequest.isAuthenticated} is true.
    */
   readonly kite: KiteIdentity;

@@ -1,7 +1,7 @@
 import { KiteError, messageOf } from "../protocol/errors.ts";
 import { builtinModule, isAllowed } from "./platform.ts";
 
-/** What a path leads to; a link is not followed. */
+/** The kind of an entry. A symbolic link is `"other"`. */
 export type EntryKind = "file" | "folder" | "other";
 
 /** An entry of a folder. */
@@ -10,7 +10,7 @@ export interface FolderEntry {
   readonly kind: EntryKind;
 }
 
-/** The entries of a folder by name; none if there is no such folder. */
+/** Lists the entries of a folder, sorted by name. Returns none if there is no such folder. */
 export async function listFolder(path: string): Promise<FolderEntry[]> {
   return await attempt("read", path, async (fs) => {
     try {
@@ -24,7 +24,7 @@ export async function listFolder(path: string): Promise<FolderEntry[]> {
   });
 }
 
-/** What is at a path; undefined if there is nothing. */
+/** Returns the kind and mode of the entry at a path, or undefined if there is none. */
 export async function entryAt(
   path: string,
 ): Promise<{ readonly kind: EntryKind; readonly mode: number } | undefined> {
@@ -39,12 +39,12 @@ export async function entryAt(
   });
 }
 
-/** Moves a folder, in one step, to where there is none. */
+/** Moves a folder in one step. Nothing else may be at the new path. */
 export async function moveFolder(from: string, to: string): Promise<void> {
   await attempt("write", to, (fs) => fs.rename(from, to));
 }
 
-/** Removes a folder with everything in it, without following links; does nothing if there is none. */
+/** Removes a folder and its contents. Does not follow links. Does nothing if there is no folder. */
 export async function removeFolder(path: string): Promise<void> {
   await attempt("write", path, (fs) => fs.rm(path, { recursive: true, force: true }));
 }
@@ -52,7 +52,7 @@ export async function removeFolder(path: string): Promise<void> {
 /**
  * Removes a folder if it is empty.
  *
- * @returns whether it did
+ * @returns true if the folder was removed
  */
 export async function removeEmptyFolder(path: string): Promise<boolean> {
   return await attempt("write", path, async (fs) => {
@@ -67,7 +67,7 @@ export async function removeEmptyFolder(path: string): Promise<boolean> {
   });
 }
 
-/** Creates a file, which must not be there, from its bytes. */
+/** Creates a file with the given bytes. Fails if there is a file already. */
 export async function createFileFrom(
   path: string,
   bytes: AsyncIterable<Uint8Array>,
@@ -81,7 +81,7 @@ export async function createFileFrom(
   }
 }
 
-/** The bytes of a file, in pieces. */
+/** Reads a file in pieces. */
 export async function* readBytes(path: string): AsyncGenerator<Uint8Array> {
   const file = await attempt("read", path, (fs) => fs.open(path, "r"));
   try {

@@ -9,6 +9,8 @@ import { builtinModule } from "./platform.ts";
  */
 export function sha1Base64(text: string): string {
   const crypto = builtinModule("node:crypto");
-  if (crypto === undefined) throw new KiteError("configError", "Cannot hash: needs node:crypto");
+  if (crypto === undefined) {
+    throw new KiteError("configError", "Cannot compute a SHA-1: node:crypto is missing here");
+  }
   return crypto.createHash("sha1").update(text).digest("base64");
 }

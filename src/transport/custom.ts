@@ -11,7 +11,8 @@ import type { Session } from "./session.ts";
 export type Connect = (url: string, signal: AbortSignal) => Session | Promise<Session>;
 
 /**
- * Opens a session with a user's function. A session that comes too late is closed.
+ * Opens a session with a function of the user. If the function returns after the timeout or the
+ * abort, its session is closed.
  *
  * @throws {KiteError} `sendError` if the function fails; `timeout`; `aborted`
  */

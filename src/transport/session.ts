@@ -6,8 +6,8 @@ import type { Message } from "./message.ts";
  *
  * Every transport, server side and client side, follows this contract:
  * - A new session is open. It delivers messages in both directions, in order, without duplicates.
- * - `send` never throws and never blocks. If the transport has frames, the messages of one turn share
- *   a frame (see {@linkcode Outbox}). After the end of the session, messages are discarded.
+ * - `send` never throws and never blocks. If the transport has frames, the messages of one turn
+ *   of the event loop share a frame. After the end of the session, messages are discarded.
  * - `onClose` is called exactly once, however the session ends. No `onMessage` follows it.
  * - Messages received before `attach` are kept (within the limits), and `attach` delivers them.
  * - `close` is idempotent, and ends within a bounded time even if the peer is silent.

@@ -6,9 +6,9 @@ import { RAW_FRAMING } from "./raw_framing.ts";
 import { dialWebSocket } from "./session.ts";
 
 /**
- * Opens a session over a WebSocket that exists already. The session takes the socket over; messages that
- * arrived before are not seen. Each message of the socket is one message of the session, as on the raw
- * WebSocket of a kite and on a kite.js server.
+ * Opens a session over a WebSocket that exists already. From then on, only the session may use the
+ * socket. It does not receive messages that arrived earlier. Each message of the socket is one
+ * message of the session, as on the raw WebSocket of a kite and on a kite.js server.
  *
  * @example
  * ```ts ignore

@@ -63,7 +63,10 @@ Deno.test({
 
     const doctor = await machine.run(["doctor"], { env: { KONTROL_PORT: "1" } });
     assertMatch(doctor.stdout, /^ok +Kontrol +answers at/m);
-    assertMatch(doctor.stdout, /^warning +storage +unknown: this Kontrol does not tell, as Go's/m);
+    assertMatch(
+      doctor.stdout,
+      /^warning +storage +unknown: this Kontrol does not report it, like Go's/m,
+    );
     assertMatch(doctor.stdout, /^ok +trust /m);
     assertMatch(doctor.stdout, /^ok +WebSocket /m);
     assertMatch(doctor.stdout, /^ok +XHRPolling /m);
